@@ -1,0 +1,66 @@
+# The ritual: make demo shows it, make test proves it. See README.md.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Nothing is written outside the checkout, caches included.
+export XDG_CACHE_HOME := $(CURDIR)/.run/cache
+export XDG_RUNTIME_DIR := $(CURDIR)/.run/runtime
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo test check format unit pipeline kafka bench faults schemas lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --cache-dir .run/cache/pip --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(STAMP) ## watch the whole pipeline work, then see it checked
+	$(BIN)/icam demo
+
+test: $(STAMP) kafka-if-possible check ## run every check and test
+	$(BIN)/pytest
+
+check: $(STAMP) ## lint, types, formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: $(STAMP) ## the tests that need no server
+	$(BIN)/pytest tests/schemas tests/domain tests/simulate
+
+pipeline: $(STAMP) kafka-if-possible ## the tests on real Kafka and PostgreSQL
+	$(BIN)/pytest tests/pipeline
+
+kafka: $(STAMP) ## fetch Apache Kafka from its Maven artifacts into .kafka
+	$(BIN)/python -m streams.embedded.kafka fetch
+
+.PHONY: kafka-if-possible
+kafka-if-possible: $(STAMP)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m streams.embedded.kafka fetch; fi
+
+bench: $(STAMP) kafka ## pipeline, naive agent and bare loop, side by side on real Kafka
+	$(BIN)/python -m bench
+
+format: $(STAMP) ## format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(STAMP) ## write the exported JSON Schemas again
+	$(BIN)/icam schemas export schemas/json
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --cache-dir .run/cache/uv
+
+lock: $(STAMP) ## pin every dependency again, with hashes and without index addresses
+	$(LOCK) -o requirements.txt pyproject.toml
+	$(LOCK) --extra embedded --extra dev -c requirements.txt -o requirements-dev.txt requirements-build.in pyproject.toml
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .run .kafka

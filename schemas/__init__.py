@@ -1,0 +1,1 @@
+"""The vocabulary shared with the outside: events in, outcomes out. Imports nothing of ours."""

@@ -1,0 +1,237 @@
+"""CloudEvents 1.0 over Kafka, read and written in binary and structured mode.
+
+Profile, stricter than CloudEvents on purpose:
+
+- ``id`` is a UUID, unique over all producers; it is the primary key of the log;
+- ``subject`` and the Kafka key are the case id, and agree;
+- ``time`` is required: it orders corrections of one fact;
+- ``type`` equals the input topic's name, ``datacontenttype`` is JSON.
+
+Errors::
+
+    Rejected(reason, detail)   the record can't be an event; the detail never repeats input
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
+
+Headers = Iterable[tuple[str, bytes | None]]
+
+STRUCTURED: Final = "application/cloudevents+json"
+JSON: Final = "application/json"
+_MAX_HEADERS: Final = 64
+_MAX_HEADER_BYTES: Final = 1024
+_ATTRIBUTES: Final = frozenset(
+    {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
+)
+
+
+class Reason(StrEnum):
+    """Why a record was set aside as a dead letter."""
+
+    UNDECODABLE = "undecodable"
+    OVERSIZED = "oversized"
+    ENVELOPE = "envelope"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_VERSION = "unknown_version"
+    WRONG_TOPIC = "wrong_topic"
+    WRONG_KEY = "wrong_key"
+    SCHEMA = "schema"
+    ID_REUSED = "id_reused"
+    BUG = "bug"
+
+
+class Rejected(Exception):
+    """The record can't be an event. ``detail`` names fields and codes, never input values."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Envelope(BaseModel):
+    """The CloudEvents attributes of one event."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    specversion: Annotated[str, Field(pattern=r"^1\.0$")] = "1.0"
+    id: UUID
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9:/._~#?=&%-]{1,200}$")]
+    type: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,100}$")]
+    time: Instant
+    subject: CaseId
+
+
+_CASE_ID: Final = TypeAdapter(CaseId)
+
+
+def read(
+    key: bytes | None, value: bytes | None, headers: Headers
+) -> tuple[Envelope, dict[str, Any]]:
+    """Return the envelope and the data object of one record, in either content mode.
+
+    Raises:
+        Rejected: oversized, undecodable, not CloudEvents 1.0, or key and subject disagree.
+    """
+    if value is None:
+        raise Rejected(Reason.UNDECODABLE, "no value (a tombstone is not an event)")
+    if len(value) > MAX_VALUE_BYTES:
+        raise Rejected(Reason.OVERSIZED, f"value of {len(value)} bytes, limit {MAX_VALUE_BYTES}")
+    attributes = _header_attributes(headers)
+    body = _object(value)
+    content_type = attributes.pop("content-type", JSON).split(";")[0].strip().lower()
+    if content_type == STRUCTURED:
+        data = body.pop("data", None)
+        if not isinstance(data, dict):
+            raise Rejected(Reason.ENVELOPE, "structured mode without a JSON object in 'data'")
+        attributes = {name: body.get(name) for name in _ATTRIBUTES if body.get(name) is not None}
+    elif content_type == JSON:
+        data = body
+    else:
+        raise Rejected(Reason.ENVELOPE, "content type is neither JSON nor CloudEvents JSON")
+    if str(attributes.get("datacontenttype") or JSON).split(";")[0].strip().lower() != JSON:
+        raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
+    try:
+        envelope = Envelope.model_validate_json(orjson.dumps(attributes))
+    except ValidationError as error:
+        raise Rejected(Reason.ENVELOPE, summary(error)) from None
+    if key != envelope.subject.encode():
+        raise Rejected(Reason.WRONG_KEY, "the record's key is not the event's subject")
+    return envelope, data
+
+
+def write(envelope: Envelope) -> list[tuple[str, bytes]]:
+    """Return the Kafka headers of an event in binary mode."""
+    values = {
+        "specversion": envelope.specversion,
+        "id": str(envelope.id),
+        "source": envelope.source,
+        "type": envelope.type,
+        "time": rfc3339(envelope.time),
+        "subject": envelope.subject,
+    }
+    headers = [(f"ce_{name}", text.encode()) for name, text in values.items()]
+    return [*headers, ("content-type", JSON.encode())]
+
+
+def write_structured(envelope: Envelope, data: Mapping[str, Any]) -> bytes:
+    """Return the record value of an event in structured mode (content type ``STRUCTURED``)."""
+    return orjson.dumps(
+        {
+            "specversion": envelope.specversion,
+            "id": str(envelope.id),
+            "source": envelope.source,
+            "type": envelope.type,
+            "time": rfc3339(envelope.time),
+            "subject": envelope.subject,
+            "datacontenttype": JSON,
+            "data": data,
+        }
+    )
+
+
+def cases_named(key: bytes | None, headers: Headers) -> tuple[str, ...]:
+    """Return the well-formed case ids that a record, however broken, points at.
+
+    A record whose key and subject disagree points at both: a fact may be missing from either.
+    """
+    candidates = [key, *(value for name, value in headers if name == "ce_subject")]
+    found: set[str] = set()
+    for candidate in candidates:
+        try:
+            found.add(_CASE_ID.validate_python((candidate or b"").decode()))
+        except (UnicodeDecodeError, ValidationError):
+            continue
+    return tuple(sorted(found))
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return an instant as RFC 3339 text with its offset."""
+    return instant.isoformat()
+
+
+def summary(error: ValidationError, limit: int = 5) -> str:
+    """Return what was wrong, by field and code; input values are left out on purpose."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = [f"{'.'.join(str(step) for step in e['loc']) or 'body'}: {e['type']}" for e in found]
+    more = f" (+{len(parts) - limit} more)" if len(parts) > limit else ""
+    return "; ".join(parts[:limit]) + more
+
+
+def canonical(data: Mapping[str, Any]) -> bytes:
+    """Return the JSON of ``data`` with sorted keys: equal content gives equal bytes.
+
+    Raises:
+        Rejected: the content has no exact JSON form (integer past 64 bits, lone surrogate).
+    """
+    try:
+        return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # orjson's error is a TypeError; huge ints, lone surrogates
+        raise Rejected(Reason.UNDECODABLE, "content has no exact JSON form") from None
+
+
+def _header_attributes(headers: Headers) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    for count, (name, raw) in enumerate(headers):
+        if count >= _MAX_HEADERS:
+            raise Rejected(Reason.ENVELOPE, f"more than {_MAX_HEADERS} headers")
+        attribute = name[3:] if name.startswith("ce_") else name.lower()
+        if not name.startswith("ce_") and attribute != "content-type":
+            continue
+        if attribute in attributes:
+            raise Rejected(Reason.ENVELOPE, "an attribute header is repeated")
+        if raw is None or len(raw) > _MAX_HEADER_BYTES:
+            raise Rejected(Reason.ENVELOPE, "an attribute header is null or too long")
+        try:
+            attributes[attribute] = raw.decode()
+        except UnicodeDecodeError:
+            raise Rejected(Reason.ENVELOPE, "an attribute header is not UTF-8") from None
+    return attributes
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(
+            value.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except Rejected:
+        raise
+    except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise Rejected(Reason.UNDECODABLE, "value is not UTF-8 JSON of sane depth") from None
+    if not isinstance(parsed, dict):
+        raise Rejected(Reason.UNDECODABLE, "value is not a JSON object")
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Rejected(Reason.UNDECODABLE, "a key is repeated in one object")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")
+    return number
+
+
+def _refuse_constant(_: str) -> Any:
+    raise Rejected(Reason.UNDECODABLE, "NaN or Infinity is not JSON")

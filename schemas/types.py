@@ -1,0 +1,99 @@
+"""Bounded building blocks of every message: references, times, postcodes, code lists.
+
+A case is a person, so nothing here can hold a name, a national number, free text or a precise
+address: references are opaque and must start with a letter (a bare Belgian national number, eleven
+digits, is refused), and everything else is a closed code list or a number with bounds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_VALUE_BYTES = 64 * 1024
+"""Largest record value accepted, in bytes. A real event is under 1 KiB."""
+
+Reference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{3,63}$"),
+    Field(description="Opaque reference of the producing system. Never a name or national number."),
+]
+
+CaseId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{7,63}$"),
+    Field(description="Opaque case reference; the Kafka key and the CloudEvents subject."),
+]
+
+OfficeId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9-]{2,31}$"),
+    Field(description="Identifier of a return-counselling office, as in the office directory."),
+]
+
+Postcode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{3}$"),
+    Field(description="Belgian postcode, four digits. Coarser than an address on purpose."),
+]
+
+LanguageTag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,3}$"),
+    Field(description="ISO 639 code of a spoken language, for an interpreter."),
+]
+
+Instant = Annotated[
+    AwareDatetime,
+    Field(
+        ge=datetime(1990, 1, 1, tzinfo=UTC),
+        le=datetime(2100, 1, 1, tzinfo=UTC),
+        description=(
+            "RFC 3339 date-time with an offset, 1990 to 2100; a time without a zone is refused."
+        ),
+    ),
+]
+
+
+class Message(BaseModel):
+    """Base of every payload: frozen, strict, unknown extra fields tolerated on input."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+
+class Language(StrEnum):
+    """Language of a procedure: the three official ones."""
+
+    NL = "nl"
+    FR = "fr"
+    DE = "de"
+
+
+class Guard(StrEnum):
+    """A circumstance that blocks escalation while it stands. Unknown counts as standing.
+
+    Source: the list is inferred from the law and the criticism of practice; see docs/domain.md.
+    """
+
+    APPEAL_SUSPENSIVE_PENDING = "appeal_suspensive_pending"
+    APPEAL_TERM_RUNNING = "appeal_term_running"
+    DEPARTURE_TERM_RUNNING = "departure_term_running"
+    NEW_RESIDENCE_PROCEDURE = "new_residence_procedure"
+    ASYLUM_REQUEST_PENDING = "asylum_request_pending"
+    MARRIAGE_OR_COHABITATION_PENDING = "marriage_or_cohabitation_pending"
+    UNACCOMPANIED_MINOR = "unaccompanied_minor"
+    SCHOOL_TERM_SUSPENSION = "school_term_suspension"
+    FAMILY_WITH_MINORS = "family_with_minors"
+    MEDICAL_OR_VULNERABLE_UNREVIEWED = "medical_or_vulnerable_unreviewed"
+    NOTIFICATION_NOT_PROVEN = "notification_not_proven"
+    JUSTIFIED_ABSENCE_PENDING = "justified_absence_pending"
+    NON_REFOULEMENT_CHECK_MISSING = "non_refoulement_check_missing"
+    VOLUNTARY_RETURN_IN_PROGRESS = "voluntary_return_in_progress"
+    EXTENSION_GRANTED = "extension_granted"
+    WRONG_LANGUAGE_INVITATION = "wrong_language_invitation"
+    IDENTITY_DOUBT = "identity_doubt"

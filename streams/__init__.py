@@ -1,0 +1,1 @@
+"""The pipeline: events in, cases projected and routed, escalations out."""

@@ -1,0 +1,151 @@
+"""What a case amounts to under its current order, whatever the time: the facts that rules test.
+
+Rules of reading, all in the person's favour where the sources are silent (inferred):
+
+- a missed appointment counts only with proven delivery, in the order's language, and with no
+  accepted, pending or unasked justification: the duty is one of effort and mirrors a duty to
+  inform [VR-LAW];
+- an interview held under the same appointment shows that it was not missed;
+- a circumstance blocks until it ends, whichever order it names: a new order does not lift it;
+- an interview held restarts the count of misses (configurable: ``interview_restarts_count``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from schemas.events import (
+    AppointmentMissed,
+    CircumstanceChanged,
+    Delivery,
+    InterviewCompleted,
+    Justification,
+    OqtIssued,
+    Review,
+)
+from streams.domain.case import Case, Fact
+
+
+class Miss(StrEnum):
+    """How a missed appointment is read."""
+
+    COUNTED = "counted"
+    UNDELIVERED = "undelivered"
+    WRONG_LANGUAGE = "wrong_language"
+    PENDING = "pending"
+    JUSTIFIED = "justified"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An interview that took place."""
+
+    fact: Fact
+    event: InterviewCompleted
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A missed appointment and how it is read."""
+
+    fact: Fact
+    event: AppointmentMissed
+    reading: Miss
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The case under its current order. All sequences ascend by time, then by reference."""
+
+    order: OqtIssued
+    order_fact: Fact
+    held: tuple[Held, ...]
+    missed: tuple[Missed, ...]
+    """Misses since the count last started."""
+    counted: tuple[Missed, ...]
+    """Those of them that count."""
+    circumstances: tuple[tuple[Fact, CircumstanceChanged], ...]
+    last_contact: datetime
+    """Notification, last interview, last miss or last planned appointment: the latest of them."""
+    last_contact_fact: Fact
+    last_attempt: datetime | None
+    """Latest appointment that was held or missed."""
+
+
+def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | None:
+    """Return the situation under the current order; None while no order is known.
+
+    The current order is the one notified last: a second order supersedes the first.
+    """
+    orders: list[tuple[Fact, OqtIssued]] = []
+    misses: list[tuple[Fact, AppointmentMissed]] = []
+    interviews: list[tuple[Fact, InterviewCompleted]] = []
+    circumstances: list[tuple[Fact, CircumstanceChanged]] = []
+    for fact in case.facts.values():
+        event = fact.event
+        if isinstance(event, OqtIssued):
+            orders.append((fact, event))
+        elif isinstance(event, AppointmentMissed):
+            misses.append((fact, event))
+        elif isinstance(event, InterviewCompleted):
+            interviews.append((fact, event))
+        else:
+            circumstances.append((fact, event))
+    if not orders:
+        return None
+    order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
+
+    held = sorted(
+        (Held(fact, event) for fact, event in interviews if event.order_id == order.order_id),
+        key=lambda item: (item.event.held_at, item.event.interview_id),
+    )
+    attended = {item.event.appointment_id for item in held}
+    restart = held[-1].event.held_at if held and interview_restarts_count else None
+    all_missed = sorted(
+        (
+            Missed(fact, event, _reading(event, order))
+            for fact, event in misses
+            if event.order_id == order.order_id and event.appointment_id not in attended
+        ),
+        key=lambda item: (item.event.scheduled_at, item.event.appointment_id),
+    )
+    missed = tuple(m for m in all_missed if restart is None or m.event.scheduled_at > restart)
+
+    contacts: list[tuple[datetime, Fact]] = [(order.notified_at, order_fact)]
+    if order.first_appointment:
+        contacts.append((order.first_appointment.at, order_fact))
+    for item in held:
+        contacts.append((item.event.held_at, item.fact))
+        if item.event.next_appointment:
+            contacts.append((item.event.next_appointment.at, item.fact))
+    contacts.extend((miss.event.scheduled_at, miss.fact) for miss in all_missed)
+    last_contact, last_contact_fact = max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
+    attempts = [h.event.held_at for h in held] + [m.event.scheduled_at for m in all_missed]
+
+    return Situation(
+        order=order,
+        order_fact=order_fact,
+        held=tuple(held),
+        missed=missed,
+        counted=tuple(m for m in missed if m.reading is Miss.COUNTED),
+        circumstances=tuple(sorted(circumstances, key=lambda pair: pair[0].key)),
+        last_contact=last_contact,
+        last_contact_fact=last_contact_fact,
+        last_attempt=max(attempts, default=None),
+    )
+
+
+def _reading(event: AppointmentMissed, order: OqtIssued) -> Miss:
+    if event.review is Review.ACCEPTED:
+        return Miss.JUSTIFIED
+    if event.invitation.delivery is not Delivery.PROVEN:
+        return Miss.UNDELIVERED
+    if event.invitation.language is not order.language:
+        return Miss.WRONG_LANGUAGE
+    if event.review is Review.REJECTED:
+        return Miss.COUNTED
+    if event.review is Review.PENDING or event.justification is not Justification.NONE:
+        return Miss.PENDING
+    return Miss.COUNTED

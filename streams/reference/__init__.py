@@ -1,0 +1,58 @@
+"""Reference data as it ships: the policy, the office directory and the working days of Belgium.
+
+Read once at start and handed to the domain, which never opens a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from streams.domain import directory, policy
+from streams.domain.clocks import Calendar
+from streams.domain.directory import Directory
+from streams.domain.policy import Policy
+
+HERE = Path(__file__).parent
+_FIRST_YEAR, _LAST_YEAR = 1989, 2101
+"""One year past either end of what an event may name, so that a count of days never runs out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Everything besides the case and the clock that a decision depends on."""
+
+    policy: Policy
+    directory: Directory
+    calendar: Calendar
+
+    @property
+    def digest(self) -> str:
+        """Name the policy and the directory together: a change of either is a change of both."""
+        return f"{self.policy.digest[:32]}{self.directory.digest[:32]}"
+
+
+def load(policy_file: Path | None = None, directory_file: Path | None = None) -> Reference:
+    """Read and lint the reference data; files given replace those that ship.
+
+    Raises:
+        PolicyError, DirectoryError: the data can't be used; every fault is listed.
+        OSError: a file can't be read.
+    """
+    return Reference(
+        policy.load((policy_file or HERE / "policy.toml").read_text()),
+        directory.load((directory_file or HERE / "directory.toml").read_text()),
+        belgian_calendar(),
+    )
+
+
+@lru_cache(maxsize=1)
+def belgian_calendar() -> Calendar:
+    """Return the working days of Belgium, legal public holidays taken out, in Brussels time."""
+    years = range(_FIRST_YEAR, _LAST_YEAR + 1)
+    days = holidays.country_holidays("BE", years=years)
+    return Calendar.of(ZoneInfo("Europe/Brussels"), days, _FIRST_YEAR, _LAST_YEAR)

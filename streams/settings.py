@@ -1,0 +1,84 @@
+"""Environment to one frozen settings object. Every variable starts with ``ICAM_``.
+
+Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATABASE__URL``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Kafka(BaseModel):
+    """How to reach the brokers and how topics are laid out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    group: str = "icam-streams"
+    partitions: Annotated[int, Field(ge=1, le=1000)] = 12
+    replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
+    session_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
+    fetch_max_wait_ms: Annotated[int, Field(ge=1, le=5000)] = 500
+
+
+class Database(BaseModel):
+    """How to reach PostgreSQL."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    pool_size: Annotated[int, Field(ge=3, le=50)] = 5
+    statement_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+class Intake(BaseModel):
+    """How records are taken in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_max: Annotated[int, Field(ge=1, le=5000)] = 500
+    batch_within_seconds: Annotated[float, Field(gt=0, le=1)] = 0.02
+    max_bugs_in_a_row: Annotated[int, Field(ge=1, le=1000)] = 5
+    retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+
+class Loops(BaseModel):
+    """How often the worker's own loops look, in seconds; they are also woken by work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relay_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    relay_batch: Annotated[int, Field(ge=1, le=5000)] = 500
+    sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
+
+
+class Http(BaseModel):
+    """The internal port: health and metrics. Never expose it outside the cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 6066
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one deployment and another."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ICAM_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    kafka: Kafka = Kafka()
+    database: Database = Database()
+    intake: Intake = Intake()
+    loops: Loops = Loops()
+    http: Http = Http()
+    policy_file: Path | None = None
+    directory_file: Path | None = None
+    log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    data_directory: Path = Path(".run/worker")

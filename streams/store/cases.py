@@ -1,0 +1,177 @@
+"""Case projections: one row a case, locked before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from streams.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a projection held when it was locked."""
+
+    case_id: str
+    facts: str
+    events: int
+    route: dict[str, Any] | None
+    routings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a projection holds from now on. ``facts`` and the other JSON fields are encoded."""
+
+    case_id: str
+    facts: bytes
+    digest: bytes
+    events: int
+    order_id: str | None
+    status: str
+    office_id: str | None
+    track: str | None
+    route: bytes
+    routings: int
+    level: int
+    blocked: bytes
+    next_check_at: datetime | None
+    reference_digest: str
+
+
+async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+    """Lock the rows of these cases in case-id order and return what they hold.
+
+    Rows that do not exist are made first, so that a new case can be locked too; without that two
+    workers lose each other's updates. Blocks while another transaction holds one of them.
+    """
+    ordered = sorted(set(case_ids))
+    await conn.execute(
+        """
+        INSERT INTO case_projection (case_id)
+        SELECT case_id FROM unnest($1::text[]) AS wanted (case_id)
+        ON CONFLICT (case_id) DO NOTHING
+        """,
+        ordered,
+    )
+    rows = await conn.fetch(
+        """
+        SELECT case_id, facts::text AS facts, events, route::text AS route, routings
+        FROM case_projection WHERE case_id = any($1::text[])
+        ORDER BY case_id FOR UPDATE
+        """,
+        ordered,
+    )
+    return [
+        Row(
+            row["case_id"],
+            row["facts"],
+            row["events"],
+            orjson.loads(row["route"]) if row["route"] else None,
+            row["routings"],
+        )
+        for row in rows
+    ]
+
+
+async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
+    """Write projections whose rows this transaction has locked; one statement."""
+    body = [
+        {
+            "case_id": row.case_id,
+            "facts": orjson.Fragment(row.facts),
+            "digest": row.digest.hex(),
+            "events": row.events,
+            "order_id": row.order_id,
+            "status": row.status,
+            "office_id": row.office_id,
+            "track": row.track,
+            "route": orjson.Fragment(row.route),
+            "routings": row.routings,
+            "level": row.level,
+            "blocked": orjson.Fragment(row.blocked),
+            "next_check_at": row.next_check_at,
+            "reference_digest": row.reference_digest,
+        }
+        for row in rows
+    ]
+    await conn.execute(
+        """
+        UPDATE case_projection AS held SET
+            facts = new.facts, digest = decode(new.digest, 'hex'), events = new.events,
+            order_id = new.order_id, status = new.status, office_id = new.office_id,
+            track = new.track, route = nullif(new.route::text, 'null')::json,
+            routings = new.routings, level = new.level, blocked = new.blocked,
+            next_check_at = new.next_check_at, reference_digest = new.reference_digest,
+            updated_at = $2
+        FROM json_to_recordset($1::json) AS new (
+            case_id text, facts json, digest text, events integer, order_id text, status text,
+            office_id text, track text, route json, routings integer, level smallint,
+            blocked json, next_check_at timestamptz, reference_digest text)
+        WHERE held.case_id = new.case_id
+        """,
+        orjson.dumps(body).decode(),
+        now,
+    )
+
+
+async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    """Lock and return cases whose time to look again has come, and when it came, oldest first.
+
+    Cases that another transaction holds are skipped, never waited for: they are being looked at.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id, next_check_at FROM case_projection WHERE next_check_at <= $1
+        ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        now,
+        limit,
+    )
+    return [(row["case_id"], row["next_check_at"]) for row in rows]
+
+
+async def mark_stale(conn: Connection, reference_digest: str, now: datetime) -> int:
+    """Make every case decided under other reference data due now; return how many there are."""
+    done: str = await conn.execute(
+        """
+        UPDATE case_projection SET next_check_at = $2
+        WHERE reference_digest IS DISTINCT FROM $1
+          AND (next_check_at IS NULL OR next_check_at > $2)
+        """,
+        reference_digest,
+        now,
+    )
+    return int(done.rsplit(" ", 1)[1])
+
+
+async def overdue(conn: Connection, now: datetime) -> tuple[int, float]:
+    """Return how many cases are due and not looked at, and for how many seconds at worst."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS due, coalesce(extract(epoch FROM $1 - min(next_check_at)), 0) AS oldest
+        FROM case_projection WHERE next_check_at <= $1
+        """,
+        now,
+    )
+    return (row["due"], float(row["oldest"])) if row else (0, 0.0)
+
+
+async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:
+    """Return one projection for people to read."""
+    row = await conn.fetchrow(
+        """
+        SELECT case_id, status, order_id, office_id, track, level, events, next_check_at,
+               updated_at, route::text AS route, blocked::text AS blocked, facts::text AS facts
+        FROM case_projection WHERE case_id = $1
+        """,
+        case_id,
+    )
+    if row is None:
+        return None
+    decoded = {name: orjson.loads(row[name] or "null") for name in ("route", "blocked", "facts")}
+    return {**row, **decoded}

@@ -1,0 +1,13 @@
+"""The one clock that decisions follow: the database's, so that workers can't disagree."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from streams.store.pool import Connection
+
+
+async def now(conn: Connection) -> datetime:
+    """Return the database's present instant, not the start of the transaction."""
+    instant: datetime = await conn.fetchval("SELECT clock_timestamp()")
+    return instant

@@ -1,0 +1,178 @@
+"""Records that could not be applied, whole, until a person repairs, replays or discards them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from schemas.envelope import Headers
+from streams.store.events import Position
+from streams.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter: the record as it was, where it stood, and why it was set aside."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    reason: str
+    detail: str
+    case_ids: tuple[str, ...]
+
+
+async def put(conn: Connection, letters: Iterable[Letter]) -> None:
+    """Add dead letters, one a record position: the same record again changes nothing."""
+    await conn.executemany(
+        """
+        INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason,
+                                 detail, case_ids)
+        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9)
+        ON CONFLICT (topic, "partition", "offset") DO NOTHING
+        """,
+        [
+            (
+                letter.position.topic,
+                letter.position.partition,
+                letter.position.offset,
+                letter.key,
+                letter.value,
+                _dump_headers(letter.headers),
+                letter.reason,
+                letter.detail,
+                list(letter.case_ids),
+            )
+            for letter in letters
+        ],
+    )
+
+
+async def open_by_case(conn: Connection, case_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many open dead letters name each of these cases; only cases with any."""
+    rows = await conn.fetch(
+        """
+        SELECT named.case_id, count(*) AS letters
+        FROM dead_letter, unnest(case_ids) AS named (case_id)
+        WHERE resolved_at IS NULL AND case_ids && $1::text[] AND named.case_id = any($1::text[])
+        GROUP BY named.case_id
+        """,
+        case_ids,
+    )
+    return {row["case_id"]: row["letters"] for row in rows}
+
+
+async def applied_after_all(conn: Connection, positions: Sequence[Position]) -> None:
+    """Resolve dead letters of our own bugs whose record was delivered again and applied."""
+    await conn.execute(
+        """
+        UPDATE dead_letter AS letter
+        SET resolved_at = clock_timestamp(), resolution = 'replayed',
+            resolved_note = 'applied when delivered again'
+        FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS done (topic, part, off)
+        WHERE letter.topic = done.topic AND letter."partition" = done.part
+          AND letter."offset" = done.off AND letter.resolved_at IS NULL AND letter.reason = 'bug'
+        """,
+        [position.topic for position in positions],
+        [position.partition for position in positions],
+        [position.offset for position in positions],
+    )
+
+
+async def resolve(conn: Connection, dead_letter_id: int, resolution: str, note: str) -> bool:
+    """Close one dead letter; False when it was closed already or never was."""
+    done: str = await conn.execute(
+        """
+        UPDATE dead_letter
+        SET resolved_at = clock_timestamp(), resolution = $2, resolved_note = $3
+        WHERE dead_letter_id = $1 AND resolved_at IS NULL
+        """,
+        dead_letter_id,
+        resolution,
+        note,
+    )
+    return done == "UPDATE 1"
+
+
+async def tried_again(conn: Connection, dead_letter_id: int, reason: str, detail: str) -> None:
+    """Note that a replay failed, and why."""
+    await conn.execute(
+        """
+        UPDATE dead_letter SET attempts = attempts + 1, reason = $2, detail = $3
+        WHERE dead_letter_id = $1 AND resolved_at IS NULL
+        """,
+        dead_letter_id,
+        reason,
+        detail,
+    )
+
+
+async def get(
+    conn: Connection, dead_letter_id: int, *, lock: bool = False
+) -> dict[str, Any] | None:
+    """Return one dead letter whole; with ``lock`` it is held until the transaction ends."""
+    query = "SELECT * FROM dead_letter WHERE dead_letter_id = $1"
+    row = await conn.fetchrow(query + (" FOR UPDATE" if lock else ""), dead_letter_id)
+    return None if row is None else {**row, "headers": _load_headers(row["headers"])}
+
+
+async def find(
+    conn: Connection,
+    *,
+    open_only: bool = True,
+    reason: str | None = None,
+    case_id: str | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Return dead letters without their raw records, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT dead_letter_id, topic, "partition", "offset", reason, detail, case_ids,
+               recorded_at, attempts, resolved_at, resolution, resolved_note
+        FROM dead_letter
+        WHERE (NOT $1 OR resolved_at IS NULL)
+          AND ($2::text IS NULL OR reason = $2)
+          AND ($3::text IS NULL OR $3 = any(case_ids))
+        ORDER BY dead_letter_id LIMIT $4
+        """,
+        open_only,
+        reason,
+        case_id,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def open_counts(conn: Connection) -> tuple[int, float]:
+    """Return how many dead letters are open, and for how many seconds the oldest has been."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS letters,
+               coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) AS oldest
+        FROM dead_letter WHERE resolved_at IS NULL
+        """
+    )
+    return (row["letters"], float(row["oldest"])) if row else (0, 0.0)
+
+
+def _dump_headers(headers: Headers) -> str:
+    """Header values are any bytes, so they are kept as hexadecimal; names as escaped text."""
+    pairs = [
+        [name.encode(errors="surrogateescape").hex(), None if value is None else value.hex()]
+        for name, value in headers
+    ]
+    return orjson.dumps(pairs).decode()
+
+
+def _load_headers(text: str) -> tuple[tuple[str, bytes | None], ...]:
+    return tuple(
+        (
+            bytes.fromhex(name).decode(errors="surrogateescape"),
+            None if value is None else bytes.fromhex(value),
+        )
+        for name, value in orjson.loads(text)
+    )

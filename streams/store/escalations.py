@@ -1,0 +1,147 @@
+"""The ledger of escalations: every time one stood, and why it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from schemas.outcomes import EscalationRaised, EscalationWithdrawn
+from streams.domain.decide import Standing
+from streams.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the ledger says of one case: what stands, and the rounds used so far."""
+
+    standing: tuple[Standing, ...]
+    rounds: Mapping[UUID, int]
+
+
+async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]:
+    """Return the ledger of these cases, where it has any entry. The caller holds their locks."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT ON (escalation_id)
+               case_id, withdrawn_at IS NULL AS stands,
+               escalation_id, round, rule_id, level, order_id, office_id, policy_digest
+        FROM escalation WHERE case_id = any($1::text[])
+        ORDER BY escalation_id, round DESC
+        """,
+        case_ids,
+    )
+    standing: dict[str, list[Standing]] = {}
+    rounds: dict[str, dict[UUID, int]] = {}
+    for case_id, stands, *rest in rows:
+        latest = Standing(*rest)
+        rounds.setdefault(case_id, {})[latest.escalation_id] = latest.round
+        if stands:
+            standing.setdefault(case_id, []).append(latest)
+    return {
+        case_id: Ledger(tuple(standing.get(case_id, ())), used) for case_id, used in rounds.items()
+    }
+
+
+async def raise_(conn: Connection, raised: Iterable[EscalationRaised]) -> None:
+    """Enter escalations into the ledger; one statement.
+
+    Raises:
+        asyncpg.UniqueViolationError: one stands already: the decision was not taken under lock.
+    """
+    rows = [
+        {
+            **item.model_dump(mode="json", exclude={"kind", "decided_by", "evidence"}),
+            "evidence": orjson.Fragment(item.evidence.model_dump_json().encode()),
+            "event_ids": item.evidence.event_ids,
+        }
+        for item in raised
+    ]
+    await conn.execute(
+        """
+        INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion, level,
+                                action, policy_version, policy_digest, office_id, track, evidence,
+                                event_ids, due_at, raised_at)
+        SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
+               policy_version, policy_digest, office_id, track, evidence, event_ids, due_at,
+               detected_at
+        FROM json_to_recordset($1::json) AS new (
+            escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
+            occasion text, level smallint, action text, policy_version text, policy_digest text,
+            office_id text, track text, evidence json, event_ids uuid[], due_at timestamptz,
+            detected_at timestamptz)
+        """,
+        orjson.dumps(rows).decode(),
+    )
+
+
+async def withdraw(conn: Connection, withdrawn: Iterable[EscalationWithdrawn]) -> None:
+    """Close escalations that stood; one statement."""
+    rows = [
+        {
+            "escalation_id": item.escalation_id,
+            "round": item.round,
+            "withdrawn_at": item.withdrawn_at,
+            "withdrawal": {"reason": item.reason, "because": item.because},
+        }
+        for item in withdrawn
+    ]
+    await conn.execute(
+        """
+        UPDATE escalation AS held
+        SET withdrawn_at = new.withdrawn_at, withdrawal = new.withdrawal
+        FROM json_to_recordset($1::json) AS new (
+            escalation_id uuid, round integer, withdrawn_at timestamptz, withdrawal json)
+        WHERE held.escalation_id = new.escalation_id AND held.round = new.round
+          AND held.withdrawn_at IS NULL
+        """,
+        orjson.dumps(rows).decode(),
+    )
+
+
+async def find(
+    conn: Connection,
+    *,
+    case_id: str | None = None,
+    office_id: str | None = None,
+    rule_id: str | None = None,
+    level: int | None = None,
+    standing_only: bool = True,
+    since: datetime | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Return ledger entries for people to read, newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
+               policy_version, policy_digest, office_id, track, evidence::text AS evidence,
+               due_at, raised_at, withdrawn_at, withdrawal::text AS withdrawal
+        FROM escalation
+        WHERE ($1::text IS NULL OR case_id = $1)
+          AND ($2::text IS NULL OR office_id = $2)
+          AND ($3::text IS NULL OR rule_id = $3)
+          AND ($4::integer IS NULL OR level = $4)
+          AND (NOT $5 OR withdrawn_at IS NULL)
+          AND ($6::timestamptz IS NULL OR raised_at >= $6)
+        ORDER BY raised_at DESC, escalation_id, round DESC LIMIT $7
+        """,
+        case_id,
+        office_id,
+        rule_id,
+        level,
+        standing_only,
+        since,
+        limit,
+    )
+    return [
+        {
+            **row,
+            "evidence": orjson.loads(row["evidence"]),
+            "withdrawal": orjson.loads(row["withdrawal"] or "null"),
+        }
+        for row in rows
+    ]

@@ -1,0 +1,80 @@
+"""The log of every case: inbox, dedupe and log in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from schemas.codec import Decoded
+from streams.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands on Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -> set[UUID]:
+    """Append events not seen before and return their ids; one statement, in id order.
+
+    Ids already in the log are left out, whatever their content: compare ``digests``. The fixed
+    order keeps two workers that append the same ids from deadlocking.
+    """
+    rows = [
+        {
+            "event_id": event.event_id,
+            "case_id": event.case_id,
+            "type": event.type,
+            "source": event.source,
+            "occurred_at": event.time,
+            "payload": orjson.Fragment(event.payload),
+            "digest": event.digest.hex(),
+            "topic": position.topic,
+            "partition": position.partition,
+            "offset": position.offset,
+        }
+        for event, position in sorted(events, key=lambda pair: pair[0].event_id)
+    ]
+    added = await conn.fetch(
+        """
+        INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
+                                topic, "partition", "offset")
+        SELECT event_id, case_id, type, source, occurred_at, payload, decode(digest, 'hex'),
+               topic, "partition", "offset"
+        FROM json_to_recordset($1::json) AS event (
+            event_id uuid, case_id text, type text, source text, occurred_at timestamptz,
+            payload json, digest text, topic text, "partition" integer, "offset" bigint)
+        ON CONFLICT (event_id) DO NOTHING
+        RETURNING event_id
+        """,
+        orjson.dumps(rows).decode(),
+    )
+    return {row["event_id"] for row in added}
+
+
+async def digests(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Return the digest of each of these events that is in the log."""
+    rows = await conn.fetch(
+        "SELECT event_id, digest FROM case_event WHERE event_id = any($1::uuid[])", event_ids
+    )
+    return {row["event_id"]: row["digest"] for row in rows}
+
+
+async def history(conn: Connection, case_id: str) -> list[dict[str, object]]:
+    """Return the log of one case, oldest fact first."""
+    rows = await conn.fetch(
+        """
+        SELECT event_id, type, source, occurred_at, recorded_at, payload::text AS payload,
+               topic, "partition", "offset"
+        FROM case_event WHERE case_id = $1 ORDER BY occurred_at, event_id
+        """,
+        case_id,
+    )
+    return [{**row, "payload": orjson.loads(row["payload"])} for row in rows]
