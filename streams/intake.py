@@ -224,11 +224,12 @@ async def apply(
     4. Reconsider every case with a new event or a new dead letter.
     """
     first: dict[UUID, Accepted] = {}
-    again: list[Accepted] = []
     malformed = [item for item in items if isinstance(item, Malformed)]
-    for item in items:
-        if isinstance(item, Accepted) and first.setdefault(item.event.event_id, item) is not item:
-            again.append(item)
+    again = [
+        item
+        for item in items
+        if isinstance(item, Accepted) and first.setdefault(item.event.event_id, item) is not item
+    ]
 
     added: set[UUID] = set()
     if first:

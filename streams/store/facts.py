@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -49,7 +49,7 @@ class _Circumstance(_Stored):
 
 _Any = Annotated[_Order | _Miss | _Interview | _Circumstance, Field(discriminator="type")]
 _FACTS: Final = TypeAdapter(list[_Any])
-_MODELS: Final[Mapping[type, type[_Order | _Miss | _Interview | _Circumstance]]] = {
+_MODELS: Final[Mapping[type, Any]] = {
     OqtIssued: _Order,
     AppointmentMissed: _Miss,
     InterviewCompleted: _Interview,

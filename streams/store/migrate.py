@@ -13,7 +13,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 def pending(url: str) -> list[str]:
     """Return the ids of migrations not applied yet, in order. Blocks."""
-    with _backend(url) as backend:
+    with _Backend(url) as backend:
         return [migration.id for migration in backend.to_apply(_migrations())]
 
 
@@ -22,7 +22,7 @@ def apply(url: str) -> list[str]:
 
     Safe to run from several places at once: the others wait, then find nothing to do.
     """
-    with _backend(url) as backend, backend.lock():
+    with _Backend(url) as backend, backend.lock():
         wanted = backend.to_apply(_migrations())
         backend.apply_migrations(wanted)
         return [migration.id for migration in wanted]
@@ -32,7 +32,7 @@ def _migrations() -> Any:
     return yoyo.read_migrations(str(MIGRATIONS))
 
 
-class _backend:
+class _Backend:
     """A yoyo backend that closes its connection."""
 
     def __init__(self, url: str) -> None:

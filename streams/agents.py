@@ -1,0 +1,45 @@
+"""The Faust agent: it translates records, and acknowledges what the intake has committed.
+
+``noack`` with ``noack_take`` and acknowledging after the commit, in order, is the one agent body of
+those measured that lost nothing in chaos runs; see docs/decisions/0002-faust-settings.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types import EventT
+from mode import CrashingSupervisor
+
+from schemas.events import INPUT_TOPICS
+from streams.intake import Intake, Record
+from streams.settings import Settings
+from streams.store.events import Position
+
+
+def install(app: faust.App, intake: Intake, settings: Settings) -> None:
+    """Attach the one agent to all input topics; at most one batch is in flight."""
+    topic = app.topic(*INPUT_TOPICS, key_type=bytes, value_type=bytes, internal=False)
+
+    # One agent instance, and a crash of it crashes the worker: a restarted agent skips offsets.
+    @app.agent(topic, name="intake", concurrency=1, supervisor_strategy=CrashingSupervisor)
+    async def take_in(stream: Any) -> None:
+        batches = stream.noack().noack_take(
+            settings.intake.batch_max, within=settings.intake.batch_within_seconds
+        )
+        async for events in batches:
+            await intake.handle([_record(event) for event in events])
+            for event in events:
+                event.ack()
+
+
+def _record(event: EventT[bytes]) -> Record:
+    message = event.message
+    headers: Any = message.headers or ()
+    return Record(
+        Position(message.topic, message.partition, message.offset),
+        message.key,
+        message.value,
+        tuple(headers.items() if isinstance(headers, dict) else headers),
+    )

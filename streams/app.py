@@ -1,0 +1,181 @@
+"""Composition root: the only file that builds the Faust app, the pool and the clock.
+
+Every Faust setting below prevents one failure, named beside it; all were measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Coroutine
+from typing import Any
+
+import faust
+import structlog
+from aiohttp import web
+
+from streams import agents, logs, reference
+from streams.deadlines import Deadlines
+from streams.health import Health, serve
+from streams.intake import Intake
+from streams.metrics import Metrics
+from streams.observe import observe
+from streams.relay import Relay
+from streams.settings import Settings
+from streams.store import cases, clock, reference_tables
+from streams.store.errors import is_transient
+from streams.store.pool import Pool, open_pool
+
+log = structlog.get_logger(__name__)
+
+
+class IcamApp(faust.App):
+    """The Faust app with our own parts, opened before an agent can receive anything."""
+
+    parts: Parts
+
+    async def on_start(self) -> None:
+        """Open the parts first: Faust's tasks and services start after agents may run."""
+        await self.parts.open()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Stop consuming, then close: a batch under way must still reach the database."""
+        await super().on_stop()
+        await self.parts.close()
+
+
+class Parts:
+    """Everything a worker runs beside Faust: pool, intake, relay, deadlines, internal port."""
+
+    def __init__(self, app: faust.App, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self.metrics = Metrics()
+        self.reference = reference.load(settings.policy_file, settings.directory_file)
+        self.health = Health(app, self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.AppRunner | None = None
+        self._pool: Pool | None = None
+
+    async def open(self) -> None:
+        """Open the internal port, wait for the database, then start the loops."""
+        settings = self._settings
+        self._runner, port = await serve(self.health, self.metrics, settings.http)
+        log.info("internal_port", port=port)
+        pool = self._pool = await self._reach_database()
+        relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
+        intake = Intake(pool, self.reference, clock.now, self.metrics, settings.intake, relay.wake)
+        deadlines = Deadlines(
+            pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
+        )
+        agents.install(self._app, intake, settings)
+        self._keep("relay", relay.run())
+        self._keep("deadlines", deadlines.run())
+        self._keep("observe", observe(pool, clock.now, self.metrics))
+        # A batch keeps thousands of objects alive; without this the collector walks the whole
+        # heap again and again while they are made.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    async def close(self) -> None:
+        """Stop the loops, then close pool and port."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pool is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._pool.close(), 5)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _reach_database(self) -> Pool:
+        """Open the pool and note the reference data in use, waiting for as long as it takes."""
+        ref = self.reference
+        while True:
+            try:
+                pool = await open_pool(self._settings.database, self._settings.kafka.group)
+                async with pool.acquire() as conn, conn.transaction():
+                    await reference_tables.record(conn, ref.policy, ref.directory)
+                    stale = await cases.mark_stale(conn, ref.digest, await clock.now(conn))
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                self.metrics.intake_retrying.set(1)
+                log.warning("database_away", error=type(error).__name__)
+                await asyncio.sleep(1)
+            else:
+                self.metrics.intake_retrying.set(0)
+                self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
+                if stale:
+                    log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
+                return pool
+
+    def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a loop of ours; when it dies, the worker dies, rather than look alive without it."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+
+        def died(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and (error := done.exception()) is not None:
+                log.error("loop_died", loop=name, error=type(error).__name__)
+                self._app._crash(error)
+
+        task.add_done_callback(died)
+
+
+def build(settings: Settings) -> IcamApp:
+    """Build the worker's app; nothing is opened yet.
+
+    Raises:
+        PolicyError, DirectoryError: the reference data can't be used.
+    """
+    servers = [f"kafka://{name.strip()}" for name in settings.kafka.bootstrap_servers.split(",")]
+    app = IcamApp(
+        settings.kafka.group,
+        broker=servers,
+        datadir=str(settings.data_directory),
+        # "latest" skips what is already on a new partition.
+        consumer_auto_offset_reset="earliest",
+        # Agents never produce; a full producer buffer would stall consumption.
+        producer_threaded=False,
+        # Topics are made by `icam topics`, with their retention and partitions.
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        # Waiting for streams to drain on stop acknowledges what was not committed.
+        stream_wait_empty=False,
+        # What is buffered is delivered again after a crash; a small buffer keeps that short.
+        stream_buffer_maxsize=4 * settings.intake.batch_max,
+        broker_commit_interval=0.5,
+        broker_session_timeout=settings.kafka.session_timeout_seconds,
+        broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
+        broker_max_poll_records=settings.intake.batch_max,
+        # Faust's own web serves tables and topology and always answers OK; health is ours.
+        web_enabled=False,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        # Redirected output turns a library's print into a log line with anything in it.
+        worker_redirect_stdouts=False,
+        logging_config=logs.configure(settings.log_level),
+        autodiscover=False,
+    )
+    app.parts = Parts(app, settings)
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT); return the exit code. Blocks."""
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build(settings)
+    worker = faust.Worker(app, loglevel=settings.log_level, quiet=False, loop=loop)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()  # ends with SystemExit
+    except SystemExit as done:
+        return int(done.code or 0)

@@ -1,0 +1,115 @@
+"""The internal port: ``/livez``, ``/readyz`` and ``/metrics``. Faust's own web serves none of it.
+
+Alive means progress: a worker that takes nothing in while records wait is not alive, however well
+its process looks. Waiting for a database that is away is alive, and not ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import faust
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from streams.metrics import Metrics
+from streams.settings import Http
+
+_STUCK_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe answers: whether all is well, and each part of why."""
+
+    well: bool
+    parts: dict[str, object]
+
+
+class Health:
+    """Judges the worker from its metrics and from what its consumer says."""
+
+    def __init__(self, app: faust.App, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._progress = time.monotonic()
+        self._batches = 0.0
+
+    def live(self) -> Verdict:
+        """Alive unless records wait and no batch was finished for a minute, outage aside."""
+        batches = _value(self._metrics.last_batch)
+        behind = self.behind()
+        if batches != self._batches or behind == 0 or self.retrying():
+            self._batches, self._progress = batches, time.monotonic()
+        idle = time.monotonic() - self._progress
+        return Verdict(
+            idle < _STUCK_SECONDS, {"records_behind": behind, "seconds_stuck": round(idle, 1)}
+        )
+
+    def ready(self) -> Verdict:
+        """Ready when partitions are assigned, and neither database nor broker is away."""
+        assigned = len(self._assignment())
+        self._metrics.partitions.set(assigned)
+        parts: dict[str, object] = {
+            "partitions_assigned": assigned,
+            "intake_retrying": self.retrying(),
+            "relay_failing": _value(self._metrics.relay_failing) == 1,
+            "rebalancing": bool(self._app.rebalancing),
+        }
+        well = assigned > 0 and not any(parts[name] for name in list(parts)[1:])
+        return Verdict(well, parts)
+
+    def retrying(self) -> bool:
+        """Whether a batch waits for the database."""
+        return _value(self._metrics.intake_retrying) == 1
+
+    def behind(self) -> int:
+        """Return how many records of the assigned partitions are fetched past and not committed."""
+        consumer: Any = self._app.consumer
+        behind = 0
+        for tp in self._assignment():
+            end = consumer.highwater(tp)
+            committed = consumer._committed_offset[tp]
+            if end and committed is not None:
+                behind += max(0, end - committed)
+        return behind
+
+    def _assignment(self) -> set[Any]:
+        consumer = self._app._consumer  # the property would create one
+        return set(consumer.assignment()) if consumer is not None else set()
+
+
+async def serve(health: Health, metrics: Metrics, http: Http) -> tuple[web.AppRunner, int]:
+    """Serve the internal port until the runner is cleaned up; return it and the port bound."""
+
+    def probe(judge: Callable[[], Verdict]) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(_: web.Request) -> web.Response:
+            verdict = judge()
+            status = 200 if verdict.well else 503
+            return web.json_response({"ok": verdict.well, **verdict.parts}, status=status)
+
+        return answer
+
+    async def exposition(_: web.Request) -> web.Response:
+        health.ready()
+        body = generate_latest(metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    server = web.Application()
+    server.router.add_get("/livez", probe(health.live))
+    server.router.add_get("/readyz", probe(health.ready))
+    server.router.add_get("/metrics", exposition)
+    runner = web.AppRunner(server, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, http.host, http.port)
+    await site.start()
+    port: int = runner.addresses[0][1]
+    return runner, port
+
+
+def _value(gauge: Gauge) -> float:
+    value: float = gauge._value.get()
+    return value

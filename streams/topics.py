@@ -1,0 +1,70 @@
+"""The topics of the contract, made explicitly: partitions, retention, and nothing automatic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.events import INPUT_TOPICS
+from schemas.outcomes import OUTPUT_TOPICS
+from streams.settings import Kafka
+
+_DAY_MS: Final = 24 * 3600 * 1000
+RETENTION_MS: Final = {
+    # Raw facts stay on Kafka for 30 days at most; PostgreSQL holds the log of record.
+    **dict.fromkeys(INPUT_TOPICS, 30 * _DAY_MS),
+    **dict.fromkeys(OUTPUT_TOPICS, 30 * _DAY_MS),
+}
+
+
+class TopicsError(Exception):
+    """The topics could not be made or checked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One topic: how many partitions it has, and whether it was made just now."""
+
+    name: str
+    partitions: int
+    created: bool
+
+
+def ensure(kafka: Kafka) -> list[TopicState]:
+    """Make the topics that are missing and return all of them. Blocks up to half a minute.
+
+    Never changes a topic that exists: adding partitions would move keys between them.
+
+    Raises:
+        TopicsError: the brokers can't be reached, or refuse.
+    """
+    admin = AdminClient(
+        {"bootstrap.servers": kafka.bootstrap_servers, "socket.timeout.ms": 10_000}
+    )
+    try:
+        present = admin.list_topics(timeout=15).topics
+        missing = [name for name in RETENTION_MS if name not in present]
+        wanted = [
+            NewTopic(
+                name,
+                num_partitions=kafka.partitions,
+                replication_factor=kafka.replication_factor,
+                config={"retention.ms": str(RETENTION_MS[name]), "cleanup.policy": "delete"},
+            )
+            for name in missing
+        ]
+        for future in (admin.create_topics(wanted) if wanted else {}).values():
+            future.result(timeout=15)
+    except KafkaException as error:
+        raise TopicsError(f"topics on {kafka.bootstrap_servers}: {error.args[0].str()}") from None
+    return [
+        TopicState(
+            name,
+            kafka.partitions if name in missing else len(present[name].partitions),
+            name in missing,
+        )
+        for name in RETENTION_MS
+    ]
