@@ -55,18 +55,20 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     """
     envelope, data = read(key, value, headers)
     model = EVENT_TYPES.get(envelope.type)
+    case_id = envelope.subject
     if model is None:
         match = _VERSIONED.match(envelope.type)
         if match and match["family"] in _FAMILIES:
-            raise Rejected(Reason.UNKNOWN_VERSION, "a version of this type that is not known here")
-        raise Rejected(Reason.UNKNOWN_TYPE, "a type that is not in the vocabulary")
+            detail = "a version of this type that is not known here"
+            raise Rejected(Reason.UNKNOWN_VERSION, detail, case_id)
+        raise Rejected(Reason.UNKNOWN_TYPE, "a type that is not in the vocabulary", case_id)
     if envelope.type != topic:
-        raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic")
+        raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic", case_id)
     payload = canonical(data)
     try:
         event = model.model_validate_json(payload)
     except ValidationError as error:
-        raise Rejected(Reason.SCHEMA, summary(error)) from None
+        raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
     time = envelope.time.astimezone(UTC)
     return Decoded(
         event_id=envelope.id,

@@ -54,12 +54,16 @@ class Reason(StrEnum):
 
 
 class Rejected(Exception):
-    """The record can't be an event. ``detail`` names fields and codes, never input values."""
+    """The record can't be an event. ``detail`` names fields and codes, never input values.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    ``subject`` is the case that the event named, where it was well-formed.
+    """
+
+    def __init__(self, reason: Reason, detail: str, subject: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.subject = subject
 
 
 class Envelope(BaseModel):
@@ -105,11 +109,13 @@ def read(
     if str(attributes.get("datacontenttype") or JSON).split(";")[0].strip().lower() != JSON:
         raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
     try:
-        envelope = Envelope.model_validate_json(orjson.dumps(attributes))
+        envelope = Envelope.model_validate_json(canonical(attributes))
     except ValidationError as error:
-        raise Rejected(Reason.ENVELOPE, summary(error)) from None
+        subject = next(iter(_well_formed(attributes.get("subject"))), None)
+        raise Rejected(Reason.ENVELOPE, summary(error), subject) from None
     if key != envelope.subject.encode():
-        raise Rejected(Reason.WRONG_KEY, "the record's key is not the event's subject")
+        detail = "the record's key is not the event's subject"
+        raise Rejected(Reason.WRONG_KEY, detail, envelope.subject)
     return envelope, data
 
 
@@ -143,19 +149,22 @@ def write_structured(envelope: Envelope, data: Mapping[str, Any]) -> bytes:
     )
 
 
-def cases_named(key: bytes | None, headers: Headers) -> tuple[str, ...]:
+def cases_named(key: bytes | None, headers: Headers, subject: str | None = None) -> tuple[str, ...]:
     """Return the well-formed case ids that a record, however broken, points at.
 
     A record whose key and subject disagree points at both: a fact may be missing from either.
+    ``subject`` is that of a structured event, as its rejection tells it.
     """
-    candidates = [key, *(value for name, value in headers if name == "ce_subject")]
-    found: set[str] = set()
-    for candidate in candidates:
-        try:
-            found.add(_CASE_ID.validate_python((candidate or b"").decode()))
-        except (UnicodeDecodeError, ValidationError):
-            continue
-    return tuple(sorted(found))
+    raw = [key, *(value for name, value in headers if name == "ce_subject")]
+    texts = [(candidate or b"").decode(errors="replace") for candidate in raw]
+    return tuple(sorted({found for text in (*texts, subject) for found in _well_formed(text)}))
+
+
+def _well_formed(candidate: object) -> list[str]:
+    try:
+        return [_CASE_ID.validate_python(candidate)]
+    except ValidationError:
+        return []
 
 
 def rfc3339(instant: datetime) -> str:
@@ -189,7 +198,7 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
         if count >= _MAX_HEADERS:
             raise Rejected(Reason.ENVELOPE, f"more than {_MAX_HEADERS} headers")
         attribute = name[3:] if name.startswith("ce_") else name.lower()
-        if not name.startswith("ce_") and attribute != "content-type":
+        if attribute not in (_ATTRIBUTES if name.startswith("ce_") else {"content-type"}):
             continue
         if attribute in attributes:
             raise Rejected(Reason.ENVELOPE, "an attribute header is repeated")

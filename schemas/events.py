@@ -162,7 +162,7 @@ class Household(Message):
     kind: HouseholdKind
     """Single person, family with minors, or unaccompanied minor."""
     minors: Annotated[int, Field(ge=0, le=20)] = 0
-    """Number of minor children."""
+    """Number of minor children; for an unaccompanied minor, those besides the person."""
 
     @model_validator(mode="after")
     def _minors_fit_the_kind(self) -> Self:

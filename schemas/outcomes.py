@@ -105,6 +105,19 @@ class GuardCheck(Message):
     """Why, in codes and dates."""
 
 
+class FactCheck(Message):
+    """One condition that held, with the value found."""
+
+    fact: str
+    """The fact tested: ``counted_misses`` ..."""
+    found: str
+    """Its value."""
+    test: str
+    """How it was tested: ``at_least``, ``is``, ``one_of`` or ``none_of``."""
+    wanted: str
+    """What it was tested against."""
+
+
 class ClockStep(Message):
     """One step of the deadline arithmetic."""
 
@@ -112,8 +125,8 @@ class ClockStep(Message):
     """What was counted from: ``term_end``, ``last_contact`` ..."""
     start: Instant
     """Where the count starts."""
-    plus: str
-    """What was added: ``20 working days``."""
+    working_days: Annotated[int, Field(ge=0)]
+    """Working days added."""
     due: Instant
     """Where it ends."""
 
@@ -134,7 +147,7 @@ class Evidence(Message):
 
     event_ids: tuple[str, ...]
     """Events it rests on."""
-    facts: tuple[str, ...]
+    facts: tuple[FactCheck, ...]
     """Conditions that held, with the values found."""
     clocks: tuple[ClockStep, ...]
     """Deadline arithmetic."""

@@ -1,8 +1,8 @@
 """Bounded building blocks of every message: references, times, postcodes, code lists.
 
-A case is a person, so nothing here can hold a name, a national number, free text or a precise
-address: references are opaque and must start with a letter (a bare Belgian national number, eleven
-digits, is refused), and everything else is a closed code list or a number with bounds.
+A case is a person, so nothing here is meant to hold a name, a national number, free text or a
+precise address: references are opaque and must start with a letter (a bare Belgian national number,
+eleven digits, is refused), and everything else is a closed code list or a number with bounds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 MAX_VALUE_BYTES = 64 * 1024
 """Largest record value accepted, in bytes. A real event is under 1 KiB."""
@@ -46,8 +54,18 @@ LanguageTag = Annotated[
     Field(description="ISO 639 code of a spoken language, for an interpreter."),
 ]
 
+
+def _date_time(value: object) -> object:
+    """Refuse a count of seconds, in disguise too: pydantic reads "1767225600" as an instant."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+        return value
+    raise ValueError("not an RFC 3339 date-time")
+
+
 Instant = Annotated[
     AwareDatetime,
+    Strict(False),  # the validator below hands on text, which strict mode would refuse
+    BeforeValidator(_date_time),
     Field(
         ge=datetime(1990, 1, 1, tzinfo=UTC),
         le=datetime(2100, 1, 1, tzinfo=UTC),

@@ -81,6 +81,7 @@ class Malformed:
     record: Record
     reason: Reason
     detail: str
+    subject: str | None = None
 
 
 Item = Accepted | Malformed
@@ -114,7 +115,7 @@ def judge(record: Record) -> Item:
     try:
         event = decode(record.position.topic, record.key, record.value, record.headers)
     except Rejected as rejection:
-        return Malformed(record, rejection.reason, rejection.detail)
+        return Malformed(record, rejection.reason, rejection.detail, rejection.subject)
     return Accepted(record, event)
 
 
@@ -282,7 +283,7 @@ def _letter(item: Malformed) -> Letter:
         record.headers,
         item.reason,
         item.detail,
-        cases_named(record.key, record.headers),
+        cases_named(record.key, record.headers, item.subject),
     )
 
 

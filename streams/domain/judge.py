@@ -96,7 +96,7 @@ class Judge:
                 checks.append(GuardCheck(guard=guard, state=reading.state, because=reading.because))
         return Evidence(
             event_ids=tuple(str(fact.event_id) for fact in proposal.facts),
-            facts=tuple(condition.text(self.situation) for condition in rule.when),
+            facts=tuple(condition.check(self.situation) for condition in rule.when),
             clocks=tuple(self.clocks(rule)),
             guards=tuple(checks),
             nearest=self._nearest(rule),
@@ -110,8 +110,8 @@ class Judge:
             due = start
             if delay.working_days:
                 due = self.calendar.after_working_days(start, delay.working_days)
-            plus = f"{delay.working_days} working days"
-            steps.append(ClockStep(clock=delay.clock, start=start, plus=plus, due=due))
+            days = delay.working_days
+            steps.append(ClockStep(clock=delay.clock, start=start, working_days=days, due=due))
         return steps
 
     def guard(self, guard: Guard) -> Reading:
@@ -129,7 +129,10 @@ class Judge:
             return tuple(failing)
         late = [s for s in self.clocks(rule) if s.due > self.now]
         if late:
-            return tuple(f"{s.clock} + {s.plus} not before {s.due.isoformat()}" for s in late)
+            return tuple(
+                f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
+                for s in late
+            )
         return tuple(
             f"guard {g} is {r.state}: {r.because}"
             for g in Guard

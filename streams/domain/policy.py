@@ -18,7 +18,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from schemas.outcomes import Action
+from schemas.outcomes import Action, FactCheck
 from schemas.types import Guard
 from streams.domain.guards import Terms
 from streams.domain.situation import Miss, Situation
@@ -71,10 +71,16 @@ class Condition:
         return OPERATORS[self.operator](self.value(situation), self.operand)
 
     def text(self, situation: Situation) -> str:
-        """Return the condition in words, with the value found."""
+        """Return the condition as a line of codes, with the value found."""
+        check = self.check(situation)
+        return f"{check.fact} is {check.found}, needs {check.test} {check.wanted}"
+
+    def check(self, situation: Situation) -> FactCheck:
+        """Return the condition as evidence, with the value found."""
         operand = self.operand
-        wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else operand
-        return f"{self.fact} is {self.value(situation)} ({self.operator} {wanted})"
+        wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else _code(operand)
+        found = _code(self.value(situation))
+        return FactCheck(fact=self.fact, found=found, test=self.operator, wanted=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +252,12 @@ def _lint(policy: Policy) -> list[str]:
         if other != rule.id:
             faults.append(f"{rule.id}: same group and level as {other}, so neither would win")
     return faults
+
+
+def _code(value: Value) -> str:
+    if value is None:
+        return "unknown"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _tests(rule: Rule, fact: str) -> bool:

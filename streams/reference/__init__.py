@@ -5,9 +5,12 @@ Read once at start and handed to the domain, which never opens a file.
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -48,6 +51,12 @@ def load(policy_file: Path | None = None, directory_file: Path | None = None) ->
         directory.load((directory_file or HERE / "directory.toml").read_text()),
         belgian_calendar(),
     )
+
+
+@lru_cache(maxsize=1)
+def words() -> Mapping[str, Any]:
+    """Return the codes of an escalation in French, Dutch, German and English."""
+    return tomllib.loads((HERE / "words.toml").read_text())
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,96 @@
+"""``icam doctor``"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streams import reference
+from streams.cli.output import as_json, console, emit, table
+from streams.embedded import kafka as real_kafka
+from streams.settings import Settings
+from streams.store import migrate
+from streams.topics import RETENTION_MS
+
+
+@click.command()
+@as_json
+def doctor(json_: bool) -> None:
+    """Say what is configured, what answers, and what to do about what does not.
+
+    Exit code 3 when the brokers or the database can't be reached, 1 when they need preparing.
+    """
+    settings = Settings()
+    checks = [
+        _check("reference data", 1, lambda: _reference(settings)),
+        _check("brokers", 3, lambda: _brokers(settings)),
+        _check("database", 3, lambda: _database(settings)),
+        _check("real Kafka for tests", 0, _kafka_for_tests),
+    ]
+    if json_:
+        emit({"settings": settings.model_dump(mode="json"), "checks": checks})
+    else:
+        out = console()
+        flat = _flatten(settings.model_dump(mode="json"))
+        out.print(table("Settings", ("variable", "value"), flat))
+        rows = [("ok" if c["ok"] else "NO", c["what"], c["says"]) for c in checks]
+        out.print(table("Checks", ("", "what", "says"), rows))
+    raise SystemExit(max((c["code"] for c in checks if not c["ok"]), default=0))
+
+
+def _check(what: str, code: int, look: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"what": what, "ok": True, "code": 0, "says": look()}
+    except _NeedsWork as error:
+        return {"what": what, "ok": False, "code": min(code, 1), "says": str(error)}
+    except Exception as error:
+        says = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return {"what": what, "ok": False, "code": code, "says": says}
+
+
+class _NeedsWork(Exception):
+    """It answers, and something is to be done."""
+
+
+def _reference(settings: Settings) -> str:
+    ref = reference.load(settings.policy_file, settings.directory_file)
+    return f"policy {ref.policy.version} ({len(ref.policy.rules)} rules), directory {ref.directory.version}"
+
+
+def _brokers(settings: Settings) -> str:
+    servers = settings.kafka.bootstrap_servers
+    try:
+        admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+        found = admin.list_topics(timeout=5)
+    except KafkaException as error:
+        raise ConnectionError(f"{servers}: {error.args[0].str()}") from None
+    missing = sorted(set(RETENTION_MS) - set(found.topics))
+    if missing:
+        raise _NeedsWork(f"missing {', '.join(missing)}: run icam topics")
+    return f"{len(found.brokers)} at {servers}, all topics there"
+
+
+def _database(settings: Settings) -> str:
+    pending = migrate.pending(settings.database.url.get_secret_value())
+    if pending:
+        raise _NeedsWork(f"{len(pending)} migrations pending: run icam migrate")
+    return "reached, tables up to date"
+
+
+def _kafka_for_tests() -> str:
+    reason = real_kafka.available()
+    if reason:
+        raise _NeedsWork(reason)
+    return "Java and Maven are there"
+
+
+def _flatten(values: dict[str, Any], prefix: str = "ICAM") -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for name, value in values.items():
+        joined = f"{prefix}_{name.upper()}" if prefix == "ICAM" else f"{prefix}__{name.upper()}"
+        rows += _flatten(value, joined) if isinstance(value, dict) else [(joined, value)]
+    return rows

@@ -1,0 +1,45 @@
+"""``icam schemas``"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from schemas import export as exporting
+from streams.cli.output import as_json, emit
+
+
+@click.group()
+def schemas() -> None:
+    """The vocabulary as JSON Schema and AsyncAPI, for those who publish and subscribe."""
+
+
+@schemas.command("list")
+@as_json
+def list_(json_: bool) -> None:
+    """List the documents."""
+    names = sorted(exporting.documents())
+    if json_:
+        emit(names)
+    else:
+        click.echo("\n".join(names))
+
+
+@schemas.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Print one document, by its name in `icam schemas list`."""
+    documents = exporting.documents()
+    if name not in documents:
+        raise click.UsageError(f"no document {name!r}; see: icam schemas list")
+    click.echo(json.dumps(json.loads(documents[name]), indent=2))
+
+
+@schemas.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(folder: Path) -> None:
+    """Write all documents into FOLDER."""
+    for path in exporting.write(folder):
+        click.echo(path)

@@ -1,0 +1,186 @@
+"""``icam topics``, ``icam publish`` and ``icam simulate``"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+import click
+import orjson
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from schemas.codec import Outgoing
+from streams import topics as topics_
+from streams.cli.output import as_json, console, emit, table
+from streams.publish import Publisher
+from streams.settings import Settings
+from streams.simulate.publishing import Kind, Planned
+from streams.simulate.settings import Settings as Simulation
+from streams.simulate.stream import stream
+
+
+@click.command()
+@as_json
+def topics(json_: bool) -> None:
+    """Make the topics that are missing; never changes one that exists."""
+    states = topics_.ensure(Settings().kafka)
+    if json_:
+        emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
+        return
+    rows = [(s.name, s.partitions, "made now" if s.created else "was there") for s in states]
+    console().print(table("Topics", ("topic", "partitions", "state"), rows))
+
+
+@click.command()
+@click.argument("file", type=click.File("r"), default="-")
+@as_json
+def publish(file: TextIO, json_: bool) -> None:
+    """Publish records from FILE (default: standard input), as written by `icam simulate`.
+
+    One JSON object a line: topic, key, headers (a list of name and value) and value; key and value
+    are text, or base64 under key_base64 and value_base64. Exit code 0 only when all are acknowledged.
+
+    \b
+    Example:
+      icam simulate --cases 5 | icam publish
+    """
+    publisher = Publisher(Settings().kafka.bootstrap_servers)
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            publisher.send(_parse(line, number))
+    publisher.flush()
+    if json_:
+        emit({"acknowledged": publisher.acknowledged})
+    else:
+        click.echo(f"{publisher.acknowledged} records acknowledged")
+
+
+@click.command()
+@click.option("--seed", default=1, show_default=True, help="Same seed, same stream.")
+@click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders a day.")
+@click.option("--days", default=60.0, show_default=True, help="Length of the history, in days.")
+@click.option("--until", type=click.DateTime(), help="Its end, UTC. Default: now.")
+@click.option("--cases", type=int, help="At most this many cases.")
+@click.option("--disorder", default=0.02, show_default=True, help="Share published out of order.")
+@click.option("--duplicates", default=0.02, show_default=True, help="Share published twice.")
+@click.option("--late", default=0.01, show_default=True, help="Share published days late.")
+@click.option("--malformed", default=0.0, show_default=True, help="Share of broken records.")
+@click.option("--publish", "to_kafka", is_flag=True, help="Publish instead of printing.")
+@click.option(
+    "--compress", type=float, help="Publish in time: this many seconds of history a second."
+)
+@as_json
+def simulate(
+    seed: int,
+    scale: float,
+    days: float,
+    until: datetime | None,
+    cases: int | None,
+    disorder: float,
+    duplicates: float,
+    late: float,
+    malformed: float,
+    to_kafka: bool,
+    compress: float | None,
+    json_: bool,
+) -> None:
+    """Draw a realistic stream from the published figures, at any scale.
+
+    Prints one record a line, or publishes with --publish. Every event is valid against the exported
+    schemas, unless --malformed asks for some that are not.
+
+    \b
+    Examples:
+      icam simulate --cases 3 --seed 7
+      icam simulate --scale 1 --days 90 --publish
+      icam simulate --days 1 --publish --compress 86400     a day in a second
+    """
+    end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
+    settings = Simulation(
+        seed=seed,
+        scale=scale,
+        start=end - timedelta(days=days),
+        end=end,
+        cases=cases,
+        disorder=disorder,
+        duplicates=duplicates,
+        late=late,
+        malformed=malformed,
+    )
+    records = _paced(stream(settings), compress)
+    if not to_kafka:
+        for planned in records:
+            click.echo(_line(planned))
+        return
+    publisher = Publisher(Settings().kafka.bootstrap_servers)
+    counts = dict.fromkeys(Kind, 0)
+    for planned in _shown(records, quiet=json_):
+        publisher.send(planned.record)
+        counts[planned.kind] += 1
+    publisher.flush()
+    if json_:
+        emit({"acknowledged": publisher.acknowledged, **{k.value: n for k, n in counts.items()}})
+    else:
+        parts = ", ".join(f"{n} {kind.value}" for kind, n in counts.items())
+        click.echo(f"{publisher.acknowledged} records acknowledged: {parts}")
+
+
+def _paced(records: Iterable[Planned], compress: float | None) -> Iterator[Planned]:
+    import time
+
+    begun: tuple[float, datetime] | None = None
+    for planned in records:
+        if compress:
+            begun = begun or (time.monotonic(), planned.at)
+            ahead = (planned.at - begun[1]).total_seconds() / compress
+            time.sleep(max(0.0, begun[0] + ahead - time.monotonic()))
+        yield planned
+
+
+def _shown(records: Iterable[Planned], *, quiet: bool) -> Iterator[Planned]:
+    columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True), disable=quiet) as progress:
+        task = progress.add_task("publishing", total=None)
+        for planned in records:
+            progress.advance(task)
+            yield planned
+
+
+def _line(planned: Planned) -> str:
+    record = planned.record
+    body: dict[str, Any] = {"at": planned.at, "kind": planned.kind, "topic": record.topic}
+    body |= _textual("key", record.key) | _textual("value", record.value)
+    body["headers"] = [[name, value.decode(errors="replace")] for name, value in record.headers]
+    return orjson.dumps(body).decode()
+
+
+def _textual(name: str, raw: bytes) -> dict[str, str]:
+    try:
+        return {name: raw.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_base64": base64.b64encode(raw).decode()}
+
+
+def _parse(line: str, number: int) -> Outgoing:
+    try:
+        body = orjson.loads(line)
+        return Outgoing(
+            body["topic"],
+            _raw(body, "key"),
+            _raw(body, "value"),
+            tuple((name, value.encode()) for name, value in body.get("headers", [])),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"icam: line {number} is not a record: {error!r}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _raw(body: dict[str, Any], name: str) -> bytes:
+    encoded = body.get(f"{name}_base64")
+    if encoded is not None:
+        return base64.b64decode(encoded)
+    text: str = body[name]
+    return text.encode()

@@ -1,0 +1,89 @@
+"""An escalation in words, for the person concerned, their counsel and the official who decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from schemas.outcomes import EscalationRaised, GuardState
+from streams.domain.clocks import Calendar
+from streams.domain.directory import Directory
+from streams.domain.policy import Policy
+
+Words = Mapping[str, Any]
+
+
+def explain(
+    raised: EscalationRaised,
+    policy: Policy,
+    directory: Directory,
+    calendar: Calendar,
+    words: Words,
+    language: str,
+) -> list[str]:
+    """Return the lines that explain an escalation, in ``fr``, ``nl``, ``de`` or ``en``.
+
+    The text of the rule and of how to contest come from ``policy``; hand in the one it was raised
+    under. Days are Belgian ones.
+    """
+
+    def say(name: str, **values: object) -> str:
+        template: str = words[name][language]
+        return template.format(**values)
+
+    def word(kind: str, code: str) -> str:
+        found: str = words[kind][code][language]
+        return found
+
+    def day(instant: datetime) -> str:
+        return calendar.local_date(instant).isoformat()
+
+    evidence = raised.evidence
+    rule = policy.rule(raised.rule_id)
+    text = rule.text[language] if rule else raised.rule_id
+    office = directory.name(raised.office_id, language)
+    lines = [
+        say("heading", level=raised.level, text=text),
+        say(
+            "place",
+            case=raised.case_id,
+            order=raised.order_id,
+            office=office,
+            track=word("track", raised.track),
+        ),
+        say("since", due=day(raised.due_at), seen=day(raised.detected_at)),
+        f"{say('because')}:",
+    ]
+    lines += [f"  - {word('fact', check.fact)}: {check.found}" for check in evidence.facts]
+    lines += [
+        "  - "
+        + say(
+            "clock_line",
+            clock=word("clock", step.clock),
+            start=day(step.start),
+            days=step.working_days,
+            due=day(step.due),
+        )
+        for step in evidence.clocks
+    ]
+    lines.append("  - " + say("guards", count=len(evidence.guards)))
+    lines += [
+        "    " + say("waived", guard=word("guard", check.guard), because=check.because)
+        for check in evidence.guards
+        if check.state is GuardState.WAIVED
+    ]
+    if evidence.nearest is not None:
+        because = "; ".join(evidence.nearest.because)
+        lines.append(say("nearest", rule=evidence.nearest.rule_id, because=because))
+    lines.append(
+        say(
+            "basis",
+            events=", ".join(evidence.event_ids),
+            rule=raised.rule_id,
+            version=raised.policy_version,
+            digest=raised.policy_digest[:12],
+        )
+    )
+    lines.append(policy.contest[language])
+    return lines

@@ -1,0 +1,46 @@
+"""Where a person is: a province by its weight, a postcode inside it, the language of the area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.types import Language
+from streams.simulate.figures import Province
+from streams.simulate.happening import World
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A postcode with its province, office and language of procedure."""
+
+    province: Province
+    postcode: str
+    language: Language
+
+    @property
+    def office(self) -> str:
+        """The office that invites from here."""
+        return self.province.office
+
+
+def anywhere(world: World) -> Place:
+    """Return a place anywhere in the country, provinces by weight."""
+    return somewhere_in(world, world.dice.one(world.figures.province))
+
+
+def somewhere_in(world: World, province: Province) -> Place:
+    """Return a place in one province, its special postcodes by their share."""
+    dice = world.dice
+    special = bool(province.special) and dice.chance(province.special_share)
+    postcode = dice.any(province.special if special else province.postcodes)
+    language = dice.one(province.language)
+    if special and province.special_language is not None:
+        language = province.special_language
+    return Place(province, postcode, language)
+
+
+def return_house(world: World) -> Place:
+    """Return one of the places that have return houses, by their units [DVZ-HOUSES]."""
+    postcode = world.dice.one(world.figures.return_house)
+    province = next(p for p in world.figures.province.items if postcode in p.postcodes)
+    return Place(province, postcode, world.dice.one(province.language))

@@ -1,0 +1,49 @@
+"""What a stream is made from. Equal settings give equal bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Size, window and faults of one stream. Raises ValueError when they can't be used.
+
+    The true histories depend on ``seed``, ``scale``, ``start`` and ``cases`` alone: the faults
+    change how they are published, never what happened.
+    """
+
+    start: datetime
+    """First orders are notified from then on; needs an offset."""
+    end: datetime
+    """Nothing is said or published after it; needs an offset. A later end only adds records."""
+    seed: int = 1
+    """Any whole number."""
+    scale: float = 0.1
+    """1.0 is the whole country, 140 orders per working day."""
+    cases: int | None = None
+    """Most cases to begin; None for as many as the window holds."""
+    disorder: float = 0.02
+    """Share of records published after their successor, or hours late."""
+    duplicates: float = 0.02
+    """Share of records published twice, the same bytes."""
+    late: float = 0.01
+    """Share of records published 1 to 10 days late."""
+    malformed: float = 0.0
+    """Malformed records added, as a share of the valid ones."""
+    structured: float = 0.1
+    """Share of records in CloudEvents structured mode; the others are in binary mode."""
+
+    def __post_init__(self) -> None:
+        if self.start.utcoffset() is None or self.end.utcoffset() is None:
+            raise ValueError("start and end need an offset")
+        if self.end < self.start:
+            raise ValueError("end lies before start")
+        if not self.scale > 0:
+            raise ValueError("scale must be above 0")
+        if self.cases is not None and self.cases < 0:
+            raise ValueError("cases must not be negative")
+        for name in ("disorder", "duplicates", "late", "malformed", "structured"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1")

@@ -1,0 +1,29 @@
+"""One noisy stream and one set of true histories, drawn once for the tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from streams.simulate.history import History
+from streams.simulate.stream import Planned, Settings, histories, stream
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+END = datetime(2026, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings(start=START, end=END, scale=0.3, malformed=0.05)
+
+
+@pytest.fixture(scope="session")
+def records(settings: Settings) -> Sequence[Planned]:
+    return tuple(stream(settings))
+
+
+@pytest.fixture(scope="session")
+def told() -> Sequence[History]:
+    return tuple(histories(Settings(start=START, end=END, scale=1.0)))

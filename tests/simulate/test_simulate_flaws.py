@@ -1,0 +1,97 @@
+"""Malformed records: each refused for the reason it stands for, mostly off real cases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schemas.codec import decode
+from schemas.envelope import Reason, Rejected
+from schemas.events import EVENT_TYPES, Event
+from streams.simulate.dice import Dice
+from streams.simulate.flaws import REASON, Flaw, spoil
+from streams.simulate.history import History
+from streams.simulate.stream import Kind, Planned, Settings, stream
+
+
+def one_of_each(told: Sequence[History]) -> list[Event]:
+    found = {type(h.event): h.event for history in told[:500] for h in history.happenings}
+    assert len(found) == len(EVENT_TYPES)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw is not Flaw.ID_REUSED])
+def test_every_flaw_is_refused_for_its_reason(flaw: Flaw, told: Sequence[History]) -> None:
+    dice = Dice(1, "test")
+    time = told[0].happenings[0].time
+    for event in one_of_each(told):
+        for _ in range(20):
+            record = spoil(
+                flaw,
+                dice,
+                event,
+                event_id=dice.uuid(),
+                case_id=dice.token("case"),
+                source="/be/test",
+                time=time,
+            )
+            with pytest.raises(Rejected) as refused:
+                decode(record.topic, record.key, record.value, record.headers)
+            assert refused.value.reason is REASON[flaw]
+
+
+def test_a_reused_id_comes_after_its_record_on_its_own_case(settings: Settings) -> None:
+    digests: dict[object, tuple[str, bytes]] = {}
+    reused = 0
+    for planned in stream(replace(settings, malformed=0.5, late=0.0)):
+        if planned.kind is not Kind.VALID and planned.flaw is not Flaw.ID_REUSED:
+            continue
+        record = planned.record
+        event = decode(record.topic, record.key, record.value, record.headers)
+        if planned.kind is Kind.VALID:
+            digests[event.event_id] = (event.case_id, event.digest)
+        else:
+            reused += 1
+            case_id, digest = digests[event.event_id]
+            assert case_id == event.case_id == planned.case_id
+            assert digest != event.digest
+    assert reused > 20
+    assert REASON[Flaw.ID_REUSED] is Reason.ID_REUSED
+
+
+def test_the_stream_holds_every_flaw_and_says_which(settings: Settings) -> None:
+    seen = Counter[Flaw]()
+    for planned in stream(replace(settings, malformed=0.5)):
+        if planned.kind is not Kind.MALFORMED:
+            assert planned.flaw is None
+            continue
+        assert planned.flaw is not None
+        seen[planned.flaw] += 1
+        if planned.flaw is not Flaw.ID_REUSED:
+            record = planned.record
+            with pytest.raises(Rejected) as refused:
+                decode(record.topic, record.key, record.value, record.headers)
+            assert refused.value.reason is REASON[planned.flaw]
+    assert set(seen) == set(Flaw)
+
+
+def test_malformed_records_are_added_on_request_only(
+    records: Sequence[Planned], settings: Settings
+) -> None:
+    kinds = Counter(planned.kind for planned in records)
+    asked = settings.malformed * kinds[Kind.VALID]
+    assert kinds[Kind.MALFORMED] == pytest.approx(asked, rel=0.25)
+    week = replace(settings, malformed=0.0, end=settings.start + timedelta(days=7))
+    assert all(planned.kind is not Kind.MALFORMED for planned in stream(week))
+
+
+def test_few_malformed_records_point_at_real_cases(settings: Settings) -> None:
+    planned = list(stream(replace(settings, malformed=0.5)))
+    real = {p.case_id for p in planned if p.kind is Kind.VALID}
+    spoilt = [p for p in planned if p.kind is Kind.MALFORMED]
+    on_real = sum(p.case_id in real for p in spoilt)
+    assert 0.03 < on_real / len(spoilt) < 0.2
