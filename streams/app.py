@@ -26,6 +26,7 @@ from streams.settings import Settings
 from streams.store import cases, clock, reference_tables
 from streams.store.errors import is_transient
 from streams.store.pool import Pool, open_pool
+from streams.transport import PromptTransport
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,10 @@ class IcamApp(faust.App):
     """The Faust app with our own parts, opened before an agent can receive anything."""
 
     parts: Parts
+    fetch_max_wait_ms: int
+
+    def _new_transport(self) -> PromptTransport:
+        return PromptTransport(self.conf.broker_consumer, self)
 
     async def on_start(self) -> None:
         """Open the parts first: Faust's tasks and services start after agents may run."""
@@ -161,6 +166,7 @@ def build(settings: Settings) -> IcamApp:
         logging_config=logs.configure(settings.log_level),
         autodiscover=False,
     )
+    app.fetch_max_wait_ms = settings.kafka.fetch_max_wait_ms
     app.parts = Parts(app, settings)
     return app
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS

@@ -48,7 +48,8 @@ class _Icam(click.Group):
         except Exception as error:
             if not is_transient(error):
                 raise
-            _fail(f"database: {error or type(error).__name__}; check ICAM_DATABASE__URL", UNREACHABLE)
+            says = str(error) or type(error).__name__
+            _fail(f"database: {says}; check ICAM_DATABASE__URL", UNREACHABLE)
 
 
 def _fail(message: str, code: int) -> None:

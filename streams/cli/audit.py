@@ -24,8 +24,8 @@ def audit(produced: Path | None, drained: bool, due_bound: float, json_: bool) -
     """Check every promise against Kafka and the database, without the pipeline's own code.
 
     Every record is in the log or the dead letters exactly once; every projection equals a fold of
-    its log; every escalation rests on existing events; everything announced is on its topic; nothing
-    due is unfired. Exit code 1 when anything is found.
+    its log; every escalation rests on existing events; everything announced is on its topic;
+    nothing due is unfired. Exit code 1 when anything is found.
 
     \b
     Examples:

@@ -58,7 +58,8 @@ class _NeedsWork(Exception):
 
 def _reference(settings: Settings) -> str:
     ref = reference.load(settings.policy_file, settings.directory_file)
-    return f"policy {ref.policy.version} ({len(ref.policy.rules)} rules), directory {ref.directory.version}"
+    policy, directory = ref.policy, ref.directory
+    return f"policy {policy.version} ({len(policy.rules)} rules), directory {directory.version}"
 
 
 def _brokers(settings: Settings) -> str:

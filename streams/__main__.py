@@ -1,0 +1,5 @@
+"""``python -m streams`` is ``icam``."""
+
+from streams.cli import main
+
+main(prog_name="icam")

@@ -1,0 +1,81 @@
+"""Cause to effect, read from Kafka itself: record on an input topic to escalation on its topic."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+
+from schemas.events import INPUT_TOPICS
+from schemas.outcomes import ESCALATION_TOPIC
+
+
+def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
+    """Return, for each escalation raised, milliseconds from its last cause to its publication.
+
+    Both ends are the timestamps that producers gave the records, on one machine one clock. Those
+    that a deadline set off are left out: their cause is the passing of time.
+    """
+    caused: dict[str, float] = {}
+    for message in _read(bootstrap_servers, INPUT_TOPICS):
+        headers = dict(message.headers() or [])
+        name = headers.get("ce_id") or _structured_id(message)
+        if name:
+            caused.setdefault(name.decode(errors="replace"), message.timestamp()[1])
+    spans = []
+    for message in _read(bootstrap_servers, (ESCALATION_TOPIC,)):
+        body = orjson.loads(message.value() or b"{}")
+        if body.get("kind") != "raised":
+            continue
+        causes = [caused[e] for e in body["evidence"]["event_ids"] if e in caused]
+        if causes and max(causes) >= since.timestamp() * 1000:
+            by_time = datetime.fromisoformat(body["due_at"]).timestamp() * 1000 > max(causes)
+            if not by_time:
+                spans.append(message.timestamp()[1] - max(causes))
+    return spans
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least ``share`` percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)]
+
+
+def _read(bootstrap_servers: str, topics: Sequence[str]) -> list[Message]:
+    """Read topics from the beginning to the end they have now."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False}
+    )
+    try:
+        left = 0
+        found: list[Message] = []
+        parts = []
+        for topic in topics:
+            known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            parts += [TopicPartition(topic, number, OFFSET_BEGINNING) for number in known]
+        for part in parts:
+            low, high = consumer.get_watermark_offsets(part, timeout=10)
+            left += high - low
+        consumer.assign(parts)
+        deadline = time.monotonic() + 30
+        while left > 0 and time.monotonic() < deadline:
+            for message in consumer.consume(500, timeout=0.5):
+                if message.error() is None:
+                    found.append(message)
+                    left -= 1
+        return found
+    finally:
+        consumer.close()
+
+
+def _structured_id(message: Message) -> bytes | None:
+    try:
+        body = orjson.loads(message.value() or b"")
+    except orjson.JSONDecodeError:
+        return None
+    name = body.get("id") if isinstance(body, dict) else None
+    return name.encode() if isinstance(name, str) else None

@@ -1,0 +1,312 @@
+"""The demo behind ``icam demo``: start, publish, watch, sum up."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from schemas.events import INPUT_TOPICS
+from schemas.outcomes import OUTPUT_TOPICS
+from streams import reference
+from streams.cli.latency import latencies, percentile
+from streams.cli.output import table, with_connection
+from streams.cli.read import in_words
+from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.postgres import EmbeddedPostgres
+from streams.embedded.worker import WorkerProcess
+from streams.publish import Publisher
+from streams.settings import Database, Kafka, Settings
+from streams.simulate.publishing import Kind, Planned
+from streams.simulate.settings import Settings as Simulation
+from streams.simulate.stream import stream
+from streams.store import escalations as ledger
+from streams.store import migrate, statistics
+from streams.store.pool import Connection
+
+_PARTITIONS: Final = 12
+_DRAIN_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to publish, how fast, and in which language to explain."""
+
+    seed: int
+    scale: float
+    days: int
+    rate: int
+    language: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came of it; every figure is read back from the servers."""
+
+    published: dict[str, int] = field(default_factory=dict)
+    taken_in: dict[str, int] = field(default_factory=dict)
+    cases: list[tuple[str, str, int]] = field(default_factory=list)
+    escalations: list[tuple[int, str, int, int]] = field(default_factory=list)
+    dead_letters: list[tuple[str, int]] = field(default_factory=list)
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    explained: list[list[str]] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
+    audit_table: Any = None
+    drained: bool = False
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return {k: v for k, v in asdict(self).items() if k != "audit_table"}
+
+
+class Show:
+    """The servers, the worker and the stream of one demo."""
+
+    def __init__(self, home: Path, plan: Plan, out: Console) -> None:
+        self._home = home
+        self._plan = plan
+        self._out = out
+        self._stack = ExitStack()
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Start everything; on any failure nothing is left running."""
+        with ExitStack() as stack:
+            self._say("embedded broker (test double) ...")
+            topics = dict.fromkeys((*INPUT_TOPICS, *OUTPUT_TOPICS), _PARTITIONS)
+            broker = stack.enter_context(EmbeddedBroker(topics))
+            self._say("embedded PostgreSQL ...")
+            database = stack.enter_context(EmbeddedPostgres(self._home / "postgres"))
+            migrate.apply(database.url)
+            self.settings = Settings(
+                kafka=Kafka(bootstrap_servers=broker.bootstrap_servers),
+                database=Database(url=database.url),
+            )
+            self._environment = {
+                "ICAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+                "ICAM_DATABASE__URL": database.url,
+                # The embedded broker makes every fetch wait this long.
+                "ICAM_KAFKA__FETCH_MAX_WAIT_MS": "20",
+            }
+            self._say("worker, as its own process ...")
+            self.worker = stack.enter_context(
+                WorkerProcess(self._home / "worker", self._environment)
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(self) -> Summary:
+        """Publish the stream, wait until it is worked through, and read back what came of it."""
+        summary = Summary()
+        publisher = Publisher(self.settings.kafka.bootstrap_servers)
+        planned = list(self._stream())
+        with ThreadPoolExecutor(1) as beside, self._live() as live:
+            done = beside.submit(self._publish, publisher, planned)
+            self._watch(live, publisher, len(planned), lambda: done.done())
+            done.result()
+            summary.drained = self._drain(live, publisher, len(planned))
+        summary.published = dict(Counter(item.kind.value for item in planned))
+        self._read_back(summary)
+        summary.seconds = round(time.monotonic() - self._begun, 1)
+        return summary
+
+    def invitation(self) -> str:
+        """Return what to type to look around while it runs."""
+        exports = "\n".join(f"  export {k}={v}" for k, v in self._environment.items())
+        return (
+            f"\nStill running; Ctrl-C ends it. Metrics: {self.worker.address}/metrics\n"
+            f"In another shell:\n{exports}\n  .venv/bin/icam escalations --explain --limit 3"
+        )
+
+    def _stream(self) -> Iterator[Planned]:
+        end = datetime.now(UTC)
+        plan = self._plan
+        return stream(
+            Simulation(
+                seed=plan.seed,
+                scale=plan.scale,
+                start=end - timedelta(days=plan.days),
+                end=end,
+                malformed=0.005,
+            )
+        )
+
+    def _publish(self, publisher: Publisher, planned: list[Planned]) -> None:
+        begun = time.monotonic()
+        for number, item in enumerate(planned):
+            time.sleep(max(0.0, begun + number / self._plan.rate - time.monotonic()))
+            publisher.send(item.record)
+        publisher.flush()
+
+    def _live(self) -> Live:
+        columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn())
+        self._progress = Progress(*columns, TimeElapsedColumn(), console=self._out)
+        return Live(self._progress, console=self._out, refresh_per_second=8, transient=True)
+
+    def _watch(self, live: Live, publisher: Publisher, total: int, done: Any) -> None:
+        published = self._progress.add_task("published", total=total)
+        taken = self._progress.add_task("taken in", total=total)
+        while not done():
+            self._draw(live, publisher, published, taken)
+            time.sleep(0.2)
+        self._draw(live, publisher, published, taken)
+
+    def _drain(self, live: Live, publisher: Publisher, total: int) -> bool:
+        """Wait until every record has a verdict and every announcement is published."""
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while time.monotonic() < deadline:
+            samples = self._samples()
+            self._draw(live, publisher, *self._progress.task_ids)
+            settled = samples.get("icam_outbox_pending", 1) + samples.get(
+                "icam_deadlines_due_unfired", 1
+            )
+            if samples.get("icam_records_total", 0) >= total and not settled:
+                return True
+            time.sleep(0.2)
+        return False
+
+    def _draw(self, live: Live, publisher: Publisher, published: Any, taken: Any) -> None:
+        samples = self._samples()
+        self._progress.update(published, completed=publisher.acknowledged)
+        self._progress.update(taken, completed=samples.get("icam_records_total", 0))
+        figures = table(
+            "Now",
+            ("dead letters", "cases routed", "escalations raised", "withdrawn", "outbox"),
+            [
+                [
+                    int(samples.get(name, 0))
+                    for name in (
+                        "icam_dead_lettered_total",
+                        "icam_routings_total",
+                        "raised",
+                        "withdrawn",
+                        "icam_outbox_pending",
+                    )
+                ]
+            ],
+        )
+        live.update(Group(self._progress, figures))
+
+    def _samples(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for family in text_string_to_metric_families(self.worker.metrics()):
+            for sample in family.samples:
+                found[sample.name] += int(sample.value) if sample.value < 1e15 else 0
+                if sample.name == "icam_escalations_total":
+                    found[sample.labels["kind"]] += int(sample.value)
+        return found
+
+    def _read_back(self, summary: Summary) -> None:
+        from streams.audit import audit
+        from streams.audit.report import render as render_audit
+
+        samples = text_string_to_metric_families(self.worker.metrics())
+        verdicts: Counter[str] = Counter()
+        for family in samples:
+            for sample in family.samples:
+                if sample.name == "icam_records_total":
+                    verdicts[sample.labels["outcome"]] += int(sample.value)
+        summary.taken_in = dict(verdicts)
+
+        async def read(conn: Connection) -> list[dict[str, Any]]:
+            summary.cases = await statistics.cases_by_office(conn)
+            summary.escalations = await statistics.escalations_by_rule(conn)
+            summary.dead_letters = await statistics.dead_letters_by_reason(conn)
+            return await ledger.find(conn, limit=10_000)
+
+        rows = with_connection(self.settings, read)
+        ref = reference.load()
+        picked: dict[str, dict[str, Any]] = {}
+        for row in sorted(rows, key=lambda row: (-row["level"], row["rule_id"], row["case_id"])):
+            picked.setdefault(row["rule_id"], row)
+        summary.explained = [
+            in_words(row, ref, self._plan.language) for row in list(picked.values())[:3]
+        ]
+        servers = self.settings.kafka.bootstrap_servers
+        spans = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
+        if spans:
+            summary.latency_ms = {
+                "p50": percentile(spans, 50),
+                "p99": percentile(spans, 99),
+                "measured": len(spans),
+            }
+        # Faust commits offsets twice a second; the audit judges what is committed.
+        time.sleep(1.0)
+        report = audit(
+            servers,
+            self.settings.database.url.get_secret_value(),
+            group=self.settings.kafka.group,
+            drained=True,
+        )
+        summary.audit, summary.audit_table = report.to_dict(), render_audit(report)
+
+    def _say(self, what: str) -> None:
+        self._out.print(f"[dim]{time.monotonic() - self._begun:5.1f} s[/dim]  {what}")
+
+
+def findings(summary: Summary) -> list[str]:
+    """Return every reason why this run is not a success; empty when it is one."""
+    problems = []
+    sent, verdicts = sum(summary.published.values()), sum(summary.taken_in.values())
+    if not summary.drained:
+        problems.append(f"not worked through within {_DRAIN_SECONDS:g} s")
+    if sent != verdicts:
+        problems.append(f"{sent} records published, {verdicts} taken in")
+    if summary.taken_in.get("dead_lettered", 0) != summary.published.get(Kind.MALFORMED, 0):
+        problems.append("the records set aside are not those that were broken on purpose")
+    if not summary.audit.get("clean"):
+        problems.append("the audit found something")
+    if len(summary.explained) < 3:
+        problems.append("fewer than three kinds of escalation to explain")
+    return problems
+
+
+def render(out: Console, summary: Summary, problems: list[str]) -> None:
+    """Print what came of it."""
+    sent = ", ".join(f"{n} {kind}" for kind, n in sorted(summary.published.items()))
+    out.print(
+        table(
+            "Events",
+            ("published", "applied", "duplicate", "dead-lettered"),
+            [
+                (
+                    sent,
+                    summary.taken_in.get("applied", 0),
+                    summary.taken_in.get("duplicate", 0),
+                    summary.taken_in.get("dead_lettered", 0),
+                )
+            ],
+        )
+    )
+    out.print(table("Cases", ("office", "track", "cases"), summary.cases))
+    out.print(table("Escalations", ("level", "rule", "standing", "withdrawn"), summary.escalations))
+    if summary.dead_letters:
+        out.print(table("Open dead letters", ("reason", "records"), summary.dead_letters))
+    if summary.latency_ms:
+        out.print(
+            f"Record on the input topic to escalation on its topic: "
+            f"p50 {summary.latency_ms['p50']:.0f} ms, p99 {summary.latency_ms['p99']:.0f} ms "
+            f"({summary.latency_ms['measured']:.0f} measured, embedded broker)\n"
+        )
+    for lines in summary.explained:
+        out.print("\n".join(lines) + "\n", markup=False)
+    out.print(summary.audit_table)
+    if problems:
+        out.print(f"[bold red]NOT WELL[/bold red]  {'; '.join(problems)}")
+    else:
+        out.print(f"[bold green]ALL INVARIANTS HOLD[/bold green]  in {summary.seconds:g} s")

@@ -1,0 +1,201 @@
+"""Real Apache Kafka, one KRaft node, from its Maven artifacts.
+
+``python -m streams.embedded.kafka fetch`` copies the artifacts into ``.kafka/libs``, once.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Self
+
+from streams.embedded import process
+from streams.embedded.errors import ServerDidNotStart, ToolMissing
+
+ROOT: Final = Path(__file__).parents[2]
+POM: Final = ROOT / "deploy" / "kafka" / "pom.xml"
+LIBS: Final = ROOT / ".kafka" / "libs"
+_JAVA: Final = 17
+
+
+def available() -> str | None:
+    """Return None when Kafka can be fetched and run here, else why not and what to do."""
+    java = shutil.which("java")
+    if java is None:
+        return "real Kafka needs Java 17: install a JRE, or set ICAM_KAFKA__BOOTSTRAP_SERVERS"
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = re.search(r'version "(\d+)', told.stderr)
+    if version is None or int(version[1]) < _JAVA:
+        return f"real Kafka needs Java {_JAVA}, this is {version[1] if version else 'unknown'}"
+    if not _fetched(LIBS) and shutil.which("mvn") is None:
+        return "real Kafka is fetched by Maven: install it, or set ICAM_KAFKA__BOOTSTRAP_SERVERS"
+    return None
+
+
+def fetch(libs: Path = LIBS) -> bool:
+    """Copy Kafka's artifacts into ``libs``; False when they were there already. Blocks.
+
+    Raises:
+        ToolMissing: Java or Maven is not there, or the artifacts can't be had.
+    """
+    reason = available()
+    if reason is not None:
+        raise ToolMissing(reason)
+    if _fetched(libs):
+        return False
+    shutil.rmtree(libs, ignore_errors=True)
+    libs.mkdir(parents=True)
+    copied = subprocess.run(  # noqa: S603 - our own command
+        [
+            shutil.which("mvn") or "mvn",
+            *("-q", "-B", "-f", str(POM)),
+            f"-Dmaven.repo.local={libs.parent / 'repository'}",
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={libs}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if copied.returncode != 0:
+        raise ToolMissing(f"Maven could not bring Kafka:\n{copied.stdout[-2000:]}")
+    (libs / "complete").write_text(_stamp())
+    return True
+
+
+class KafkaNode:
+    """One broker and controller on free local ports; its data stays over restarts and kills."""
+
+    def __init__(self, directory: Path, libs: Path = LIBS) -> None:
+        self.directory = directory.absolute()
+        self._classpath = f"{libs.absolute()}/*"
+        self._port, self._controller = process.free_port(), process.free_port()
+        self._log = self.directory / "kafka.log"
+        self._config = self.directory / "server.properties"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Return where it listens; the same after every restart."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the server process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it and wait until it serves; formats its storage the first time. Blocks.
+
+        Raises:
+            ToolMissing: the artifacts were not fetched.
+            ServerDidNotStart: it ended or did not answer; the message quotes its log.
+        """
+        if not self._config.exists():
+            self._format()
+        mark = self._log.stat().st_size if self._log.exists() else 0
+        self._process = process.start(
+            self._java("-Xms256m", "-Xmx512m", "kafka.Kafka", str(self._config)),
+            self._log,
+            cwd=self.directory,
+        )
+
+        def serves() -> bool:
+            with self._log.open("rb") as log:
+                log.seek(mark)
+                return b"Kafka Server started" in log.read() and process.listening(self._port)
+
+        process.await_ready(self._process, serves, self._log, 90)
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        if self._process is not None:
+            process.stop(self._process, signal.SIGTERM, 30)
+
+    def kill(self) -> None:
+        """Kill it at once; what it had acknowledged is kept."""
+        if self._process is not None:
+            process.kill(self._process)
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _format(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        broker, controller = f"127.0.0.1:{self._port}", f"127.0.0.1:{self._controller}"
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "log.dirs": str(self.directory / "data"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+        }
+        config = "".join(f"{name}={value}\n" for name, value in lines.items())
+        self._config.write_text(config)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        made = subprocess.run(  # noqa: S603 - our own command
+            self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode != 0:
+            self._config.unlink()
+            raise ServerDidNotStart(f"formatting failed:\n{made.stderr[-2000:]}")
+
+    def _java(self, *arguments: str) -> list[str]:
+        java = shutil.which("java")
+        if java is None:
+            raise ToolMissing("real Kafka needs Java 17: install a JRE")
+        return [
+            java,
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-cp",
+            self._classpath,
+            *arguments,
+        ]
+
+
+def _stamp() -> str:
+    return sha256(POM.read_bytes()).hexdigest()
+
+
+def _fetched(libs: Path) -> bool:
+    mark = libs / "complete"
+    return mark.exists() and POM.exists() and mark.read_text() == _stamp()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["fetch"]:
+        sys.exit("usage: python -m streams.embedded.kafka fetch")
+    print("Apache Kafka: fetching its Maven artifacts ..." if not _fetched(LIBS) else "", end="")
+    try:
+        fetch()
+    except ToolMissing as missing:
+        sys.exit(f"\n{missing}")
+    print(f"Apache Kafka is in {LIBS.relative_to(ROOT)}")

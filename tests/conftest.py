@@ -1,0 +1,89 @@
+"""Real servers for the tests: PostgreSQL always, Apache Kafka where it can be had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+
+import psycopg
+import pytest
+
+from streams import reference
+from streams.embedded import kafka as real_kafka
+from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.kafka import KafkaNode
+from streams.embedded.postgres import EmbeddedPostgres
+from streams.reference import Reference
+from streams.settings import Database
+from streams.store import migrate
+from streams.store.pool import Pool, open_pool
+from streams.topics import RETENTION_MS
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def ref() -> Reference:
+    return reference.load()
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server whose ``template`` database is migrated."""
+    quick = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), quick) as server:
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute("CREATE DATABASE template")
+        migrate.apply(_named(server.url, "template"))
+        yield server.url
+
+
+@pytest.fixture
+def database_url(server_url: str) -> str:
+    """A migrated database of the test's own."""
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    return _named(server_url, name)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(Database(url=database_url), "test")
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture(scope="session")
+def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode | None]:
+    """One real Kafka node for the session; None when brokers are named in the environment."""
+    if os.environ.get("ICAM_KAFKA__BOOTSTRAP_SERVERS"):
+        yield None
+        return
+    reason = real_kafka.available()
+    if reason is not None:
+        if os.environ.get("ICAM_REQUIRE_KAFKA"):
+            pytest.fail(f"ICAM_REQUIRE_KAFKA is set, but {reason}")
+        pytest.skip(reason)
+    real_kafka.fetch()
+    with KafkaNode(tmp_path_factory.mktemp("kafka")) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(kafka_node: KafkaNode | None) -> str:
+    if kafka_node is None:
+        return os.environ["ICAM_KAFKA__BOOTSTRAP_SERVERS"]
+    return kafka_node.bootstrap_servers
+
+
+@pytest.fixture
+def mock_broker() -> Iterator[EmbeddedBroker]:
+    """The test double: quick, and no proof of any promise."""
+    with EmbeddedBroker(dict.fromkeys(RETENTION_MS, 4)) as broker:
+        yield broker
+
+
+def _named(url: str, name: str) -> str:
+    return url.rsplit("/", 1)[0] + f"/{name}"

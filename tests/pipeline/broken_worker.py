@@ -1,0 +1,17 @@
+"""A worker whose casework fails on every record, as after a broken deploy."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from streams import app, casework
+from streams.settings import Settings
+
+
+async def _broken(*_: Any) -> Any:
+    raise KeyError("a mistake of ours")
+
+
+casework.reconsider = _broken
+sys.exit(app.run(Settings()))

@@ -1,0 +1,39 @@
+"""Streams to publish in pipeline tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import orjson
+
+from streams.simulate.publishing import Kind, Planned
+from streams.simulate.settings import Settings
+from streams.simulate.stream import stream
+
+
+def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: float) -> list[Planned]:
+    """Return a stream that ends now, with duplicates and disorder unless told otherwise."""
+    end = datetime.now(UTC)
+    chosen = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
+    return list(
+        stream(
+            Settings(seed=seed, scale=scale, start=end - timedelta(days=days), end=end, **chosen)
+        )
+    )
+
+
+def valid_ids(planned: list[Planned]) -> set[UUID]:
+    """Return the ids of the events that must end up in the log."""
+    found = set()
+    for item in planned:
+        if item.kind is not Kind.MALFORMED:
+            headers = dict(item.record.headers)
+            name = headers["ce_id"].decode() if "ce_id" in headers else _body_id(item)
+            found.add(UUID(name))
+    return found
+
+
+def _body_id(item: Planned) -> str:
+    name: str = orjson.loads(item.record.value)["id"]
+    return name

@@ -1,0 +1,137 @@
+"""A stage for pipeline tests: real Kafka, real PostgreSQL, workers as processes, one audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from streams.audit import Report, audit
+
+from schemas.codec import Outgoing
+from schemas.events import INPUT_TOPICS
+from streams import topics
+from streams.embedded.postgres import EmbeddedPostgres
+from streams.embedded.worker import WorkerProcess
+from streams.publish import Publisher
+from streams.settings import Kafka
+from streams.store import migrate
+
+
+class Stage:
+    """Fresh topics, a fresh database and a fresh group for one test."""
+
+    def __init__(self, kafka_servers: str, directory: Path) -> None:
+        self.kafka = Kafka(
+            bootstrap_servers=kafka_servers, group=f"test-{uuid4().hex[:8]}", partitions=6
+        )
+        self.directory = directory
+        self.postgres = EmbeddedPostgres(directory / "postgres")
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Stage:
+        _fresh_topics(self.kafka)
+        self._stack.enter_context(self.postgres)
+        migrate.apply(self.postgres.url)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "ICAM_KAFKA__GROUP": self.kafka.group,
+            "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+            "ICAM_DATABASE__URL": self.postgres.url,
+            "ICAM_INTAKE__RETRY_CAP_SECONDS": "1",
+        }
+
+    def worker(self, name: str, script: Path | None = None, **more: str) -> WorkerProcess:
+        """Return a worker that is stopped at the latest when the test ends; start it yourself."""
+        made = WorkerProcess(self.directory / name, {**self.environment, **more}, script=script)
+        self._stack.callback(made.kill)
+        return made
+
+    def publish(self, records: Iterable[Outgoing]) -> int:
+        publisher = Publisher(self.kafka.bootstrap_servers)
+        for record in records:
+            publisher.send(record)
+        publisher.flush()
+        return publisher.acknowledged
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.postgres.url, autocommit=True) as conn:
+            return conn.execute(sql.encode(), values).fetchall()
+
+    def in_log(self) -> int:
+        found: int = self.query("SELECT count(*) FROM case_event")[0][0]
+        return found
+
+    def drain(self, patience: float = 120) -> None:
+        """Wait until every record is committed and every announcement published."""
+        until(self._drained, patience, "the stream is worked through")
+
+    def audit(self, *, drained: bool = True, **more: Any) -> Report:
+        return audit(
+            self.kafka.bootstrap_servers,
+            self.postgres.url,
+            group=self.kafka.group,
+            drained=drained,
+            **more,
+        )
+
+    def lag(self) -> int:
+        """Return how many input records the group has not committed."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": self.kafka.group}
+        )
+        try:
+            parts = [
+                TopicPartition(t, p) for t in INPUT_TOPICS for p in range(self.kafka.partitions)
+            ]
+            committed = {(c.topic, c.partition): c.offset for c in consumer.committed(parts, 10)}
+            left = 0
+            for part in parts:
+                low, high = consumer.get_watermark_offsets(part, 10)
+                left += high - max(low, committed[part.topic, part.partition])
+            return left
+        finally:
+            consumer.close()
+
+    def _drained(self) -> bool:
+        waiting = self.query(
+            "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
+            " + (SELECT count(*) FROM case_projection WHERE next_check_at <= now())"
+        )
+        return waiting[0][0] == 0 and self.lag() == 0
+
+
+def until(true: Callable[[], bool], patience: float, what: str) -> None:
+    """Wait until something is so.
+
+    Raises:
+        AssertionError: it was not within ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"not within {patience:g} s: {what}"
+        time.sleep(0.1)
+
+
+def _fresh_topics(kafka: Kafka) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    old = [name for name in topics.RETENTION_MS if name in admin.list_topics(timeout=10).topics]
+    if old:
+        for future in admin.delete_topics(old).values():
+            future.result(10)
+        gone = set(old)
+        until(lambda: not gone & {*admin.list_topics(timeout=10).topics}, 20, "old topics gone")
+    topics.ensure(kafka)
