@@ -20,7 +20,15 @@ from streams.store.events import Position
 
 def install(app: faust.App, intake: Intake, settings: Settings) -> None:
     """Attach the one agent to all input topics; at most one batch is in flight."""
-    topic = app.topic(*INPUT_TOPICS, key_type=bytes, value_type=bytes, internal=False)
+    # "raw" must be said: bytes are parsed as JSON otherwise, and a record that is none is
+    # acknowledged, seen by nobody, and ends the agent while the worker looks alive.
+    topic = app.topic(
+        *INPUT_TOPICS,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )
 
     # One agent instance, and a crash of it crashes the worker: a restarted agent skips offsets.
     @app.agent(topic, name="intake", concurrency=1, supervisor_strategy=CrashingSupervisor)

@@ -78,8 +78,8 @@ class Health:
         return behind
 
     def _assignment(self) -> set[Any]:
-        consumer = self._app._consumer  # the property would create one
-        return set(consumer.assignment()) if consumer is not None else set()
+        consumer: Any = self._app._consumer  # the property would create one
+        return set(consumer._active_partitions or ()) if consumer is not None else set()
 
 
 async def serve(health: Health, metrics: Metrics, http: Http) -> tuple[web.AppRunner, int]:

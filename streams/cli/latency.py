@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,27 +16,29 @@ from schemas.outcomes import ESCALATION_TOPIC
 
 
 def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
-    """Return, for each escalation raised, milliseconds from its last cause to its publication.
+    """Return, for each escalation raised, milliseconds from its cause to its publication.
 
-    Both ends are the timestamps that producers gave the records, on one machine one clock. Those
-    that a deadline set off are left out: their cause is the passing of time.
+    The cause is the last record of the same case published before it; both ends are the timestamps
+    that producers gave, on one machine one clock. Escalations that a deadline set off are left out:
+    their cause is the passing of time.
     """
-    caused: dict[str, float] = {}
+    causes: dict[bytes, list[int]] = {}
     for message in _read(bootstrap_servers, INPUT_TOPICS):
-        headers = dict(message.headers() or [])
-        name = headers.get("ce_id") or _structured_id(message)
-        if name:
-            caused.setdefault(name.decode(errors="replace"), message.timestamp()[1])
+        causes.setdefault(message.key() or b"", []).append(message.timestamp()[1])
+    for instants in causes.values():
+        instants.sort()
     spans = []
     for message in _read(bootstrap_servers, (ESCALATION_TOPIC,)):
         body = orjson.loads(message.value() or b"{}")
         if body.get("kind") != "raised":
             continue
-        causes = [caused[e] for e in body["evidence"]["event_ids"] if e in caused]
-        if causes and max(causes) >= since.timestamp() * 1000:
-            by_time = datetime.fromisoformat(body["due_at"]).timestamp() * 1000 > max(causes)
-            if not by_time:
-                spans.append(message.timestamp()[1] - max(causes))
+        seen = message.timestamp()[1]
+        instants = causes.get(message.key() or b"", [])
+        at = bisect_right(instants, seen) - 1
+        if at < 0 or instants[at] < since.timestamp() * 1000:
+            continue
+        if datetime.fromisoformat(body["due_at"]).timestamp() * 1000 <= instants[at]:
+            spans.append(float(seen - instants[at]))
     return spans
 
 
@@ -70,12 +73,3 @@ def _read(bootstrap_servers: str, topics: Sequence[str]) -> list[Message]:
         return found
     finally:
         consumer.close()
-
-
-def _structured_id(message: Message) -> bytes | None:
-    try:
-        body = orjson.loads(message.value() or b"")
-    except orjson.JSONDecodeError:
-        return None
-    name = body.get("id") if isinstance(body, dict) else None
-    return name.encode() if isinstance(name, str) else None

@@ -72,8 +72,8 @@ class WorkerProcess:
             with urllib.request.urlopen(f"{self.address}/{path}", timeout=2) as answer:  # noqa: S310
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refusal:
-            return refusal.code, json.load(refusal)
-        except OSError:
+            return refusal.code, json.load(refusal)  # a probe's refusal has a body too
+        except (OSError, ValueError):
             return 0, {}
 
     @property
