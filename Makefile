@@ -47,7 +47,7 @@ kafka-if-possible: $(STAMP)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m streams.embedded.kafka fetch; fi
 
 bench: $(STAMP) kafka ## pipeline, naive agent and bare loop, side by side on real Kafka
-	$(BIN)/python -m bench
+	$(BIN)/python -m tests.bench
 
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -37,12 +37,13 @@ def install(app: faust.App, intake: Intake, settings: Settings) -> None:
             settings.intake.batch_max, within=settings.intake.batch_within_seconds
         )
         async for events in batches:
-            await intake.handle([_record(event) for event in events])
+            await intake.handle([record_of(event) for event in events])
             for event in events:
                 event.ack()
 
 
-def _record(event: EventT[bytes]) -> Record:
+def record_of(event: EventT[bytes]) -> Record:
+    """Return the Kafka record behind a Faust event, as it came."""
     message = event.message
     headers: Any = message.headers or ()
     return Record(

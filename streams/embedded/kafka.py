@@ -14,10 +14,12 @@ import sys
 import uuid
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 from streams.embedded import process
 from streams.embedded.errors import ServerDidNotStart, ToolMissing
+from streams.embedded.ports import free_port, listening
 
 ROOT: Final = Path(__file__).parents[2]
 POM: Final = ROOT / "deploy" / "kafka" / "pom.xml"
@@ -25,7 +27,7 @@ LIBS: Final = ROOT / ".kafka" / "libs"
 _JAVA: Final = 17
 
 
-def available() -> str | None:
+def available(libs: Path = LIBS) -> str | None:
     """Return None when Kafka can be fetched and run here, else why not and what to do."""
     java = shutil.which("java")
     if java is None:
@@ -34,7 +36,7 @@ def available() -> str | None:
     version = re.search(r'version "(\d+)', told.stderr)
     if version is None or int(version[1]) < _JAVA:
         return f"real Kafka needs Java {_JAVA}, this is {version[1] if version else 'unknown'}"
-    if not _fetched(LIBS) and shutil.which("mvn") is None:
+    if not _fetched(libs) and shutil.which("mvn") is None:
         return "real Kafka is fetched by Maven: install it, or set ICAM_KAFKA__BOOTSTRAP_SERVERS"
     return None
 
@@ -42,43 +44,52 @@ def available() -> str | None:
 def fetch(libs: Path = LIBS) -> bool:
     """Copy Kafka's artifacts into ``libs``; False when they were there already. Blocks.
 
+    All or nothing: ``libs`` is whole, or as it was.
+
     Raises:
         ToolMissing: Java or Maven is not there, or the artifacts can't be had.
     """
-    reason = available()
+    reason = available(libs)
     if reason is not None:
         raise ToolMissing(reason)
     if _fetched(libs):
         return False
-    shutil.rmtree(libs, ignore_errors=True)
-    libs.mkdir(parents=True)
-    copied = subprocess.run(  # noqa: S603 - our own command
-        [
-            shutil.which("mvn") or "mvn",
-            *("-q", "-B", "-f", str(POM)),
-            f"-Dmaven.repo.local={libs.parent / 'repository'}",
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={libs}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if copied.returncode != 0:
-        raise ToolMissing(f"Maven could not bring Kafka:\n{copied.stdout[-2000:]}")
-    (libs / "complete").write_text(_stamp())
+    libs.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=libs.parent) as scratch:
+        fresh = Path(scratch) / "libs"
+        copied = subprocess.run(  # noqa: S603 - our own command
+            [
+                shutil.which("mvn") or "mvn",
+                *("-q", "-B", "-f", str(POM)),
+                f"-Dmaven.repo.local={libs.absolute().parent / 'repository'}",
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={fresh.absolute()}",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if copied.returncode != 0:
+            raise ToolMissing(f"Maven could not bring Kafka:\n{copied.stdout[-2000:]}")
+        (fresh / "complete").write_text(_stamp())
+        shutil.rmtree(libs, ignore_errors=True)
+        fresh.rename(libs)
     return True
 
 
 class KafkaNode:
-    """One broker and controller on free local ports; its data stays over restarts and kills."""
+    """One broker and controller on free local ports; its data stays over restarts and kills.
+
+    Writes nothing outside ``directory``; is killed when this process ends, whatever ends it.
+    """
 
     def __init__(self, directory: Path, libs: Path = LIBS) -> None:
-        self.directory = directory.absolute()
+        self.directory = directory.resolve()
         self._classpath = f"{libs.absolute()}/*"
-        self._port, self._controller = process.free_port(), process.free_port()
+        self._port, self._controller = free_port(), free_port()
         self._log = self.directory / "kafka.log"
         self._config = self.directory / "server.properties"
+        self._data = self.directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -98,7 +109,12 @@ class KafkaNode:
             ToolMissing: the artifacts were not fetched.
             ServerDidNotStart: it ended or did not answer; the message quotes its log.
         """
-        if not self._config.exists():
+        if self.running:
+            return
+        if not any(Path(self._classpath).parent.glob("kafka_*.jar")):
+            raise ToolMissing("real Kafka was not fetched yet: make kafka")
+        self._configure()
+        if not (self._data / "meta.properties").exists():
             self._format()
         mark = self._log.stat().st_size if self._log.exists() else 0
         self._process = process.start(
@@ -110,12 +126,12 @@ class KafkaNode:
         def serves() -> bool:
             with self._log.open("rb") as log:
                 log.seek(mark)
-                return b"Kafka Server started" in log.read() and process.listening(self._port)
+                return b"Kafka Server started" in log.read() and listening(self._port)
 
         process.await_ready(self._process, serves, self._log, 90)
 
     def stop(self) -> None:
-        """Stop it in order."""
+        """Stop it in order. Blocks up to 30 s, then kills it."""
         if self._process is not None:
             process.stop(self._process, signal.SIGTERM, 30)
 
@@ -136,8 +152,8 @@ class KafkaNode:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _format(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+    def _configure(self) -> None:
+        (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
         broker, controller = f"127.0.0.1:{self._port}", f"127.0.0.1:{self._controller}"
         lines = {
             "process.roles": "broker,controller",
@@ -147,25 +163,34 @@ class KafkaNode:
             "advertised.listeners": f"PLAINTEXT://{broker}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "log.dirs": str(self.directory / "data"),
+            "log.dirs": str(self._data),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "auto.create.topics.enable": "false",
+            # A killed broker is let in again only when its old session is over.
+            "broker.session.timeout.ms": "4000",
+            "broker.heartbeat.interval.ms": "500",
         }
-        config = "".join(f"{name}={value}\n" for name, value in lines.items())
-        self._config.write_text(config)
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+    def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         made = subprocess.run(  # noqa: S603 - our own command
-            self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)),
+            self._java(
+                "-Xmx128m",
+                *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
+                # Joined by "=": an id may begin with a dash.
+                *(f"--cluster-id={cluster}", "--config", str(self._config)),
+            ),
+            cwd=self.directory,
             capture_output=True,
             text=True,
             check=False,
         )
         if made.returncode != 0:
-            self._config.unlink()
             raise ServerDidNotStart(f"formatting failed:\n{made.stderr[-2000:]}")
 
     def _java(self, *arguments: str) -> list[str]:
@@ -174,9 +199,12 @@ class KafkaNode:
             raise ToolMissing("real Kafka needs Java 17: install a JRE")
         return [
             java,
+            # Both would be left in the system's temporary directory.
+            "-XX:-UsePerfData",
+            f"-Djava.io.tmpdir={self.directory / 'tmp'}",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
-            "-cp",
-            self._classpath,
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+            *("-cp", self._classpath),
             *arguments,
         ]
 
@@ -193,9 +221,10 @@ def _fetched(libs: Path) -> bool:
 if __name__ == "__main__":
     if sys.argv[1:] != ["fetch"]:
         sys.exit("usage: python -m streams.embedded.kafka fetch")
-    print("Apache Kafka: fetching its Maven artifacts ..." if not _fetched(LIBS) else "", end="")
+    if not _fetched(LIBS):
+        print("Apache Kafka: Maven fetches it, about 45 MB, once ...", flush=True)
     try:
         fetch()
     except ToolMissing as missing:
-        sys.exit(f"\n{missing}")
+        sys.exit(str(missing))
     print(f"Apache Kafka is in {LIBS.relative_to(ROOT)}")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
+import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from streams.embedded import process, unprivileged
+from streams.embedded import process
 from streams.embedded.errors import ServerDidNotStart, ToolMissing
+from streams.embedded.ports import free_port
+
+# Small containers have a tiny /dev/shm, too small for initdb already.
+_SHARED_MEMORY: Final = "dynamic_shared_memory_type=mmap"
 
 
 class EmbeddedPostgres:
     """One server: durable, TCP on 127.0.0.1 only, no password, superuser ``postgres``.
 
-    Works as root and as an ordinary user; writes nothing outside ``directory``; ends with the
-    thread that started it, whatever ends that. Data stays for the next start.
+    Works as root and as an ordinary user; writes nothing outside ``directory``; shuts down when
+    this process ends, whatever ends it. Data stays for the next start. Root runs it as the owner
+    of ``directory``, which becomes ``nobody`` where that is root or has no name.
     """
 
     def __init__(
@@ -29,11 +37,14 @@ class EmbeddedPostgres:
         *,
         port: int | None = None,
     ) -> None:
-        self.directory = directory.absolute()
-        self.port = port or process.free_port()
+        self.directory = directory.resolve()
+        self.port = port or free_port()
         self._settings = dict(settings or {})
         self._log = self.directory / "postgres.log"
         self._data = self.directory / "data"
+        self._lock = self._data / "postmaster.pid"
+        # PostgreSQL puts it in the title of each of its processes.
+        self._name = f"icam-{sha256(bytes(self._data)).hexdigest()[:16]}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,29 +60,51 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Start it and wait until it answers; makes the cluster the first time. Blocks.
 
+        A server that a predecessor left in ``directory`` is given 20 s to end first.
+
         Raises:
             ToolMissing: the wheel is not installed.
-            ServerDidNotStart: it ended or did not answer; the message quotes its log.
+            ServerDidNotStart: it ended or did not answer, and its log is quoted, or another
+                server runs in ``directory``.
         """
-        if not (self._data / "PG_VERSION").exists():
-            self._make()
+        postgres = _binary("postgres")
+        if self.running:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        account = self._account()
+        if self._data.exists():
+            self._succeed()
+        else:
+            self._make(account)
+        self._log.touch()
+        if account is not None:
+            os.chown(self._log, *account)
         self._process = process.start(
-            [*self._prefix(), _binary("postgres"), "-D", self._data, *self._options()],
+            [postgres, "-D", self._data, *self._options()],
             self._log,
             cwd=self.directory,
             death_signal=signal.SIGINT,
+            account=account,
         )
-        process.await_ready(self._process, self._answers, self._log, 60)
+        process.await_ready(self._process, self._ready, self._log, 60)
 
     def stop(self) -> None:
-        """Stop it in order (fast shutdown: open transactions are rolled back)."""
+        """Stop it in order (fast shutdown: open transactions are rolled back). Blocks up to 20 s,
+        then kills what is left.
+        """
         if self._process is not None:
             process.stop(self._process, signal.SIGINT, 20)
+            self._sweep()
 
     def kill(self) -> None:
         """Kill it and all its backends at once; the next start recovers."""
         if self._process is not None:
+            family = process.titled(self._name)
             process.kill(self._process)
+            self._sweep()
+            # One that is just ending has no title any more, but may still hold memory.
+            for pid in family:
+                process.ended(pid, 10)
 
     def restart(self) -> None:
         """Stop and start."""
@@ -85,47 +118,76 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _make(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            os.chown(self.directory, *unprivileged.account())
-        made = subprocess.run(  # noqa: S603 - our own command
-            [
-                *(str(part) for part in self._prefix()),
-                str(_binary("initdb")),
-                *("--pgdata", str(self._data), "--username", "postgres", "--auth", "trust"),
-                *("--encoding", "UTF8", "--locale", "C", "--no-instructions"),
-            ],
+    def _account(self) -> tuple[int, int] | None:
+        if os.geteuid() != 0:
+            return None
+        owner = self.directory.stat()
+        # initdb refuses an account without a name.
+        if owner.st_uid in {known.pw_uid for known in pwd.getpwall()} - {0}:
+            return owner.st_uid, owner.st_gid
+        nobody = pwd.getpwnam("nobody")
+        os.chown(self.directory, nobody.pw_uid, nobody.pw_gid)
+        return nobody.pw_uid, nobody.pw_gid
+
+    def _make(self, account: tuple[int, int] | None) -> None:
+        # Made beside and renamed: a cluster half made must not be taken for one.
+        unfinished = self.directory / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        command: list[str | Path] = [
+            *(_binary("initdb"), "--pgdata", unfinished, "--username", "postgres"),
+            *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-instructions"),
+            *("--set", _SHARED_MEMORY),
+            *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
+        ]
+        made = process.spawn(
+            process.leashed(command, death_signal=signal.SIGTERM, account=account),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             cwd=self.directory,
-            capture_output=True,
-            text=True,
-            check=False,
         )
+        told = made.communicate()[0].decode(errors="replace").strip()
         if made.returncode != 0:
-            raise ServerDidNotStart(f"initdb: {made.stderr.strip() or made.stdout.strip()}")
+            raise ServerDidNotStart(f"initdb: {told}")
+        unfinished.rename(self._data)
+
+    def _succeed(self) -> None:
+        server = self._recorded()
+        if server in process.titled(self._name) and not process.ended(server, 20):
+            raise ServerDidNotStart(f"process {server} runs in {self.directory}: stop it first")
+        self._sweep()
+        # Its process id may be somebody else's by now, and PostgreSQL would believe it runs.
+        self._lock.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        # Backends leave the server's process group, and hold its shared memory a while after it.
+        for pid in process.titled(self._name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            process.ended(pid, 10)
 
     def _options(self) -> list[str]:
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            # Small containers have a tiny /dev/shm.
-            "dynamic_shared_memory_type": "mmap",
             **self._settings,
+            "cluster_name": self._name,
         }
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
-    def _answers(self) -> bool:
-        asked = subprocess.run(  # noqa: S603 - our own command
-            [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
-        )
-        return asked.returncode == 0
+    def _recorded(self) -> int:
+        try:
+            return int(self._lock.read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return 0
 
-    @staticmethod
-    def _prefix() -> list[str | Path]:
-        if os.geteuid() != 0:
-            return []
-        return [sys.executable, "-m", "streams.embedded.unprivileged"]
+    def _ready(self) -> bool:
+        # As pg_ctl does. An answer on the port could be another server's.
+        if self._process is None or self._recorded() != self._process.pid:
+            return False
+        with contextlib.suppress(OSError, IndexError):
+            return self._lock.read_text().splitlines()[7].strip() == "ready"
+        return False
 
 
 def _binary(name: str) -> Path:

@@ -1,0 +1,62 @@
+"""The mock broker has the topics asked for, carries records, and never outlives its parent."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from streams.embedded import process
+from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.errors import ServerDidNotStart
+
+from .orphans import left_by_a_killed_parent
+
+
+def test_topics_have_the_partitions_asked_for() -> None:
+    with EmbeddedBroker({"one": 1, "seven": 7}) as broker:
+        client = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        topics = client.list_topics(timeout=10).topics
+
+    assert {name: len(topic.partitions) for name, topic in topics.items()} == {"one": 1, "seven": 7}
+
+
+def test_a_record_comes_back() -> None:
+    with EmbeddedBroker({"events": 2}) as broker:
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+        producer.produce("events", key="k", value="v")
+        assert producer.flush(10) == 0
+        settings = {"group.id": "g", "auto.offset.reset": "earliest"}
+        consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, **settings})
+        consumer.subscribe(["events"])
+        record = consumer.poll(15)
+        consumer.close()
+
+    assert record is not None
+    assert (record.error(), record.key(), record.value()) == (None, b"k", b"v")
+
+
+def test_a_topic_that_cant_be_made_is_told() -> None:
+    with pytest.raises(ServerDidNotStart, match="events"):
+        EmbeddedBroker({"events": -1}).start()
+
+
+def test_it_is_gone_after_stop() -> None:
+    broker = EmbeddedBroker({"events": 1})
+    broker.start()
+    assert broker.running
+
+    broker.stop()
+
+    assert not broker.running
+
+
+def test_it_is_gone_when_its_parent_is_killed() -> None:
+    [pid] = left_by_a_killed_parent(
+        "from streams.embedded.broker import EmbeddedBroker\n"
+        "broker = EmbeddedBroker({'events': 1})\n"
+        "broker.start()\n"
+        "print(broker._process.pid, flush=True)"
+    )
+
+    assert process.ended(pid, 10)
