@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +34,7 @@ STRUCTURED: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
 _MAX_HEADERS: Final = 64
 _MAX_HEADER_BYTES: Final = 1024
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
 )
@@ -184,12 +186,16 @@ def canonical(data: Mapping[str, Any]) -> bytes:
     """Return the JSON of ``data`` with sorted keys: equal content gives equal bytes.
 
     Raises:
-        Rejected: the content has no exact JSON form (integer past 64 bits, lone surrogate).
+        Rejected: the content has no exact JSON form (integer past 64 bits, lone surrogate), or a
+            NUL character, which PostgreSQL's JSON functions refuse.
     """
     try:
-        return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
     except (TypeError, ValueError):  # orjson's error is a TypeError; huge ints, lone surrogates
         raise Rejected(Reason.UNDECODABLE, "content has no exact JSON form") from None
+    if b"u0000" in text and _NUL.search(text):
+        raise Rejected(Reason.UNDECODABLE, "content has a NUL character")
+    return text
 
 
 def _header_attributes(headers: Headers) -> dict[str, Any]:

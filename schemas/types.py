@@ -3,6 +3,8 @@
 A case is a person, so nothing here is meant to hold a name, a national number, free text or a
 precise address: references are opaque and must start with a letter (a bare Belgian national number,
 eleven digits, is refused), and everything else is a closed code list or a number with bounds.
+
+A remark on a type is a ``$comment``: as a description it would displace that of the field.
 """
 
 from __future__ import annotations
@@ -27,31 +29,47 @@ MAX_VALUE_BYTES = 64 * 1024
 Reference = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{3,63}$"),
-    Field(description="Opaque reference of the producing system. Never a name or national number."),
+    Field(
+        json_schema_extra={
+            "$comment": "Opaque reference of the producing system. Never a name or national number."
+        }
+    ),
 ]
 
 CaseId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{7,63}$"),
-    Field(description="Opaque case reference; the Kafka key and the CloudEvents subject."),
+    Field(
+        json_schema_extra={
+            "$comment": "Opaque case reference; the Kafka key and the CloudEvents subject."
+        }
+    ),
 ]
 
 OfficeId = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9-]{2,31}$"),
-    Field(description="Identifier of a return-counselling office, as in the office directory."),
+    Field(
+        json_schema_extra={
+            "$comment": "Identifier of a return-counselling office, as in the office directory."
+        }
+    ),
 ]
 
 Postcode = Annotated[
     str,
     StringConstraints(pattern=r"^[1-9][0-9]{3}$"),
-    Field(description="Belgian postcode, four digits. Coarser than an address on purpose."),
+    Field(
+        json_schema_extra={
+            "$comment": "Belgian postcode, four digits. Coarser than an address on purpose."
+        }
+    ),
 ]
 
 LanguageTag = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]{2,3}$"),
-    Field(description="ISO 639 code of a spoken language, for an interpreter."),
+    Field(json_schema_extra={"$comment": "ISO 639 code of a spoken language, for an interpreter."}),
 ]
 
 
@@ -69,9 +87,9 @@ Instant = Annotated[
     Field(
         ge=datetime(1990, 1, 1, tzinfo=UTC),
         le=datetime(2100, 1, 1, tzinfo=UTC),
-        description=(
-            "RFC 3339 date-time with an offset, 1990 to 2100; a time without a zone is refused."
-        ),
+        json_schema_extra={
+            "$comment": "RFC 3339 with an offset, 1990 to 2100; a time without a zone is refused."
+        },
     ),
 ]
 

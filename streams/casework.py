@@ -108,18 +108,26 @@ async def reconsider(
 
     await cases.save(conn, saved, now)
     outcomes = [message.outcome for _, message in messages]
+    entries = [_entry(case_id, message, now) for case_id, message in messages]
     if withdrawn := [o for o in outcomes if isinstance(o, EscalationWithdrawn)]:
         await escalations.withdraw(conn, withdrawn)
-    if raised := [o for o in outcomes if isinstance(o, EscalationRaised)]:
+    raised = [
+        entry.body
+        for entry, outcome in zip(entries, outcomes, strict=True)
+        if isinstance(outcome, EscalationRaised)
+    ]
+    if raised:
         await escalations.raise_(conn, raised)
-    if messages:
-        await outbox.put(conn, (_entry(case_id, message, now) for case_id, message in messages))
+    if entries:
+        await outbox.put(conn, entries)
     return Effects(tuple(outcomes), len(rows))
 
 
 def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:
     name, topic = _TYPE_OF[type(message.outcome)]
-    envelope = Envelope(id=message.message_id, source=SOURCE, type=name, time=now, subject=case_id)
+    envelope = Envelope.model_construct(
+        id=message.message_id, source=SOURCE, type=name, time=now, subject=case_id
+    )
     return outbox.Entry(
         message.message_id,
         topic,

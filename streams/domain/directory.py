@@ -7,17 +7,21 @@ Errors::
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from schemas.events import Lodging
 from schemas.outcomes import Track
 from schemas.types import Language
+
+_OFFICE_ID: Final = re.compile(r"[a-z][a-z0-9-]{2,31}")
+_NEED_A_TEAM: Final = (Lodging.DETAINED, Lodging.RETURN_HOUSE, Lodging.OPEN_RETURN_PLACE)
 
 
 class DirectoryError(Exception):
@@ -133,6 +137,14 @@ class Directory:
                 return office
         return None
 
+    def next_change(self, day: date) -> date:
+        """Return the first day after ``day`` on which a line begins or ceases to hold."""
+        spans = [office.span for office in self.offices.values()]
+        spans += [line.span for line in (*self.coverage, *self.fallback)]
+        spans += [transfer.span for transfer in self.transfers]
+        edges = (edge for span in spans for edge in (span.since, span.until))
+        return min((edge for edge in edges if edge > day), default=date.max)
+
 
 def load(text: str) -> Directory:
     """Return the directory in a TOML text.
@@ -146,9 +158,9 @@ def load(text: str) -> Directory:
         raise DirectoryError([f"not TOML: {error}"]) from None
     try:
         directory = _build(table, text)
-    except (KeyError, TypeError, ValueError) as error:
+        faults = _lint(directory, table)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DirectoryError([f"missing or misplaced: {error!r}"]) from None
-    faults = _lint(directory, table)
     if faults:
         raise DirectoryError(faults)
     return directory
@@ -191,7 +203,10 @@ def _build(table: Mapping[str, Any], text: str) -> Directory:
 
 
 def _span(row: Mapping[str, Any]) -> Span:
-    return Span(row.get("valid_from", date.min), row.get("valid_to", date.max))
+    since, until = row.get("valid_from", date.min), row.get("valid_to", date.max)
+    if type(since) is not date or type(until) is not date:
+        raise ValueError("valid_from and valid_to are days without quotes")
+    return Span(since, until)
 
 
 def _assignment(row: Mapping[str, Any]) -> Assignment:
@@ -201,13 +216,22 @@ def _assignment(row: Mapping[str, Any]) -> Assignment:
 def _lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     faults: list[str] = []
     offices = directory.offices
+    moves = directory.transfers
     lines = [*directory.coverage, *directory.fallback]
     named = {line.office_id for line in lines} | {directory.triage_office, directory.german_office}
     faults += [f"office {name} is named but not listed" for name in sorted(named - {*offices})]
     if len(offices) != len(table["office"]):
         faults.append("an office id is used twice")
+    if len(directory.teams) != len(table["team"]):
+        faults.append("a lodging has two teams")
+    faults += [
+        f"lodging {kind} has no team" for kind in _NEED_A_TEAM if kind not in directory.teams
+    ]
+    ids = {*offices, *(team.office_id for team in directory.teams.values())}
+    faults += [f"office id {i!r} is not well-formed" for i in ids if not _OFFICE_ID.fullmatch(i)]
     spans = [(f"office {office.id}", office.span) for office in offices.values()]
     spans += [(f"{line.province} to {line.office_id}", line.span) for line in lines]
+    spans += [(f"transfer to {transfer.province}", transfer.span) for transfer in moves]
     faults += [
         f"{what}: valid_to is not after valid_from" for what, s in spans if s.since >= s.until
     ]
@@ -219,11 +243,12 @@ def _lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     provinces = {territory.province for territory in directory.territories}
     served = {line.province for line in lines}
     faults += [f"{p} has neither an office nor a fallback" for p in sorted(provinces - served)]
-    faults += [f"{p} is no territory" for p in sorted(served - provinces)]
+    mentioned = served | {transfer.province for transfer in moves}
+    faults += [f"{p} is no territory" for p in sorted(mentioned - provinces)]
     coded = {
         *directory.german_postcodes,
         *directory.facilities,
-        *(code for transfer in directory.transfers for code in transfer.postcodes),
+        *(code for transfer in moves for code in transfer.postcodes),
     }
     faults += [
         f"postcode {code} lies in no territory"

@@ -59,7 +59,7 @@ def explain(
     lines += [
         "  - "
         + say(
-            "clock_line",
+            "clock_line" if step.working_days else "clock_at",
             clock=word("clock", step.clock),
             start=day(step.start),
             days=step.working_days,

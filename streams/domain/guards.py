@@ -6,11 +6,17 @@ one reference; an end that precedes its own begin is a contradiction, so the gua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.events import CircumstanceState, Conclusion, HouseholdKind, Lodging
+from schemas.events import (
+    CircumstanceChanged,
+    CircumstanceState,
+    Conclusion,
+    HouseholdKind,
+    Lodging,
+)
 from schemas.outcomes import GuardState
 from schemas.types import Guard
 from streams.domain.clocks import Calendar, appeal_term_end, departure_term_end
@@ -55,32 +61,37 @@ def term_end(situation: Situation, calendar: Calendar) -> datetime:
     return departure_term_end(calendar, order.notified_at, order.departure_term_days)
 
 
-def read(guard: Guard, moment: Moment) -> Reading:
-    """Return the guard as it stands at ``moment.now``; the worst of all that is known of it."""
-    own = _OWN.get(guard)
-    readings = [_circumstance(guard, moment)]
-    if own is not None:
-        readings.insert(0, own(moment))
-    worst = max(readings, key=lambda reading: _SEVERITY[reading.state])
-    cleared = [r.cleared_at for r in readings if r.cleared_at is not None]
+def read(moment: Moment) -> dict[Guard, Reading]:
+    """Return every guard as it stands at ``moment.now``; of each, the worst that is known of it."""
+    readings = dict(_NOTHING_REPORTED)
+    for guard, own in _OWN.items():
+        readings[guard] = own(moment)
+    for guard, reported in moment.situation.circumstances.items():
+        readings[guard] = _worst(readings[guard], _reported(guard, reported, moment))
+    return readings
+
+
+def _worst(own: Reading, reported: Reading) -> Reading:
+    worst = reported if _SEVERITY[reported.state] > _SEVERITY[own.state] else own
+    cleared = [r.cleared_at for r in (own, reported) if r.cleared_at is not None]
     return Reading(
         worst.state,
         worst.because,
         max(cleared, default=None) if worst.state is GuardState.CLEAR else None,
-        tuple(at for reading in readings for at in reading.changes_at),
+        own.changes_at + reported.changes_at,
     )
 
 
+_NOTHING_REPORTED: Mapping[Guard, Reading] = dict.fromkeys(
+    Guard, Reading(GuardState.CLEAR, "nothing reported")
+)
 _SEVERITY = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
 
 
-def _circumstance(guard: Guard, moment: Moment) -> Reading:
+def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Moment) -> Reading:
     spans: dict[str, dict[CircumstanceState, datetime]] = {}
-    for _, event in moment.situation.circumstances:
-        if event.circumstance is guard:
-            spans.setdefault(event.reference, {})[event.state] = event.effective_at
-    if not spans:
-        return Reading(GuardState.CLEAR, "nothing reported")
+    for event in reported:
+        spans.setdefault(event.reference, {})[event.state] = event.effective_at
     now = moment.now
     ends: list[datetime] = []
     changes: list[datetime] = []
@@ -98,7 +109,7 @@ def _circumstance(guard: Guard, moment: Moment) -> Reading:
         if started and (until is None or until > now):
             since = f"since {begins.isoformat()}" if begins else "begin not reported"
             state, because = GuardState.ACTIVE, f"{reference} {since}"
-        elif until is not None:
+        elif started and until is not None:
             ends.append(until)
         elif state is GuardState.CLEAR:
             because = f"{reference} not begun"

@@ -5,9 +5,10 @@ Pure and repeatable: the same situation, policy, calendar and instant give the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardState, NearMiss
 from schemas.types import Guard
@@ -46,15 +47,37 @@ class Judgement:
     next_check: datetime | None
 
 
-@dataclass(slots=True)
-class Judge:
-    """Judges one situation at one instant; guards are read once each, and only when needed."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One clock of a rule: where its count starts, and where it ends."""
 
-    situation: Situation
-    policy: Policy
-    calendar: Calendar
-    now: datetime
-    _readings: dict[Guard, Reading] = field(default_factory=dict)
+    clock: Clock
+    start: datetime
+    working_days: int
+    due: datetime
+
+
+@lru_cache(maxsize=8192)
+def _check(guard: Guard, state: GuardState, because: str) -> GuardCheck:
+    """Seventeen times an escalation, mostly the same: making them anew costs more than all else."""
+    return GuardCheck(guard=guard, state=state, because=because)
+
+
+class Judge:
+    """Judges one situation at one instant; the guards are read once, and only when needed."""
+
+    def __init__(
+        self, situation: Situation, policy: Policy, calendar: Calendar, now: datetime
+    ) -> None:
+        self.situation = situation
+        self.policy = policy
+        self.calendar = calendar
+        self.now = now
+
+    @cached_property
+    def guards(self) -> Mapping[Guard, Reading]:
+        """Every guard as read at this instant."""
+        return guards.read(Moment(self.situation, self.calendar, self.policy.terms, self.now))
 
     def judgement(self) -> Judgement:
         """Return what the policy wants; within a group the highest rule not blocked wins."""
@@ -68,11 +91,10 @@ class Judge:
             instants += [step.due for step in clocks]
             if any(step.due > self.now for step in clocks):
                 continue
-            readings = [(g, self.guard(g)) for g in Guard if g not in rule.waives]
-            instants += [at for _, reading in readings for at in reading.changes_at]
-            against = [(g, r) for g, r in readings if r.state is not GuardState.CLEAR]
-            if against:
-                blocked.append(Blocked(rule, tuple(against)))
+            readings = [self.guards[guard] for guard in rule.heeds]
+            instants += [at for reading in readings for at in reading.changes_at]
+            if any(reading.state is not GuardState.CLEAR for reading in readings):
+                blocked.append(Blocked(rule, tuple(self._blocking(rule))))
                 continue
             current = winners.get(rule.group)
             if current is None or rule.level > current.rule.level:
@@ -87,40 +109,32 @@ class Judge:
         """Return everything needed to check a proposal by hand."""
         rule = proposal.rule
         checks = []
-        for guard in Guard:
-            reading = self.guard(guard)
-            if guard in rule.waives and reading.state is not GuardState.CLEAR:
-                because = f"{reading.because}; waived: {rule.waives[guard]}"
-                checks.append(GuardCheck(guard=guard, state=GuardState.WAIVED, because=because))
-            else:
-                checks.append(GuardCheck(guard=guard, state=reading.state, because=reading.because))
+        for guard, reading in self.guards.items():
+            state, because = reading.state, reading.because
+            if guard in rule.waives and state is not GuardState.CLEAR:
+                state = GuardState.WAIVED
+                because = f"{because}; waived: {rule.waives[guard]}"
+            checks.append(_check(guard, state, because))
         return Evidence(
             event_ids=tuple(str(fact.event_id) for fact in proposal.facts),
             facts=tuple(condition.check(self.situation) for condition in rule.when),
-            clocks=tuple(self.clocks(rule)),
+            clocks=tuple(
+                ClockStep(clock=s.clock, start=s.start, working_days=s.working_days, due=s.due)
+                for s in self.clocks(rule)
+            ),
             guards=tuple(checks),
             nearest=self._nearest(rule),
         )
 
-    def clocks(self, rule: Rule) -> list[ClockStep]:
+    def clocks(self, rule: Rule) -> list[Step]:
         """Return the deadline arithmetic of a rule."""
         steps = []
         for delay in rule.after:
-            start = self._start(delay.clock)
-            due = start
+            start = due = self._start(delay.clock)
             if delay.working_days:
                 due = self.calendar.after_working_days(start, delay.working_days)
-            days = delay.working_days
-            steps.append(ClockStep(clock=delay.clock, start=start, working_days=days, due=due))
+            steps.append(Step(delay.clock, start, delay.working_days, due))
         return steps
-
-    def guard(self, guard: Guard) -> Reading:
-        """Return a guard as read at this instant."""
-        reading = self._readings.get(guard)
-        if reading is None:
-            moment = Moment(self.situation, self.calendar, self.policy.terms, self.now)
-            reading = self._readings[guard] = guards.read(guard, moment)
-        return reading
 
     def against(self, rule: Rule) -> tuple[str, ...]:
         """Return why a rule does not stand now; empty when it does."""
@@ -133,11 +147,11 @@ class Judge:
                 f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
                 for s in late
             )
-        return tuple(
-            f"guard {g} is {r.state}: {r.because}"
-            for g in Guard
-            if g not in rule.waives and (r := self.guard(g)).state is not GuardState.CLEAR
-        )
+        return tuple(f"guard {g} is {r.state}: {r.because}" for g, r in self._blocking(rule))
+
+    def _blocking(self, rule: Rule) -> list[tuple[Guard, Reading]]:
+        readings = [(guard, self.guards[guard]) for guard in rule.heeds]
+        return [(guard, r) for guard, r in readings if r.state is not GuardState.CLEAR]
 
     def _start(self, clock: Clock) -> datetime:
         situation = self.situation
@@ -150,11 +164,11 @@ class Judge:
         return situation.order.notified_at
 
     def _proposal(
-        self, rule: Rule, clocks: Sequence[ClockStep], readings: Sequence[tuple[Guard, Reading]]
+        self, rule: Rule, clocks: Sequence[Step], readings: Sequence[Reading]
     ) -> Proposal:
         occasion, facts = self._occasion(rule)
         due = [fact.time for fact in facts] + [step.due for step in clocks]
-        due += [r.cleared_at for _, r in readings if r.cleared_at is not None]
+        due += [r.cleared_at for r in readings if r.cleared_at is not None]
         return Proposal(rule, occasion, facts, max(due))
 
     def _occasion(self, rule: Rule) -> tuple[str, tuple[Fact, ...]]:

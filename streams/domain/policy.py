@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from schemas.events import Conclusion, HouseholdKind, Lodging
 from schemas.outcomes import Action, FactCheck
 from schemas.types import Guard
 from streams.domain.guards import Terms
@@ -29,6 +30,8 @@ HIGHEST_LEVEL: Final = 5
 LANGUAGES: Final = ("fr", "nl", "de", "en")
 
 Value = int | str | bool | None
+
+T = TypeVar("T")
 
 
 class PolicyError(Exception):
@@ -104,6 +107,7 @@ class Rule:
     when: tuple[Condition, ...]
     after: tuple[Delay, ...]
     waives: Mapping[Guard, str]
+    heeds: tuple[Guard, ...]
     text: Mapping[str, str]
 
 
@@ -137,6 +141,14 @@ FACTS: Final[Mapping[str, Callable[[Situation], Value]]] = {
 }
 """Facts that a rule may test, by name. Age, origin or any score of a person are not among them."""
 
+_CODES: Final[Mapping[str, frozenset[str]]] = {
+    "last_miss": frozenset(Miss),
+    "last_conclusion": frozenset(Conclusion),
+    "lodging": frozenset(Lodging),
+    "household": frozenset(HouseholdKind),
+}
+_COUNTS: Final = frozenset({"counted_misses", "interviews_held"})
+
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "at_least": lambda value, operand: value is not None and value >= operand,
     "is": lambda value, operand: value is not None and value == operand,
@@ -159,27 +171,41 @@ def load(text: str) -> Policy:
     try:
         policy = Policy(
             version=table["version"],
-            valid_from=table["valid_from"],
+            valid_from=_exactly(date, table["valid_from"], "valid_from is a day without quotes"),
             digest=sha256(text.encode()).hexdigest(),
             body=text,
             terms=Terms(**table["terms"]),
-            interview_restarts_count=table["counting"]["interview_restarts_count"],
+            interview_restarts_count=_exactly(
+                bool,
+                table["counting"]["interview_restarts_count"],
+                "interview_restarts_count is true or false",
+            ),
             rules=tuple(
                 rule for row in table.get("rule", []) if (rule := _rule(row, faults)) is not None
             ),
             contest=table["contest"],
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
-    faults += _lint(policy)
+    try:
+        faults += _lint(policy)
+    except (AttributeError, TypeError) as error:
+        raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     if faults:
         raise PolicyError(faults)
     return policy
 
 
+def _exactly(kind: type[T], value: Any, fault: str) -> T:
+    if type(value) is not kind:
+        raise TypeError(fault)
+    return value
+
+
 def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
     name = row.get("id", "a rule without id")
     try:
+        waives = {Guard(w["guard"]): w["because"] for w in row["waives"]}
         return Rule(
             id=row["id"],
             group=row["group"],
@@ -189,7 +215,8 @@ def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
             nth=row.get("nth", 1),
             when=tuple(_condition(cell) for cell in row["when"]),
             after=tuple(Delay(Clock(d["clock"]), d.get("working_days", 0)) for d in row["after"]),
-            waives={Guard(w["guard"]): w["because"] for w in row["waives"]},
+            waives=waives,
+            heeds=tuple(guard for guard in Guard if guard not in waives),
             text=row["text"],
         )
     except (KeyError, ValueError, TypeError) as error:
@@ -220,6 +247,12 @@ def _lint(policy: Policy) -> list[str]:
     ]
     if not policy.rules:
         faults.append("no rules: an empty table would withdraw everything")
+    faults += [f"contest: no text in {lang}" for lang in LANGUAGES if not policy.contest.get(lang)]
+    faults += [
+        f"terms: {name} must be a number of days, 0 or more"
+        for name, days in asdict(policy.terms).items()
+        if type(days) is not int or days < 0
+    ]
     for rule in policy.rules:
         if not 1 <= rule.level <= HIGHEST_LEVEL:
             faults.append(f"{rule.id}: level {rule.level} is not 1 to {HIGHEST_LEVEL}")
@@ -244,8 +277,7 @@ def _lint(policy: Policy) -> list[str]:
         if Guard.UNACCOMPANIED_MINOR in rule.waives:
             faults.append(f"{rule.id}: unaccompanied_minor can't be waived")
         for condition in rule.when:
-            if condition.fact == "last_miss":
-                faults += _unknown_codes(rule, condition, {*Miss})
+            faults += _misfits(rule, condition)
     by_level: dict[tuple[str, int], str] = {}
     for rule in policy.rules:
         other = by_level.setdefault((rule.group, rule.level), rule.id)
@@ -274,7 +306,16 @@ def _needs_misses(rule: Rule) -> bool:
     )
 
 
-def _unknown_codes(rule: Rule, condition: Condition, known: set[str]) -> list[str]:
-    operand = condition.operand
-    codes = operand if isinstance(operand, frozenset) else {str(operand)}
-    return [f"{rule.id}: {condition.fact} has no code {code!r}" for code in codes - {*known}]
+def _misfits(rule: Rule, condition: Condition) -> list[str]:
+    fact, operand = condition.fact, condition.operand
+    if fact in _CODES:
+        if condition.operator == "at_least":
+            return [f"{rule.id}: {fact} is a code, at_least is for numbers"]
+        codes = operand if isinstance(operand, frozenset) else {operand}
+        unknown = sorted(map(str, codes - _CODES[fact]))
+        return [f"{rule.id}: {fact} has no code {code!r}" for code in unknown]
+    if fact in _COUNTS:
+        right = type(operand) is int and condition.operator in ("at_least", "is")
+        return [] if right else [f"{rule.id}: {fact} is a number, test it with at_least or is"]
+    right = type(operand) is bool and condition.operator == "is"
+    return [] if right else [f"{rule.id}: {fact} is true or false, test it with is"]

@@ -58,12 +58,15 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
     day, as_of = calendar.local_date(order.notified_at), order.notified_at
     place = _locate(order, directory, day)
     today = calendar.local_date(now)
+    until = date.max if place.office is None else place.office.span.until
     if place.office is not None and place.office.span.until <= today:
         closed = place.office.id
         day, as_of = today, calendar.start_of(today)
         place = _locate(order, directory, day)
         place = _Place(place.office, place.rule_id, f"{place.reason}; {closed} has closed")
+        until = directory.next_change(today)
     office = place.office
+    look_again = None if until == date.max else calendar.start_of(until)
     if office is None:
         return Route(
             directory.triage_office,
@@ -73,9 +76,9 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
             place.rule_id,
             place.reason,
             as_of,
+            look_again,
         )
     family = order.household.kind is HouseholdKind.FAMILY_WITH_MINORS
-    closes = office.span.until
     return Route(
         office.id,
         Track.FAMILY if family else Track.INDIVIDUAL,
@@ -84,7 +87,7 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
         "family-coach" if family else place.rule_id,
         f"{place.rule_id}: {place.reason}" if family else place.reason,
         as_of,
-        None if closes == date.max else calendar.start_of(closes),
+        look_again,
     )
 
 

@@ -12,6 +12,7 @@ Rules of reading, all in the person's favour where the sources are silent (infer
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,7 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
+from schemas.types import Guard
 from streams.domain.case import Case, Fact
 
 
@@ -66,7 +68,8 @@ class Situation:
     """Misses since the count last started."""
     counted: tuple[Missed, ...]
     """Those of them that count."""
-    circumstances: tuple[tuple[Fact, CircumstanceChanged], ...]
+    circumstances: Mapping[Guard, tuple[CircumstanceChanged, ...]]
+    """What was reported of each guard, in any order."""
     last_contact: datetime
     """Notification, last interview, last miss or last planned appointment: the latest of them."""
     last_contact_fact: Fact
@@ -82,7 +85,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
     orders: list[tuple[Fact, OqtIssued]] = []
     misses: list[tuple[Fact, AppointmentMissed]] = []
     interviews: list[tuple[Fact, InterviewCompleted]] = []
-    circumstances: list[tuple[Fact, CircumstanceChanged]] = []
+    circumstances: dict[Guard, list[CircumstanceChanged]] = {}
     for fact in case.facts.values():
         event = fact.event
         if isinstance(event, OqtIssued):
@@ -92,7 +95,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
         elif isinstance(event, InterviewCompleted):
             interviews.append((fact, event))
         else:
-            circumstances.append((fact, event))
+            circumstances.setdefault(event.circumstance, []).append(event)
     if not orders:
         return None
     order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
@@ -130,7 +133,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
         held=tuple(held),
         missed=missed,
         counted=tuple(m for m in missed if m.reading is Miss.COUNTED),
-        circumstances=tuple(sorted(circumstances, key=lambda pair: pair[0].key)),
+        circumstances={guard: tuple(reported) for guard, reported in circumstances.items()},
         last_contact=last_contact,
         last_contact_fact=last_contact_fact,
         last_attempt=max(attempts, default=None),

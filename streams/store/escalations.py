@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from schemas.outcomes import EscalationRaised, EscalationWithdrawn
+from schemas.outcomes import EscalationWithdrawn
 from streams.domain.decide import Standing
 from streams.store.pool import Connection
 
@@ -47,35 +47,29 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
     }
 
 
-async def raise_(conn: Connection, raised: Iterable[EscalationRaised]) -> None:
-    """Enter escalations into the ledger; one statement.
+async def raise_(conn: Connection, bodies: Iterable[bytes]) -> None:
+    """Enter escalations, given as the JSON of ``EscalationRaised``, into the ledger.
+
+    One statement; the columns are the message's own fields.
 
     Raises:
         asyncpg.UniqueViolationError: one stands already: the decision was not taken under lock.
     """
-    rows = [
-        {
-            **item.model_dump(mode="json", exclude={"kind", "decided_by", "evidence"}),
-            "evidence": orjson.Fragment(item.evidence.model_dump_json().encode()),
-            "event_ids": item.evidence.event_ids,
-        }
-        for item in raised
-    ]
     await conn.execute(
         """
         INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion, level,
                                 action, policy_version, policy_digest, office_id, track, evidence,
                                 event_ids, due_at, raised_at)
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
-               policy_version, policy_digest, office_id, track, evidence, event_ids, due_at,
-               detected_at
+               policy_version, policy_digest, office_id, track, evidence,
+               ARRAY(SELECT json_array_elements_text(evidence->'event_ids'))::uuid[],
+               due_at, detected_at
         FROM json_to_recordset($1::json) AS new (
             escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
             occasion text, level smallint, action text, policy_version text, policy_digest text,
-            office_id text, track text, evidence json, event_ids uuid[], due_at timestamptz,
-            detected_at timestamptz)
+            office_id text, track text, evidence json, due_at timestamptz, detected_at timestamptz)
         """,
-        orjson.dumps(rows).decode(),
+        "[" + b",".join(bodies).decode() + "]",
     )
 
 

@@ -135,9 +135,9 @@ class Bench:
 
 def history(events: int, seed: int = 1) -> list[Outgoing]:
     """Return that many valid, distinct records of a realistic stream."""
-    end = datetime(2026, 6, 1, tzinfo=UTC)
+    end = datetime.now(UTC)
     settings = Simulation(
-        seed=seed, scale=10.0, start=end - timedelta(days=200), end=end, duplicates=0.0
+        seed=seed, scale=1.0, start=end - timedelta(days=90), end=end, duplicates=0.0
     )
     found = []
     for planned in stream(settings):
@@ -148,12 +148,15 @@ def history(events: int, seed: int = 1) -> list[Outgoing]:
 
 
 def work_done(conn: psycopg.Connection[Any]) -> str:
-    """Return a digest of all projections and standing escalations."""
+    """Return a digest of all projections and standing escalations.
+
+    Without ``due_at``: it is as of the moment of raising, before or after a correction arrived.
+    """
     rows = conn.execute(
         "SELECT case_id, encode(digest, 'hex'), status FROM case_projection ORDER BY case_id"
     ).fetchall()
     rows += conn.execute(
-        "SELECT escalation_id::text, rule_id, due_at::text FROM escalation"
+        "SELECT escalation_id::text, rule_id, office_id FROM escalation"
         " WHERE withdrawn_at IS NULL ORDER BY 1"
     ).fetchall()
     return sha256(repr(rows).encode()).hexdigest()

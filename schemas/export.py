@@ -1,0 +1,160 @@
+"""The vocabulary as documents: one JSON Schema per type and one AsyncAPI document. See ``write``.
+
+What a producer may send is described as accepted, what is announced as written: a field with a
+default may be left out of an event and is always there in an outcome.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from schemas.envelope import JSON, STRUCTURED
+from schemas.events import EVENT_TYPES
+from schemas.outcomes import OUTCOME_TYPES
+from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
+
+ASYNCAPI: Final = "asyncapi.json"
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_KEY: Final = "The case id, equal to ce_subject: one case stays on one partition, in order."
+
+
+def documents() -> dict[str, bytes]:
+    """Return file name to JSON text: sorted, indented, with a newline at the end."""
+    found = {f"{name}.json": _schema(name, model, "validation") for name, model in _events()}
+    found |= {f"{name}.json": _schema(name, model, "serialization") for name, model in _outcomes()}
+    found[ASYNCAPI] = _asyncapi()
+    return {name: _text(found[name]) for name in sorted(found)}
+
+
+def write(folder: Path) -> list[Path]:
+    """Write all documents into a folder, made when missing, and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, text in documents().items():
+        path = folder / name
+        path.write_bytes(text)
+        paths.append(path)
+    return paths
+
+
+def _events() -> list[tuple[str, type[BaseModel]]]:
+    return list(EVENT_TYPES.items())
+
+
+def _outcomes() -> list[tuple[str, type[BaseModel]]]:
+    return [(name, model) for name, (_, model) in OUTCOME_TYPES.items()]
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _schema(
+    name: str, model: type[BaseModel], mode: Literal["validation", "serialization"]
+) -> dict[str, Any]:
+    schema = _standard(model.model_json_schema(mode=mode))
+    return {**schema, "$schema": _DIALECT, "$id": f"urn:icam:schema:{name}"}
+
+
+def _standard(node: Any) -> Any:
+    """Leave out pydantic's bounds on times: ``ge`` and ``le`` are no words of JSON Schema."""
+    if isinstance(node, list):
+        return [_standard(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    timed = node.get("format") == "date-time"
+    return {
+        key: _standard(value) for key, value in node.items() if not (timed and key in ("ge", "le"))
+    }
+
+
+def _asyncapi() -> dict[str, Any]:
+    topics = {name: name for name in EVENT_TYPES}
+    topics |= {name: topic for name, (topic, _) in OUTCOME_TYPES.items()}
+    models = dict([*_events(), *_outcomes()])
+    channels: dict[str, Any] = {}
+    for name, topic in topics.items():
+        channel = channels.setdefault(topic, {"address": topic, "messages": {}})
+        channel["messages"][name] = {"$ref": f"#/components/messages/{name}"}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "ICAM return-counselling follow-up",
+            "version": "1.0.0",
+            "description": (
+                "Facts that upstream systems publish about a case, and what the pipeline announces:"
+                " routings and proposals of escalation, each for a person to decide. Events are"
+                " CloudEvents 1.0 over Kafka. Binary mode is described here; on input structured"
+                f" mode ({STRUCTURED}) is accepted too, with the same attributes and 'data'."
+                f" A value is at most {MAX_VALUE_BYTES} bytes."
+            ),
+        },
+        "defaultContentType": JSON,
+        "channels": channels,
+        "operations": {
+            topic: {
+                "action": "receive" if topic in EVENT_TYPES else "send",
+                "channel": {"$ref": f"#/channels/{topic}"},
+            }
+            for topic in channels
+        },
+        "components": {
+            "messages": {name: _message(name, model) for name, model in models.items()},
+        },
+    }
+
+
+def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": model.__name__,
+        "summary": (model.__doc__ or "").partition("\n")[0],
+        "contentType": JSON,
+        "headers": _headers(name),
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {"$ref": f"./{name}.json"},
+        },
+        "bindings": {
+            "kafka": {"key": {**_plain(CaseId), "description": _KEY}, "bindingVersion": "0.5.0"}
+        },
+    }
+
+
+def _headers(name: str) -> dict[str, Any]:
+    properties: dict[str, dict[str, Any]] = {
+        "ce_specversion": {"const": "1.0", "description": "Version of CloudEvents."},
+        "ce_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Unique over all producers; who reads twice compares it.",
+        },
+        "ce_source": {
+            "type": "string",
+            "description": "Who published it: a URI reference of 1 to 200 characters.",
+        },
+        "ce_type": {"const": name, "description": "What it is; decides the payload's schema."},
+        "ce_time": {
+            **_plain(Instant),
+            "description": "When it was said; of two versions of one fact the later one holds.",
+        },
+        "ce_subject": {**_plain(CaseId), "description": "The case id, equal to the record's key."},
+        "content-type": {"const": JSON, "description": "Media type of the value."},
+    }
+    for schema in properties.values():
+        schema["type"] = "string"
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [attribute for attribute in properties if attribute.startswith("ce_")],
+    }
+
+
+def _plain(kind: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = _standard(TypeAdapter(kind).json_schema())
+    return schema

@@ -1,0 +1,85 @@
+"""Every case once: its log and its projection side by side, in case-id order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from streams.audit.database import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event of the log as stored."""
+
+    case_id: str
+    event_id: UUID
+    type: str
+    occurred_at: datetime
+    payload: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the projection says of a case."""
+
+    case_id: str
+    facts: str
+    digest: bytes | None
+    events: int
+    order_id: str | None
+    reference_digest: str | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRows:
+    """A case that is in the log, in the projections, or in both."""
+
+    case_id: str
+    rows: tuple[Row, ...]
+    projection: Projection | None
+
+
+def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
+    """Yield every case; at most one case is in memory."""
+    events = snapshot.rows(
+        """
+        SELECT case_id, event_id, type, occurred_at, payload::text, digest
+        FROM case_event ORDER BY case_id COLLATE "C"
+        """
+    )
+    projections = snapshot.rows(
+        """
+        SELECT case_id, facts::text, digest, events, order_id, reference_digest, updated_at
+        FROM case_projection ORDER BY case_id COLLATE "C"
+        """
+    )
+    logs = groupby(events, key=itemgetter(0))
+    log, shown = _next_log(logs), _next(projections)
+    while log is not None or shown is not None:
+        case_id = min(side[0] for side in (log, shown) if side is not None)
+        rows: tuple[Row, ...] = ()
+        projection = None
+        if log is not None and log[0] == case_id:
+            rows, log = log[1], _next_log(logs)
+        if shown is not None and shown[0] == case_id:
+            projection, shown = Projection(*shown), _next(projections)
+        yield CaseRows(case_id, rows, projection)
+
+
+def _next(rows: Iterator[tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    return next(rows, None)
+
+
+def _next_log(
+    logs: Iterator[tuple[str, Iterator[tuple[Any, ...]]]],
+) -> tuple[str, tuple[Row, ...]] | None:
+    group = next(logs, None)
+    return None if group is None else (group[0], tuple(Row(*row) for row in group[1]))

@@ -1,0 +1,57 @@
+"""The database as the auditor reads it: one snapshot, read only, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import count
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import IsolationLevel
+
+from streams.audit.errors import DatabaseUnreadable
+
+_ROWS: Final = 5000
+
+
+class Snapshot:
+    """One instant of the database: every query sees the same rows. ``now`` is its clock."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+        self._names = count(1)
+        self.now: datetime = self.one("SELECT clock_timestamp()")
+
+    def rows(self, query: LiteralString) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query through a server-side cursor, never all in memory."""
+        with self._connection.cursor(name=f"audit_{next(self._names)}") as cursor:
+            cursor.itersize = _ROWS
+            cursor.execute(query)
+            yield from cursor
+
+    def one(self, query: LiteralString) -> Any:
+        """Return the single value of a query."""
+        row = self._connection.execute(query).fetchone()
+        return None if row is None else row[0]
+
+
+@contextmanager
+def snapshot(url: str) -> Iterator[Snapshot]:
+    """Open a snapshot; ends without a trace.
+
+    Raises:
+        DatabaseUnreadable: also for what fails while the snapshot is in use.
+    """
+    try:
+        with psycopg.connect(
+            url, application_name="icam-audit", options="-c timezone=UTC", connect_timeout=15
+        ) as connection:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield Snapshot(connection)
+            connection.rollback()
+    except psycopg.Error as error:
+        text = (error.diag.message_primary or str(error)).strip()
+        raise DatabaseUnreadable(f"{type(error).__name__}: {text}") from None

@@ -1,0 +1,85 @@
+"""Every escalation, standing or withdrawn, rests on what is there and is named as promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
+
+from streams.audit import identity
+from streams.audit.database import Snapshot
+from streams.audit.findings import Check
+from streams.audit.policies import Policy
+
+
+def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, Policy]) -> None:
+    """Prove the ledger row by row: identity, policy, rounds, one standing per case and rule."""
+    standing: Counter[tuple[str, str]] = Counter()
+    named: set[str] = set()
+    rows = snapshot.rows(
+        """
+        SELECT escalation_id, round, case_id, rule_id, occasion, policy_digest,
+               withdrawn_at IS NULL AS stands
+        FROM escalation ORDER BY escalation_id, round
+        """
+    )
+    for escalation_id, rounds in groupby(rows, key=itemgetter(0)):
+        stands_at: list[int] = []
+        last = 0
+        for _, number, case_id, rule_id, occasion, policy_digest, stands in rounds:
+            check.compared += 1
+            reference = f"{escalation_id}/{number}"
+            same = escalation_id == identity.escalation(case_id, rule_id, occasion)
+            check.expect(same, reference, "its id is not that of its case, rule and occasion")
+            check.expect(policy_digest in policies, reference, "its policy is not recorded")
+            check.expect(number == last + 1, reference, f"round {number} follows round {last}")
+            named.add(policy_digest)
+            last = number
+            if stands:
+                stands_at.append(number)
+                standing[case_id, rule_id] += 1
+        check.expect(stands_at in ([], [last]), escalation_id, "a round before the last one stands")
+    for (case_id, rule_id), count in standing.items():
+        check.expect(count == 1, case_id, f"{count} escalations of rule {rule_id} stand at once")
+    for digest in named & policies.keys():
+        check.expect(policies[digest].whole, digest, "the policy's text has another digest")
+
+
+def check_basis(check: Check, snapshot: Snapshot) -> None:
+    """Prove that every escalation rests on events of its own case, the ones its evidence names."""
+    missing = snapshot.rows(
+        """
+        SELECT held.escalation_id, held.round, basis.event_id
+        FROM escalation AS held CROSS JOIN unnest(held.event_ids) AS basis (event_id)
+        LEFT JOIN case_event AS event
+          ON event.event_id = basis.event_id AND event.case_id = held.case_id
+        WHERE event.event_id IS NULL
+        """
+    )
+    for escalation_id, number, event_id in missing:
+        check.found(f"{escalation_id}/{number}", f"event {event_id} is not in its case's log")
+    other = snapshot.rows(
+        """
+        SELECT escalation_id, round FROM escalation
+        WHERE cardinality(event_ids) = 0
+           OR to_json(event_ids)::jsonb IS DISTINCT FROM (evidence->'event_ids')::jsonb
+        """
+    )
+    for escalation_id, number in other:
+        check.found(f"{escalation_id}/{number}", "its evidence names no event, or others")
+
+
+def check_levels(check: Check, snapshot: Snapshot) -> None:
+    """Prove that a case shows the highest level that stands on it, else 0."""
+    rows = snapshot.rows(
+        """
+        SELECT case_id, shown.level, coalesce(standing.level, 0)
+        FROM case_projection AS shown FULL JOIN (
+            SELECT case_id, max(level) AS level FROM escalation
+            WHERE withdrawn_at IS NULL GROUP BY case_id) AS standing USING (case_id)
+        WHERE shown.level IS DISTINCT FROM coalesce(standing.level, 0)
+        """
+    )
+    for case_id, shown, level in rows:
+        check.found(case_id, f"shows level {shown}, level {level} stands")

@@ -1,0 +1,64 @@
+"""What the database holds of the input: ids, digests and places, never payloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sys import intern
+
+from streams.audit.database import Snapshot
+from streams.audit.log import Place
+
+
+@dataclass(slots=True)
+class Entry:
+    """One event of the log. ``seen`` once its record was met at its place."""
+
+    digest: bytes
+    place: Place
+    seen: bool = False
+
+
+@dataclass(slots=True)
+class Letter:
+    """One dead letter. ``seen`` once a record was met at its place."""
+
+    number: int
+    reason: str
+    resolution: str | None
+    key: bytes | None
+    value: bytes | None
+    seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Log and dead letters; ``entries`` by the bytes of the event id."""
+
+    entries: dict[bytes, Entry]
+    letters: dict[Place, Letter]
+
+
+def load(snapshot: Snapshot) -> Held:
+    """Return what is held. Keys and values of dead letters are kept as SHA-256."""
+    events = snapshot.rows(
+        """
+        SELECT event_id, digest, topic, "partition", "offset" FROM case_event
+        """
+    )
+    letters = snapshot.rows(
+        """
+        SELECT topic, "partition", "offset", dead_letter_id, reason, resolution,
+               sha256(key), sha256(value)
+        FROM dead_letter
+        """
+    )
+    return Held(
+        {
+            event_id.bytes: Entry(digest, Place(intern(topic), partition, offset))
+            for event_id, digest, topic, partition, offset in events
+        },
+        {
+            Place(intern(topic), partition, offset): Letter(*rest)
+            for topic, partition, offset, *rest in letters
+        },
+    )

@@ -1,0 +1,61 @@
+"""The fold of a case, written a second time from its definition, not from the pipeline.
+
+Of every fact the version with the greatest ``(time, event id)`` is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.events import AppointmentMissed, CircumstanceChanged, Event, OqtIssued
+
+
+class Version(NamedTuple):
+    """One version of a fact. Versions of one fact never tie: ids differ."""
+
+    time: datetime
+    event_id: UUID
+    type: str
+    event: Event
+
+
+Facts = Mapping[str, Version]
+
+
+def refold(versions: Iterable[Version]) -> Facts:
+    """Return the newest version of every fact, by key."""
+    newest: dict[str, Version] = {}
+    for version in sorted(versions, key=lambda each: (each.time, each.event_id)):
+        newest[key(version.event)] = version
+    return dict(sorted(newest.items()))
+
+
+def key(event: Event) -> str:
+    """Return what an event speaks of; a later one with the same key corrects it."""
+    if isinstance(event, OqtIssued):
+        return f"order:{event.order_id}"
+    if isinstance(event, AppointmentMissed):
+        return f"miss:{event.appointment_id}"
+    if isinstance(event, CircumstanceChanged):
+        circumstance, state = event.circumstance.value, event.state.value
+        return f"circumstance:{circumstance}:{event.reference}:{state}"
+    return f"interview:{event.interview_id}"
+
+
+def digest(facts: Facts) -> bytes:
+    """Return the SHA-256 that a projection of these facts must carry."""
+    lines = (
+        f"{key}\t{facts[key].time.astimezone(UTC).isoformat()}\t{facts[key].event_id}\n"
+        for key in sorted(facts)
+    )
+    return sha256("".join(lines).encode()).digest()
+
+
+def current_order(facts: Facts) -> OqtIssued | None:
+    """Return the order notified last; None while none is known."""
+    orders = [v.event for v in facts.values() if isinstance(v.event, OqtIssued)]
+    return max(orders, key=lambda order: (order.notified_at, order.order_id), default=None)

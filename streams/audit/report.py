@@ -1,0 +1,38 @@
+"""An audit for people: one line a check, then what was found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.audit.findings import Report
+
+_SHOWN: Final = 50
+
+
+def render(report: Report) -> RenderableType:
+    """Return the table of checks, the counts, and the first findings where there are any."""
+    verdict = "audit: nothing found" if report.clean else "audit: promises broken"
+    checks = _table(verdict, "check", "compared", "", "found")
+    for check in report.checks:
+        style = "bold red" if check.found else ""
+        checks.add_row(check.name, str(check.compared), check.what, str(check.found), style=style)
+    counts = Text(", ".join(f"{name} {number}" for name, number in report.counts.items()))
+    if report.clean:
+        return Group(checks, counts)
+    found = _table("found", "check", "reference", "detail")
+    for finding in report.findings[:_SHOWN]:
+        found.add_row(finding.check, finding.reference, finding.detail)
+    more = sum(check.found for check in report.checks) - min(len(report.findings), _SHOWN)
+    return Group(checks, counts, found, *([Text(f"and {more} more")] if more else []))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        numeric = column in ("compared", "found")
+        table.add_column(column, overflow="fold", justify="right" if numeric else "left")
+    return table

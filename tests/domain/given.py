@@ -1,0 +1,229 @@
+"""Facts of a case with sane defaults, said by the hour, and what is decided on them.
+
+The order is notified on Monday 2 March 2026; with 30 days the departure term and the appeal term
+both end at the end of Wednesday 1 April. Easter Monday is 6 April.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from schemas.events import (
+    Annex,
+    Appointment,
+    AppointmentMissed,
+    CircumstanceChanged,
+    CircumstanceState,
+    CoachRole,
+    Conclusion,
+    Cooperation,
+    Delivery,
+    Event,
+    Household,
+    HouseholdKind,
+    InterviewCompleted,
+    Invitation,
+    Justification,
+    Lodging,
+    Notification,
+    NotificationChannel,
+    OqtIssued,
+    Review,
+    TermReason,
+)
+from schemas.outcomes import (
+    CaseRouted,
+    EscalationRaised,
+    EscalationWithdrawn,
+    Outcome,
+    RouteRef,
+)
+from schemas.types import Guard, Language
+from streams import reference
+from streams.domain import decide as deciding
+from streams.domain.case import Case, Fact, fold
+from streams.domain.decide import Announced, Decision, Standing
+from streams.reference import Reference
+
+CASE_ID = "case-0001"
+BRUSSELS = ZoneInfo("Europe/Brussels")
+NOTIFIED = datetime(2026, 3, 2, 9, tzinfo=BRUSSELS)
+TERM_END = datetime(2026, 4, 2, tzinfo=BRUSSELS)
+LATER = datetime(2026, 5, 4, 9, tzinfo=BRUSSELS)
+"""A day on which every term of the default order has run out."""
+MOMENT = timedelta(microseconds=1)
+FAMILY = Household(kind=HouseholdKind.FAMILY_WITH_MINORS, minors=2)
+
+_IDS = UUID("00000000-0000-4000-8000-000000000001")
+
+
+@lru_cache(maxsize=1)
+def ref() -> Reference:
+    return reference.load()
+
+
+def day(number: int, hour: int = 9) -> datetime:
+    """An instant so many days after the notification, in Brussels time."""
+    return (NOTIFIED + timedelta(days=number)).replace(hour=hour)
+
+
+def fact(event: Event, said: datetime) -> Fact:
+    """A fact whose id follows from what it says and when."""
+    name = f"{type(event).__name__}|{event.model_dump_json()}|{said.astimezone(UTC).isoformat()}"
+    return Fact(said, uuid5(_IDS, name), event)
+
+
+def order(*, said: datetime | None = None, **changed: Any) -> Fact:
+    fields: dict[str, Any] = {
+        "order_id": "order-1",
+        "annex": Annex.A13,
+        "notified_at": NOTIFIED,
+        "notification": Notification(channel=NotificationChannel.COMMUNE, proven=True),
+        "departure_term_days": 30,
+        "repeat_order": False,
+        "residence_postcode": "9000",
+        "lodging": Lodging.HOME,
+        "household": Household(kind=HouseholdKind.SINGLE),
+        "language": Language.NL,
+    }
+    fields |= changed
+    if fields["departure_term_days"] < 30:
+        fields.setdefault("departure_term_reason", TermReason.ABSCONDING_RISK)
+    return fact(OqtIssued(**fields), said or fields["notified_at"])
+
+
+def miss(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
+    """The ``number``-th appointment was missed, one a week, its invitation proven and understood.
+
+    ``delivery`` and ``language`` are those of the invitation.
+    """
+    fields: dict[str, Any] = {
+        "order_id": "order-1",
+        "appointment_id": f"appointment-{number}",
+        "sequence": number,
+        "scheduled_at": day(7 * number - 4),
+        "office_id": "gent",
+        "justification": Justification.NONE,
+        "review": Review.NONE,
+    }
+    invitation = Invitation(
+        delivery=changed.pop("delivery", Delivery.PROVEN),
+        language=changed.pop("language", Language.NL),
+    )
+    event = AppointmentMissed(**{**fields, **changed, "invitation": invitation})
+    return fact(event, said or event.scheduled_at + timedelta(hours=8))
+
+
+def interview(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
+    """The ``number``-th interview was held, one a week, and left the person undecided."""
+    fields: dict[str, Any] = {
+        "order_id": "order-1",
+        "interview_id": f"interview-{number}",
+        "sequence": number,
+        "held_at": day(7 * number - 3),
+        "office_id": "gent",
+        "coach_role": CoachRole.INDIVIDUAL,
+        "conclusion": Conclusion.UNDECIDED,
+        "cooperation": Cooperation.COOPERATING,
+        "vulnerability_reviewed": False,
+    }
+    event = InterviewCompleted(**{**fields, **changed})
+    return fact(event, said or event.held_at + timedelta(hours=2))
+
+
+def circumstance(
+    guard: Guard, *, said: datetime | None = None, ends: bool = False, **changed: Any
+) -> Fact:
+    """A circumstance begins, on day 20 unless told otherwise."""
+    fields: dict[str, Any] = {
+        "circumstance": guard,
+        "state": CircumstanceState.ENDS if ends else CircumstanceState.BEGINS,
+        "effective_at": day(20),
+        "reference": "procedure-1",
+    }
+    event = CircumstanceChanged(**{**fields, **changed})
+    return fact(event, said or event.effective_at)
+
+
+def appointment(at: datetime, name: str = "appointment-9") -> Appointment:
+    return Appointment(appointment_id=name, office_id="gent", at=at)
+
+
+def case(*facts: Fact) -> Case:
+    return fold(Case(CASE_ID), facts)
+
+
+def decide(
+    facts: Iterable[Fact],
+    now: datetime,
+    announced: Announced | None = None,
+    under: Reference | None = None,
+) -> Decision:
+    """Decide on these facts at ``now``, given what was announced: nothing, unless told."""
+    known, data = announced or Announced(), under or ref()
+    return deciding.decide(
+        case(*facts), known, data.policy, data.directory, data.calendar, now.astimezone(UTC)
+    )
+
+
+def applied(announced: Announced, decision: Decision) -> Announced:
+    """What is known to have been announced once a decision was published."""
+    route = announced.route
+    standing = {s.escalation_id: s for s in announced.standing}
+    rounds = dict(announced.rounds)
+    for outcome in outcomes(decision):
+        if isinstance(outcome, CaseRouted):
+            route = RouteRef(
+                office_id=outcome.office_id, track=outcome.track, rule_id=outcome.rule_id
+            )
+        elif isinstance(outcome, EscalationWithdrawn):
+            del standing[UUID(outcome.escalation_id)]
+        else:
+            found = Standing(
+                UUID(outcome.escalation_id),
+                outcome.round,
+                outcome.rule_id,
+                outcome.level,
+                outcome.order_id,
+                outcome.office_id,
+                outcome.policy_digest,
+            )
+            standing[found.escalation_id] = found
+            rounds[found.escalation_id] = outcome.round
+    return Announced(
+        route, decision.routings, tuple(standing.values()), rounds, announced.open_dead_letters
+    )
+
+
+def outcomes(decision: Decision) -> list[Outcome]:
+    return [message.outcome for message in decision.messages]
+
+
+def raised(decision: Decision) -> dict[str, EscalationRaised]:
+    """The escalations a decision raises, by rule."""
+    return {o.rule_id: o for o in outcomes(decision) if isinstance(o, EscalationRaised)}
+
+
+def withdrawn(decision: Decision) -> dict[str, EscalationWithdrawn]:
+    """The escalations a decision withdraws, by rule."""
+    return {o.rule_id: o for o in outcomes(decision) if isinstance(o, EscalationWithdrawn)}
+
+
+def routed(decision: Decision) -> CaseRouted | None:
+    return next((o for o in outcomes(decision) if isinstance(o, CaseRouted)), None)
+
+
+def standing(facts: Iterable[Fact], now: datetime) -> dict[str, EscalationRaised]:
+    """The escalations that stand at ``now``, by rule."""
+    return raised(decide(facts, now))
+
+
+def blocking(facts: Iterable[Fact], now: datetime) -> dict[str, set[Guard]]:
+    """The guards that hold a rule back at ``now``, by rule."""
+    blocked = decide(facts, now).blocked
+    return {held.rule.id: {guard for guard, _ in held.by} for held in blocked}

@@ -1,0 +1,120 @@
+"""Generated histories: corrections, several orders, contradictory circumstances, any order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.events import (
+    Conclusion,
+    Delivery,
+    Household,
+    HouseholdKind,
+    Justification,
+    Lodging,
+    Notification,
+    NotificationChannel,
+    Review,
+)
+from schemas.types import Guard, Language
+from streams.domain.case import Fact
+from tests.domain import given
+
+_START = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_ORDERS = st.sampled_from(["order-1", "order-1", "order-2"])
+_LANGUAGES = st.sampled_from([Language.NL, Language.NL, Language.FR])
+_HOUSEHOLDS = st.sampled_from(
+    [
+        *[Household(kind=HouseholdKind.SINGLE)] * 3,
+        given.FAMILY,
+        Household(kind=HouseholdKind.UNACCOMPANIED_MINOR),
+    ]
+)
+_POSTCODES = st.sampled_from([None, "9000", "9000", "2070", "4700", "8500", "1000"])
+
+
+def instants(days: int = 200) -> st.SearchStrategy[datetime]:
+    """Instants on a coarse grid, so that ties and equal boundaries occur."""
+    return st.integers(0, days * 8).map(lambda step: _START + timedelta(hours=3 * step))
+
+
+@st.composite
+def _orders(draw: st.DrawFn) -> Fact:
+    return given.order(
+        order_id=draw(_ORDERS),
+        notified_at=draw(instants(120)),
+        notification=Notification(
+            channel=NotificationChannel.POLICE, proven=draw(st.sampled_from([True, True, False]))
+        ),
+        departure_term_days=draw(st.sampled_from([0, 7, 30, 30])),
+        residence_postcode=draw(_POSTCODES),
+        interception_postcode=draw(_POSTCODES),
+        lodging=draw(st.sampled_from([Lodging.HOME, Lodging.HOME, *Lodging])),
+        household=draw(_HOUSEHOLDS),
+        language=draw(_LANGUAGES),
+        first_appointment=draw(st.none() | instants().map(given.appointment)),
+        said=draw(instants()),
+    )
+
+
+@st.composite
+def _misses(draw: st.DrawFn) -> Fact:
+    return given.miss(
+        draw(st.integers(1, 5)),
+        order_id=draw(_ORDERS),
+        scheduled_at=draw(instants()),
+        delivery=draw(st.sampled_from([Delivery.PROVEN, Delivery.PROVEN, *Delivery])),
+        language=draw(_LANGUAGES),
+        justification=draw(
+            st.sampled_from([Justification.NONE] * 3 + [Justification.MEDICAL])
+        ),
+        review=draw(st.sampled_from([Review.NONE, Review.NONE, *Review])),
+        said=draw(instants()),
+    )
+
+
+@st.composite
+def _interviews(draw: st.DrawFn) -> Fact:
+    fields: dict[str, Any] = {
+        "appointment_id": draw(st.sampled_from([None, "appointment-1", "appointment-4"])),
+        "conclusion": draw(st.sampled_from(Conclusion)),
+        "vulnerability_reviewed": draw(st.booleans()),
+        "next_appointment": draw(st.none() | instants().map(given.appointment)),
+    }
+    return given.interview(
+        draw(st.integers(1, 3)),
+        order_id=draw(_ORDERS),
+        held_at=draw(instants()),
+        said=draw(instants()),
+        **fields,
+    )
+
+
+@st.composite
+def _circumstances(draw: st.DrawFn) -> Fact:
+    return given.circumstance(
+        draw(st.sampled_from(Guard)),
+        ends=draw(st.booleans()),
+        effective_at=draw(instants()),
+        reference=draw(st.sampled_from(["procedure-1", "procedure-2"])),
+        said=draw(instants()),
+    )
+
+
+def histories() -> st.SearchStrategy[list[Fact]]:
+    """Facts of one case in any order; most start with an order."""
+    any_fact = st.one_of(_orders(), _misses(), _misses(), _interviews(), _circumstances())
+    rest = st.lists(any_fact, max_size=12)
+    return st.tuples(st.lists(_orders(), min_size=0, max_size=2), rest).map(
+        lambda parts: [*parts[0], *parts[1]]
+    )
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[list[Fact], list[Fact]]:
+    """A history, and the same facts as they may arrive: in any order, some of them again."""
+    facts = draw(histories())
+    again = draw(st.lists(st.sampled_from(facts), max_size=6)) if facts else []
+    return facts, draw(st.permutations([*facts, *again]))

@@ -1,0 +1,127 @@
+"""Terms and working days, in Belgian local time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from streams.domain.clocks import Calendar, appeal_term_end, departure_term_end
+from tests.domain.given import BRUSSELS, ref
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    return ref().calendar
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=BRUSSELS)
+
+
+@pytest.mark.parametrize(
+    ("day", "works"),
+    [
+        ("2026-10-30", True),
+        ("2026-11-01", False),  # All Saints, a Sunday
+        ("2026-11-02", True),
+        ("2026-11-11", False),  # Armistice, a Wednesday
+        ("2026-12-25", False),
+        ("2026-12-26", False),  # a Saturday
+        ("2026-04-03", True),  # Good Friday is no holiday in Belgium
+        ("2026-04-06", False),  # Easter Monday
+        ("2026-05-01", False),
+        ("2026-05-14", False),  # Ascension
+        ("2026-05-25", False),  # Whit Monday
+        ("2026-07-21", False),
+        ("2026-08-15", False),
+        ("2026-01-01", False),
+    ],
+)
+def test_working_days(calendar: Calendar, day: str, works: bool) -> None:
+    assert calendar.is_working(date.fromisoformat(day)) is works
+
+
+@pytest.mark.parametrize(
+    ("start", "count", "end"),
+    [
+        ("2026-10-30T10:00", 1, "2026-11-03T00:00"),  # Friday over All Saints to Monday's end
+        ("2026-11-10T10:00", 1, "2026-11-13T00:00"),  # over 11 November
+        ("2026-04-03T10:00", 1, "2026-04-08T00:00"),  # Friday over Easter Monday
+        ("2026-12-24T10:00", 2, "2026-12-30T00:00"),  # over Christmas and a weekend
+        ("2026-12-31T10:00", 1, "2027-01-05T00:00"),
+        ("2026-03-02T23:59", 1, "2026-03-04T00:00"),  # the hour of the day plays no part
+        ("2026-03-01T10:00", 1, "2026-03-03T00:00"),  # from a Sunday
+        ("2026-03-02T10:00", 0, "2026-03-03T00:00"),
+        ("2026-03-02T10:00", 20, "2026-03-31T00:00"),
+    ],
+)
+def test_after_working_days(calendar: Calendar, start: str, count: int, end: str) -> None:
+    assert calendar.after_working_days(at(start), count) == at(end)
+
+
+@pytest.mark.parametrize(
+    ("notified", "days", "end"),
+    [
+        ("2026-03-02T09:00", 30, "2026-04-02T00:00"),
+        ("2026-03-02T09:00", 7, "2026-03-10T00:00"),
+        ("2026-03-02T09:00", 0, "2026-03-02T09:00"),  # a term of 0 days has run out at once
+        ("2026-03-05T09:00", 30, "2026-04-05T00:00"),  # ends on a Saturday: not moved
+    ],
+)
+def test_the_departure_term(calendar: Calendar, notified: str, days: int, end: str) -> None:
+    assert departure_term_end(calendar, at(notified), days) == at(end)
+
+
+@pytest.mark.parametrize(
+    ("notified", "days", "end"),
+    [
+        ("2026-03-02T09:00", 30, "2026-04-02T00:00"),
+        ("2026-03-05T09:00", 30, "2026-04-08T00:00"),  # Saturday 4 April, Easter, to Tuesday
+        ("2026-03-12T09:00", 30, "2026-04-14T00:00"),  # a Saturday to Monday
+        ("2026-10-02T09:00", 30, "2026-11-03T00:00"),  # Sunday 1 November to Monday
+        ("2026-10-12T09:00", 30, "2026-11-13T00:00"),  # 11 November to the next day
+        ("2026-12-15T09:00", 10, "2026-12-29T00:00"),  # Christmas, in custody
+    ],
+)
+def test_the_appeal_term_ends_on_a_working_day(
+    calendar: Calendar, notified: str, days: int, end: str
+) -> None:
+    assert appeal_term_end(calendar, at(notified), days) == at(end)
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-03-30", 24)]
+)
+def test_days_of_the_change_of_hour_have_their_own_length(
+    calendar: Calendar, day: str, hours: int
+) -> None:
+    found = date.fromisoformat(day)
+    start, end = calendar.start_of(found).astimezone(UTC), calendar.end_of(found).astimezone(UTC)
+    assert end - start == timedelta(hours=hours)
+
+
+def test_a_term_over_the_change_of_hour_ends_at_local_midnight(calendar: Calendar) -> None:
+    end = departure_term_end(calendar, datetime(2026, 3, 2, 8, tzinfo=UTC), 30)
+    assert end.astimezone(UTC) == datetime(2026, 4, 1, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("instant", "day"),
+    [
+        ("2026-03-01T23:30:00+00:00", "2026-03-02"),  # half past midnight in Brussels
+        ("2026-07-01T22:00:00+00:00", "2026-07-02"),
+        ("2026-07-01T21:59:59+00:00", "2026-07-01"),
+    ],
+)
+def test_a_day_is_a_belgian_day(calendar: Calendar, instant: str, day: str) -> None:
+    assert calendar.local_date(datetime.fromisoformat(instant)) == date.fromisoformat(day)
+
+
+@pytest.mark.parametrize("instant", ["1990-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"])
+def test_the_calendar_reaches_past_every_instant_an_event_may_name(
+    calendar: Calendar, instant: str
+) -> None:
+    start = datetime.fromisoformat(instant)
+    assert calendar.after_working_days(start, 60) > start
+    assert appeal_term_end(calendar, start, 30) > start

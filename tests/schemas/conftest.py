@@ -1,0 +1,1 @@
+from tests.domain import profile  # noqa: F401, read for its effect
