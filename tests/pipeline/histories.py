@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -15,7 +16,7 @@ from streams.simulate.stream import stream
 def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: float) -> list[Planned]:
     """Return a stream that ends now, with duplicates and disorder unless told otherwise."""
     end = datetime.now(UTC)
-    chosen = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
+    chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
     return list(
         stream(
             Settings(seed=seed, scale=scale, start=end - timedelta(days=days), end=end, **chosen)

@@ -12,11 +12,11 @@ from uuid import uuid4
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from streams.audit import Report, audit
 
 from schemas.codec import Outgoing
 from schemas.events import INPUT_TOPICS
 from streams import topics
+from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
 from streams.publish import Publisher

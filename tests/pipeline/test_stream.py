@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.codec import encode
-from schemas.events import CircumstanceState
 from schemas.types import Guard
 from streams.simulate.publishing import Kind
 from tests.domain import given
@@ -52,9 +52,7 @@ def test_an_escalation_held_back_by_a_guard_is_raised_when_the_guard_ends(stage:
         given.order(notified_at=now - timedelta(days=40)),
         given.miss(scheduled_at=now - timedelta(days=10)),
         given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=now - timedelta(days=20)),
-        given.circumstance(
-            Guard.APPEAL_SUSPENSIVE_PENDING, state=CircumstanceState.ENDS, effective_at=ends
-        ),
+        given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, ends=True, effective_at=ends),
     ]
     stage.worker("worker").start()
     stage.publish(
@@ -62,7 +60,7 @@ def test_an_escalation_held_back_by_a_guard_is_raised_when_the_guard_ends(stage:
         for fact in facts
     )
 
-    def raised() -> list[tuple[object, ...]]:
+    def raised() -> list[tuple[Any, ...]]:
         return stage.query(
             "SELECT due_at, raised_at FROM escalation WHERE rule_id = 'reinvite-after-first-miss'"
         )

@@ -1,0 +1,79 @@
+"""Kafka in a dict: what a test puts on a topic is what the auditor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from schemas.events import INPUT_TOPICS
+from schemas.outcomes import OUTPUT_TOPICS
+from streams.audit.log import Partition, Place, Record, Span
+
+Headers = Iterable[tuple[str, bytes | None]]
+
+
+class MemoryLog:
+    """Every topic of the contract with two partitions. ``after_spans`` scripts a live stream."""
+
+    def __init__(self) -> None:
+        self.held: dict[Partition, dict[int, Record]] = {
+            Partition(topic, number): {}
+            for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS)
+            for number in (0, 1)
+        }
+        self.lows: dict[Partition, int] = {}
+        self.ends: dict[Partition, int] = {}
+        self.offsets: dict[Partition, int] = {}
+        self.after_spans: list[Callable[[], object]] = []
+
+    def put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        partition: int = 0,
+        at: datetime | None = None,
+        commit: bool = False,
+    ) -> Place:
+        where = Partition(topic, partition)
+        offset = self.ends.get(where, 0)
+        place = Place(topic, partition, offset)
+        stamp = at or datetime.now(UTC)
+        self.held[where][offset] = Record(place, key, value, tuple(headers), stamp)
+        self.ends[where] = offset + 1
+        if commit:
+            self.offsets[where] = offset + 1
+        return place
+
+    def record(self, place: Place) -> Record:
+        return self.held[Partition(place.topic, place.partition)][place.offset]
+
+    def remove(self, place: Place) -> Record:
+        return self.held[Partition(place.topic, place.partition)].pop(place.offset)
+
+    def truncate(self, partition: Partition, low: int) -> None:
+        self.lows[partition] = low
+        for offset in [o for o in self.held[partition] if o < low]:
+            del self.held[partition][offset]
+
+    def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
+        wanted = set(topics)
+        found = {
+            part: Span(self.lows.get(part, 0), self.ends.get(part, 0))
+            for part in self.held
+            if part.topic in wanted
+        }
+        if self.after_spans:
+            self.after_spans.pop(0)()
+        return found
+
+    def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        return {part: self.offsets[part] for part in partitions if part in self.offsets}
+
+    def records(self, spans: Mapping[Partition, Span]) -> Iterator[Record]:
+        for part, span in spans.items():
+            for offset, record in sorted(self.held[part].items()):
+                if span.low <= offset < span.high:
+                    yield record

@@ -1,0 +1,95 @@
+"""Events with sane defaults, dated relative to now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.events import (
+    Annex,
+    AppointmentMissed,
+    CircumstanceChanged,
+    CircumstanceState,
+    CoachRole,
+    Conclusion,
+    Cooperation,
+    Delivery,
+    Household,
+    HouseholdKind,
+    InterviewCompleted,
+    Invitation,
+    Justification,
+    Lodging,
+    Notification,
+    NotificationChannel,
+    OqtIssued,
+    Review,
+)
+from schemas.types import Guard, Language
+
+NOW = datetime.now(UTC)
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def order(order_id: str = "O-1001", *, proven: bool = True, **changes: Any) -> OqtIssued:
+    values: dict[str, Any] = {
+        "order_id": order_id,
+        "annex": Annex.A13,
+        "notified_at": ago(60),
+        "notification": Notification(channel=NotificationChannel.COMMUNE, proven=proven),
+        "departure_term_days": 30,
+        "repeat_order": False,
+        "residence_postcode": "9000",
+        "lodging": Lodging.HOME,
+        "household": Household(kind=HouseholdKind.SINGLE),
+        "language": Language.NL,
+    }
+    return OqtIssued(**{**values, **changes})
+
+
+def minor() -> OqtIssued:
+    return order(household=Household(kind=HouseholdKind.UNACCOMPANIED_MINOR))
+
+
+def miss(*, days_ago: float = 12, justification: Justification = Justification.NONE) -> Any:
+    return AppointmentMissed(
+        order_id="O-1001",
+        appointment_id="A-0001",
+        sequence=1,
+        scheduled_at=ago(days_ago),
+        office_id="office-gent",
+        invitation=Invitation(delivery=Delivery.PROVEN, language=Language.NL),
+        justification=justification,
+        review=Review.NONE,
+    )
+
+
+def interview(*, reviewed: bool, days_ago: float = 10) -> InterviewCompleted:
+    return InterviewCompleted(
+        order_id="O-1001",
+        interview_id="I-0001",
+        sequence=1,
+        held_at=ago(days_ago),
+        office_id="office-gent",
+        coach_role=CoachRole.INDIVIDUAL,
+        conclusion=Conclusion.UNDECIDED,
+        cooperation=Cooperation.PARTIAL,
+        vulnerability_reviewed=reviewed,
+    )
+
+
+def begins(guard: Guard, *, days_ago: float = 20) -> CircumstanceChanged:
+    return _circumstance(guard, CircumstanceState.BEGINS, days_ago)
+
+
+def ends(guard: Guard, *, days_ago: float = 15) -> CircumstanceChanged:
+    return _circumstance(guard, CircumstanceState.ENDS, days_ago)
+
+
+def _circumstance(guard: Guard, state: CircumstanceState, days_ago: float) -> CircumstanceChanged:
+    return CircumstanceChanged(
+        circumstance=guard, state=state, effective_at=ago(days_ago), reference="P-0001"
+    )

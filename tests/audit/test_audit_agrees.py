@@ -1,0 +1,116 @@
+"""The auditor finds nothing in what the pipeline really does, and something once it is tampered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+
+from schemas.envelope import Reason
+from streams import casework, intake
+from streams.audit import Report
+from streams.audit.auditor import judge
+from streams.intake import Malformed, Record
+from streams.reference import Reference
+from streams.simulate.publishing import Kind, Planned
+from streams.simulate.settings import Settings
+from streams.simulate.stream import stream
+from streams.store import outbox, reference_tables
+from streams.store.events import Position
+from streams.store.pool import Connection, Pool
+from tests.audit.memory import MemoryLog
+from tests.pipeline.histories import valid_ids
+
+_BATCH = 200
+
+
+async def test_given_a_year_of_the_pipeline_then_nothing_is_found(
+    pool: Pool, audit_database: str, ref: Reference
+) -> None:
+    log, planned = MemoryLog(), _planned()
+    async with pool.acquire() as conn:
+        await reference_tables.record(conn, ref.policy, ref.directory)
+        await _run(conn, log, planned, ref)
+
+    report = _audit(log, audit_database, planned)
+
+    assert report.findings == ()
+    assert report.counts["events"] == len(valid_ids(planned))
+    set_aside = await pool.fetch("SELECT DISTINCT reason FROM dead_letter")
+    assert {"bug", "id_reused", "undecodable"} <= {row["reason"] for row in set_aside}
+    assert report.counts["escalations.standing"] > 20
+    assert report.counts["escalations.withdrawn"] > 20
+
+
+async def test_given_a_guard_that_the_pipeline_overlooked_then_it_is_found(
+    pool: Pool, audit_database: str, ref: Reference
+) -> None:
+    log, planned = MemoryLog(), _planned()
+    async with pool.acquire() as conn:
+        await reference_tables.record(conn, ref.policy, ref.directory)
+        await _run(conn, log, planned, ref)
+        await conn.execute(
+            """
+            UPDATE dead_letter SET case_ids = array_append(case_ids, (
+                SELECT case_id FROM escalation WHERE withdrawn_at IS NULL LIMIT 1))
+            WHERE dead_letter_id = (
+                SELECT dead_letter_id FROM dead_letter WHERE resolved_at IS NULL LIMIT 1)
+            """
+        )
+
+    assert {finding.check for finding in _audit(log, audit_database, planned).findings} == {
+        "guards"
+    }
+
+
+def _planned() -> list[Planned]:
+    end = datetime.now(UTC)
+    settings = Settings(
+        start=end - timedelta(days=365),
+        end=end,
+        seed=7,
+        scale=0.05,
+        cases=250,
+        malformed=0.05,
+        disorder=0.1,
+        duplicates=0.1,
+    )
+    return list(stream(settings))
+
+
+async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Reference) -> None:
+    """Take the stream in batch by batch at its own times, then look at every case once more.
+
+    Every tenth repeated record fails as if in our own code, to leave dead letters of that kind.
+    """
+    rest = iter(planned)
+    repeated = count(1)
+    while batch := list(islice(rest, _BATCH)):
+        items = []
+        for item in batch:
+            record = item.record
+            place = log.put(record.topic, record.key, record.value, record.headers, commit=True)
+            judged = intake.judge(
+                Record(Position(*place), record.key, record.value, record.headers)
+            )
+            if item.kind is Kind.DUPLICATE and next(repeated) % 10 == 0:
+                judged = Malformed(judged.record, Reason.BUG, "KeyError at domain/case.py:1")
+            items.append(judged)
+        async with conn.transaction():
+            await intake.apply(conn, items, ref, batch[-1].at)
+        await _relay(conn, log)
+    cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
+    async with conn.transaction():
+        await casework.reconsider(conn, {}, cases, ref, datetime.now(UTC))
+    await _relay(conn, log)
+
+
+async def _relay(conn: Connection, log: MemoryLog) -> None:
+    waiting = await outbox.pending(conn, 100_000)
+    for item in waiting:
+        entry = item.entry
+        log.put(entry.topic, entry.key.encode(), entry.body, entry.headers)
+    await outbox.mark_published(conn, [item.position for item in waiting])
+
+
+def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:
+    return judge(log, url, group="test", drained=True, produced=valid_ids(planned))

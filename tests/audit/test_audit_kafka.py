@@ -1,0 +1,88 @@
+"""The auditor's Kafka client against a broker, and what it says when there is nothing to read."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from streams.audit import DatabaseUnreadable, LogUnreadable, audit
+from streams.audit.kafka import KafkaLog
+from streams.audit.log import Partition, Place, Span
+from streams.embedded.broker import EmbeddedBroker
+
+TOPIC = "icam.oqt-issued.v1"
+
+
+def test_records_spans_and_committed_offsets_are_read_as_they_are(
+    mock_broker: EmbeddedBroker,
+) -> None:
+    servers = mock_broker.bootstrap_servers
+    producer = Producer({"bootstrap.servers": servers})
+    headers: list[tuple[str, str | bytes | None]] = [("ce_id", b"\xff"), ("none", None)]
+    for number in range(5):
+        producer.produce(TOPIC, b"v%d" % number, b"k", partition=1, headers=headers)
+    producer.produce(TOPIC, None, b"", partition=2)
+    producer.flush(10)
+    group = Consumer({"bootstrap.servers": servers, "group.id": "g"})
+    group.commit(offsets=[TopicPartition(TOPIC, 1, 3)], asynchronous=False)
+    group.close()
+
+    with KafkaLog(servers, patience=10) as log:
+        spans = log.spans([TOPIC])
+        committed = log.committed("g", spans)
+        producer.produce(TOPIC, b"too late", b"k", partition=1)
+        producer.flush(10)
+        records = list(log.records(spans))
+        again = list(log.records({Partition(TOPIC, 1): Span(3, 5)}))
+
+    assert spans == {
+        Partition(TOPIC, 0): Span(0, 0),
+        Partition(TOPIC, 1): Span(0, 5),
+        Partition(TOPIC, 2): Span(0, 1),
+        Partition(TOPIC, 3): Span(0, 0),
+    }
+    assert committed == {Partition(TOPIC, 1): 3}
+    by_place = {record.place: record for record in records}
+    assert by_place.keys() == {
+        *(Place(TOPIC, 1, offset) for offset in range(5)),
+        Place(TOPIC, 2, 0),
+    }
+    first = by_place[Place(TOPIC, 1, 0)]
+    assert (first.key, first.value, first.headers) == (b"k", b"v0", tuple(headers))
+    assert first.timestamp is not None
+    bare = by_place[Place(TOPIC, 2, 0)]
+    assert (bare.key, bare.value, bare.headers) == (b"", None, ())
+    assert [record.place.offset for record in again] == [3, 4]
+
+
+def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
+    with (
+        KafkaLog(mock_broker.bootstrap_servers, patience=5) as log,
+        pytest.raises(LogUnreadable, match="icam topics"),
+    ):
+        log.spans(["icam.no-such-topic.v1"])
+
+
+def test_records_that_do_not_come_end_the_audit(mock_broker: EmbeddedBroker) -> None:
+    with (
+        KafkaLog(mock_broker.bootstrap_servers, patience=1) as log,
+        pytest.raises(LogUnreadable, match=r"no records for 1 s"),
+    ):
+        list(log.records({Partition("icam.no-such-topic.v1", 0): Span(0, 3)}))
+
+
+def test_brokers_away_are_an_error_not_a_finding() -> None:
+    with KafkaLog("127.0.0.1:1", patience=1) as log, pytest.raises(LogUnreadable):
+        log.spans([TOPIC])
+
+
+def test_a_database_away_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
+    with pytest.raises(DatabaseUnreadable):
+        audit(mock_broker.bootstrap_servers, "postgresql://postgres@127.0.0.1:1/none", group="g")
+
+
+def test_nothing_anywhere_is_clean(mock_broker: EmbeddedBroker, audit_database: str) -> None:
+    report = audit(mock_broker.bootstrap_servers, audit_database, group="g", drained=True)
+
+    assert report.findings == ()
+    assert not any(report.counts.values())

@@ -1,0 +1,190 @@
+"""A finished run made by hand: records on topics, and what the database must hold of them.
+
+Projections are written by the pipeline's own ``store.facts``, so that a clean world also shows
+that the auditor's second fold agrees with the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, LiteralString
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import orjson
+import psycopg
+
+from schemas.codec import Outgoing, decode, encode
+from schemas.envelope import Envelope, write
+from schemas.events import Event, OqtIssued
+from schemas.outcomes import ESCALATION_TOPIC, Evidence, GuardCheck, GuardState
+from schemas.types import Guard
+from streams.audit import Report
+from streams.audit.auditor import judge
+from streams.audit.log import Place
+from streams.domain.case import Case, Fact, fold
+from streams.store import facts
+from tests.audit import say
+from tests.audit.memory import MemoryLog
+
+ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
+RULE = "reinvite-after-first-miss"
+POLICY = f"""
+version = "test"
+[[rule]]
+id = "{RULE}"
+waives = [
+  {{ guard = "departure_term_running", because = "interviews take place inside the term" }},
+  {{ guard = "school_term_suspension", because = "it suspends removal, not interviews" }},
+]
+"""
+POLICY_DIGEST = sha256(POLICY.encode()).hexdigest()
+NAMESPACE = uuid5(NAMESPACE_URL, "icam:escalation")
+
+
+class World:
+    """Kafka in memory and a database of its own; every method keeps the two in agreement."""
+
+    def __init__(self, database_url: str) -> None:
+        self.url = database_url
+        self.log = MemoryLog()
+        self.said: dict[str, list[Fact]] = {}
+        self._conn = psycopg.connect(database_url, autocommit=True)
+        self.sql(
+            "INSERT INTO reference_table VALUES (%s, 'policy', 'test', %s)", POLICY_DIGEST, POLICY
+        )
+
+    def close(self) -> None:
+        self._conn.close()
+
+    def sql(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        cursor = self._conn.execute(query, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def audit(self, **options: Any) -> Report:
+        return judge(self.log, self.url, group="test", **options)
+
+    def produce(self, record: Outgoing, *, commit: bool = True) -> Place:
+        return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
+
+    def tell(
+        self, case_id: str, event: Event, *, said: datetime | None = None, apply: bool = True
+    ) -> tuple[UUID, Place]:
+        """Put an event on its topic, committed; with ``apply`` it is in the log too."""
+        event_id, time = uuid4(), said or say.ago(5)
+        record = encode(event, event_id=event_id, case_id=case_id, source="/test", time=time)
+        place = self.produce(record)
+        if apply:
+            self.store(record, place)
+            self.said.setdefault(case_id, []).append(Fact(time, event_id, event))
+            self.project(case_id)
+        return event_id, place
+
+    def store(self, record: Outgoing, place: Place) -> None:
+        event = decode(record.topic, record.key, record.value, record.headers)
+        self.sql(
+            "INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, "
+            'digest, topic, "partition", "offset") '
+            "VALUES (%s, %s, %s, %s, %s, %s::json, %s, %s, %s, %s)",
+            *(event.event_id, event.case_id, event.type, event.source, event.time),
+            *(event.payload.decode(), event.digest, *place),
+        )
+
+    def project(self, case_id: str) -> None:
+        case = fold(Case(case_id), self.said.get(case_id, ()))
+        orders = [f.event for f in case.facts.values() if isinstance(f.event, OqtIssued)]
+        order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
+        self.sql(
+            "INSERT INTO case_projection (case_id, facts, digest, events, order_id, "
+            "reference_digest, updated_at) VALUES (%s, %s::json, %s, %s, %s, %s, now()) "
+            "ON CONFLICT (case_id) DO UPDATE SET facts = excluded.facts, "
+            "digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
+            *(case_id, facts.dump(case).decode(), facts.digest(case)),
+            *(len(self.said.get(case_id, ())), order.order_id if order else None),
+            POLICY_DIGEST[:32] + "0" * 32,
+        )
+
+    def set_aside(
+        self,
+        place: Place,
+        reason: str,
+        *case_ids: str,
+        resolution: str | None = None,
+        detail: str = "body: missing",
+    ) -> int:
+        record = self.log.record(place)
+        found: int = self.sql(
+            'INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason, '
+            "detail, case_ids, resolution, resolved_at) "
+            "VALUES (%s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, %s) RETURNING dead_letter_id",
+            *(*place, record.key, record.value, reason, detail, list(case_ids), resolution),
+            say.NOW if resolution else None,
+        )[0][0]
+        for case_id in case_ids:
+            self.project(case_id)
+        return found
+
+    def escalate(
+        self,
+        case_id: str,
+        rounds: Mapping[int, bool],
+        *,
+        occasion: str = "O-1001/miss/A-0001",
+        event_ids: Iterable[UUID] = (),
+        guards: Mapping[Guard, GuardState] | None = None,
+    ) -> UUID:
+        """Enter and announce rounds of an escalation; True for a round that stands."""
+        escalation_id = uuid5(NAMESPACE, f"{case_id}|{RULE}|{occasion}")
+        basis = list(event_ids) or [fact.event_id for fact in self.said[case_id][:1]]
+        for number, stands in rounds.items():
+            self.sql(
+                "INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, "
+                "occasion, level, action, policy_version, policy_digest, office_id, track, "
+                "evidence, event_ids, due_at, raised_at, withdrawn_at) VALUES (%s, %s, %s, "
+                "'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', 'individual', "
+                "%s::json, %s, %s, %s, %s)",
+                *(escalation_id, number, case_id, RULE, occasion, POLICY_DIGEST),
+                *(evidence(basis, guards or {}), basis, say.ago(2), say.ago(2)),
+                None if stands else say.ago(1),
+            )
+            self.announce_round(case_id, escalation_id, "raised", number)
+            if not stands:
+                self.announce_round(case_id, escalation_id, "withdrawn", number)
+        if any(rounds.values()):
+            self.sql("UPDATE case_projection SET level = 1 WHERE case_id = %s", case_id)
+        return escalation_id
+
+    def announce_round(self, case_id: str, escalation_id: UUID, kind: str, number: int) -> Place:
+        message_id = uuid5(NAMESPACE, f"{escalation_id}|{kind}|{number}")
+        return self.announce(case_id, message_id, kind)
+
+    def announce(
+        self, case_id: str, message_id: UUID, kind: str, topic: str = ESCALATION_TOPIC
+    ) -> Place:
+        """Put a row into the outbox and on its topic, marked published."""
+        name = f"icam.escalation-{kind}.v1"
+        envelope = Envelope(id=message_id, source="/test", type=name, time=say.NOW, subject=case_id)
+        headers = write(envelope)
+        body = orjson.dumps({"kind": kind, "case_id": case_id})
+        self.sql(
+            "INSERT INTO outbox (message_id, topic, key, headers, body, published_at) "
+            "VALUES (%s, %s, %s, %s::json, %s::json, %s)",
+            *(message_id, topic, case_id),
+            orjson.dumps([[name, value.decode()] for name, value in headers]).decode(),
+            *(body.decode(), say.NOW + timedelta(seconds=1)),
+        )
+        return self.log.put(topic, case_id.encode(), body, headers)
+
+
+def evidence(event_ids: Iterable[UUID], guards: Mapping[Guard, GuardState]) -> str:
+    return Evidence(
+        event_ids=tuple(str(event_id) for event_id in event_ids),
+        facts=(),
+        clocks=(),
+        guards=tuple(
+            GuardCheck(guard=guard, state=guards.get(guard, GuardState.CLEAR), because="test")
+            for guard in Guard
+        ),
+        nearest=None,
+    ).model_dump_json()

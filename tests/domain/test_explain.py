@@ -1,0 +1,54 @@
+"""An escalation in the words of the person concerned, in four languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.outcomes import Track
+from schemas.types import Guard
+from streams import reference
+from streams.domain.case import Fact
+from streams.domain.explain import explain
+from streams.domain.policy import FACTS, LANGUAGES, Clock
+from tests.domain.given import LATER, circumstance, day, miss, order, ref, standing
+
+THREE = [order(), miss(1), miss(2), miss(3)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [("fact", [*FACTS]), ("clock", [*Clock]), ("guard", [*Guard]), ("track", [*Track])],
+)
+def test_every_code_has_words(kind: str, codes: list[str], language: str) -> None:
+    assert all(reference.words()[kind][code][language] for code in codes)
+
+
+def explained(facts: list[Fact], rule: str, language: str) -> list[str]:
+    data = ref()
+    found = standing(facts, LATER)[rule]
+    words = reference.words()
+    return explain(found, data.policy, data.directory, data.calendar, words, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_escalation_is_explained_and_can_be_contested(language: str) -> None:
+    facts = [*THREE, circumstance(Guard.SCHOOL_TERM_SUSPENSION, effective_at=day(1))]
+    for rule, escalation in standing(facts, LATER).items():
+        lines = explained(facts, rule, language)
+        assert ref().policy.contest[language] == lines[-1]
+        text = "\n".join(lines)
+        assert "{" not in text
+        assert escalation.case_id in text
+        assert all(event in text for event in escalation.evidence.event_ids)
+
+
+def test_an_explanation_in_dutch() -> None:
+    lines = explained(THREE, "address-check-referral", "nl")
+    assert lines[0].startswith("Voorstel van niveau 5: Een ambtenaar voorstellen")
+    assert any("laatste afspraak 2026-03-19 + 20 werkdagen = 2026-04-1" in line for line in lines)
+
+
+def test_days_are_belgian_and_the_last_day_of_a_term_is_not_the_next() -> None:
+    lines = explained([order()], "silence", "en")
+    assert any("2026-03-02 + 20 working days" in line for line in lines)

@@ -1,0 +1,310 @@
+"""Which office and team follow a case, and the rule that decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from schemas.events import Lodging
+from schemas.outcomes import Track
+from schemas.types import Language
+from streams.domain import directory as directories
+from streams.domain.directory import Directory
+from streams.domain.routing import Route, route
+from tests.domain.given import BRUSSELS, FAMILY, LATER, NOTIFIED, order, ref
+
+BEFORE_2025 = datetime(2024, 12, 31, 23, 59, tzinfo=BRUSSELS)
+IN_2025 = datetime(2025, 1, 1, 0, 0, tzinfo=BRUSSELS)
+CHARLEROI = """
+[[office]]
+id = "charleroi"
+name = { fr = "Charleroi", nl = "Charleroi", de = "Charleroi", en = "Charleroi" }
+valid_from = 2026-03-02
+
+[[coverage]]
+province = "BE-WHT"
+office_id = "charleroi"
+"""
+
+
+def edited(*edits: tuple[str, str], more: str = "") -> Directory:
+    text = ref().directory.body
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return directories.load(text + more)
+
+
+def routed(
+    now: datetime = LATER, directory: Directory | None = None, /, **changed: Any
+) -> Route:
+    event = order(**changed).event
+    return route(event, directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "office", "track", "rule", "reason"),
+    [
+        (
+            {"lodging": Lodging.DETAINED, "household": FAMILY},
+            "detention-queue",
+            Track.DETAINED,
+            "detained",
+            "lodging detained",
+        ),
+        (
+            {"lodging": Lodging.RETURN_HOUSE, "household": FAMILY},
+            "return-houses",
+            Track.RETURN_HOUSE,
+            "return-house",
+            "lodging return_house",
+        ),
+        (
+            {"lodging": Lodging.OPEN_RETURN_PLACE},
+            "open-return-places",
+            Track.OPEN_RETURN_PLACE,
+            "open-return-place",
+            "lodging open_return_place",
+        ),
+        (
+            {"household": FAMILY},
+            "gent",
+            Track.FAMILY,
+            "family-coach",
+            "province: residence 9000 in BE-VOV",
+        ),
+        (
+            {"residence_postcode": "8500", "household": FAMILY},
+            "gent",
+            Track.FAMILY,
+            "family-coach",
+            "fallback: residence 8500 in BE-VWV",
+        ),
+        (
+            {"residence_postcode": "4700"},
+            "liege",
+            Track.INDIVIDUAL,
+            "german-speaking",
+            "residence 4700, German-speaking",
+        ),
+        (
+            {"residence_postcode": None, "interception_postcode": "2000", "lodging": Lodging.NONE},
+            "antwerpen",
+            Track.INDIVIDUAL,
+            "interception-province",
+            "interception 2000 in BE-VAN",
+        ),
+        (
+            {"residence_postcode": None, "interception_postcode": "8400", "lodging": Lodging.NONE},
+            "gent",
+            Track.INDIVIDUAL,
+            "interception-fallback",
+            "interception 8400 in BE-VWV",
+        ),
+        (
+            {"residence_postcode": "9000", "interception_postcode": "1000"},
+            "gent",
+            Track.INDIVIDUAL,
+            "province",
+            "residence 9000 in BE-VOV",
+        ),
+        (
+            {"residence_postcode": None, "interception_postcode": None},
+            "bruxelles",
+            Track.TRIAGE,
+            "triage",
+            "no_postcode",
+        ),
+        (
+            {"residence_postcode": None, "household": FAMILY},
+            "bruxelles",
+            Track.TRIAGE,
+            "triage",
+            "no_postcode",
+        ),
+        (
+            {"notified_at": datetime(2021, 6, 1, 9, tzinfo=BRUSSELS)},  # before any office
+            "bruxelles",
+            Track.TRIAGE,
+            "triage",
+            "no_office_open: residence 9000 in BE-VOV",
+        ),
+    ],
+)
+def test_the_rule_that_decided_is_recorded(
+    changed: dict[str, Any], office: str, track: Track, rule: str, reason: str
+) -> None:
+    found = routed(**changed)
+    assert (found.office_id, found.track, found.rule_id) == (office, track, rule)
+    assert found.reason == reason
+    assert found.as_of == changed.get("notified_at", NOTIFIED)
+
+
+@pytest.mark.parametrize(
+    ("postcode", "province", "office", "rule", "language"),
+    [
+        ("1000", "BE-BRU", "bruxelles", "province", "nl"),
+        ("1299", "BE-BRU", "bruxelles", "province", "nl"),
+        ("1300", "BE-WBR", "bruxelles", "fallback", "fr"),
+        ("1499", "BE-WBR", "bruxelles", "fallback", "fr"),
+        ("1500", "BE-VBR", "bruxelles", "fallback", "nl"),
+        ("1999", "BE-VBR", "bruxelles", "fallback", "nl"),
+        ("2000", "BE-VAN", "antwerpen", "province", "nl"),
+        ("2999", "BE-VAN", "antwerpen", "province", "nl"),
+        ("3000", "BE-VBR", "bruxelles", "fallback", "nl"),
+        ("3499", "BE-VBR", "bruxelles", "fallback", "nl"),
+        ("3500", "BE-VLI", "hasselt", "province", "nl"),
+        ("3999", "BE-VLI", "hasselt", "province", "nl"),
+        ("4000", "BE-WLG", "liege", "province", "fr"),
+        ("4999", "BE-WLG", "liege", "province", "fr"),
+        ("5000", "BE-WNA", "namur", "province", "fr"),
+        ("6000", "BE-WHT", "namur", "fallback", "fr"),
+        ("6599", "BE-WHT", "namur", "fallback", "fr"),
+        ("6600", "BE-WLX", "neufchateau", "province", "fr"),
+        ("7000", "BE-WHT", "namur", "fallback", "fr"),
+        ("7999", "BE-WHT", "namur", "fallback", "fr"),
+        ("8000", "BE-VWV", "gent", "fallback", "nl"),
+        ("9000", "BE-VOV", "gent", "province", "nl"),
+        ("9999", "BE-VOV", "gent", "province", "nl"),
+    ],
+)
+def test_every_province_has_its_office(
+    postcode: str, province: str, office: str, rule: str, language: str
+) -> None:
+    found = routed(residence_postcode=postcode)
+    assert (found.office_id, found.rule_id, found.language) == (office, rule, language)
+    assert found.reason == f"residence {postcode} in {province}"
+
+
+def test_every_postcode_of_belgium_is_routed() -> None:
+    day = NOTIFIED.date()
+    assert all(ref().directory.province_of(code, day) for code in range(1000, 10_000))
+
+
+@pytest.mark.parametrize(
+    ("notified_at", "province", "office"),
+    [(BEFORE_2025, "BE-VAN", "antwerpen"), (IN_2025, "BE-VOV", "gent")],
+)
+def test_zwijndrecht_changed_province_with_2025(
+    notified_at: datetime, province: str, office: str
+) -> None:
+    found = routed(residence_postcode="2070", notified_at=notified_at)
+    assert (found.office_id, found.reason) == (office, f"residence 2070 in {province}")
+
+
+@pytest.mark.parametrize(
+    ("postcode", "speaks", "language"),
+    [
+        ("4700", "de", "de"),
+        ("4700", "fr", "fr"),  # facilities
+        ("4700", "nl", "de"),
+        ("4950", "de", "de"),  # Waimes, French with German facilities
+        ("4950", "nl", "fr"),
+        ("1620", "fr", "fr"),  # Drogenbos, Dutch with French facilities
+        ("1600", "fr", "nl"),  # Sint-Pieters-Leeuw, without
+        ("7700", "nl", "nl"),  # Mouscron, French with Dutch facilities
+        ("7500", "nl", "fr"),  # Tournai, without
+        ("1000", "fr", "fr"),
+        ("1000", "nl", "nl"),
+        ("1000", "de", "fr"),
+        ("9000", "nl", "nl"),
+        ("2070", "fr", "nl"),
+    ],
+)
+def test_the_language_of_the_place_honours_facilities(
+    postcode: str, speaks: str, language: str
+) -> None:
+    assert routed(residence_postcode=postcode, language=Language(speaks)).language == language
+
+
+@pytest.mark.parametrize("speaks", list(Language))
+def test_without_a_place_the_language_is_that_of_the_order(speaks: Language) -> None:
+    assert routed(residence_postcode=None, language=speaks).language is speaks
+
+
+def test_the_language_of_an_interpreter_is_passed_on() -> None:
+    assert routed(interpreter_language="ti").interpreter_language == "ti"
+
+
+def test_a_postcode_in_no_territory_goes_to_triage() -> None:
+    hole = edited(("[[1500, 1999], [3000, 3499]]", "[[1500, 1989], [3000, 3499]]"))
+    found = routed(LATER, hole, residence_postcode="1999")
+    assert (found.track, found.reason) == (Track.TRIAGE, "postcode_unknown: residence 1999")
+    assert found.language is Language.NL
+
+
+def test_an_office_that_opens_takes_over_by_lines_of_data() -> None:
+    opened = edited(more=CHARLEROI)
+    on_the_day = routed(LATER, opened, residence_postcode="6000")
+    assert (on_the_day.office_id, on_the_day.rule_id) == ("charleroi", "province")
+    day_before = NOTIFIED.replace(day=1)
+    before = routed(LATER, opened, residence_postcode="6000", notified_at=day_before)
+    assert (before.office_id, before.rule_id) == ("namur", "fallback")
+
+
+CLOSING = (
+    '\nid = "hasselt"',
+    '\nid = "hasselt"\nvalid_to = 2026-04-01',
+)
+FROM_HASSELT = """
+[[fallback]]
+province = "BE-VLI"
+office_id = "antwerpen"
+"""
+
+
+@pytest.mark.parametrize(
+    ("now", "office", "rule", "reason"),
+    [
+        (
+            datetime(2026, 3, 31, 23, 59, tzinfo=BRUSSELS),
+            "hasselt",
+            "province",
+            "residence 3500 in BE-VLI",
+        ),
+        (
+            datetime(2026, 4, 1, tzinfo=BRUSSELS),
+            "antwerpen",
+            "fallback",
+            "residence 3500 in BE-VLI; hasselt has closed",
+        ),
+    ],
+)
+def test_an_office_that_closes_hands_its_cases_over_on_the_day(
+    now: datetime, office: str, rule: str, reason: str
+) -> None:
+    found = routed(now, edited(CLOSING, more=FROM_HASSELT), residence_postcode="3500")
+    assert (found.office_id, found.rule_id, found.reason) == (office, rule, reason)
+
+
+def test_a_case_is_looked_at_again_when_its_office_closes() -> None:
+    found = routed(NOTIFIED, edited(CLOSING), residence_postcode="3500")
+    assert found.until == datetime(2026, 4, 1, tzinfo=BRUSSELS)
+
+
+def test_a_case_without_an_office_is_looked_at_again_when_one_opens() -> None:
+    reopens = '\n[[office]]\nid = "genk"\nvalid_from = 2026-09-01\nname = '
+    names = '{ fr = "Genk", nl = "Genk", de = "Genk", en = "Genk" }\n'
+    line = '[[coverage]]\nprovince = "BE-VLI"\noffice_id = "genk"\nvalid_from = 2026-09-01\n'
+    own = '[[coverage]]\nprovince = "BE-VLI"\noffice_id = "hasselt"'
+    directory = edited(CLOSING, (own, f"{own}\nvalid_to = 2026-04-01"), more=reopens + names + line)
+    waiting = routed(LATER, directory, residence_postcode="3500")
+    opening = datetime(2026, 9, 1, tzinfo=BRUSSELS)
+    assert (waiting.track, waiting.until) == (Track.TRIAGE, opening)
+    assert waiting.reason == "no_office_open: residence 3500 in BE-VLI; hasselt has closed"
+    assert routed(opening, directory, residence_postcode="3500").office_id == "genk"
+
+
+def test_time_alone_moves_no_case_of_the_shipped_directory() -> None:
+    assert all(
+        routed(residence_postcode=str(code)).until is None for code in range(1000, 10_000, 37)
+    )
+
+
+def test_every_office_and_team_has_a_name_to_read() -> None:
+    directory = ref().directory
+    named = [*directory.offices, *(team.office_id for team in directory.teams.values())]
+    for office in named:
+        assert all(directory.name(office, language) for language in ("fr", "nl", "de", "en"))
