@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.outcomes import EscalationRaised, GuardState
@@ -39,6 +39,10 @@ def explain(
     def day(instant: datetime) -> str:
         return calendar.local_date(instant).isoformat()
 
+    def last_day(due: datetime) -> str:
+        """A count of days runs out at midnight: its last day is the one that ends then."""
+        return day(due - timedelta(microseconds=1))
+
     evidence = raised.evidence
     rule = policy.rule(raised.rule_id)
     text = rule.text[language] if rule else raised.rule_id
@@ -63,7 +67,7 @@ def explain(
             clock=word("clock", step.clock),
             start=day(step.start),
             days=step.working_days,
-            due=day(step.due),
+            due=last_day(step.due),
         )
         for step in evidence.clocks
     ]

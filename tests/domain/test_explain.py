@@ -46,9 +46,19 @@ def test_every_escalation_is_explained_and_can_be_contested(language: str) -> No
 def test_an_explanation_in_dutch() -> None:
     lines = explained(THREE, "address-check-referral", "nl")
     assert lines[0].startswith("Voorstel van niveau 5: Een ambtenaar voorstellen")
-    assert any("laatste afspraak 2026-03-19 + 20 werkdagen = 2026-04-1" in line for line in lines)
+    assert any("laatste afspraak 2026-03-19 + 20 werkdagen = 2026-04-17" in line for line in lines)
 
 
-def test_days_are_belgian_and_the_last_day_of_a_term_is_not_the_next() -> None:
+def test_a_count_of_days_names_its_last_day_as_one_counts_by_hand() -> None:
     lines = explained([order()], "silence", "en")
+    assert "  - last contact 2026-03-02 + 20 working days = 2026-03-30" in lines
+    lines = explained(THREE, "review-after-third-miss", "en")
+    assert "Cause complete on 2026-04-02, detected on 2026-05-04" in lines
+    lines = explained(THREE, "address-check-referral", "en")
+    assert "  - end of the departure term: 2026-04-01" in lines
+
+
+def test_days_are_belgian() -> None:
+    late_evening = day(0).replace(hour=0, minute=30)  # still the day before in UTC
+    lines = explained([order(notified_at=late_evening)], "silence", "en")
     assert any("2026-03-02 + 20 working days" in line for line in lines)
