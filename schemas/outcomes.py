@@ -161,6 +161,7 @@ class EscalationRaised(Message):
     """A proposal to an official, with its evidence. A person decides."""
 
     kind: Literal["raised"] = "raised"
+    """Tells the two messages of the topic apart."""
     escalation_id: str
     """UUID version 5 of case, rule and occasion: the same cause gives the same id."""
     round: Annotated[int, Field(ge=1)]
@@ -210,6 +211,7 @@ class EscalationWithdrawn(Message):
     """An escalation that was raised no longer stands."""
 
     kind: Literal["withdrawn"] = "withdrawn"
+    """Tells the two messages of the topic apart."""
     escalation_id: str
     """The escalation."""
     round: Annotated[int, Field(ge=1)]

@@ -98,7 +98,11 @@ class Message(BaseModel):
     """Base of every payload: frozen, strict, unknown extra fields tolerated on input."""
 
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -81,6 +81,15 @@ class World:
             self.project(case_id)
         return event_id, place
 
+    def place_of(self, event_id: UUID) -> Place:
+        """Return where a record with this id stands."""
+        wanted = ("ce_id", str(event_id).encode())
+        for held in self.log.held.values():
+            for record in held.values():
+                if wanted in record.headers:
+                    return record.place
+        raise LookupError(event_id)
+
     def store(self, record: Outgoing, place: Place) -> None:
         event = decode(record.topic, record.key, record.value, record.headers)
         self.sql(

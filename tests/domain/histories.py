@@ -67,9 +67,7 @@ def _misses(draw: st.DrawFn) -> Fact:
         scheduled_at=draw(instants()),
         delivery=draw(st.sampled_from([Delivery.PROVEN, Delivery.PROVEN, *Delivery])),
         language=draw(_LANGUAGES),
-        justification=draw(
-            st.sampled_from([Justification.NONE] * 3 + [Justification.MEDICAL])
-        ),
+        justification=draw(st.sampled_from([Justification.NONE] * 3 + [Justification.MEDICAL])),
         review=draw(st.sampled_from([Review.NONE, Review.NONE, *Review])),
         said=draw(instants()),
     )

@@ -79,7 +79,9 @@ def test_the_domain_imports_the_standard_library_and_the_vocabulary_only() -> No
 
 @pytest.mark.parametrize("path", sources("streams/domain"), ids=lambda path: path.stem)
 def test_the_domain_reads_no_clock_and_touches_nothing(path: Path) -> None:
-    found = [module for module in imports(path) if within(module, "logging", "time", "os", "random")]
+    found = [
+        module for module in imports(path) if within(module, "logging", "time", "os", "random")
+    ]
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.Global):
             found.append(f"{type(node).__name__} in line {node.lineno}")

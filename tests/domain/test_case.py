@@ -13,8 +13,19 @@ from streams.domain import situation
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.store import facts as stored
 from tests.domain import given
-from tests.domain.given import CASE_ID, LATER, case, circumstance, day, decide, interview, miss
-from tests.domain.given import order, raised, standing
+from tests.domain.given import (
+    CASE_ID,
+    LATER,
+    case,
+    circumstance,
+    day,
+    decide,
+    interview,
+    miss,
+    order,
+    raised,
+    standing,
+)
 from tests.domain.histories import arrivals, instants
 
 

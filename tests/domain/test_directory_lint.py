@@ -9,15 +9,15 @@ from streams.domain.directory import DirectoryError
 from tests.domain.given import ref
 
 TEXT = ref().directory.body
-LIEGE = '''id = "liege"
+LIEGE = """id = "liege"
 name = { fr = "Liège", nl = "Luik", de = "Lüttich", en = "Liège" }
-valid_from = 2021-11-01'''
-VWV = '''province = "BE-VWV"
+valid_from = 2021-11-01"""
+VWV = """province = "BE-VWV"
 office_id = "gent" # 40 km
-valid_from = 2021-11-01'''
-TRANSFER = '''postcodes = [2070]
+valid_from = 2021-11-01"""
+TRANSFER = """postcodes = [2070]
 province = "BE-VOV"
-valid_from = 2025-01-01'''
+valid_from = 2025-01-01"""
 DETENTION_TEAM = TEXT[TEXT.index("[[team]]") : TEXT.index('[[team]]\nlodging = "return_house"')]
 
 

@@ -9,17 +9,17 @@ from streams.domain.policy import PolicyError
 from tests.domain.given import ref
 
 TEXT = ref().policy.body
-REINVITE = '''id = "reinvite-after-first-miss"
+REINVITE = """id = "reinvite-after-first-miss"
 group = "attendance"
 level = 1
 action = "reinvite"
 occasion = "counted_miss"
 nth = 1
 when = [
-  { fact = "counted_misses", at_least = 1 },'''
+  { fact = "counted_misses", at_least = 1 },"""
 SILENCE = 'when = [{ fact = "lodging", none_of = ["detained"] }]'
-FIRST_TEXT = '''en = "Check that the invitation arrived and invite again in the known language"
-'''
+FIRST_TEXT = """en = "Check that the invitation arrived and invite again in the known language"
+"""
 LAST_MISS = '{ fact = "last_miss", one_of = ["undelivered", "wrong_language"] }'
 ATTEMPT = '{ clock = "last_attempt", working_days = 20 }'
 CONTACT = '{ clock = "last_contact", working_days = 20 }'
@@ -56,7 +56,7 @@ FAULTS = [
     (reinvite("level = 1", "level = 2"), "same group and level as reinvite-after-first-miss"),
     (reinvite('"reinvite"', '"detain"'), "'detain' is not a valid Action"),
     (reinvite('"reinvite"', '"forced_return"'), "'forced_return' is not a valid Action"),
-    (reinvite("counted_miss\"", 'birthday"'), "'birthday' is not a valid Occasion"),
+    (reinvite('counted_miss"', 'birthday"'), "'birthday' is not a valid Occasion"),
     (reinvite("nth = 1", "nth = 2"), "counted_misses must be at_least nth (2)"),
     (reinvite("nth = 1", "nth = 0"), "counted_misses must be at_least nth (0)"),
     (reinvite('id = "reinvite-after-first-miss"\n', ""), "a rule without id: 'id'"),
@@ -89,7 +89,10 @@ FAULTS = [
         edit(f"{SILENCE}\nafter = [{CONTACT}]", "when = []\nafter = []"),
         "silence: neither conditions nor clocks",
     ),
-    (edit(WAIVES_REASON, 'because = ""'), "silence: waives departure_term_running without a reason"),
+    (
+        edit(WAIVES_REASON, 'because = ""'),
+        "silence: waives departure_term_running without a reason",
+    ),
     (edit(f", {WAIVES_REASON}", ""), "silence: 'because'"),
     (
         edit(

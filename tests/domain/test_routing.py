@@ -37,9 +37,7 @@ def edited(*edits: tuple[str, str], more: str = "") -> Directory:
     return directories.load(text + more)
 
 
-def routed(
-    now: datetime = LATER, directory: Directory | None = None, /, **changed: Any
-) -> Route:
+def routed(now: datetime = LATER, directory: Directory | None = None, /, **changed: Any) -> Route:
     event = order(**changed).event
     return route(event, directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
 

@@ -41,9 +41,7 @@ def test_an_event_makes_the_round_trip(name: str, write: Any) -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_a_model_makes_the_round_trip(name: str) -> None:
-    record = encode(
-        event(name), event_id=EVENT_ID, case_id=CASE_ID, source=SOURCE, time=TIME
-    )
+    record = encode(event(name), event_id=EVENT_ID, case_id=CASE_ID, source=SOURCE, time=TIME)
     assert record.topic == name
     assert record.key == CASE_ID.encode()
     assert decoded(record).event == event(name)
@@ -228,5 +226,5 @@ def test_a_broken_record_points_at_every_case_it_names(
 
 def test_an_envelope_can_not_be_changed() -> None:
     with pytest.raises(ValidationError):
-        envelope(ORDER).id = UUID(int=0)
+        envelope(ORDER).id = UUID(int=0)  # type: ignore[misc]
     assert isinstance(envelope(ORDER), Envelope)

@@ -1,0 +1,21 @@
+"""A register of broken promises: each takes a clean world and breaks one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.audit.world import World
+
+Plant = Callable[[World], object]
+PLANTED: list[tuple[Plant, set[str], dict[str, Any]]] = []
+
+
+def breaks(*checks: str, **options: Any) -> Callable[[Plant], Plant]:
+    """Register a violation, the checks that must find it, and how the audit is asked."""
+
+    def register(plant: Plant) -> Plant:
+        PLANTED.append((plant, set(checks), options))
+        return plant
+
+    return register

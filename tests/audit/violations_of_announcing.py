@@ -1,0 +1,96 @@
+"""Broken promises about what is said to the outside, one a function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
+from streams.audit.log import Partition
+from tests.audit.planting import breaks
+from tests.audit.world import ALPHA, BETA, World
+
+NATIONAL_NUMBER = "85073003328"
+
+
+@breaks("outbox")
+def a_published_row_is_not_on_its_topic(world: World) -> None:
+    place = world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
+    world.log.remove(place)
+
+
+@breaks("outbox")
+def a_record_on_an_output_topic_is_no_outbox_row(world: World) -> None:
+    world.log.put(ESCALATION_TOPIC, ALPHA.encode(), b"{}", [("ce_id", str(uuid4()).encode())])
+
+
+@breaks("outbox")
+def a_record_on_an_output_topic_has_no_id(world: World) -> None:
+    world.log.put(ESCALATION_TOPIC, ALPHA.encode(), b"{}", ())
+
+
+@breaks("outbox")
+def a_row_was_published_with_another_body(world: World) -> None:
+    _republish(world, value=b'{ "kind":"routed"}')
+
+
+@breaks("outbox")
+def a_row_was_published_under_another_key(world: World) -> None:
+    _republish(world, key=BETA.encode())
+
+
+@breaks("outbox")
+def a_later_row_of_a_case_overtook_an_earlier_one(world: World) -> None:
+    places = [world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC) for _ in range(2)]
+    held = world.log.held[Partition(CASE_ROUTED_TOPIC, 0)]
+    first, second = (held[place.offset] for place in places)
+    held[places[0].offset] = replace(second, place=places[0])
+    held[places[1].offset] = replace(first, place=places[1])
+
+
+@breaks("outbox")
+def a_round_was_never_announced(world: World) -> None:
+    _unsay(world, "raised")
+
+
+@breaks("outbox")
+def a_withdrawal_was_never_announced(world: World) -> None:
+    _unsay(world, "withdrawn")
+
+
+@breaks("outbox")
+def an_escalation_is_announced_that_is_not_in_the_ledger(world: World) -> None:
+    world.announce(ALPHA, uuid4(), "raised")
+
+
+@breaks("outbox", drained=True)
+def a_row_waits_when_all_is_said_to_be_published(world: World) -> None:
+    world.sql("UPDATE outbox SET published_at = NULL WHERE position = 1")
+
+
+@breaks("personal data")
+def a_dead_letter_detail_repeats_a_national_number(world: World) -> None:
+    detail = f"value {NATIONAL_NUMBER} is not an office"
+    world.sql("UPDATE dead_letter SET detail = %s WHERE reason = 'undecodable'", detail)
+
+
+@breaks("personal data")
+def an_outbox_header_holds_a_national_number(world: World) -> None:
+    headers = f'[["ce_subject", "case-{NATIONAL_NUMBER}"]]'
+    world.sql("UPDATE outbox SET headers = %s::json WHERE position = 1", headers)
+
+
+def _republish(world: World, **changes: Any) -> None:
+    place = world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
+    held = world.log.held[Partition(place.topic, place.partition)]
+    held[place.offset] = replace(held[place.offset], **changes)
+
+
+def _unsay(world: World, kind: str) -> None:
+    removed = world.sql(
+        "DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox "
+        "WHERE body->>'kind' = %s) RETURNING message_id",
+        kind,
+    )
+    world.log.remove(world.place_of(removed[0][0]))

@@ -1,0 +1,203 @@
+"""The icam command: what people and machines read, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli import main
+from streams.reference import Reference
+from streams.store import reference_tables
+from streams.store.pool import Pool
+from tests.domain import given
+from tests.work.world import World
+
+
+@pytest.fixture
+async def world(pool: Pool, ref: Reference) -> World:
+    async with pool.acquire() as conn:
+        await reference_tables.record(conn, ref.policy, ref.directory)
+    made = World(pool, ref)
+    await made.arrive(given.order(), given.miss(1))
+    return made
+
+
+class Icam:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    async def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
+        import asyncio
+
+        run = CliRunner().invoke
+        return await asyncio.to_thread(
+            run, main, arguments, input=stdin, env=self._environment, catch_exceptions=False
+        )
+
+    async def json(self, *arguments: str) -> Any:
+        result = await self(*arguments, "--json")
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def icam(database_url: str) -> Icam:
+    return Icam(
+        {
+            "ICAM_DATABASE__URL": database_url,
+            "ICAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "COLUMNS": "200",
+        }
+    )
+
+
+def test_help_names_every_command_and_each_has_help_with_examples() -> None:
+    names = """
+        demo worker migrate topics publish simulate case escalations dead-letters audit schemas
+        doctor
+    """.split()  # noqa: SIM905 - reads as the list it is
+    assert sorted(main.commands) == sorted(names)
+    for name in names:
+        shown = CliRunner().invoke(main, [name, "--help"])
+        assert shown.exit_code == 0
+        assert len(shown.stdout) > 150
+
+
+async def test_a_case_is_shown_with_where_why_and_what_stands(icam: Icam, world: World) -> None:
+    shown = await icam("case", given.CASE_ID, "--lang", "nl")
+
+    assert shown.exit_code == 0
+    assert "Routed by rule province: residence 9000 in BE-VOV" in shown.stdout
+    assert "Opnieuw uitnodigen na een eerste ongerechtvaardigde afwezigheid" in shown.stdout
+    found = await icam.json("case", given.CASE_ID)
+    assert found["office_id"] == "gent"
+    assert len(found["events"]) == 2
+    assert {e["rule_id"] for e in found["escalations"]} == {"reinvite-after-first-miss", "silence"}
+
+
+async def test_an_unknown_case_is_said_to_be_unknown(icam: Icam, world: World) -> None:
+    shown = await icam("case", "case-unknown")
+
+    assert (shown.exit_code, shown.stderr) == (1, "icam: no case case-unknown\n")
+
+
+@pytest.mark.parametrize("lang", ["fr", "nl", "de", "en"])
+async def test_escalations_are_explained_in_every_language(
+    icam: Icam, world: World, lang: str
+) -> None:
+    shown = await icam("escalations", "--explain", "--lang", lang)
+
+    text = " ".join(shown.stdout.split())
+    rule = world.ref.policy.rule("reinvite-after-first-miss")
+    assert rule is not None
+    assert rule.text[lang] in text
+    assert world.ref.policy.contest[lang] in text
+    assert world.ref.directory.name("gent", lang) in text
+
+
+async def test_escalations_are_filtered(icam: Icam, world: World) -> None:
+    assert len(await icam.json("escalations")) == 2
+    assert [e["rule_id"] for e in await icam.json("escalations", "--level", "1")] == [
+        "reinvite-after-first-miss"
+    ]
+    assert await icam.json("escalations", "--office", "liege") == []
+
+
+async def test_dead_letters_are_listed_shown_replayed_and_discarded(
+    icam: Icam, world: World
+) -> None:
+    await world.take([world.record(given.miss(2), value=b'{"broken":')])
+
+    (letter,) = await icam.json("dead-letters", "list")
+    assert letter["reason"] == "undecodable"
+    assert letter["case_ids"] == [given.CASE_ID]
+    number = str(letter["dead_letter_id"])
+    assert bytes.fromhex((await icam.json("dead-letters", "show", number))["value"]) == (
+        b'{"broken":'
+    )
+
+    replayed = await icam("dead-letters", "replay", number)
+    assert (replayed.exit_code, "rejected" in replayed.stdout) == (1, True)
+    discarded = await icam("dead-letters", "discard", number, "--note", "a test record")
+    assert discarded.exit_code == 0
+    assert await icam.json("dead-letters", "list") == []
+    again = await icam("dead-letters", "discard", number, "--note", "once more")
+    assert (again.exit_code, again.stderr) == (
+        1,
+        f"icam: dead letter {number} was discarded before\n",
+    )
+
+
+async def test_replay_wants_an_id_or_all(icam: Icam, world: World) -> None:
+    assert (await icam("dead-letters", "replay")).exit_code == 2
+    assert (await icam("dead-letters", "replay", "1", "--all")).exit_code == 2
+    assert (await icam("dead-letters", "replay", "--all")).exit_code == 0
+
+
+async def test_migrations_are_applied_once(server_url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE empty")
+    icam = Icam({"ICAM_DATABASE__URL": server_url.rsplit("/", 1)[0] + "/empty"})
+
+    before = await icam("escalations")
+    assert (before.exit_code, before.stderr) == (
+        1,
+        "icam: the database has no tables yet: run icam migrate\n",
+    )
+    assert (await icam("migrate", "--check")).exit_code == 1
+    assert "applied  0001" in (await icam("migrate")).stdout
+    assert (await icam("migrate", "--check")).exit_code == 0
+    assert await icam.json("migrate") == {"applied": []}
+
+
+async def test_what_can_not_be_reached_is_said_in_one_line(icam: Icam, database_url: str) -> None:
+    nowhere = Icam({"ICAM_DATABASE__URL": "postgresql://postgres@127.0.0.1:1/postgres"})
+    for command in (["escalations"], ["migrate"]):
+        shown = await nowhere(*command)
+        assert shown.exit_code == 3
+        assert shown.stderr.startswith("icam: database: ")
+        assert shown.stderr.count("\n") == 1
+
+    doctor = await icam("doctor")
+    assert doctor.exit_code == 3, "the brokers are away"
+    assert "ICAM_KAFKA__BOOTSTRAP_SERVERS" in doctor.stdout
+    assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
+
+
+async def test_settings_that_make_no_sense_are_refused(database_url: str) -> None:
+    shown = await Icam({"ICAM_KAFKA__PARTITIONS": "many"})("doctor")
+
+    assert shown.exit_code == 2
+    assert "kafka.partitions" in shown.stderr
+
+
+async def test_the_simulated_stream_is_the_same_for_the_same_seed(icam: Icam) -> None:
+    arguments = ("simulate", "--cases", "4", "--until", "2026-03-02T00:00:00")
+
+    first, second = await icam(*arguments), await icam(*arguments)
+
+    assert first.exit_code == 0
+    assert first.stdout == second.stdout
+    records = [json.loads(line) for line in first.stdout.splitlines()]
+    assert {"topic", "key", "headers", "value", "at", "kind"} <= records[0].keys()
+
+
+async def test_publish_refuses_a_line_that_is_no_record(icam: Icam) -> None:
+    shown = await icam("publish", stdin='{"topic": "icam.oqt-issued.v1"}\n')
+
+    assert shown.exit_code == 2
+
+
+async def test_schemas_are_listed_shown_and_exported(icam: Icam, tmp_path: Path) -> None:
+    names = await icam.json("schemas", "list")
+    assert "icam.oqt-issued.v1.json" in names
+    shown = await icam("schemas", "show", "icam.oqt-issued.v1.json")
+    assert json.loads(shown.stdout)["type"] == "object"
+    await icam("schemas", "export", str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == sorted(names)

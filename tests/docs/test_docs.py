@@ -1,0 +1,76 @@
+"""What the documents tell people to type exists, and what they point at is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from streams.cli import main
+from streams.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                command = line.split(" # ")[0].strip()
+                if command and not command.startswith("export "):
+                    yield page.name, command
+
+
+@pytest.mark.parametrize(("page", "command"), sorted(set(_commands())))
+def test_every_command_shown_exists(page: str, command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets
+        return
+    assert words[0] == "icam"
+    group: click.Command = main
+    rest = words[1:]
+    while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
+        group, rest = group.commands[rest[0]], rest[1:]
+    if rest != ["--help"]:
+        group.make_context("icam", list(rest))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_setting_named_exists() -> None:
+    known = set(_names(Settings().model_dump()))
+    for page in PAGES:
+        for name in re.findall(r"`?(ICAM_[A-Z_]+)", page.read_text()):
+            assert name.rstrip("_") in known | {"ICAM"}, f"{page.name}: {name}"
+
+
+def _names(values: dict[str, object], prefix: str = "ICAM") -> Iterator[str]:
+    for name, value in values.items():
+        joined = f"{prefix}{'_' if prefix == 'ICAM' else '__'}{name.upper()}"
+        yield joined
+        if isinstance(value, dict):
+            yield from _names(value, joined)
+
+
+def test_every_source_key_of_a_rule_is_in_the_dossier() -> None:
+    dossier = (ROOT / "docs" / "domain.md").read_text()
+    rules = [*(ROOT / "streams" / "domain").glob("*.py"), *(ROOT / "streams").glob("*/*.toml")]
+    found = 0
+    for path in rules:
+        for group in re.findall(r"\[([A-Z][A-Z0-9-]+(?:, [A-Z][A-Z0-9-]+)*)\]", path.read_text()):
+            for key in group.split(", "):
+                if "-" in key or path.suffix == ".toml":
+                    found += 1
+                    assert f"| {key} |" in dossier, f"{path.name}: {key}"
+    assert found > 10
