@@ -1,4 +1,4 @@
-"""The floor: aiokafka hands over batches, every record is decoded and validated, nothing is kept."""
+"""The floor: aiokafka hands over batches; records are decoded and validated, nothing is kept."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ def test_every_source_key_of_a_rule_is_in_the_dossier() -> None:
     rules = [*(ROOT / "streams" / "domain").glob("*.py"), *(ROOT / "streams").glob("*/*.toml")]
     found = 0
     for path in rules:
-        for group in re.findall(r"\[([A-Z][A-Z0-9-]+(?:, [A-Z][A-Z0-9-]+)*)\]", path.read_text()):
+        cited = re.findall(r"\[([A-Z][A-Z0-9-]+(?:, [A-Z][A-Z0-9-]+)*)\]", path.read_text())
+        for group in [*cited, *re.findall(r'source = "([A-Z0-9-]+)"', path.read_text())]:
             for key in group.split(", "):
                 if "-" in key or path.suffix == ".toml":
                     found += 1
