@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from schemas import export as exporting
+import schemas.export as exporting
 from streams.cli.output import as_json, emit
 
 

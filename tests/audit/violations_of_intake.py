@@ -61,7 +61,7 @@ def a_stored_payload_was_altered(world: World) -> None:
 @breaks("log")
 def a_good_record_is_set_aside(world: World) -> None:
     _, place = world.tell(ALPHA, say.miss(days_ago=1), apply=False)
-    world.set_aside(place, "schema", resolution="discarded")
+    world.set_aside(place, "schema")
 
 
 @breaks("log")

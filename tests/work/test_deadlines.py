@@ -9,6 +9,7 @@ import pytest
 
 from schemas.events import Conclusion
 from streams import casework, reference
+from streams.domain import policy
 from streams.observe import refresh
 from streams.reference import Reference
 from streams.store import cases
@@ -83,7 +84,7 @@ async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
         )
         .replace("nth = 1", "nth = 2")
     )
-    changed = Reference(reference.policy.load(stricter), world.ref.directory, world.ref.calendar)
+    changed = Reference(policy.load(stricter), world.ref.directory, world.ref.calendar)
     later = World(world.pool, changed, world.now + timedelta(seconds=1))
     async with world.pool.acquire() as conn:
         assert await cases.mark_stale(conn, changed.digest, later.now) == 1

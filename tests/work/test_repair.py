@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.envelope import Reason
 from streams import repair
-from streams.intake import Malformed, Reason
+from streams.intake import Malformed
 from tests.domain import given
 from tests.work.world import World
 
