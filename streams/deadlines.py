@@ -84,7 +84,7 @@ class Deadlines:
                 found = await self.sweep(1, skip=failed)
             except Exception as error:
                 if is_transient(error):
-                    raise
+                    break
                 self._metrics.deadlines_failed.inc()
                 failed += 1
                 continue

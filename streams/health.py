@@ -56,6 +56,8 @@ class Health:
         parts: dict[str, object] = {
             "partitions_assigned": assigned,
             "intake_retrying": self.retrying(),
+            "database_away": _value(self._metrics.database_away) == 1,
+            "broker_away": self._coordinator_lost(),
             "relay_failing": _value(self._metrics.relay_failing) == 1,
             "rebalancing": bool(self._app.rebalancing),
         }
@@ -76,6 +78,12 @@ class Health:
             if end and committed is not None:
                 behind += max(0, end - committed)
         return behind
+
+    def _coordinator_lost(self) -> bool:
+        """Whether the group's coordinator is unknown: the brokers are away, or moving it."""
+        consumer: Any = self._app._consumer
+        inner = getattr(getattr(consumer, "_thread", None), "_consumer", None)
+        return inner is None or inner._coordinator.coordinator_id is None
 
     def _assignment(self) -> set[Any]:
         consumer: Any = self._app._consumer  # the property would create one

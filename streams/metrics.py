@@ -42,6 +42,9 @@ class Metrics:
             "1 while a batch waits for the database to come back.",
             registry=r,
         )
+        self.database_away = Gauge(
+            "icam_database_away", "1 while the database does not answer.", registry=r
+        )
         self.routings = Counter(
             "icam_routings", "Cases routed or re-routed.", ["office", "track"], registry=r
         )

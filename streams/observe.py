@@ -22,6 +22,9 @@ async def observe(pool: Pool, clock: Clock, metrics: Metrics) -> None:
         except Exception as error:
             if not is_transient(error):
                 raise
+            metrics.database_away.set(1)
+        else:
+            metrics.database_away.set(0)
         await asyncio.sleep(_SECONDS)
 
 

@@ -9,6 +9,7 @@ Errors::
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import asyncpg
@@ -16,7 +17,6 @@ import asyncpg
 _TRANSIENT: Final = (
     OSError,  # connection refused, reset, unreachable; TimeoutError is one
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
     asyncpg.OperatorInterventionError,  # shutdown, crash, cannot connect now, query cancelled
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.TransactionRollbackError,  # deadlock, serialization failure
@@ -25,7 +25,14 @@ _TRANSIENT: Final = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
+_GONE: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
+
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without anyone changing code or data."""
+    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        # One class for a connection that went away and for arguments that don't fit a query;
+        # retrying the latter for ever would hold up the stream. A connection cut at the wrong
+        # moment shows as "cannot switch to state ...; another operation is in progress".
+        return _GONE.search(str(error)) is not None
     return isinstance(error, _TRANSIENT)

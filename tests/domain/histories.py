@@ -93,7 +93,7 @@ def _interviews(draw: st.DrawFn) -> Fact:
 @st.composite
 def _circumstances(draw: st.DrawFn) -> Fact:
     return given.circumstance(
-        draw(st.sampled_from(Guard)),
+        draw(st.sampled_from([Guard.ASYLUM_REQUEST_PENDING] * 4 + [*Guard])),
         ends=draw(st.booleans()),
         effective_at=draw(instants()),
         reference=draw(st.sampled_from(["procedure-1", "procedure-2"])),

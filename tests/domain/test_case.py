@@ -125,13 +125,20 @@ def test_a_correction_that_comes_before_what_it_corrects_still_holds() -> None:
 
 
 def test_an_interview_under_the_same_appointment_shows_it_was_not_missed() -> None:
-    held = interview(1, appointment_id="appointment-1", held_at=day(3))
-    assert standing([order(), miss(1), held], day(5)) == {}
+    came_a_day_early = interview(1, appointment_id="appointment-1", held_at=day(2))
+    assert standing([order(), miss(1), came_a_day_early], day(5)) == {}
+    for_another = interview(1, appointment_id="appointment-0", held_at=day(2))
+    assert standing([order(), miss(1), for_another], day(5)) != {}
 
 
 def test_an_interview_restarts_the_count_of_misses() -> None:
     facts = [order(), miss(1), miss(2), interview(held_at=day(12)), miss(3)]
     assert set(standing(facts, day(18))) == {"reinvite-after-first-miss"}
+
+
+def test_a_miss_at_the_very_instant_of_an_interview_does_not_count() -> None:
+    held = interview(held_at=miss(1).event.scheduled_at)  # type: ignore[union-attr]
+    assert standing([order(), held, miss(1)], day(5)) == {}
 
 
 def test_without_the_restart_every_miss_counts() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from uuid import uuid5
 
@@ -22,6 +22,7 @@ from streams.reference import Reference
 from tests.domain.given import (
     CASE_ID,
     LATER,
+    MOMENT,
     TERM_END,
     applied,
     case,
@@ -112,28 +113,42 @@ def _view(decision: Decision) -> object:
     )
 
 
-@forall(
-    histories(),
-    instants(200),
-    st.lists(st.floats(0.0001, 0.9999), min_size=1, max_size=4),
-    REFERENCES,
-)
+@forall(histories(), instants(200), st.lists(instants(400), max_size=8), REFERENCES)
 def test_nothing_changes_before_the_next_look(
-    facts: list[Fact], now: datetime, shares: list[float], under: Reference
+    facts: list[Fact], now: datetime, others: list[datetime], under: Reference
 ) -> None:
     decision = decide(facts, now, under=under)
     check = decision.next_check
-    end = check or now + timedelta(days=2_000)
-    assert end > now
-    inside = [now + (end - now) * share for share in shares]
-    for instant in (*inside, end - timedelta(microseconds=1)):
-        if now < instant < end:
+    if check is not None:
+        assert check > now
+        others = [*others, check - MOMENT]
+        after = decide(facts, check, under=under).next_check
+        assert after is None or after > check
+    for instant in others:
+        if now < instant and (check is None or instant < check):
             then = decide(facts, instant, under=under)
             assert _view(then) == _view(decision)
             assert then.next_check == check
-    if check is not None:
-        after = decide(facts, check, under=under).next_check
-        assert after is None or after > check
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_guard_that_is_to_change_is_looked_at_then(ends: bool) -> None:
+    begins = circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(4))
+    change = circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=ends, effective_at=day(14))
+    facts = [order(), miss(1), *([begins] if ends else []), change]
+    held_back = decide(facts, day(5))
+    assert bool(held_back.blocked) is ends
+    assert held_back.next_check == day(14)
+    assert bool(decide(facts, day(14)).blocked) is not ends
+
+
+def test_a_term_that_holds_something_back_is_looked_at_when_it_ends() -> None:
+    facts = [order(departure_term_days=0), miss(1), miss(2), miss(3)]
+    waiting = decide(facts, day(18))
+    assert [held.rule.id for held in waiting.blocked] == ["review-after-third-miss"]
+    assert waiting.next_check is not None
+    assert waiting.next_check <= TERM_END
+    assert decide(facts, TERM_END - MOMENT).next_check == TERM_END
 
 
 def test_the_first_look_routes_and_raises() -> None:

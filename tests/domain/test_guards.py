@@ -129,6 +129,16 @@ def read(guard: Guard, facts: list[Fact], now: datetime) -> Reading:
             LATER,
             CLEAR,
         ),
+        (
+            MEDICAL,
+            [
+                order(),
+                circumstance(MEDICAL),
+                interview(held_at=day(20), vulnerability_reviewed=True),
+            ],
+            LATER,
+            CLEAR,
+        ),
     ],
 )
 def test_a_guard_read_from_the_case(

@@ -16,6 +16,7 @@ from streams.domain.routing import Route, route
 from tests.domain.given import BRUSSELS, FAMILY, LATER, NOTIFIED, order, ref
 
 BEFORE_2025 = datetime(2024, 12, 31, 23, 59, tzinfo=BRUSSELS)
+BEFORE_ANY_OFFICE = datetime(2021, 6, 1, 9, tzinfo=BRUSSELS)
 IN_2025 = datetime(2025, 1, 1, 0, 0, tzinfo=BRUSSELS)
 CHARLEROI = """
 [[office]]
@@ -88,6 +89,13 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
             "residence 4700, German-speaking",
         ),
         (
+            {"residence_postcode": "4700", "notified_at": BEFORE_ANY_OFFICE},
+            "bruxelles",
+            Track.TRIAGE,
+            "triage",
+            "no_office_open: residence 4700 in BE-WLG",
+        ),
+        (
             {"residence_postcode": None, "interception_postcode": "2000", "lodging": Lodging.NONE},
             "antwerpen",
             Track.INDIVIDUAL,
@@ -123,7 +131,7 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
             "no_postcode",
         ),
         (
-            {"notified_at": datetime(2021, 6, 1, 9, tzinfo=BRUSSELS)},  # before any office
+            {"notified_at": BEFORE_ANY_OFFICE},
             "bruxelles",
             Track.TRIAGE,
             "triage",

@@ -71,6 +71,7 @@ def test_while_the_database_is_away_nothing_is_lost_or_set_aside(stage: Stage) -
     stage.postgres.stop()
     stage.publish(item.record for item in planned[third : 2 * third])
     until(lambda: worker.probe("readyz")[0] == 503, 30, "not ready")
+    assert worker.probe("readyz")[1]["database_away"] is True
     assert worker.probe("livez")[0] == 200, "waiting for a dead database is alive"
     stage.postgres.start()
     until(worker.ready, 30, "ready again")
@@ -99,7 +100,9 @@ def test_while_the_broker_is_away_nothing_is_lost_or_set_aside(
     stage.publish(item.record for item in planned[:half])
     until(lambda: stage.in_log() > 50, 30, "some batches in")
 
-    kafka_node.restart()
+    kafka_node.stop()
+    until(lambda: worker.probe("readyz")[0] == 503, 30, "not ready")
+    kafka_node.start()
 
     stage.publish(item.record for item in planned[half:])
     stage.drain()
