@@ -12,11 +12,11 @@ from collections.abc import Callable
 import structlog
 
 from streams import casework
-from streams.intake import Clock, count_outcomes
 from streams.metrics import Metrics
 from streams.reference import Reference
 from streams.settings import Loops
 from streams.store import cases
+from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
 
@@ -69,7 +69,7 @@ class Deadlines:
             effects = await casework.reconsider(conn, {}, [c for c, _ in due], self._reference, now)
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
-        count_outcomes(self._metrics, effects.outcomes)
+        self._metrics.announced(effects.outcomes)
         self._committed()
         return len(due)
 

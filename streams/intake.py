@@ -15,7 +15,7 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +26,14 @@ import structlog
 
 from schemas.codec import Decoded, decode
 from schemas.envelope import Headers, Reason, Rejected, cases_named
-from schemas.outcomes import CaseRouted, EscalationRaised, Outcome
+from schemas.outcomes import Outcome
 from streams import casework
 from streams.domain.case import Fact
 from streams.metrics import Metrics
 from streams.reference import Reference
 from streams.settings import Intake as Limits
 from streams.store import dead_letters, events
+from streams.store.clock import Clock
 from streams.store.dead_letters import Letter
 from streams.store.errors import is_transient
 from streams.store.events import Position
@@ -40,7 +41,6 @@ from streams.store.pool import Connection, Pool
 
 log = structlog.get_logger(__name__)
 
-Clock = Callable[[Connection], Awaitable[datetime]]
 _PROJECT: Final = Path(__file__).parent
 
 
@@ -211,7 +211,7 @@ class Intake:
         m.batch_seconds.observe(seconds)
         m.batch_records.observe(records)
         m.last_batch.set_to_current_time()
-        count_outcomes(m, tally.outcomes)
+        m.announced(tally.outcomes)
 
 
 async def apply(
@@ -262,16 +262,6 @@ async def apply(
     named = {case_id for letter in letters for case_id in letter.case_ids}
     effects = await casework.reconsider(conn, new, named, reference, now)
     return Tally(verdicts, Counter(str(item.reason) for item in malformed), effects.outcomes)
-
-
-def count_outcomes(metrics: Metrics, outcomes: Sequence[Outcome]) -> None:
-    """Count what was announced, after its commit."""
-    for outcome in outcomes:
-        if isinstance(outcome, CaseRouted):
-            metrics.routings.labels(outcome.office_id, outcome.track).inc()
-        else:
-            kind = "raised" if isinstance(outcome, EscalationRaised) else "withdrawn"
-            metrics.escalations.labels(kind, outcome.rule_id, str(outcome.level)).inc()
 
 
 def _letter(item: Malformed) -> Letter:

@@ -4,7 +4,11 @@ person, counsellor or municipality ever becomes a label.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from schemas.outcomes import CaseRouted, Outcome
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _LATENESS = (0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400)
@@ -111,3 +115,12 @@ class Metrics:
             ["policy", "directory"],
             registry=r,
         )
+
+    def announced(self, outcomes: Iterable[Outcome]) -> None:
+        """Count what was announced; call it after the commit."""
+        for outcome in outcomes:
+            if isinstance(outcome, CaseRouted):
+                self.routings.labels(outcome.office_id, outcome.track).inc()
+            else:
+                labels = (outcome.kind, outcome.rule_id, str(outcome.level))
+                self.escalations.labels(*labels).inc()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from streams.intake import Clock
 from streams.metrics import Metrics
 from streams.store import cases, dead_letters, outbox
+from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
 

@@ -10,14 +10,13 @@ Errors::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
 from streams import casework
 from streams.intake import Accepted, Record, Tally, apply, judge
 from streams.reference import Reference
 from streams.store import dead_letters
+from streams.store.clock import Clock
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 
@@ -42,7 +41,7 @@ async def replay(
     pool: Pool,
     dead_letter_id: int,
     reference: Reference,
-    clock: Callable[[Connection], Awaitable[datetime]],
+    clock: Clock,
     note: str,
 ) -> Tally:
     """Take a dead letter through intake again; resolve it when it is applied or a duplicate.
@@ -81,7 +80,7 @@ async def discard(
     pool: Pool,
     dead_letter_id: int,
     reference: Reference,
-    clock: Callable[[Connection], Awaitable[datetime]],
+    clock: Clock,
     note: str,
 ) -> None:
     """Close a dead letter without applying it, and let its cases be decided again.

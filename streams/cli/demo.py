@@ -11,7 +11,8 @@ from types import FrameType
 import click
 
 from streams.cli.output import as_json, console, emit
-from streams.cli.show import Plan, Show, findings, render
+from streams.cli.show import Plan, Show
+from streams.cli.summary import findings, render
 from streams.domain.policy import LANGUAGES
 
 _HOME = Path(".run")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from streams.store.pool import Connection
+
+Clock = Callable[[Connection], Awaitable[datetime]]
+"""Where the present instant comes from; handed in, so that a test can set it."""
 
 
 async def now(conn: Connection) -> datetime:

@@ -19,6 +19,7 @@ from tests.domain.given import (
     LATER,
     MOMENT,
     TERM_END,
+    appointment,
     blocking,
     circumstance,
     day,
@@ -169,6 +170,7 @@ def test_a_moment_early_it_does_not_stand_and_is_looked_at_when_it_does(row: Row
         ("review-after-refusal", [order(lodging=Lodging.DETAINED), REFUSED]),
         ("silence", [order(lodging=Lodging.DETAINED)]),
         ("silence", [order(), miss(1, scheduled_at=day(60))]),
+        ("silence", [order(first_appointment=appointment(day(40)))]),
         ("address-check-referral", [order(), miss(1), miss(2)]),
         ("address-check-referral", [order(), interview(held_at=day(1)), *THREE]),
         ("address-check-referral", [order(lodging=Lodging.RECEPTION), *THREE]),
@@ -302,6 +304,15 @@ def test_evidence_names_the_nearest_harsher_rule_and_why_it_does_not_stand(
     assert found is not None
     assert (found.rule_id, found.level) == (name, level)
     assert found.because[0].startswith(because)
+
+
+def test_a_harsher_rule_that_stands_as_well_is_not_the_nearest_that_does_not() -> None:
+    stands = standing([order(), *THREE], LATER)
+    assert {"silence", "review-after-third-miss"} < set(stands)
+    nearest = stands["silence"].evidence.nearest
+    assert nearest is not None
+    assert nearest.rule_id == "review-after-refusal"
+    assert nearest.because
 
 
 def test_nothing_is_harsher_than_the_last_step() -> None:
