@@ -110,11 +110,12 @@ def read(
         raise Rejected(Reason.ENVELOPE, "content type is neither JSON nor CloudEvents JSON")
     if str(attributes.get("datacontenttype") or JSON).split(";")[0].strip().lower() != JSON:
         raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
+    if "specversion" not in attributes:  # the model has a default, for writing only
+        raise Rejected(Reason.ENVELOPE, "specversion: missing", _subject(attributes))
     try:
         envelope = Envelope.model_validate_json(canonical(attributes))
     except ValidationError as error:
-        subject = next(iter(_well_formed(attributes.get("subject"))), None)
-        raise Rejected(Reason.ENVELOPE, summary(error), subject) from None
+        raise Rejected(Reason.ENVELOPE, summary(error), _subject(attributes)) from None
     if key != envelope.subject.encode():
         detail = "the record's key is not the event's subject"
         raise Rejected(Reason.WRONG_KEY, detail, envelope.subject)
@@ -160,6 +161,10 @@ def cases_named(key: bytes | None, headers: Headers, subject: str | None = None)
     raw = [key, *(value for name, value in headers if name == "ce_subject")]
     texts = [(candidate or b"").decode(errors="replace") for candidate in raw]
     return tuple(sorted({found for text in (*texts, subject) for found in _well_formed(text)}))
+
+
+def _subject(attributes: Mapping[str, Any]) -> str | None:
+    return next(iter(_well_formed(attributes.get("subject"))), None)
 
 
 def _well_formed(candidate: object) -> list[str]:
