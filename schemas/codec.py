@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -22,10 +22,11 @@ from schemas.envelope import (
     summary,
     write,
 )
-from schemas.events import EVENT_TYPES, Event
+from schemas.events import EVENT_TYPES, AppointmentMissed, Event, InterviewCompleted
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
+_CLOCK_SKEW: Final = timedelta(hours=1)
 _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 
 
@@ -70,6 +71,9 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     except ValidationError as error:
         raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
     time = envelope.time.astimezone(UTC)
+    happened = _happened(event)
+    if happened is not None and happened > time + _CLOCK_SKEW:
+        raise Rejected(Reason.SCHEMA, "it was reported before it happened", case_id)
     return Decoded(
         event_id=envelope.id,
         case_id=envelope.subject,
@@ -80,6 +84,15 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
         digest=digest(envelope.type, envelope.subject, time, payload),
         event=event,
     )
+
+
+def _happened(event: Event) -> datetime | None:
+    """Return when a fact of the past happened; a miss reported ahead of its hour is no miss."""
+    if isinstance(event, AppointmentMissed):
+        return event.scheduled_at
+    if isinstance(event, InterviewCompleted):
+        return event.held_at
+    return None
 
 
 def digest(type_: str, case_id: str, time: datetime, payload: bytes) -> bytes:

@@ -57,10 +57,16 @@ class GuardState(StrEnum):
 class RouteRef(Message):
     """Where a case was before."""
 
+    order_id: Reference
+    """The order it was routed on."""
     office_id: OfficeId
     """Office or special queue."""
     track: Track
     """Team."""
+    language: Language
+    """Language of the contact."""
+    interpreter_language: LanguageTag | None
+    """Language for an interpreter, when one is needed."""
     rule_id: str
     """Rule that had decided."""
 
@@ -204,6 +210,7 @@ class WithdrawalReason(StrEnum):
     GUARD = "guard"
     OPEN_DEAD_LETTER = "open_dead_letter"
     ORDER_SUPERSEDED = "order_superseded"
+    REROUTED = "rerouted"
     POLICY_CHANGED = "policy_changed"
 
 

@@ -21,6 +21,7 @@ from schemas.outcomes import (
     RouteRef,
     Track,
 )
+from schemas.types import Language
 from streams.domain.case import Fact, fold
 from streams.domain.decide import Announced, Decision, Message, decide
 from streams.reference import Reference
@@ -97,7 +98,7 @@ async def reconsider(
                 status=decision.status,
                 office_id=where.office_id if where else None,
                 track=where.track if where else None,
-                route=orjson.dumps(where),
+                route=_route(decision),
                 routings=decision.routings,
                 level=decision.level,
                 blocked=_blocked(decision),
@@ -141,7 +142,30 @@ def _route_ref(route: Mapping[str, Any] | None) -> RouteRef | None:
     if route is None:
         return None
     return RouteRef(
-        office_id=route["office_id"], track=Track(route["track"]), rule_id=route["rule_id"]
+        order_id=route["order_id"],
+        office_id=route["office_id"],
+        track=Track(route["track"]),
+        language=Language(route["language"]),
+        interpreter_language=route["interpreter_language"],
+        rule_id=route["rule_id"],
+    )
+
+
+def _route(decision: Decision) -> bytes:
+    where = decision.route
+    if where is None:
+        return b"null"
+    return orjson.dumps(
+        {
+            "order_id": decision.order_id,
+            "office_id": where.office_id,
+            "track": where.track,
+            "language": where.language,
+            "interpreter_language": where.interpreter_language,
+            "rule_id": where.rule_id,
+            "reason": where.reason,
+            "as_of": where.as_of,
+        }
     )
 
 

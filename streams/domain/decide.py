@@ -43,6 +43,7 @@ class Standing:
     level: int
     order_id: str
     office_id: str
+    track: str
     policy_digest: str
 
 
@@ -111,6 +112,13 @@ def decide(
     for escalation_id in sorted(standing.keys() - wanted.keys()):
         reason, because = _why(standing[escalation_id], announced, situation, judge, judgement)
         messages.append(_withdraw(case, standing[escalation_id], reason, because, now))
+    for escalation_id in sorted(standing.keys() & wanted.keys()):
+        # What one office was asked, another does not know: it is asked anew.
+        held = standing[escalation_id]
+        if (held.office_id, held.track) != (where.office_id, where.track):
+            because = (f"to {where.office_id} ({where.track})",)
+            messages.append(_withdraw(case, held, WithdrawalReason.REROUTED, because, now))
+            del standing[escalation_id]
     for escalation_id in sorted(wanted.keys() - standing.keys()):
         proposal = wanted[escalation_id]
         used = announced.rounds.get(escalation_id, 0)
@@ -154,10 +162,16 @@ def _routed(
     directory: Directory,
 ) -> tuple[list[Message], int]:
     previous = announced.route
-    if previous is not None and (previous.office_id, previous.track) == (
-        where.office_id,
-        where.track,
-    ):
+    told = RouteRef(
+        order_id=situation.order.order_id,
+        office_id=where.office_id,
+        track=where.track,
+        language=where.language,
+        interpreter_language=where.interpreter_language,
+        rule_id=where.rule_id,
+    )
+    # Another rule that leads to the same office tells nobody anything new.
+    if previous is not None and previous.model_copy(update={"rule_id": told.rule_id}) == told:
         return [], announced.routings
     count = announced.routings + 1
     outcome = CaseRouted(

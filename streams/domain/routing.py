@@ -4,14 +4,15 @@ The order of the rules: detained; return house or open return place; then the pl
 else interception - and on it: German-speaking postcode, office of the province, fallback of the
 province; last, manual triage. A family with minors goes to the family coach of the office so found.
 
-Province and office are read on the day the order was notified. When that office has closed since,
-the case is read again on the present day: visibly, as another route.
+Province and office are read on the day the order was notified. When no office was open then, or
+the one that was has closed since, they are read on the present day: visibly, as another route.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from schemas.events import HouseholdKind, OqtIssued
 from schemas.outcomes import Track
@@ -32,6 +33,9 @@ class Route:
     reason: str
     as_of: datetime
     until: datetime | None = None
+
+
+_NO_OFFICE: Final = "no_office_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,13 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
     day, as_of = calendar.local_date(order.notified_at), order.notified_at
     place = _locate(order, directory, day)
     today = calendar.local_date(now)
-    until = date.max if place.office is None else place.office.span.until
-    if place.office is not None and place.office.span.until <= today:
-        closed = place.office.id
-        day, as_of = today, calendar.start_of(today)
-        place = _locate(order, directory, day)
-        place = _Place(place.office, place.rule_id, f"{place.reason}; {closed} has closed")
+    until = directory.next_change(day) if place.office is None else place.office.span.until
+    if today > day and (until <= today or place.reason.startswith(_NO_OFFICE)):
+        was = f"{place.office.id} has closed" if place.office else "none was open when notified"
+        again = _locate(order, directory, today)
+        if again.office is not None or place.office is not None:
+            place = _Place(again.office, again.rule_id, f"{again.reason}; {was}")
+            as_of = calendar.start_of(today)
         until = directory.next_change(today)
     office = place.office
     look_again = None if until == date.max else calendar.start_of(until)
@@ -110,7 +115,7 @@ def _locate(order: OqtIssued, directory: Directory, day: date) -> _Place:
         if found is not None:
             rule = rule_id if residence else f"interception-{rule_id}"
             return _Place(found, rule, f"{source} {code} in {province}")
-    return _Place(None, "triage", f"no_office_open: {source} {code} in {province}")
+    return _Place(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
 
 
 def _language(order: OqtIssued, directory: Directory) -> Language:

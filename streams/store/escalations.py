@@ -29,7 +29,8 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
         """
         SELECT DISTINCT ON (escalation_id)
                case_id, withdrawn_at IS NULL AS stands,
-               escalation_id, round, rule_id, level, order_id, office_id, policy_digest
+               escalation_id, round, rule_id, level, order_id, office_id, track,
+               policy_digest
         FROM escalation WHERE case_id = any($1::text[])
         ORDER BY escalation_id, round DESC
         """,

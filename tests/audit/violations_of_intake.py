@@ -14,7 +14,7 @@ from tests.audit.world import ALPHA, BETA, World
 
 @breaks("log", "offsets")
 def a_good_record_is_committed_and_lost(world: World) -> None:
-    world.tell(ALPHA, say.miss(days_ago=1), apply=False)
+    world.tell(ALPHA, say.miss(days_ago=6), apply=False)
 
 
 @breaks("log", "offsets")
@@ -60,7 +60,7 @@ def a_stored_payload_was_altered(world: World) -> None:
 
 @breaks("log")
 def a_good_record_is_set_aside(world: World) -> None:
-    _, place = world.tell(ALPHA, say.miss(days_ago=1), apply=False)
+    _, place = world.tell(ALPHA, say.miss(days_ago=6), apply=False)
     world.set_aside(place, "schema")
 
 
@@ -73,7 +73,7 @@ def a_duplicate_is_set_aside_as_a_reused_id(world: World) -> None:
 
 @breaks("log")
 def a_dead_letter_is_called_replayed_and_is_not_in_the_log(world: World) -> None:
-    _, place = world.tell(ALPHA, say.miss(days_ago=1), apply=False)
+    _, place = world.tell(ALPHA, say.miss(days_ago=6), apply=False)
     world.set_aside(place, "bug", resolution="replayed")
 
 

@@ -178,9 +178,7 @@ def applied(announced: Announced, decision: Decision) -> Announced:
     rounds = dict(announced.rounds)
     for outcome in outcomes(decision):
         if isinstance(outcome, CaseRouted):
-            route = RouteRef(
-                office_id=outcome.office_id, track=outcome.track, rule_id=outcome.rule_id
-            )
+            route = RouteRef(**{name: getattr(outcome, name) for name in RouteRef.model_fields})
         elif isinstance(outcome, EscalationWithdrawn):
             del standing[UUID(outcome.escalation_id)]
         else:
@@ -191,6 +189,7 @@ def applied(announced: Announced, decision: Decision) -> Announced:
                 outcome.level,
                 outcome.order_id,
                 outcome.office_id,
+                outcome.track,
                 outcome.policy_digest,
             )
             standing[found.escalation_id] = found

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from schemas.events import Conclusion, Delivery, Lodging, Review
 from schemas.outcomes import CaseRouted, EscalationRaised, EscalationWithdrawn, WithdrawalReason
-from schemas.types import Guard
+from schemas.types import Guard, Language
 from streams.domain import directory as directories
 from streams.domain import policy as policies
 from streams.domain.case import Fact
 from streams.domain.decide import NAMESPACE, Announced, Decision
 from streams.reference import Reference
+from tests.domain import given
 from tests.domain.given import (
     CASE_ID,
     LATER,
@@ -380,3 +381,36 @@ def test_a_detained_person_is_routed_and_never_escalated() -> None:
     ]
     assert raised(decision) == {}
     assert case(*facts).facts
+
+
+def test_a_correction_of_the_language_is_announced_though_the_office_stays() -> None:
+    first = given.decide([given.order(residence_postcode="1000")], given.day(1))
+    known = given.applied(Announced(), first)
+
+    corrected = given.order(
+        residence_postcode="1000", language=Language.FR, said=given.day(1, hour=10)
+    )
+    again = given.routed(given.decide([corrected], given.day(2), known))
+
+    assert again is not None
+    assert again.previous is not None
+    assert (again.previous.language, again.language) == (Language.NL, Language.FR)
+    assert again.office_id == again.previous.office_id
+
+
+def test_what_stands_follows_the_case_to_its_new_office() -> None:
+    facts = [given.order(), given.miss(1)]
+    known = given.applied(Announced(), given.decide(facts, given.day(10)))
+
+    moved = given.order(residence_postcode="4000", said=given.day(9))
+    decision = given.decide([*facts, moved], given.day(10), known)
+
+    routed = given.routed(decision)
+    assert routed is not None
+    assert routed.previous is not None
+    assert (routed.previous.office_id, routed.office_id) == ("gent", "liege")
+    gone = given.withdrawn(decision)["reinvite-after-first-miss"]
+    asked = given.raised(decision)["reinvite-after-first-miss"]
+    assert (gone.office_id, gone.reason) == ("gent", WithdrawalReason.REROUTED)
+    assert (asked.office_id, asked.round) == ("liege", gone.round + 1)
+    assert asked.escalation_id == gone.escalation_id

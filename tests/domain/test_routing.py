@@ -90,10 +90,10 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
         ),
         (
             {"residence_postcode": "4700", "notified_at": BEFORE_ANY_OFFICE},
-            "bruxelles",
-            Track.TRIAGE,
-            "triage",
-            "no_office_open: residence 4700 in BE-WLG",
+            "liege",
+            Track.INDIVIDUAL,
+            "german-speaking",
+            "residence 4700, German-speaking; none was open when notified",
         ),
         (
             {"residence_postcode": None, "interception_postcode": "2000", "lodging": Lodging.NONE},
@@ -132,10 +132,10 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
         ),
         (
             {"notified_at": BEFORE_ANY_OFFICE},
-            "bruxelles",
-            Track.TRIAGE,
-            "triage",
-            "no_office_open: residence 9000 in BE-VOV",
+            "gent",
+            Track.INDIVIDUAL,
+            "province",
+            "residence 9000 in BE-VOV; none was open when notified",
         ),
     ],
 )
@@ -145,7 +145,10 @@ def test_the_rule_that_decided_is_recorded(
     found = routed(**changed)
     assert (found.office_id, found.track, found.rule_id) == (office, track, rule)
     assert found.reason == reason
-    assert found.as_of == changed.get("notified_at", NOTIFIED)
+    reread = "none was open" in reason
+    assert found.as_of == (
+        LATER.replace(hour=0) if reread else changed.get("notified_at", NOTIFIED)
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,3 +317,10 @@ def test_every_office_and_team_has_a_name_to_read() -> None:
     named = [*directory.offices, *(team.office_id for team in directory.teams.values())]
     for office in named:
         assert all(directory.name(office, language) for language in ("fr", "nl", "de", "en"))
+
+
+def test_before_any_office_is_open_a_case_waits_in_triage_and_is_looked_at_again() -> None:
+    waiting = routed(BEFORE_ANY_OFFICE, notified_at=BEFORE_ANY_OFFICE)
+
+    assert (waiting.office_id, waiting.track) == ("bruxelles", Track.TRIAGE)
+    assert waiting.reason == "no_office_open: residence 9000 in BE-VOV"
