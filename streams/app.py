@@ -108,11 +108,11 @@ class Parts:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                self.metrics.intake_retrying.set(1)
+                self.metrics.database_away.set(1)
                 log.warning("database_away", error=type(error).__name__)
                 await asyncio.sleep(1)
             else:
-                self.metrics.intake_retrying.set(0)
+                self.metrics.database_away.set(0)
                 self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
                 if stale:
                     log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)

@@ -23,6 +23,7 @@ class Publisher:
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,
+                "log_level": 2,  # failures are raised; its own lines would say them twice
                 "message.max.bytes": 4_000_000,
                 "partitioner": "murmur2_random",  # as Java and Faust producers place keys
             }

@@ -42,7 +42,13 @@ def ensure(kafka: Kafka) -> list[TopicState]:
     Raises:
         TopicsError: the brokers can't be reached, or refuse.
     """
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "socket.timeout.ms": 10_000})
+    admin = AdminClient(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "socket.timeout.ms": 10_000,
+            "log_level": 2,
+        }
+    )
     try:
         present = admin.list_topics(timeout=15).topics
         missing = [name for name in RETENTION_MS if name not in present]

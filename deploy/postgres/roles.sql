@@ -32,10 +32,9 @@ GRANT USAGE ON SCHEMA public TO icam_worker, icam_operator, icam_auditor;
 -- Takes away privileges on single columns too.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM icam_worker, icam_operator, icam_auditor;
 
--- Everyone of them reads everything: `icam case`, `icam escalations` and `icam dead-letters list`.
-GRANT SELECT ON
-    case_event, case_projection, escalation, outbox, dead_letter, reference_table
-    TO icam_worker, icam_operator, icam_auditor;
+-- Each of them reads everything, the notes of the migrations included: `icam doctor`, `icam case`,
+-- `icam escalations`, `icam dead-letters list`.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO icam_worker, icam_operator, icam_auditor;
 
 -- `icam worker`. What was recorded stays as it was recorded: of a ledger entry only its end can be
 -- written, of an announcement only that it went out, of a dead letter only that it is resolved.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import to_json
 
 from schemas.events import (
+    EVENT_TYPES,
     AppointmentMissed,
     CircumstanceChanged,
     InterviewCompleted,
@@ -49,21 +50,20 @@ class _Circumstance(_Stored):
 
 _Any = Annotated[_Order | _Miss | _Interview | _Circumstance, Field(discriminator="type")]
 _FACTS: Final = TypeAdapter(list[_Any])
-_MODELS: Final[Mapping[type, Any]] = {
-    OqtIssued: _Order,
-    AppointmentMissed: _Miss,
-    InterviewCompleted: _Interview,
-    CircumstanceChanged: _Circumstance,
-}
+_TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 
 
 def dump(case: Case) -> bytes:
     """Return the facts of a case as a JSON array, sorted by key."""
-    return _FACTS.dump_json(
+    return to_json(
         [
-            _MODELS[type(fact.event)].model_construct(
-                key=key, time=fact.time, event_id=fact.event_id, data=fact.event
-            )
+            {
+                "key": key,
+                "time": fact.time,
+                "event_id": fact.event_id,
+                "type": _TYPE_OF[type(fact.event)],
+                "data": fact.event,
+            }
             for key, fact in sorted(case.facts.items())
         ]
     )

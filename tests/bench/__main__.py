@@ -120,9 +120,9 @@ class Bench:
 
     def latency(self, seconds: float) -> list[float]:
         """Publish 100 events a second beside a running worker; return cause to effect in ms."""
-        with self.worker(None) as (worker, _):
+        with self.worker(None) as (worker, url):
             worker.start()
-            until_idle(worker)
+            until_idle(url, self.events)
             begun, publisher = datetime.now(UTC), Publisher(self.servers)
             clock = time.monotonic()
             for number, record in enumerate(history(int(100 * seconds), seed=99)):
@@ -162,13 +162,17 @@ def work_done(conn: psycopg.Connection[Any]) -> str:
     return sha256(repr(rows).encode()).hexdigest()
 
 
-def until_idle(worker: WorkerProcess) -> None:
-    """Wait until a worker has caught up."""
-    still = 0
-    while still < 10:
-        behind = worker.probe("livez")[1].get("records_behind", 1)
-        still = still + 1 if behind == 0 else 0
-        time.sleep(0.2)
+def until_idle(url: str, events: int) -> None:
+    """Wait until a worker has taken in what was there and published what came of it."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        wanted = (events, 0)
+        found = None
+        while found != wanted:
+            time.sleep(0.5)
+            found = conn.execute(
+                "SELECT (SELECT count(*) FROM case_event),"
+                " (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
+            ).fetchone()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -239,4 +243,5 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-main()
+if __name__ == "__main__":
+    main()

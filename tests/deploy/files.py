@@ -1,0 +1,91 @@
+"""The files of a deployment, read as the tools that use them read them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from streams.settings import Settings
+
+TOP = Path(__file__).parents[2]
+COMPOSE = TOP / "docker-compose.yml"
+DOCKERFILE = TOP / "deploy" / "Dockerfile"
+PROMETHEUS = TOP / "deploy" / "prometheus"
+BOARDS = TOP / "deploy" / "grafana" / "boards"
+ROLES = TOP / "deploy" / "postgres" / "roles.sql"
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def compose() -> dict[str, Any]:
+    """Return the compose file as it is when nobody sets a variable."""
+    text = _VARIABLE.sub(lambda found: found[2] or "", COMPOSE.read_text())
+    loaded: dict[str, Any] = yaml.safe_load(text.replace("$$", "$"))
+    return loaded
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose()["services"]
+    return found
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """Return the services that run our own image."""
+    return {name: service for name, service in services().items() if "build" in service}
+
+
+def workers() -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in ours().items() if service["command"] == ["worker"]}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions and their arguments, continued lines joined."""
+    lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    pairs = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
+    return [(name, " ".join(rest.split())) for name, rest in pairs]
+
+
+def instruction(name: str) -> str:
+    """Return what the last instruction of that name says, which is the one that counts."""
+    return [rest for found, rest in instructions() if found == name][-1]
+
+
+def image_environment() -> dict[str, str]:
+    """Return the variables that the finished image sets."""
+    return dict(pair.split("=", 1) for pair in instruction("ENV").split())
+
+
+def variables() -> set[str]:
+    """Return the name of every environment variable that ``Settings`` takes."""
+    return {f"ICAM_{name}".upper() for name in _names(Settings)}
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from (f"{name}__{deeper}" for deeper in _names(inner))
+        else:
+            yield name
+
+
+def rules() -> list[dict[str, Any]]:
+    """Return the alerts."""
+    groups = read(PROMETHEUS / "rules" / "icam.yml")["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def boards() -> dict[str, dict[str, Any]]:
+    """Return the boards by file name."""
+    return {path.name: json.loads(path.read_text()) for path in sorted(BOARDS.glob("*.json"))}

@@ -1,0 +1,205 @@
+"""What the image would hold, checked without a container engine."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import metadata
+from pathlib import Path
+from shutil import copy2
+
+import pytest
+
+from .files import TOP, instruction, instructions, services, workers
+
+_CODE = ("schemas", "streams")
+
+
+def _admitted() -> set[str]:
+    """Return what .dockerignore lets into the build."""
+    lines = [
+        line
+        for line in (TOP / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    first, *rest = lines
+    assert first == "*", "nothing enters that is not named"
+    return {line.removeprefix("!") for line in rest if line.startswith("!")}
+
+
+def _copied() -> set[str]:
+    """Return what the Dockerfile copies from the checkout."""
+    sources = [rest.split()[:-1] for name, rest in instructions() if name == "COPY"]
+    return {source for line in sources if not line[0].startswith("--from") for source in line}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel as the image's build makes it: from what it copies, and from nothing else."""
+    context = tmp_path_factory.mktemp("context")
+    for name in _copied():
+        root = TOP / name
+        for path in [root] if root.is_file() else root.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                target = context / (path.relative_to(TOP) if root.is_dir() else path.name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                copy2(path, target)
+    (command,) = re.findall(r"pip (wheel [^&]*)", "\n".join(rest for _, rest in instructions()))
+    subprocess.run(
+        [sys.executable, "-m", "pip", *command.split(), "--quiet", "--no-index"],
+        cwd=context,
+        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        check=True,
+        timeout=120,
+    )
+    (made,) = (context / "dist").glob("*.whl")
+    return zipfile.ZipFile(made)
+
+
+def test_the_build_is_given_exactly_what_it_copies() -> None:
+    assert _admitted() == _copied()
+    assert [name for name in _copied() if not (TOP / name).exists()] == []
+
+
+def test_nothing_of_development_enters() -> None:
+    assert "requirements-dev" not in (TOP / "deploy" / "Dockerfile").read_text()
+    assert not any("dev" in name or "tests" in name for name in _admitted())
+
+
+def test_dependencies_are_installed_by_hash_and_the_package_without_any() -> None:
+    installs = re.findall(
+        r"pip (?:--python \S+ )?(?:install|wheel) [^&]*",
+        " && ".join(rest for name, rest in instructions() if name == "RUN"),
+    )
+
+    assert len(installs) == 4
+    for install in installs:
+        assert ("--require-hashes" in install) == ("--requirement" in install)
+        assert ("--no-deps" in install) != ("--require-hashes" in install)
+
+
+def test_the_build_tool_is_the_one_that_development_uses() -> None:
+    pins = (TOP / "deploy" / "requirements-build.txt").read_text().split("#")[0]
+
+    (pin,) = re.findall(r"^(\S+==\S+)", pins, re.MULTILINE)
+    development = (TOP / "requirements-dev.txt").read_text()
+    assert f"\n{pin} " in development, "pin it again: see the lock target of the Makefile"
+    hashes = re.findall(r"--hash=\S+", pins)
+    assert hashes
+    assert all(digest in development for digest in hashes)
+
+
+def test_every_file_that_the_code_reads_is_in_the_package(wheel: zipfile.ZipFile) -> None:
+    wanted = {
+        str(path.relative_to(TOP))
+        for folder in _CODE
+        for path in (TOP / folder).rglob("*")
+        if path.suffix in {".py", ".toml", ".sql"}
+    }
+
+    assert wanted - set(wheel.namelist()) == set()
+    assert {name for name in wheel.namelist() if name.startswith("tests")} == set()
+
+
+def test_the_package_brings_the_icam_command(wheel: zipfile.ZipFile) -> None:
+    (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+
+    assert b"icam = streams.cli:main" in wheel.read(points)
+    assert json.loads(instruction("ENTRYPOINT")) == ["icam"]
+    assert json.loads(instruction("CMD")) == ["worker"]
+
+
+def test_what_the_code_imports_is_installed_in_the_image() -> None:
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", (TOP / "requirements.txt").read_text(), re.M))
+    brings = metadata.packages_distributions()
+    imported = {
+        name for folder in _CODE for path in (TOP / folder).rglob("*.py") for name in _imports(path)
+    }
+    others = imported - set(_CODE) - set(sys.stdlib_module_names)
+
+    assert len(others) > 10
+    missing = {name for name in others if pinned.isdisjoint(_canonical(brings.get(name, ())))}
+    assert missing == set()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Return the top-level name of everything a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def _canonical(names: Iterable[str]) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def test_it_runs_as_a_number_that_is_not_root_and_can_write_its_directory() -> None:
+    user, group = instruction("USER").split(":")
+    made = " ".join(rest for name, rest in instructions() if name == "RUN")
+
+    assert int(user) > 0
+    assert int(group) > 0
+    assert f"--owner={user} --group={group} --mode=0700 /var/lib/icam" in made
+    names = [name for name, _ in instructions()]
+    assert names.index("USER") > max(n for n, name in enumerate(names) if name == "RUN")
+
+
+@contextmanager
+def _answering(status: dict[str, int]) -> Iterator[int]:
+    """An internal port that answers its probes as told, and everything else with 404."""
+
+    class Probes(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status.get(self.path, 404))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Probes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def _check(command: list[str], port: int) -> int:
+    """Run a health check as the container would, but at this port; return its exit code."""
+    python, *arguments = [part.replace("6066", str(port)) for part in command]
+    assert python == "python"
+    environment = {"ICAM_HTTP__PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, stderr=subprocess.DEVNULL, timeout=30
+    ).returncode
+
+
+def _image_check() -> list[str]:
+    command: list[str] = json.loads(instruction("HEALTHCHECK").split(" CMD ")[1])
+    return command
+
+
+def test_the_image_is_healthy_while_the_worker_is_alive() -> None:
+    with _answering({"/livez": 200, "/readyz": 503}) as port:
+        assert _check(_image_check(), port) == 0
+    with _answering({"/livez": 503, "/readyz": 200}) as port:
+        assert _check(_image_check(), port) == 1
+    assert _check(_image_check(), port) == 1, "nothing listens there any more"
+
+
+def test_compose_calls_a_worker_healthy_when_it_is_ready() -> None:
+    for name in workers():
+        kind, *command = services()[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        with _answering({"/livez": 503, "/readyz": 200}) as port:
+            assert _check(command, port) == 0
+        with _answering({"/livez": 200, "/readyz": 503}) as port:
+            assert _check(command, port) == 1

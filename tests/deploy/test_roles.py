@@ -1,0 +1,265 @@
+"""Each database role can do its work, and nothing that is not its work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+
+from schemas.envelope import Reason
+from streams import repair
+from streams.audit.auditor import judge
+from streams.intake import Malformed
+from streams.observe import refresh
+from streams.reference import Reference
+from streams.settings import Database
+from streams.store import cases, migrate, outbox, reference_tables
+from streams.store.pool import open_pool
+from tests.audit.memory import MemoryLog
+from tests.domain import given
+from tests.work.world import World
+
+from .files import ROLES
+
+WORKER, OPERATOR, AUDITOR = ALL = ("icam_worker", "icam_operator", "icam_auditor")
+TABLES = [
+    "case_event",
+    "case_projection",
+    "dead_letter",
+    "escalation",
+    "outbox",
+    "reference_table",
+]
+
+
+def _grant(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(ROLES.read_bytes())
+
+
+def _as(role: str, url: str) -> str:
+    return url.replace("//postgres@", f"//{role}@")
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """A database of the test's own, migrated, to which the roles were applied twice."""
+    _grant(database_url)
+    _grant(database_url)
+    return database_url
+
+
+@pytest.fixture
+def owner(url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        yield conn
+
+
+@contextmanager
+def _connected(role: str, url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(_as(role, url), autocommit=True) as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def _world(role: str, url: str, ref: Reference) -> AsyncIterator[World]:
+    pool = await open_pool(Database(url=_as(role, url)), "test")
+    try:
+        yield World(pool, ref)
+    finally:
+        pool.terminate()
+
+
+async def _start(world: World) -> None:
+    async with world.pool.acquire() as conn:
+        await reference_tables.record(conn, world.ref.policy, world.ref.directory)
+        await cases.mark_stale(conn, world.ref.digest, world.now)
+
+
+async def test_a_worker_does_all_of_its_work(url: str, ref: Reference) -> None:
+    async with _world(WORKER, url, ref) as world:
+        await _start(world)
+        await world.arrive(given.order(), given.miss(1))
+        assert await world.standing(), "routed, escalated"
+        await world.arrive(given.miss(1))
+        await world.take([world.record(given.miss(2), value=b"{")])
+        assert await world.standing() == [], "set aside, withdrawn"
+        bug = world.record(given.order(repeat_order=True), "case-0002")
+        await world.intake.apply([Malformed(bug, Reason.BUG, "ZeroDivisionError at x:1")])
+        await world.take([bug])
+        assert await world.rows("SELECT resolution FROM dead_letter ORDER BY 1") == [
+            ("replayed",),
+            (None,),
+        ]
+        async with world.pool.acquire() as conn:
+            assert await outbox.hold_relay_lock(conn)
+            waiting = await outbox.pending(conn, 100)
+            await outbox.mark_published(conn, [item.position for item in waiting])
+            await outbox.release_relay_lock(conn)
+            await cases.mark_stale(conn, "another policy", world.now)
+        assert await world.deadlines.sweep(100) == 2
+        await refresh(world.pool, world.clock, world.metrics)
+
+
+async def test_an_operator_works_dead_letters(url: str, ref: Reference) -> None:
+    async with _world(WORKER, url, ref) as worker:
+        await _start(worker)
+        await worker.arrive(given.order(), given.miss(1))
+        mended = worker.record(given.miss(2))
+        await worker.intake.apply([Malformed(mended, Reason.BUG, "ZeroDivisionError at x:1")])
+        order = given.order()
+        reused = type(order)(order.time, order.event_id, given.order(repeat_order=True).event)
+        await worker.take([worker.record(reused)])
+        await worker.take([worker.record(given.miss(3), value=b"{}")])
+
+    async with _world(OPERATOR, url, ref) as world:
+        again = (world.pool, 1, ref, world.clock, "mended, ticket 4711")
+        assert (await repair.replay(*again)).count("applied") == 1
+        for still_wrong in (2, 3):
+            with pytest.raises(repair.StillRejected):
+                await repair.replay(world.pool, still_wrong, ref, world.clock, "hoping")
+            await repair.discard(world.pool, still_wrong, ref, world.clock, "a test record")
+        assert await world.standing() == ["outreach-after-second-miss", "silence"]
+        assert await world.rows(
+            "SELECT resolution, attempts FROM dead_letter ORDER BY dead_letter_id"
+        ) == [("replayed", 1), ("discarded", 2), ("discarded", 2)]
+
+
+async def test_an_auditor_reads_everything(url: str, ref: Reference) -> None:
+    async with _world(WORKER, url, ref) as worker:
+        await _start(worker)
+        await worker.arrive(given.order(), given.miss(1))
+
+    report = judge(MemoryLog(), _as(AUDITOR, url), group="test")
+
+    compared = {check.name: check.compared for check in report.checks}
+    assert compared["fold"] == 1
+    assert compared["escalations"] > 0
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_every_role_sees_whether_the_tables_are_up_to_date(role: str, url: str) -> None:
+    assert migrate.pending(_as(role, url)) == []
+
+
+REFUSED = {
+    "forget an event": "DELETE FROM case_event",
+    "rewrite an event": "UPDATE case_event SET payload = '{}'",
+    "hold an event": "SELECT * FROM case_event FOR UPDATE",
+    "forget all events": "TRUNCATE case_event",
+    "forget a case": "DELETE FROM case_projection",
+    "forget an escalation": "DELETE FROM escalation",
+    "rewrite an escalation": "UPDATE escalation SET level = 5",
+    "forget an announcement": "DELETE FROM outbox",
+    "rewrite an announcement": "UPDATE outbox SET body = '{}'",
+    "forget a dead letter": "DELETE FROM dead_letter",
+    "rewrite a dead letter": "UPDATE dead_letter SET value = ''",
+    "rewrite a policy": "UPDATE reference_table SET body = ''",
+    "make a table": "CREATE TABLE more (n integer)",
+    "make a temporary table": "CREATE TEMPORARY TABLE more (n integer)",
+    "change a table": "ALTER TABLE case_event ADD more integer",
+    "drop a table": "DROP TABLE outbox",
+    "drop an index": "DROP INDEX case_event_by_case",
+    "make a function": "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "make a role": "CREATE ROLE more",
+    "run a program": "COPY outbox TO PROGRAM 'cat'",
+}
+
+
+@pytest.mark.parametrize("role", ALL)
+def test_nobody_may(role: str, url: str, owner: psycopg.Connection) -> None:
+    owner.execute("ALTER ROLE icam_auditor RESET default_transaction_read_only")
+    try:
+        with _connected(role, url) as conn:
+            for what, statement in REFUSED.items():
+                try:
+                    conn.execute(statement)
+                except InsufficientPrivilege:
+                    continue
+                pytest.fail(f"{role} may {what}")
+    finally:
+        _grant(url)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (OPERATOR, "UPDATE outbox SET published_at = now()"),
+        (OPERATOR, "INSERT INTO reference_table VALUES ('x', 'policy', 'x', 'x', now())"),
+        (WORKER, "UPDATE dead_letter SET reason = 'bug'"),
+        (WORKER, "UPDATE dead_letter SET attempts = 0"),
+    ],
+)
+def test_one_roles_work_is_not_the_others(role: str, statement: str, url: str) -> None:
+    with _connected(role, url) as conn, pytest.raises(InsufficientPrivilege):
+        conn.execute(statement.encode())
+
+
+def test_an_auditor_is_told_at_once_that_it_only_reads(url: str) -> None:
+    with _connected(AUDITOR, url) as conn, pytest.raises(ReadOnlySqlTransaction):
+        conn.execute("INSERT INTO case_projection (case_id) VALUES ('case-0001')")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_auditor_that_insists_still_only_reads(table: str, url: str) -> None:
+    with _connected(AUDITOR, url) as conn:
+        conn.execute("SET default_transaction_read_only = off")
+        with pytest.raises(InsufficientPrivilege):
+            conn.execute(sql.SQL("INSERT INTO {} DEFAULT VALUES").format(sql.Identifier(table)))
+
+
+def test_every_table_of_the_migrations_is_looked_at_here(owner: psycopg.Connection) -> None:
+    found = owner.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ '^_?yoyo'"
+    ).fetchall()
+
+    assert sorted(name for (name,) in found) == TABLES
+
+
+def test_applying_them_again_takes_away_what_was_granted_by_hand(
+    url: str, owner: psycopg.Connection
+) -> None:
+    owner.execute("GRANT DELETE, UPDATE (payload) ON case_event TO icam_worker, icam_auditor")
+
+    _grant(url)
+
+    with _connected(WORKER, url) as conn:
+        for statement in ("DELETE FROM case_event", "UPDATE case_event SET payload = '{}'"):
+            with pytest.raises(InsufficientPrivilege):
+                conn.execute(statement.encode())
+
+
+def test_a_password_once_set_is_kept(url: str, owner: psycopg.Connection) -> None:
+    owner.execute("ALTER ROLE icam_operator PASSWORD 'test-only'")
+    try:
+        _grant(url)
+        kept = owner.execute(
+            "SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'icam_operator'"
+        ).fetchone()
+    finally:
+        owner.execute("ALTER ROLE icam_operator PASSWORD NULL")
+
+    assert kept == (True,)
+
+
+def test_no_role_is_more_than_a_login(owner: psycopg.Connection) -> None:
+    found = owner.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND rolcanlogin AND NOT "
+        "(rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)",
+        [list(ALL)],
+    ).fetchall()
+
+    assert {name for (name,) in found} == set(ALL)
+
+
+def test_strangers_do_not_get_in(url: str, owner: psycopg.Connection) -> None:
+    owner.execute("CREATE ROLE stranger LOGIN")
+    try:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(_as("stranger", url))
+    finally:
+        owner.execute("DROP ROLE stranger")
