@@ -50,7 +50,7 @@ def ensure(kafka: Kafka) -> list[TopicState]:
         }
     )
     try:
-        present = admin.list_topics(timeout=15).topics
+        present = admin.list_topics(timeout=8).topics
         missing = [name for name in RETENTION_MS if name not in present]
         wanted = [
             NewTopic(

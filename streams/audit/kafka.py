@@ -27,7 +27,7 @@ _PASSING: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaErr
 class KafkaLog:
     """``Log`` over confluent-kafka, another client than the pipeline's. Use as a context."""
 
-    def __init__(self, bootstrap: str, patience: float = 30.0) -> None:
+    def __init__(self, bootstrap: str, patience: float = 10.0) -> None:
         self._bootstrap = bootstrap
         self._patience = patience
         self._consumer = self._open("icam-audit")

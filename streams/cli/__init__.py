@@ -14,6 +14,7 @@ import click
 import psycopg
 from pydantic import ValidationError
 
+from streams.audit.errors import AuditError
 from streams.cli import audit, database, dead_letters, demo, doctor, read, schemas, stream, worker
 from streams.domain.directory import DirectoryError
 from streams.domain.policy import PolicyError
@@ -34,7 +35,7 @@ class _Icam(click.Group):
             return super().invoke(ctx)
         except (RepairError, PolicyError, DirectoryError, EmbeddedError) as error:
             _fail(str(error), FOUND)
-        except (TopicsError, PublishError) as error:
+        except (TopicsError, PublishError, AuditError) as error:
             _fail(str(error), UNREACHABLE)
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

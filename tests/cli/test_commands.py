@@ -164,8 +164,13 @@ async def test_what_can_not_be_reached_is_said_in_one_line(icam: Icam, database_
         assert shown.stderr.startswith("icam: database: ")
         assert shown.stderr.count("\n") == 1
 
+    for command in (["audit"], ["topics"]):
+        shown = await icam(*command)
+        assert shown.exit_code == 3, "the brokers are away"
+        assert shown.stderr.startswith("icam: ")
+        assert shown.stderr.count("\n") == 1
     doctor = await icam("doctor")
-    assert doctor.exit_code == 3, "the brokers are away"
+    assert doctor.exit_code == 3
     assert "ICAM_KAFKA__BOOTSTRAP_SERVERS" in doctor.stdout
     assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
 
