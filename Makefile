@@ -61,6 +61,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(STAMP) ## pin every dependency again, with hashes and without index addresses
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --extra embedded --extra dev -c requirements.txt -o requirements-dev.txt requirements-build.in pyproject.toml
+	$(LOCK) -c requirements-dev.txt -o deploy/requirements-build.txt requirements-build.in
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .run .kafka

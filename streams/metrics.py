@@ -63,7 +63,7 @@ class Metrics:
         )
         self.publish_seconds = Histogram(
             "icam_publish_seconds",
-            "Time from the commit of a decision to its acknowledgement by the broker.",
+            "Time from handing an outbox entry to the broker to its acknowledgement.",
             buckets=_SECONDS,
             registry=r,
         )

@@ -59,7 +59,8 @@ class Relay:
 
     async def _session(self) -> None:
         async with self._pool.acquire() as conn:
-            while not await outbox.hold_relay_lock(conn):  # noqa: ASYNC110 - held elsewhere
+            while not await outbox.hold_relay_lock(conn):
+                self._metrics.relay_failing.set(0)  # another worker's relay has the work
                 await asyncio.sleep(_PAUSE)
             try:
                 await self._publish_all(conn)

@@ -15,7 +15,7 @@ from typing import Any
 from streams import casework
 from streams.intake import Accepted, Record, Tally, apply, judge
 from streams.reference import Reference
-from streams.store import dead_letters
+from streams.store import dead_letters, reference_tables
 from streams.store.clock import Clock
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
@@ -57,6 +57,7 @@ async def replay(
         position = Position(letter["topic"], letter["partition"], letter["offset"])
         record = Record(position, letter["key"], letter["value"], letter["headers"])
         item = judge(record)
+        await reference_tables.record(conn, reference.policy, reference.directory)
         if isinstance(item, Accepted):
             savepoint = conn.transaction()
             await savepoint.start()
@@ -90,6 +91,7 @@ async def discard(
     """
     async with pool.acquire() as conn, conn.transaction():
         letter = await _open_letter(conn, dead_letter_id)
+        await reference_tables.record(conn, reference.policy, reference.directory)
         await dead_letters.resolve(conn, dead_letter_id, "discarded", note)
         await casework.reconsider(conn, {}, letter["case_ids"], reference, await clock(conn))
 
