@@ -47,10 +47,10 @@ GRANT UPDATE (published_at) ON outbox TO icam_worker;
 GRANT UPDATE (resolved_at, resolution, resolved_note) ON dead_letter TO icam_worker;
 
 -- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one letter at a
--- time. A replay adds a dead letter and takes it back when the record is rejected again; publishing
--- what it decides, and naming new policies, is left to the workers.
+-- time. A replay adds a dead letter and takes it back when the record is rejected again, and keeps the
+-- policy it decides with; publishing what it decides is left to the workers.
 GRANT INSERT ON
-    case_event, case_projection, escalation, outbox, dead_letter
+    case_event, case_projection, escalation, outbox, dead_letter, reference_table
     TO icam_operator;
 GRANT UPDATE ON case_projection TO icam_operator;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;
