@@ -8,6 +8,7 @@ from itertools import count
 
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from streams import reference
 from streams.embedded import kafka as real_kafka
@@ -73,9 +74,15 @@ def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode |
 
 @pytest.fixture(scope="session")
 def kafka_servers(kafka_node: KafkaNode | None) -> str:
-    if kafka_node is None:
-        return os.environ["ICAM_KAFKA__BOOTSTRAP_SERVERS"]
-    return kafka_node.bootstrap_servers
+    if kafka_node is not None:
+        return kafka_node.bootstrap_servers
+    servers = os.environ["ICAM_KAFKA__BOOTSTRAP_SERVERS"]
+    admin = AdminClient({"bootstrap.servers": servers})
+    in_use = sorted(set(RETENTION_MS) & set(admin.list_topics(timeout=10).topics))
+    if in_use:
+        # The tests delete their topics; these may be somebody's.
+        pytest.fail(f"{servers} has {', '.join(in_use)}: name brokers without our topics")
+    return servers
 
 
 @pytest.fixture

@@ -36,7 +36,9 @@ class Stage:
         self._stack = ExitStack()
 
     def __enter__(self) -> Stage:
-        _fresh_topics(self.kafka)
+        _delete_topics(self.kafka)
+        topics.ensure(self.kafka)
+        self._stack.callback(_delete_topics, self.kafka)
         self._stack.enter_context(self.postgres)
         migrate.apply(self.postgres.url)
         return self
@@ -126,7 +128,7 @@ def until(true: Callable[[], bool], patience: float, what: str) -> None:
         time.sleep(0.1)
 
 
-def _fresh_topics(kafka: Kafka) -> None:
+def _delete_topics(kafka: Kafka) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     old = [name for name in topics.RETENTION_MS if name in admin.list_topics(timeout=10).topics]
     if old:
@@ -134,4 +136,3 @@ def _fresh_topics(kafka: Kafka) -> None:
             future.result(10)
         gone = set(old)
         until(lambda: not gone & {*admin.list_topics(timeout=10).topics}, 20, "old topics gone")
-    topics.ensure(kafka)
