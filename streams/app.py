@@ -98,13 +98,9 @@ class Parts:
 
     async def _reach_database(self) -> Pool:
         """Open the pool and note the reference data in use, waiting for as long as it takes."""
-        ref = self.reference
         while True:
             try:
-                pool = await open_pool(self._settings.database, self._settings.kafka.group)
-                async with pool.acquire() as conn, conn.transaction():
-                    await reference_tables.record(conn, ref.policy, ref.directory)
-                    stale = await cases.mark_stale(conn, ref.digest, await clock.now(conn))
+                pool = await self._prepare_database()
             except Exception as error:
                 if not is_transient(error):
                     raise
@@ -113,10 +109,24 @@ class Parts:
                 await asyncio.sleep(1)
             else:
                 self.metrics.database_away.set(0)
-                self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
-                if stale:
-                    log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
                 return pool
+
+    async def _prepare_database(self) -> Pool:
+        ref = self.reference
+        pool = await open_pool(self._settings.database, self._settings.kafka.group)
+        try:
+            async with pool.acquire() as conn:
+                await reference_tables.record(conn, ref.policy, ref.directory)
+                stale, now = 0, await clock.now(conn)
+                while marked := await cases.mark_stale(conn, ref.digest, now):
+                    stale += marked
+        except BaseException:
+            pool.terminate()
+            raise
+        self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
+        if stale:
+            log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
+        return pool
 
     def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a loop of ours; when it dies, the worker dies, rather than look alive without it."""

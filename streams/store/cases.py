@@ -135,16 +135,26 @@ async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, da
     return [(row["case_id"], row["next_check_at"]) for row in rows]
 
 
-async def mark_stale(conn: Connection, reference_digest: str, now: datetime) -> int:
-    """Make every case decided under other reference data due now; return how many there are."""
+async def mark_stale(
+    conn: Connection, reference_digest: str, now: datetime, limit: int = 10_000
+) -> int:
+    """Make cases decided under other reference data due now; return how many were marked.
+
+    At most ``limit`` at a time, in the order in which cases are locked everywhere: call it again
+    until it returns 0, each time in a transaction of its own.
+    """
     done: str = await conn.execute(
         """
         UPDATE case_projection SET next_check_at = $2
-        WHERE reference_digest IS DISTINCT FROM $1
-          AND (next_check_at IS NULL OR next_check_at > $2)
+        WHERE case_id IN (
+            SELECT case_id FROM case_projection
+            WHERE reference_digest IS DISTINCT FROM $1
+              AND (next_check_at IS NULL OR next_check_at > $2)
+            ORDER BY case_id LIMIT $3 FOR UPDATE)
         """,
         reference_digest,
         now,
+        limit,
     )
     return int(done.rsplit(" ", 1)[1])
 

@@ -87,8 +87,9 @@ async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
     changed = Reference(policy.load(stricter), world.ref.directory, world.ref.calendar)
     later = World(world.pool, changed, world.now + timedelta(seconds=1))
     async with world.pool.acquire() as conn:
-        assert await cases.mark_stale(conn, changed.digest, later.now) == 1
         assert await cases.mark_stale(conn, world.ref.digest, later.now) == 0
+        assert await cases.mark_stale(conn, changed.digest, later.now) == 1
+        assert await cases.mark_stale(conn, changed.digest, later.now) == 0, "marked already"
 
     await later.deadlines.sweep(100)
 
