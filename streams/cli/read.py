@@ -10,7 +10,7 @@ from schemas.outcomes import EscalationRaised
 from streams import reference
 from streams.cli.output import as_json, console, emit, table, with_connection
 from streams.domain.explain import explain
-from streams.domain.policy import LANGUAGES
+from streams.domain.rules import LANGUAGES
 from streams.reference import Reference
 from streams.settings import Settings
 from streams.store import cases, dead_letters

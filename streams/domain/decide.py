@@ -25,8 +25,8 @@ from streams.domain.case import Case
 from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory
 from streams.domain.judge import Blocked, Judge, Judgement, Proposal
-from streams.domain.policy import Policy
 from streams.domain.routing import Route, route
+from streams.domain.rules import Policy
 from streams.domain.situation import Situation
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")

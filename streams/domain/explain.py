@@ -9,7 +9,7 @@ from typing import Any
 from schemas.outcomes import EscalationRaised, GuardState
 from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory
-from streams.domain.policy import Policy
+from streams.domain.rules import Policy
 
 Words = Mapping[str, Any]
 

@@ -16,7 +16,7 @@ from streams.domain import guards
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import Moment, Reading
-from streams.domain.policy import Clock, Occasion, Policy, Rule
+from streams.domain.rules import Clock, Occasion, Policy, Rule
 from streams.domain.situation import Situation
 
 

@@ -11,25 +11,25 @@ Errors::
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from schemas.events import Conclusion, HouseholdKind, Lodging
-from schemas.outcomes import Action, FactCheck
+from schemas.outcomes import Action
 from schemas.types import Guard
 from streams.domain.guards import Terms
-from streams.domain.situation import Miss, Situation
-
-HIGHEST_LEVEL: Final = 5
-"""Level 6 of the ladder, a forced-return referral, is a human decision and no outcome of ours."""
-
-LANGUAGES: Final = ("fr", "nl", "de", "en")
-
-Value = int | str | bool | None
+from streams.domain.policy_lint import faults as faults_of
+from streams.domain.rules import (
+    FACTS,
+    OPERATORS,
+    Clock,
+    Condition,
+    Delay,
+    Occasion,
+    Policy,
+    Rule,
+)
 
 T = TypeVar("T")
 
@@ -40,121 +40,6 @@ class PolicyError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("mend the policy table: " + "; ".join(faults))
         self.faults = tuple(faults)
-
-
-class Occasion(StrEnum):
-    """What a rule is set off by; part of the escalation's identity."""
-
-    COUNTED_MISS = "counted_miss"
-    LAST_MISS = "last_miss"
-    LAST_INTERVIEW = "last_interview"
-    LAST_CONTACT = "last_contact"
-
-
-class Clock(StrEnum):
-    """An instant of the procedure from which time is counted."""
-
-    NOTIFIED = "notified"
-    TERM_END = "term_end"
-    LAST_CONTACT = "last_contact"
-    LAST_ATTEMPT = "last_attempt"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One cell of the table: a fact, an operator and what it is held against."""
-
-    fact: str
-    operator: str
-    operand: int | str | bool | frozenset[str]
-    value: Callable[[Situation], Value]
-
-    def holds(self, situation: Situation) -> bool:
-        """Whether the fact fits; a fact that is not known never does."""
-        return OPERATORS[self.operator](self.value(situation), self.operand)
-
-    def text(self, situation: Situation) -> str:
-        """Return the condition as a line of codes, with the value found."""
-        check = self.check(situation)
-        return f"{check.fact} is {check.found}, needs {check.test} {check.wanted}"
-
-    def check(self, situation: Situation) -> FactCheck:
-        """Return the condition as evidence, with the value found."""
-        operand = self.operand
-        wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else _code(operand)
-        found = _code(self.value(situation))
-        return FactCheck(fact=self.fact, found=found, test=self.operator, wanted=wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """A clock and the working days that must have passed since."""
-
-    clock: Clock
-    working_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the table. Within a group the highest rule that is not blocked stands."""
-
-    id: str
-    group: str
-    level: int
-    action: Action
-    occasion: Occasion
-    nth: int
-    when: tuple[Condition, ...]
-    after: tuple[Delay, ...]
-    waives: Mapping[Guard, str]
-    heeds: tuple[Guard, ...]
-    text: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A whole rule table. ``digest`` is the SHA-256 of its text, hexadecimal."""
-
-    version: str
-    valid_from: date
-    digest: str
-    body: str
-    terms: Terms
-    interview_restarts_count: bool
-    rules: tuple[Rule, ...]
-    contest: Mapping[str, str]
-
-    def rule(self, rule_id: str) -> Rule | None:
-        """Return a rule by id."""
-        return next((rule for rule in self.rules if rule.id == rule_id), None)
-
-
-FACTS: Final[Mapping[str, Callable[[Situation], Value]]] = {
-    "counted_misses": lambda s: len(s.counted),
-    "last_miss": lambda s: s.missed[-1].reading if s.missed else None,
-    "interviews_held": lambda s: len(s.held),
-    "last_conclusion": lambda s: s.held[-1].event.conclusion if s.held else None,
-    "lodging": lambda s: s.order.lodging,
-    "household": lambda s: s.order.household.kind,
-    "residence_known": lambda s: s.order.residence_postcode is not None,
-    "repeat_order": lambda s: s.order.repeat_order,
-}
-"""Facts that a rule may test, by name. Age, origin or any score of a person are not among them."""
-
-_CODES: Final[Mapping[str, frozenset[str]]] = {
-    "last_miss": frozenset(Miss),
-    "last_conclusion": frozenset(Conclusion),
-    "lodging": frozenset(Lodging),
-    "household": frozenset(HouseholdKind),
-}
-_COUNTS: Final = frozenset({"counted_misses", "interviews_held"})
-
-OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "at_least": lambda value, operand: value is not None and value >= operand,
-    "is": lambda value, operand: value is not None and value == operand,
-    "one_of": lambda value, operand: value is not None and value in operand,
-    "none_of": lambda value, operand: value is not None and value not in operand,
-}
 
 
 def load(text: str) -> Policy:
@@ -188,7 +73,7 @@ def load(text: str) -> Policy:
     except (AttributeError, KeyError, TypeError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     try:
-        faults += _lint(policy)
+        faults += faults_of(policy)
     except (AttributeError, TypeError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     if faults:
@@ -237,85 +122,3 @@ def _condition(cell: Mapping[str, Any]) -> Condition:
     if (operators[0] in ("one_of", "none_of")) != isinstance(operand, frozenset):
         raise ValueError(f"{fact}: a list goes with one_of and none_of only")
     return Condition(fact, operators[0], operand, FACTS[fact])
-
-
-def _lint(policy: Policy) -> list[str]:
-    faults = []
-    ids = [rule.id for rule in policy.rules]
-    faults += [
-        f"{rule_id}: id used twice" for rule_id in sorted({i for i in ids if ids.count(i) > 1})
-    ]
-    if not policy.rules:
-        faults.append("no rules: an empty table would withdraw everything")
-    faults += [f"contest: no text in {lang}" for lang in LANGUAGES if not policy.contest.get(lang)]
-    faults += [
-        f"terms: {name} must be a number of days, 0 or more"
-        for name, days in asdict(policy.terms).items()
-        if type(days) is not int or days < 0
-    ]
-    for rule in policy.rules:
-        if not 1 <= rule.level <= HIGHEST_LEVEL:
-            faults.append(f"{rule.id}: level {rule.level} is not 1 to {HIGHEST_LEVEL}")
-        if not rule.when and not rule.after:
-            faults.append(f"{rule.id}: neither conditions nor clocks, it would always match")
-        if rule.occasion is Occasion.COUNTED_MISS and not _needs_misses(rule):
-            faults.append(f"{rule.id}: counted_misses must be at_least nth ({rule.nth})")
-        if rule.occasion is Occasion.LAST_MISS and not _tests(rule, "last_miss"):
-            faults.append(f"{rule.id}: occasion last_miss needs a condition on last_miss")
-        if rule.occasion is Occasion.LAST_INTERVIEW and not _tests(rule, "last_conclusion"):
-            faults.append(f"{rule.id}: occasion last_interview needs one on last_conclusion")
-        if any(delay.clock is Clock.LAST_ATTEMPT for delay in rule.after) and not (
-            _needs_misses(rule) or _tests(rule, "last_miss") or _tests(rule, "last_conclusion")
-        ):
-            faults.append(f"{rule.id}: clock last_attempt needs an appointment held or missed")
-        if any(delay.working_days < 0 for delay in rule.after):
-            faults.append(f"{rule.id}: a delay can't be negative")
-        faults += [
-            f"{rule.id}: waives {g} without a reason" for g, b in rule.waives.items() if not b
-        ]
-        faults += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
-        if Guard.UNACCOMPANIED_MINOR in rule.waives:
-            faults.append(f"{rule.id}: unaccompanied_minor can't be waived")
-        for condition in rule.when:
-            faults += _misfits(rule, condition)
-    by_level: dict[tuple[str, int], str] = {}
-    for rule in policy.rules:
-        other = by_level.setdefault((rule.group, rule.level), rule.id)
-        if other != rule.id:
-            faults.append(f"{rule.id}: same group and level as {other}, so neither would win")
-    return faults
-
-
-def _code(value: Value) -> str:
-    if value is None:
-        return "unknown"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _tests(rule: Rule, fact: str) -> bool:
-    return any(condition.fact == fact for condition in rule.when)
-
-
-def _needs_misses(rule: Rule) -> bool:
-    return any(
-        c.fact == "counted_misses"
-        and c.operator == "at_least"
-        and isinstance(c.operand, int)
-        and c.operand >= rule.nth >= 1
-        for c in rule.when
-    )
-
-
-def _misfits(rule: Rule, condition: Condition) -> list[str]:
-    fact, operand = condition.fact, condition.operand
-    if fact in _CODES:
-        if condition.operator == "at_least":
-            return [f"{rule.id}: {fact} is a code, at_least is for numbers"]
-        codes = operand if isinstance(operand, frozenset) else {operand}
-        unknown = sorted(map(str, codes - _CODES[fact]))
-        return [f"{rule.id}: {fact} has no code {code!r}" for code in unknown]
-    if fact in _COUNTS:
-        right = type(operand) is int and condition.operator in ("at_least", "is")
-        return [] if right else [f"{rule.id}: {fact} is a number, test it with at_least or is"]
-    right = type(operand) is bool and condition.operator == "is"
-    return [] if right else [f"{rule.id}: {fact} is true or false, test it with is"]

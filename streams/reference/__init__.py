@@ -18,7 +18,7 @@ import holidays
 from streams.domain import directory, policy
 from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory
-from streams.domain.policy import Policy
+from streams.domain.rules import Policy
 
 HERE = Path(__file__).parent
 _FIRST_YEAR, _LAST_YEAR = 1989, 2101

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.domain.directory import Directory
-from streams.domain.policy import Policy
+from streams.domain.rules import Policy
 from streams.store.pool import Connection
 
 

@@ -9,7 +9,7 @@ from schemas.types import Guard
 from streams import reference
 from streams.domain.case import Fact
 from streams.domain.explain import explain
-from streams.domain.policy import FACTS, LANGUAGES, Clock
+from streams.domain.rules import FACTS, LANGUAGES, Clock
 from tests.domain.given import LATER, circumstance, day, miss, order, ref, standing
 
 THREE = [order(), miss(1), miss(2), miss(3)]

@@ -12,7 +12,7 @@ from schemas.events import Conclusion, Delivery, Justification, Lodging, Review
 from schemas.outcomes import Action, EscalationRaised, GuardState, Track
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
-from streams.domain.policy import HIGHEST_LEVEL
+from streams.domain.rules import HIGHEST_LEVEL
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
