@@ -13,7 +13,8 @@ from faust.types import EventT
 from mode import CrashingSupervisor
 
 from schemas.events import INPUT_TOPICS
-from streams.intake import Intake, Record
+from streams.intake import Intake
+from streams.records import Record
 from streams.settings import Settings
 from streams.store.events import Position
 

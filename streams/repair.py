@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from streams import casework
-from streams.intake import Accepted, Record, Tally, apply, judge
+from streams.inbox import Tally, apply
+from streams.records import Accepted, Record, judge
 from streams.reference import Reference
 from streams.store import dead_letters, reference_tables
 from streams.store.clock import Clock

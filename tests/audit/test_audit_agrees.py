@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 
 from schemas.envelope import Reason
-from streams import casework, intake
+from streams import casework, inbox, records
 from streams.audit import Report
 from streams.audit.auditor import judge
-from streams.intake import Malformed, Record
+from streams.records import Malformed, Record
 from streams.reference import Reference
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import Settings
@@ -89,14 +89,14 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
         for item in batch:
             record = item.record
             place = log.put(record.topic, record.key, record.value, record.headers, commit=True)
-            judged = intake.judge(
+            judged = records.judge(
                 Record(Position(*place), record.key, record.value, record.headers)
             )
             if item.kind is Kind.DUPLICATE and next(repeated) % 10 == 0:
                 judged = Malformed(judged.record, Reason.BUG, "KeyError at domain/case.py:1")
             items.append(judged)
         async with conn.transaction():
-            await intake.apply(conn, items, ref, batch[-1].at)
+            await inbox.apply(conn, items, ref, batch[-1].at)
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():

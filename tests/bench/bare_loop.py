@@ -11,7 +11,7 @@ import time
 from aiokafka import AIOKafkaConsumer
 
 from schemas.events import INPUT_TOPICS
-from streams.intake import Accepted, Record, judge
+from streams.records import Accepted, Record, judge
 from streams.settings import Settings
 from streams.store.events import Position
 

@@ -13,8 +13,8 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from schemas.envelope import Reason
 from streams import repair
 from streams.audit.auditor import judge
-from streams.intake import Malformed
 from streams.observe import refresh
+from streams.records import Malformed
 from streams.reference import Reference
 from streams.settings import Database
 from streams.store import cases, migrate, outbox, reference_tables

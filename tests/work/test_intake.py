@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from schemas.envelope import Reason
-from streams import casework, intake
+from streams import casework
 from streams.domain.case import Fact
 from streams.intake import BrokenDeploy
+from streams.records import judge
 from tests.domain import given
 from tests.work.world import World
 
@@ -132,7 +133,7 @@ async def test_two_workers_on_the_same_new_case_lose_no_update(world: World) -> 
     for case_id in (f"case-race-{n}" for n in range(10)):
         apart = [Fact(fact.time, uuid4(), fact.event) for fact in facts]
         records = [world.record(fact, case_id) for fact in apart]
-        await asyncio.gather(*(world.intake.apply([intake.judge(r)]) for r in records))
+        await asyncio.gather(*(world.intake.apply([judge(r)]) for r in records))
 
     kept = await world.rows("SELECT events, json_array_length(facts) FROM case_projection")
     assert kept == [(8, 8)] * 10

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.envelope import Reason
 from streams import repair
-from streams.intake import Malformed
+from streams.records import Malformed
 from tests.domain import given
 from tests.work.world import World
 

@@ -10,8 +10,10 @@ from typing import Any
 from schemas.codec import encode
 from streams.deadlines import Deadlines
 from streams.domain.case import Fact
-from streams.intake import Intake, Record, Tally
+from streams.inbox import Tally
+from streams.intake import Intake
 from streams.metrics import Metrics
+from streams.records import Record
 from streams.reference import Reference
 from streams.settings import Intake as Limits
 from streams.settings import Loops

@@ -1,0 +1,49 @@
+"""A Kafka record, and what it is found to be: an event, or malformed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.codec import Decoded, decode
+from schemas.envelope import Headers, Reason, Rejected
+from streams.store.events import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record as it came."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A record that is an event."""
+
+    record: Record
+    event: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record that can't be one, and why."""
+
+    record: Record
+    reason: Reason
+    detail: str
+    subject: str | None = None
+
+
+Item = Accepted | Malformed
+
+
+def judge(record: Record) -> Item:
+    """Return what a record is: a value, never an exception."""
+    try:
+        event = decode(record.position.topic, record.key, record.value, record.headers)
+    except Rejected as rejection:
+        return Malformed(record, rejection.reason, rejection.detail, rejection.subject)
+    return Accepted(record, event)
