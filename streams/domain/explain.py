@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.outcomes import EscalationRaised, GuardState
+from schemas.outcomes import EscalationRaised, GuardCheck, GuardState
 from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory
 from streams.domain.rules import Policy
@@ -36,6 +36,11 @@ def explain(
         found: str = words[kind][code][language]
         return found
 
+    def other(kind: str, code: str) -> str:
+        """A code that a policy of one's own may have added is shown as it is."""
+        found: str = words[kind].get(code, {}).get(language, code)
+        return found
+
     def day(instant: datetime) -> str:
         return calendar.local_date(instant).isoformat()
 
@@ -45,6 +50,11 @@ def explain(
 
     evidence = raised.evidence
     rule = policy.rule(raised.rule_id)
+
+    def waiver(check: GuardCheck) -> str:
+        reason = rule.waives.get(check.guard) if rule else None
+        return other("waiver", reason) if reason else check.because
+
     text = rule.text[language] if rule else raised.rule_id
     office = directory.name(raised.office_id, language)
     lines = [
@@ -57,9 +67,11 @@ def explain(
             track=word("track", raised.track),
         ),
         say("since", due=day(raised.due_at), seen=day(raised.detected_at)),
-        f"{say('because')}:",
+        say("because"),
     ]
-    lines += [f"  - {word('fact', check.fact)}: {check.found}" for check in evidence.facts]
+    lines += [
+        f"  - {word('fact', check.fact)}: {other('value', check.found)}" for check in evidence.facts
+    ]
     lines += [
         "  - "
         + say(
@@ -73,13 +85,15 @@ def explain(
     ]
     lines.append("  - " + say("guards", count=len(evidence.guards)))
     lines += [
-        "    " + say("waived", guard=word("guard", check.guard), because=check.because)
+        "    " + say("waived", guard=word("guard", check.guard), because=waiver(check))
         for check in evidence.guards
         if check.state is GuardState.WAIVED
     ]
     if evidence.nearest is not None:
         because = "; ".join(evidence.nearest.because)
-        lines.append(say("nearest", rule=evidence.nearest.rule_id, because=because))
+        harsher = policy.rule(evidence.nearest.rule_id)
+        nearest = harsher.text[language] if harsher else evidence.nearest.rule_id
+        lines.append(say("nearest", text=nearest, because=because))
     lines.append(
         say(
             "basis",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.events import Conclusion, Lodging
 from schemas.outcomes import Track
 from schemas.types import Guard
 from streams import reference
 from streams.domain.case import Fact
 from streams.domain.explain import explain
 from streams.domain.rules import FACTS, LANGUAGES, Clock
+from streams.domain.situation import Miss
 from tests.domain.given import LATER, circumstance, day, miss, order, ref, standing
 
 THREE = [order(), miss(1), miss(2), miss(3)]
@@ -18,7 +20,15 @@ THREE = [order(), miss(1), miss(2), miss(3)]
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("kind", "codes"),
-    [("fact", [*FACTS]), ("clock", [*Clock]), ("guard", [*Guard]), ("track", [*Track])],
+    [
+        ("fact", [*FACTS]),
+        ("clock", [*Clock]),
+        ("guard", [*Guard]),
+        ("track", [*Track]),
+        ("value", [*Conclusion, *(set(Lodging) - {Lodging.DETAINED}), "true", "false", "unknown"]),
+        ("value", [Miss.UNDELIVERED, Miss.WRONG_LANGUAGE]),
+        ("waiver", sorted({why for rule in ref().policy.rules for why in rule.waives.values()})),
+    ],
 )
 def test_every_code_has_words(kind: str, codes: list[str], language: str) -> None:
     assert all(reference.words()[kind][code][language] for code in codes)
@@ -62,3 +72,16 @@ def test_days_are_belgian() -> None:
     late_evening = day(0).replace(hour=0, minute=30)  # still the day before in UTC
     lines = explained([order(notified_at=late_evening)], "silence", "en")
     assert any("2026-03-02 + 20 working days" in line for line in lines)
+
+
+def test_a_waived_guard_is_named_with_its_reason_in_the_language() -> None:
+    lines = explained(
+        [order(), miss(1), circumstance(Guard.SCHOOL_TERM_SUSPENSION, effective_at=day(1))],
+        "reinvite-after-first-miss",
+        "fr",
+    )
+    assert (
+        "    écarté pour cette étape : suspension jusqu'à la fin de l'année scolaire"
+        " (elle suspend l'éloignement, pas les entretiens)"
+    ) in lines
+    assert "  - logement: domicile" in lines
