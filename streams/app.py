@@ -17,6 +17,7 @@ from aiohttp import web
 
 from streams import agents, logs, reference
 from streams.deadlines import Deadlines
+from streams.domain.policy import PolicyError
 from streams.health import Health, serve
 from streams.intake import Intake
 from streams.metrics import Metrics
@@ -24,7 +25,7 @@ from streams.observe import observe
 from streams.relay import Relay
 from streams.settings import Settings
 from streams.store import cases, clock, reference_tables
-from streams.store.errors import is_transient
+from streams.store.errors import is_not_migrated, is_transient
 from streams.store.pool import Pool, open_pool
 from streams.transport import PromptTransport
 
@@ -103,6 +104,7 @@ class Parts:
                 pool = await self._prepare_database()
             except Exception as error:
                 if not is_transient(error):
+                    log.critical("can_not_start", why=_what_to_do(error))
                     raise
                 self.metrics.database_away.set(1)
                 log.warning("database_away", error=type(error).__name__)
@@ -116,8 +118,9 @@ class Parts:
         pool = await open_pool(self._settings.database, self._settings.kafka.group)
         try:
             async with pool.acquire() as conn:
-                await reference_tables.record(conn, ref.policy, ref.directory)
                 stale, now = 0, await clock.now(conn)
+                ref.check_in_force(now)
+                await reference_tables.record(conn, ref.policy, ref.directory)
                 while marked := await cases.mark_stale(conn, ref.digest, now):
                     stale += marked
         except BaseException:
@@ -139,6 +142,15 @@ class Parts:
                 self._app._crash(error)
 
         task.add_done_callback(died)
+
+
+def _what_to_do(error: Exception) -> str:
+    """Say it in words where they are our own; other errors' texts stay out of the log."""
+    if isinstance(error, PolicyError):
+        return str(error)
+    if is_not_migrated(error):
+        return "the database has no tables yet, or old ones: run icam migrate"
+    return type(error).__name__
 
 
 def build(settings: Settings) -> IcamApp:

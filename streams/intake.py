@@ -116,6 +116,7 @@ class Intake:
                 where = _where(error)
                 self._bugs_in_a_row += 1
                 if self._bugs_in_a_row >= self._limits.max_bugs_in_a_row:
+                    log.critical("broken_deploy", records=self._bugs_in_a_row, error=where)
                     raise BrokenDeploy(
                         f"{self._bugs_in_a_row} records in a row failed in our own code, last "
                         f"{where}: roll back or mend it; nothing of this batch is acknowledged"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import holidays
 from streams.domain import directory, policy
 from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory
+from streams.domain.policy import PolicyError
 from streams.domain.rules import Policy
 
 HERE = Path(__file__).parent
@@ -37,6 +39,16 @@ class Reference:
     def digest(self) -> str:
         """Name the policy and the directory together: a change of either is a change of both."""
         return f"{self.policy.digest[:32]}{self.directory.digest[:32]}"
+
+    def check_in_force(self, now: datetime) -> None:
+        """Refuse to decide by a policy before its first day.
+
+        Raises:
+            PolicyError: its first day has not come.
+        """
+        first = self.policy.valid_from
+        if self.calendar.local_date(now) < first:
+            raise PolicyError([f"version {self.policy.version} is valid from {first}, not before"])
 
 
 def load(policy_file: Path | None = None, directory_file: Path | None = None) -> Reference:

@@ -36,3 +36,8 @@ def is_transient(error: BaseException) -> bool:
         # moment shows as "cannot switch to state ...; another operation is in progress".
         return _GONE.search(str(error)) is not None
     return isinstance(error, _TRANSIENT)
+
+
+def is_not_migrated(error: BaseException) -> bool:
+    """Whether a table or column that this version needs is not there."""
+    return isinstance(error, (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError))
