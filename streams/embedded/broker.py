@@ -14,16 +14,17 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from streams.embedded import process
 from streams.embedded.errors import EmbeddedError, ServerDidNotStart, ToolMissing
+from streams.embedded.server import Server
 
 _PRODUCER: Final = 0
 _ROOT: Final = Path(__file__).parents[2]
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Server):
     """One mock broker with the topics given, by name and number of partitions.
 
     It ends when this process ends, whatever ends it, and leaves nothing behind. Started again, it
@@ -32,13 +33,7 @@ class EmbeddedBroker:
 
     def __init__(self, topics: Mapping[str, int]) -> None:
         self._topics = dict(topics)
-        self._process: subprocess.Popen[bytes] | None = None
         self.bootstrap_servers = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether the server process is there."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it and wait until it listens. Blocks.
@@ -73,13 +68,6 @@ class EmbeddedBroker:
         if self._process is not None:
             with self._process:  # closes its pipes and reaps it
                 self._process.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _serve(library: Any, topics: Mapping[str, int]) -> None:

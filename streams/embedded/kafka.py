@@ -15,11 +15,12 @@ import uuid
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Self
+from typing import Final
 
 from streams.embedded import process
 from streams.embedded.errors import ServerDidNotStart, ToolMissing
 from streams.embedded.ports import free_port, listening
+from streams.embedded.server import Server
 
 ROOT: Final = Path(__file__).parents[2]
 POM: Final = ROOT / "deploy" / "kafka" / "pom.xml"
@@ -77,7 +78,7 @@ def fetch(libs: Path = LIBS) -> bool:
     return True
 
 
-class KafkaNode:
+class KafkaNode(Server):
     """One broker and controller on free local ports; its data stays over restarts and kills.
 
     Writes nothing outside ``directory``; is killed when this process ends, whatever ends it.
@@ -90,17 +91,11 @@ class KafkaNode:
         self._log = self.directory / "kafka.log"
         self._config = self.directory / "server.properties"
         self._data = self.directory / "data"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """Return where it listens; the same after every restart."""
         return f"127.0.0.1:{self._port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the server process is there."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it and wait until it serves; formats its storage the first time. Blocks.
@@ -139,18 +134,6 @@ class KafkaNode:
         """Kill it at once; what it had acknowledged is kept."""
         if self._process is not None:
             process.kill(self._process)
-
-    def restart(self) -> None:
-        """Stop and start."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _configure(self) -> None:
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)

@@ -12,17 +12,18 @@ from collections.abc import Mapping
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from streams.embedded import process
 from streams.embedded.errors import ServerDidNotStart, ToolMissing
 from streams.embedded.ports import free_port
+from streams.embedded.server import Server
 
 # Small containers have a tiny /dev/shm, too small for initdb already.
 _SHARED_MEMORY: Final = "dynamic_shared_memory_type=mmap"
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Server):
     """One server: durable, TCP on 127.0.0.1 only, no password, superuser ``postgres``.
 
     Works as root and as an ordinary user; writes nothing outside ``directory``; shuts down when
@@ -45,17 +46,11 @@ class EmbeddedPostgres:
         self._lock = self._data / "postmaster.pid"
         # PostgreSQL puts it in the title of each of its processes.
         self._name = f"icam-{sha256(bytes(self._data)).hexdigest()[:16]}"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Return where it listens; the same after every restart."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-
-    @property
-    def running(self) -> bool:
-        """Whether the server process is there."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it and wait until it answers; makes the cluster the first time. Blocks.
@@ -105,18 +100,6 @@ class EmbeddedPostgres:
             # One that is just ending has no title any more, but may still hold memory.
             for pid in family:
                 process.ended(pid, 10)
-
-    def restart(self) -> None:
-        """Stop and start."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def _account(self) -> tuple[int, int] | None:
         if os.geteuid() != 0:

@@ -16,8 +16,6 @@ from typing import IO, Final
 
 from streams.embedded import launcher
 from streams.embedded.errors import ServerDidNotStart
-from streams.embedded.ports import free_port as free_port
-from streams.embedded.ports import listening as listening
 
 # The kernel takes the end of the thread that made a child for the end of its parent.
 _SPAWNER: Final = ThreadPoolExecutor(1, "spawner")

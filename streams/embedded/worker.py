@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from streams.embedded import process
+from streams.embedded.ports import free_port
 
 
 class WorkerProcess:
@@ -26,7 +27,7 @@ class WorkerProcess:
     ) -> None:
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.port = process.free_port()
+        self.port = free_port()
         self.log = self.directory / "worker.log"
         self._environment = {
             **environment,
