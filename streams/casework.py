@@ -6,7 +6,6 @@ Events, late events, repaired events, deadlines, new offices and new policies al
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,25 +32,17 @@ _TYPE_OF: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPE
 _NOTHING: Final = escalations.Ledger((), {})
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What one unit of work announced, in order."""
-
-    outcomes: tuple[Outcome, ...]
-    cases: int
-
-
 async def reconsider(
     conn: Connection,
     new: Mapping[str, Sequence[Fact]],
     touched: Iterable[str],
     reference: Reference,
     now: datetime,
-) -> Effects:
+) -> tuple[Outcome, ...]:
     """Take in new facts, decide every case named, and write down what follows.
 
-    Runs inside the caller's transaction and commits nothing. Done twice with the same facts it
-    announces nothing the second time.
+    Returns what was announced, in order. Runs inside the caller's transaction and commits nothing.
+    Done twice with the same facts it announces nothing the second time.
 
     1. Lock the cases in case-id order, new ones included.
     2. Read what stands and what is missing, now that nobody else can change it.
@@ -60,7 +51,7 @@ async def reconsider(
     """
     named = {*new, *touched}
     if not named:
-        return Effects((), 0)
+        return ()
     rows = await cases.lock(conn, named)
     ordered = [row.case_id for row in rows]
     ledgers = await escalations.ledger(conn, ordered)
@@ -121,7 +112,7 @@ async def reconsider(
         await escalations.raise_(conn, raised)
     if entries:
         await outbox.put(conn, entries)
-    return Effects(tuple(outcomes), len(rows))
+    return tuple(outcomes)
 
 
 def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:

@@ -66,10 +66,12 @@ class Deadlines:
             due = (await cases.due(conn, now, limit + skip))[skip:]
             if not due:
                 return 0
-            effects = await casework.reconsider(conn, {}, [c for c, _ in due], self._reference, now)
+            outcomes = await casework.reconsider(
+                conn, {}, [c for c, _ in due], self._reference, now
+            )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
-        self._metrics.announced(effects.outcomes)
+        self._metrics.announced(outcomes)
         self._committed()
         return len(due)
 

@@ -88,8 +88,8 @@ async def apply(
         event = first[event_id].event
         new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
     named = {case_id for letter in letters for case_id in letter.case_ids}
-    effects = await casework.reconsider(conn, new, named, reference, now)
-    return Tally(verdicts, Counter(str(item.reason) for item in malformed), effects.outcomes)
+    outcomes = await casework.reconsider(conn, new, named, reference, now)
+    return Tally(verdicts, Counter(str(item.reason) for item in malformed), outcomes)
 
 
 def _letter(item: Malformed) -> Letter:
