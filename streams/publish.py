@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -63,6 +64,14 @@ class Publisher:
             self.acknowledged += 1
         else:
             self.failed += 1
+
+
+def at_rate(records: Iterable[Outgoing], rate: float) -> Iterator[Outgoing]:
+    """Yield records no faster than ``rate`` a second, counted from the first. Sleeps."""
+    begun = time.monotonic()
+    for number, record in enumerate(records):
+        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        yield record
 
 
 def publish(bootstrap_servers: str, records: Iterable[Outgoing]) -> int:

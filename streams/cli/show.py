@@ -27,7 +27,7 @@ from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
-from streams.publish import Publisher
+from streams.publish import Publisher, at_rate
 from streams.settings import Database, Kafka, Settings
 from streams.simulate.publishing import Planned
 from streams.simulate.settings import Settings as Simulation
@@ -97,7 +97,7 @@ class Show:
         planned = list(self._stream())
         with ThreadPoolExecutor(1) as beside, self._live() as live:
             done = beside.submit(self._publish, publisher, planned)
-            self._watch(live, publisher, len(planned), lambda: done.done())
+            self._watch(live, publisher, len(planned), done.done)
             done.result()
             summary.drained = self._drain(live, publisher, len(planned))
         summary.published = dict(Counter(item.kind.value for item in planned))
@@ -127,10 +127,8 @@ class Show:
         )
 
     def _publish(self, publisher: Publisher, planned: list[Planned]) -> None:
-        begun = time.monotonic()
-        for number, item in enumerate(planned):
-            time.sleep(max(0.0, begun + number / self._plan.rate - time.monotonic()))
-            publisher.send(item.record)
+        for record in at_rate((item.record for item in planned), self._plan.rate):
+            publisher.send(record)
         publisher.flush()
 
     def _live(self) -> Live:
@@ -150,8 +148,7 @@ class Show:
         """Wait until every record has a verdict and every announcement is published."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         while time.monotonic() < deadline:
-            samples = self._samples()
-            self._draw(live, publisher, *self._progress.task_ids)
+            samples = self._draw(live, publisher, *self._progress.task_ids)
             settled = samples.get("icam_outbox_pending", 1) + samples.get(
                 "icam_deadlines_due_unfired", 1
             )
@@ -160,7 +157,8 @@ class Show:
             time.sleep(0.2)
         return False
 
-    def _draw(self, live: Live, publisher: Publisher, published: Any, taken: Any) -> None:
+    def _draw(self, live: Live, publisher: Publisher, published: Any, taken: Any) -> Counter[str]:
+        """Show how far it is; return the worker's figures it was drawn from."""
         samples = self._samples()
         self._progress.update(published, completed=publisher.acknowledged)
         self._progress.update(taken, completed=samples.get("icam_records_total", 0))
@@ -181,6 +179,7 @@ class Show:
             ],
         )
         live.update(Group(self._progress, figures))
+        return samples
 
     def _samples(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -189,19 +188,17 @@ class Show:
                 found[sample.name] += int(sample.value) if sample.value < 1e15 else 0
                 if sample.name == "icam_escalations_total":
                     found[sample.labels["kind"]] += int(sample.value)
+                if sample.name == "icam_records_total":
+                    found[sample.labels["outcome"]] += int(sample.value)
         return found
 
     def _read_back(self, summary: Summary) -> None:
         from streams.audit import audit
         from streams.audit.report import render as render_audit
 
-        samples = text_string_to_metric_families(self.worker.metrics())
-        verdicts: Counter[str] = Counter()
-        for family in samples:
-            for sample in family.samples:
-                if sample.name == "icam_records_total":
-                    verdicts[sample.labels["outcome"]] += int(sample.value)
-        summary.taken_in = dict(verdicts)
+        samples = self._samples()
+        verdicts = ("applied", "duplicate", "dead_lettered")
+        summary.taken_in = {name: samples[name] for name in verdicts if samples[name]}
 
         async def read(conn: Connection) -> list[dict[str, Any]]:
             summary.cases = await statistics.cases_by_office(conn)

@@ -34,7 +34,7 @@ from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
-from streams.publish import Publisher, publish
+from streams.publish import at_rate, publish
 from streams.settings import Kafka
 from streams.simulate.settings import Settings as Simulation
 from streams.simulate.stream import stream
@@ -123,12 +123,8 @@ class Bench:
         with self.worker(None) as (worker, url):
             worker.start()
             until_idle(url, self.events)
-            begun, publisher = datetime.now(UTC), Publisher(self.servers)
-            clock = time.monotonic()
-            for number, record in enumerate(history(int(100 * seconds), seed=99)):
-                time.sleep(max(0.0, clock + number / 100 - time.monotonic()))
-                publisher.send(record)
-            publisher.flush()
+            records, begun = history(int(100 * seconds), seed=99), datetime.now(UTC)
+            publish(self.servers, at_rate(records, 100))
             time.sleep(1)
             return latencies(self.servers, begun)
 

@@ -19,7 +19,7 @@ from streams import topics
 from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
-from streams.publish import Publisher
+from streams.publish import publish
 from streams.settings import Kafka
 from streams.store import migrate
 
@@ -63,11 +63,7 @@ class Stage:
         return made
 
     def publish(self, records: Iterable[Outgoing]) -> int:
-        publisher = Publisher(self.kafka.bootstrap_servers)
-        for record in records:
-            publisher.send(record)
-        publisher.flush()
-        return publisher.acknowledged
+        return publish(self.kafka.bootstrap_servers, records)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.url, autocommit=True) as conn:
