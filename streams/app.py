@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import faust
 import structlog
@@ -20,6 +20,7 @@ from streams.deadlines import Deadlines
 from streams.domain.policy import PolicyError
 from streams.health import Health, serve
 from streams.intake import Intake
+from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.observe import observe
 from streams.relay import Relay
@@ -27,9 +28,12 @@ from streams.settings import Settings
 from streams.store import cases, clock, reference_tables
 from streams.store.errors import is_not_migrated, is_transient
 from streams.store.pool import Pool, open_pool
-from streams.transport import PromptTransport
+from streams.transport import LaneTransport, StockTransport
 
 log = structlog.get_logger(__name__)
+
+_GRACE: Final = 5.0
+"""Seconds that a batch in flight gets when the worker stops, before it is rolled back."""
 
 
 class IcamApp(faust.App):
@@ -37,9 +41,12 @@ class IcamApp(faust.App):
 
     parts: Parts
     fetch_max_wait_ms: int
+    lanes: Lanes | None = None
+    """Where the consumer delivers; None with the stock delivery."""
 
-    def _new_transport(self) -> PromptTransport:
-        return PromptTransport(self.conf.broker_consumer, self)
+    def _new_transport(self) -> LaneTransport | StockTransport:
+        transport = LaneTransport if self.parts.in_lanes else StockTransport
+        return transport(self.conf.broker_consumer, self)
 
     async def on_start(self) -> None:
         """Open the parts first: Faust's tasks and services start after agents may run."""
@@ -49,14 +56,17 @@ class IcamApp(faust.App):
     async def on_stop(self) -> None:
         """Stop consuming, then close: a batch under way must still reach the database."""
         await super().on_stop()
+        if self.lanes is not None:
+            await self.lanes.settle(_GRACE)
         await self.parts.close()
 
 
 class Parts:
     """Everything a worker runs beside Faust: pool, intake, relay, deadlines, internal port."""
 
-    def __init__(self, app: faust.App, settings: Settings) -> None:
+    def __init__(self, app: IcamApp, settings: Settings) -> None:
         self._app = app
+        self.in_lanes = settings.kafka.delivery == "lane"
         self._settings = settings
         self.metrics = Metrics()
         self.reference = reference.load(settings.policy_file, settings.directory_file)
@@ -72,11 +82,10 @@ class Parts:
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
         relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
-        intake = Intake(pool, self.reference, clock.now, self.metrics, settings.intake, relay.wake)
+        self._take_in(pool, relay)
         deadlines = Deadlines(
             pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
         )
-        agents.install(self._app, intake, settings)
         self._keep("relay", relay.run())
         self._keep("deadlines", deadlines.run())
         self._keep("observe", observe(pool, clock.now, self.metrics))
@@ -85,6 +94,21 @@ class Parts:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+
+    def _take_in(self, pool: Pool, relay: Relay) -> None:
+        """Connect the input topics with the intake, which is not reentrant: one a writer."""
+        limits = self._settings.intake
+
+        def intake() -> Intake:
+            return Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake)
+
+        if not self.in_lanes:
+            agents.install(self._app, intake(), self._settings)
+            return
+        agents.declare(self._app)
+        handlers = [intake().handle for _ in range(limits.writers)]
+        lanes = self._app.lanes = Lanes(handlers, limits.batch_max)
+        self._keep("lanes", lanes.run())
 
     async def close(self) -> None:
         """Stop the loops, then close pool and port."""
@@ -139,7 +163,7 @@ class Parts:
         def died(done: asyncio.Task[None]) -> None:
             if not done.cancelled() and (error := done.exception()) is not None:
                 log.error("loop_died", loop=name, error=type(error).__name__)
-                self._app._crash(error)
+                self._tasks.append(asyncio.create_task(self._app.crash(error)))
 
         task.add_done_callback(died)
 

@@ -6,7 +6,7 @@ Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATA
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +23,8 @@ class Kafka(BaseModel):
     replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
     fetch_max_wait_ms: Annotated[int, Field(ge=1, le=5000)] = 500
+    delivery: Literal["lane", "stock"] = "lane"
+    """Whole lists into lanes, or Faust's own delivery record by record; docs/decisions/0008."""
 
 
 class Database(BaseModel):
@@ -31,7 +33,7 @@ class Database(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
-    pool_size: Annotated[int, Field(ge=3, le=50)] = 5
+    pool_size: Annotated[int, Field(ge=3, le=50)] = 8
     statement_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
@@ -41,7 +43,10 @@ class Intake(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_max: Annotated[int, Field(ge=1, le=5000)] = 500
+    writers: Annotated[int, Field(ge=1, le=16)] = 2
+    """Lanes of a worker: transactions that run side by side."""
     batch_within_seconds: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """How long the stock delivery collects a batch; lanes never wait."""
     max_bugs_in_a_row: Annotated[int, Field(ge=1, le=1000)] = 5
     retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
 
