@@ -117,7 +117,8 @@ class Parts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._pool is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await self._pool.close()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -86,7 +86,8 @@ class Lanes:
         """Wait until a batch was taken from some lane, at most ``patience`` seconds."""
         self._room.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._room.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._room.wait()
 
     def put(self, partition: Partition, records: Sequence[Record]) -> None:
         """Queue records of one partition, ascending by offset. Never blocks; see ``has_room``."""

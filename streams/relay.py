@@ -86,7 +86,8 @@ class Relay:
                 self._metrics.relay_failing.set(0)
                 if len(waiting) < self._loops.relay_batch:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), self._loops.relay_seconds)
+                        async with asyncio.timeout(self._loops.relay_seconds):
+                            await self._wake.wait()
         finally:
             with suppress(KafkaError, TimeoutError):
                 await producer.stop()
