@@ -5,7 +5,9 @@ Events, late events, repaired events, deadlines, new offices and new policies al
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,10 +23,12 @@ from schemas.outcomes import (
     Track,
 )
 from schemas.types import Language
-from streams.domain.case import Fact, fold
+from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Decision, Message, decide
 from streams.reference import Reference
-from streams.store import cases, dead_letters, escalations, facts, outbox
+from streams.store import cases, dead_letters, escalations, events, outbox
+from streams.store.clock import Clock
+from streams.store.facts import digest
 from streams.store.pool import Connection
 
 SOURCE: Final = "/icam/streams"
@@ -32,37 +36,72 @@ _TYPE_OF: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPE
 _NOTHING: Final = escalations.Ledger((), {})
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Cases that this transaction has locked, and all that was known of them at that moment."""
+
+    now: datetime
+    """The instant of the decision, read after the last lock was won: never before another's."""
+    rows: Sequence[cases.Row]
+    log: Mapping[str, Sequence[Fact]]
+    ledgers: Mapping[str, escalations.Ledger]
+    letters: Sequence[dead_letters.Open]
+
+
+async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
+    """Lock cases in case-id order, new ones included, and read what is known of them.
+
+    Blocks while another transaction holds one of them.
+    """
+    wanted = set(case_ids)
+    if not wanted:
+        return Held(await clock(conn), (), {}, {}, ())
+    rows = await cases.lock(conn, wanted)
+    ordered = [row.case_id for row in rows]
+    return Held(
+        await clock(conn),
+        rows,
+        await events.log(conn, [row.case_id for row in rows if row.events]),
+        await escalations.ledger(conn, ordered),
+        await dead_letters.open_on(conn, ordered),
+    )
+
+
+async def with_letters_read_again(conn: Connection, held: Held) -> Held:
+    """Return the same cases with the dead letters that are open now."""
+    letters = await dead_letters.open_on(conn, [row.case_id for row in held.rows])
+    return replace(held, letters=letters)
+
+
 async def reconsider(
     conn: Connection,
-    new: Mapping[str, Sequence[Fact]],
-    touched: Iterable[str],
+    held: Held,
     reference: Reference,
-    now: datetime,
+    *,
+    new: Mapping[str, Sequence[Fact]] | None = None,
+    touched: Iterable[str] = (),
 ) -> tuple[Outcome, ...]:
-    """Take in new facts, decide every case named, and write down what follows.
+    """Take in new facts, decide every case that is named, and write down what follows.
 
-    Returns what was announced, in order. Runs inside the caller's transaction and commits nothing.
-    Done twice with the same facts it announces nothing the second time.
+    Names only cases that are held. Returns what was announced, in order. Runs inside the caller's
+    transaction and commits nothing. Done twice with the same facts it announces nothing the second
+    time.
 
-    1. Lock the cases in case-id order, new ones included.
-    2. Read what stands and what is missing, now that nobody else can change it.
-    3. Fold and decide, case by case, without I/O.
-    4. Write projections, ledger and outbox, a statement each.
+    1. Fold and decide, case by case, without I/O.
+    2. Write projections, ledger and outbox, a statement each.
     """
+    new = new or {}
     named = {*new, *touched}
-    if not named:
-        return ()
-    rows = await cases.lock(conn, named)
-    ordered = [row.case_id for row in rows]
-    ledgers = await escalations.ledger(conn, ordered)
-    open_letters = await dead_letters.open_by_case(conn, ordered)
+    open_letters = Counter(case_id for letter in held.letters for case_id in letter.case_ids)
 
     saved: list[cases.Saved] = []
     messages: list[tuple[str, Message]] = []
-    for row in rows:
+    for row in held.rows:
+        if row.case_id not in named:
+            continue
         fresh = new.get(row.case_id, ())
-        case = fold(facts.load(row.case_id, row.facts), fresh)
-        ledger = ledgers.get(row.case_id, _NOTHING)
+        case = fold(Case(row.case_id), (*held.log.get(row.case_id, ()), *fresh))
+        ledger = held.ledgers.get(row.case_id, _NOTHING)
         decision = decide(
             case,
             Announced(
@@ -70,20 +109,19 @@ async def reconsider(
                 routings=row.routings,
                 standing=ledger.standing,
                 rounds=ledger.rounds,
-                open_dead_letters=open_letters.get(row.case_id, 0),
+                open_dead_letters=open_letters[row.case_id],
             ),
             reference.policy,
             reference.directory,
             reference.calendar,
-            now,
+            held.now,
         )
         messages += [(row.case_id, message) for message in decision.messages]
         where = decision.route
         saved.append(
             cases.Saved(
                 case_id=row.case_id,
-                facts=facts.dump(case),
-                digest=facts.digest(case),
+                digest=digest(case),
                 events=row.events + len(fresh),
                 order_id=decision.order_id,
                 status=decision.status,
@@ -98,20 +136,21 @@ async def reconsider(
             )
         )
 
-    await cases.save(conn, saved, now)
+    if saved:
+        await cases.save(conn, saved, held.now)
     outcomes = [message.outcome for _, message in messages]
-    entries = [_entry(case_id, message, now) for case_id, message in messages]
     if withdrawn := [o for o in outcomes if isinstance(o, EscalationWithdrawn)]:
         await escalations.withdraw(conn, withdrawn)
-    raised = [
-        entry.body
-        for entry, outcome in zip(entries, outcomes, strict=True)
-        if isinstance(outcome, EscalationRaised)
-    ]
-    if raised:
+    if raised := [
+        (message.message_id, message.outcome)
+        for _, message in messages
+        if isinstance(message.outcome, EscalationRaised)
+    ]:
         await escalations.raise_(conn, raised)
-    if entries:
-        await outbox.put(conn, entries)
+    if messages:
+        await outbox.put(
+            conn, [_entry(case_id, message, held.now) for case_id, message in messages]
+        )
     return tuple(outcomes)
 
 

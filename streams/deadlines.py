@@ -66,9 +66,9 @@ class Deadlines:
             due = (await cases.due(conn, now, limit + skip))[skip:]
             if not due:
                 return 0
-            outcomes = await casework.reconsider(
-                conn, {}, [c for c, _ in due], self._reference, now
-            )
+            case_ids = [case_id for case_id, _ in due]
+            held = await casework.hold(conn, case_ids, self._clock)
+            outcomes = await casework.reconsider(conn, held, self._reference, touched=case_ids)
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
         self._metrics.announced(outcomes)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from schemas.envelope import Reason, cases_named
@@ -15,7 +14,9 @@ from streams.domain.case import Fact
 from streams.records import Accepted, Item, Malformed
 from streams.reference import Reference
 from streams.store import dead_letters, events
+from streams.store.clock import Clock
 from streams.store.dead_letters import Letter
+from streams.store.events import Position
 from streams.store.pool import Connection
 
 
@@ -43,53 +44,69 @@ class Tally:
 
 
 async def apply(
-    conn: Connection, items: Sequence[Item], reference: Reference, now: datetime
+    conn: Connection, items: Sequence[Item], reference: Reference, clock: Clock
 ) -> Tally:
     """Apply items inside the caller's transaction.
 
-    1. Append the events not seen before; the primary key drops what was.
-    2. Tell a duplicate from an id reused with other content, by digest.
-    3. Set the malformed aside, whole.
-    4. Reconsider every case with a new event or a new dead letter.
+    1. Lock every case that is named, and read what is known of it.
+    2. Append the events not seen before; the primary key drops what was.
+    3. Tell a duplicate from an id reused with other content, by digest.
+    4. Set the malformed aside, whole.
+    5. Reconsider every case with a new event or a new dead letter.
     """
     first: dict[UUID, Accepted] = {}
-    malformed = [item for item in items if isinstance(item, Malformed)]
-    again = [
-        item
-        for item in items
-        if isinstance(item, Accepted) and first.setdefault(item.event.event_id, item) is not item
-    ]
+    again: list[Accepted] = []
+    letters: list[Letter] = []
+    for item in items:
+        if isinstance(item, Malformed):
+            letters.append(_letter(item))
+        elif first.setdefault(item.event.event_id, item) is not item:
+            again.append(item)
+    named = {case_id for letter in letters for case_id in letter.case_ids}
+    named |= {item.event.case_id for item in first.values()}
+    held = await casework.hold(conn, named, clock)
 
     added: set[UUID] = set()
     if first:
         arrived = [(item.event, item.record.position) for item in first.values()]
         added = await events.append(conn, arrived)
-
     again += [item for event_id, item in first.items() if event_id not in added]
     known = await events.digests(conn, [i.event.event_id for i in again]) if again else {}
-    verdicts = Counter((i.record.position.topic, "applied") for i in map(first.__getitem__, added))
+
+    verdicts: Counter[tuple[str, str]] = Counter()
+    new: dict[str, list[Fact]] = {}
+    for event_id, item in first.items():
+        if event_id in added:
+            event = item.event
+            new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
+            verdicts[item.record.position.topic, "applied"] += 1
     for item in again:
         if known[item.event.event_id] == item.event.digest:
             verdicts[item.record.position.topic, "duplicate"] += 1
         else:
             detail = "this event id is in the log with other content"
-            malformed.append(Malformed(item.record, Reason.ID_REUSED, detail))
+            letters.append(_letter(Malformed(item.record, Reason.ID_REUSED, detail)))
+    verdicts.update((letter.position.topic, "dead_lettered") for letter in letters)
 
-    letters = [_letter(item) for item in malformed]
     if letters:
         await dead_letters.put(conn, letters)
-    if added:
-        positions = [first[event_id].record.position for event_id in added]
-        await dead_letters.applied_after_all(conn, positions)
-    verdicts.update((item.record.position.topic, "dead_lettered") for item in malformed)
+    mended = _mended(held, {first[event_id].record.position for event_id in added})
+    if mended:
+        await dead_letters.applied_after_all(conn, mended)
+    if letters or mended:
+        held = await casework.with_letters_read_again(conn, held)
+    touched = {case_id for letter in letters for case_id in letter.case_ids}
+    outcomes = await casework.reconsider(conn, held, reference, new=new, touched=touched)
+    return Tally(verdicts, Counter(letter.reason for letter in letters), outcomes)
 
-    new: dict[str, list[Fact]] = {}
-    for event_id in added:
-        event = first[event_id].event
-        new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
-    named = {case_id for letter in letters for case_id in letter.case_ids}
-    outcomes = await casework.reconsider(conn, new, named, reference, now)
-    return Tally(verdicts, Counter(str(item.reason) for item in malformed), outcomes)
+
+def _mended(held: casework.Held, applied: Set[Position]) -> list[int]:
+    """Dead letters of our own bugs whose record came again and was applied."""
+    return [
+        letter.dead_letter_id
+        for letter in held.letters
+        if letter.reason == Reason.BUG and letter.position in applied
+    ]
 
 
 def _letter(item: Malformed) -> Letter:

@@ -129,7 +129,7 @@ class Intake:
     async def apply(self, items: Sequence[Item]) -> Tally:
         """Apply items in one transaction: all of it is in the database afterwards, or nothing."""
         async with self._pool.acquire() as conn, conn.transaction():
-            return await apply(conn, items, self._reference, await self._clock(conn))
+            return await apply(conn, items, self._reference, self._clock)
 
     def _observe(self, records: int, tally: Tally, seconds: float) -> None:
         m = self._metrics

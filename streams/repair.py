@@ -10,6 +10,7 @@ Errors::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from streams import casework
@@ -63,11 +64,9 @@ async def replay(
             savepoint = conn.transaction()
             await savepoint.start()
             await dead_letters.resolve(conn, dead_letter_id, "replayed", note)
-            tally = await apply(conn, [item], reference, await clock(conn))
+            tally = await apply(conn, [item], reference, clock)
             if not tally.reasons:
-                await casework.reconsider(
-                    conn, {}, letter["case_ids"], reference, await clock(conn)
-                )
+                await _decide_again(conn, letter["case_ids"], reference, clock)
                 await savepoint.commit()
                 return tally
             await savepoint.rollback()
@@ -94,7 +93,14 @@ async def discard(
         letter = await _open_letter(conn, dead_letter_id)
         await reference_tables.record(conn, reference.policy, reference.directory)
         await dead_letters.resolve(conn, dead_letter_id, "discarded", note)
-        await casework.reconsider(conn, {}, letter["case_ids"], reference, await clock(conn))
+        await _decide_again(conn, letter["case_ids"], reference, clock)
+
+
+async def _decide_again(
+    conn: Connection, case_ids: Sequence[str], reference: Reference, clock: Clock
+) -> None:
+    held = await casework.hold(conn, case_ids, clock)
+    await casework.reconsider(conn, held, reference, touched=case_ids)
 
 
 async def _open_letter(conn: Connection, dead_letter_id: int) -> dict[str, Any]:

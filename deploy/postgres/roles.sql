@@ -4,7 +4,8 @@
 -- in one transaction, so that a running worker never misses one. It sets no passwords and keeps
 -- those that are set.
 --
--- Nobody here may delete, truncate, or change the log of a case; that is left to the owner.
+-- Nobody here may delete, truncate, or change the log of a case; that is left to the owner. Only the
+-- note that an announcement still waits is taken away, by the worker that has published it.
 -- Identity columns and advisory locks need no privilege; FOR UPDATE needs UPDATE on one column.
 
 BEGIN;
@@ -37,20 +38,20 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM icam_worker, icam_operator, icam_
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO icam_worker, icam_operator, icam_auditor;
 
 -- `icam worker`. What was recorded stays as it was recorded: of a ledger entry only its end can be
--- written, of an announcement only that it went out, of a dead letter only that it is resolved.
+-- written, of an announcement only that it waits no more, of a dead letter only that it is resolved.
 GRANT INSERT ON
-    case_event, case_projection, escalation, outbox, dead_letter, reference_table
+    case_event, case_projection, escalation, outbox, outbox_pending, dead_letter, reference_table
     TO icam_worker;
 GRANT UPDATE ON case_projection TO icam_worker;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_worker;
-GRANT UPDATE (published_at) ON outbox TO icam_worker;
+GRANT DELETE ON outbox_pending TO icam_worker;
 GRANT UPDATE (resolved_at, resolution, resolved_note) ON dead_letter TO icam_worker;
 
 -- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one letter at a
 -- time. A replay adds a dead letter and takes it back when the record is rejected again, and keeps the
 -- policy it decides with; publishing what it decides is left to the workers.
 GRANT INSERT ON
-    case_event, case_projection, escalation, outbox, dead_letter, reference_table
+    case_event, case_projection, escalation, outbox, outbox_pending, dead_letter, reference_table
     TO icam_operator;
 GRANT UPDATE ON case_projection TO icam_operator;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;

@@ -19,8 +19,8 @@ from streams.audit.log import Log, Partition, Record, Span
 
 Spans = Mapping[Partition, Span]
 
-_MARKING: Final = timedelta(hours=1)
-"""Longest time, generously, between a record on the topic and its row marked published."""
+_SKEW: Final = timedelta(hours=1)
+"""How far, generously, a record's timestamp may lie before its row was written: clocks differ."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,8 @@ class Sent:
     topic: str
     key: str
     content: bytes
-    published_at: datetime | None
+    created_at: datetime
+    published: bool
     kind: str | None
     times: int = 0
     """Appearances on its topic."""
@@ -45,8 +46,8 @@ def load(snapshot: Snapshot) -> Outbox:
     rows = snapshot.rows(
         """
         SELECT message_id, position, topic, key, sha256(convert_to(body::text, 'UTF8')),
-               published_at, body->>'kind'
-        FROM outbox ORDER BY position
+               created_at, waiting.position IS NULL, body->>'kind'
+        FROM outbox LEFT JOIN outbox_pending AS waiting USING (position) ORDER BY position
         """
     )
     return {
@@ -89,13 +90,20 @@ def check_topics(check: Check, log: Log, outbox: Outbox, before: Spans, after: S
     return horizon
 
 
-def check_published(check: Check, outbox: Outbox, horizon: Horizon, *, drained: bool) -> None:
-    """Prove that every row marked published is on its topic; drained, that every row is marked."""
+def check_published(
+    check: Check, snapshot: Snapshot, outbox: Outbox, horizon: Horizon, *, drained: bool
+) -> None:
+    """Prove that every row that does not wait is on its topic; drained, that no row waits."""
+    for (position,) in snapshot.rows(
+        "SELECT position FROM outbox_pending AS waiting WHERE NOT EXISTS"
+        " (SELECT FROM outbox WHERE outbox.position = waiting.position)"
+    ):
+        check.found(f"outbox {position}", "waits and is not there")
     for sent in outbox.values():
         check.compared += 1
-        if sent.published_at is None:
+        if not sent.published:
             check.expect(not drained, f"outbox {sent.position}", "not published")
-        elif not sent.times and horizon.reaches(sent.topic, sent.published_at):
+        elif not sent.times and horizon.reaches(sent.topic, sent.created_at):
             check.found(f"outbox {sent.position}", f"marked published, not on {sent.topic}")
 
 
@@ -137,10 +145,10 @@ class Horizon:
         if partition in self._first and self._first[partition] is None:
             self._first[partition] = record.timestamp
 
-    def reaches(self, topic: str, published_at: datetime) -> bool:
-        """Whether a record marked published then would still be there, in whatever partition."""
+    def reaches(self, topic: str, created_at: datetime) -> bool:
+        """Whether the record of a row written then would still be there, in whatever partition."""
         starts = [at for partition, at in self._first.items() if partition.topic == topic]
-        return all(at is not None and at + _MARKING < published_at for at in starts)
+        return all(at is not None and at + _SKEW < created_at for at in starts)
 
 
 def _message_id(record: Record) -> UUID | None:

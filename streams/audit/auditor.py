@@ -116,7 +116,7 @@ def judge(
 
         outbox = announced.load(snap)
         horizon = announced.check_topics(outbox_check, log, outbox, before, after)
-        announced.check_published(outbox_check, outbox, horizon, drained=drained)
+        announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
         announced.check_rounds(outbox_check, snap, outbox)
         deadlines.check_deadlines(deadline_check, snap, lately)
         privacy.check_privacy(privacy_check, snap)

@@ -30,7 +30,6 @@ class Projection:
     """What the projection says of a case."""
 
     case_id: str
-    facts: str
     digest: bytes | None
     events: int
     order_id: str | None
@@ -57,7 +56,7 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
     )
     projections = snapshot.rows(
         """
-        SELECT case_id, facts::text, digest, events, order_id, reference_digest, updated_at
+        SELECT case_id, digest, events, order_id, reference_digest, updated_at
         FROM case_projection ORDER BY case_id COLLATE "C"
         """
     )

@@ -23,7 +23,7 @@ def count(snapshot: Snapshot, outbox: Outbox) -> dict[str, int]:
         "escalations.withdrawn": snapshot.one(
             "SELECT count(*) FROM escalation WHERE withdrawn_at IS NOT NULL"
         ),
-        "outbox.published": sum(sent.published_at is not None for sent in outbox.values()),
-        "outbox.pending": sum(sent.published_at is None for sent in outbox.values()),
+        "outbox.published": sum(sent.published for sent in outbox.values()),
+        "outbox.pending": sum(not sent.published for sent in outbox.values()),
         "outbox.repeated": sum(max(sent.times - 1, 0) for sent in outbox.values()),
     }

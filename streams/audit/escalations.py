@@ -61,9 +61,9 @@ def check_basis(check: Check, snapshot: Snapshot) -> None:
         check.found(f"{escalation_id}/{number}", f"event {event_id} is not in its case's log")
     other = snapshot.rows(
         """
-        SELECT escalation_id, round FROM escalation
+        SELECT escalation_id, round FROM escalation LEFT JOIN outbox USING (message_id)
         WHERE cardinality(event_ids) = 0
-           OR to_json(event_ids)::jsonb IS DISTINCT FROM (evidence->'event_ids')::jsonb
+           OR to_json(event_ids)::jsonb IS DISTINCT FROM (body->'evidence'->'event_ids')::jsonb
         """
     )
     for escalation_id, number in other:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set
-from datetime import datetime
-from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from schemas.codec import digest as content_digest
 from schemas.events import EVENT_TYPES
 from streams.audit import refold
-from streams.audit.cases import CaseRows, Projection, Row
+from streams.audit.cases import CaseRows, Row
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 from streams.audit.refold import Facts, Version
@@ -54,7 +50,6 @@ def check_fold(check: Check, case: CaseRows, named: Set[str]) -> Facts:
     order = refold.current_order(facts)
     order_id = order.order_id if order else None
     check.expect(shown.order_id == order_id, case.case_id, "another order is the current one")
-    _compare_facts(check, shown, facts)
     return facts
 
 
@@ -72,32 +67,3 @@ def _versions(check: Check, rows: tuple[Row, ...]) -> list[Version]:
             continue
         versions.append(Version(row.occurred_at, row.event_id, row.type, event))
     return versions
-
-
-def _compare_facts(check: Check, shown: Projection, facts: Facts) -> None:
-    try:
-        stored: list[dict[str, Any]] = json.loads(shown.facts)
-        keys = [fact["key"] for fact in stored]
-    except (ValueError, TypeError, KeyError):
-        check.found(shown.case_id, "facts are not a list of facts")
-        return
-    if keys != list(facts):
-        check.found(shown.case_id, "facts are others than those of the log, or out of order")
-        return
-    for fact, version in zip(stored, facts.values(), strict=True):
-        check.expect(
-            _same(fact, version), shown.case_id, f"fact is not as in event {version.event_id}"
-        )
-
-
-def _same(fact: dict[str, Any], version: Version) -> bool:
-    model = EVENT_TYPES[version.type]
-    try:
-        return (
-            fact["type"] == version.type
-            and fact["event_id"] == str(version.event_id)
-            and datetime.fromisoformat(fact["time"]) == version.time
-            and model.model_validate_json(orjson.dumps(fact["data"])) == version.event
-        )
-    except (KeyError, TypeError, ValueError):
-        return False

@@ -37,8 +37,9 @@ def check_evidence(
     standing: dict[str, list[Standing]] = {}
     rows = snapshot.rows(
         """
-        SELECT case_id, escalation_id, round, rule_id, policy_digest, evidence::text
-        FROM escalation WHERE withdrawn_at IS NULL
+        SELECT case_id, escalation_id, round, rule_id, policy_digest,
+               coalesce((body->'evidence')::text, '')
+        FROM escalation LEFT JOIN outbox USING (message_id) WHERE withdrawn_at IS NULL
         """
     )
     for case_id, escalation_id, number, rule_id, policy_digest, text in rows:

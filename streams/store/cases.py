@@ -17,7 +17,6 @@ class Row:
     """What a projection held when it was locked."""
 
     case_id: str
-    facts: str
     events: int
     route: dict[str, Any] | None
     routings: int
@@ -25,10 +24,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a projection holds from now on. ``facts`` and the other JSON fields are encoded."""
+    """What a projection holds from now on. ``route`` and ``blocked`` are encoded JSON."""
 
     case_id: str
-    facts: bytes
     digest: bytes
     events: int
     order_id: str | None
@@ -60,7 +58,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
     )
     rows = await conn.fetch(
         """
-        SELECT case_id, facts::text AS facts, events, route::text AS route, routings
+        SELECT case_id, events, route::text AS route, routings
         FROM case_projection WHERE case_id = any($1::text[])
         ORDER BY case_id FOR UPDATE
         """,
@@ -69,7 +67,6 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
     return [
         Row(
             row["case_id"],
-            row["facts"],
             row["events"],
             orjson.loads(row["route"]) if row["route"] else None,
             row["routings"],
@@ -83,7 +80,6 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
     body = [
         {
             "case_id": row.case_id,
-            "facts": orjson.Fragment(row.facts),
             "digest": row.digest.hex(),
             "events": row.events,
             "order_id": row.order_id,
@@ -102,14 +98,14 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
     await conn.execute(
         """
         UPDATE case_projection AS held SET
-            facts = new.facts, digest = decode(new.digest, 'hex'), events = new.events,
+            digest = decode(new.digest, 'hex'), events = new.events,
             order_id = new.order_id, status = new.status, office_id = new.office_id,
             track = new.track, route = nullif(new.route::text, 'null')::json,
             routings = new.routings, level = new.level, blocked = new.blocked,
             next_check_at = new.next_check_at, reference_digest = new.reference_digest,
             updated_at = $2
         FROM json_to_recordset($1::json) AS new (
-            case_id text, facts json, digest text, events integer, order_id text, status text,
+            case_id text, digest text, events integer, order_id text, status text,
             office_id text, track text, route json, routings integer, level smallint,
             blocked json, next_check_at timestamptz, reference_digest text)
         WHERE held.case_id = new.case_id
@@ -176,12 +172,12 @@ async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:
     row = await conn.fetchrow(
         """
         SELECT case_id, status, order_id, office_id, track, level, events, next_check_at,
-               updated_at, route::text AS route, blocked::text AS blocked, facts::text AS facts
+               updated_at, route::text AS route, blocked::text AS blocked
         FROM case_projection WHERE case_id = $1
         """,
         case_id,
     )
     if row is None:
         return None
-    decoded = {name: orjson.loads(row[name] or "null") for name in ("route", "blocked", "facts")}
+    decoded = {name: orjson.loads(row[name] or "null") for name in ("route", "blocked")}
     return {**row, **decoded}

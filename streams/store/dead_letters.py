@@ -52,34 +52,41 @@ async def put(conn: Connection, letters: Iterable[Letter]) -> None:
     )
 
 
-async def open_by_case(conn: Connection, case_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many open dead letters name each of these cases; only cases with any."""
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open dead letter, as far as the cases it names are concerned."""
+
+    dead_letter_id: int
+    position: Position
+    reason: str
+    case_ids: tuple[str, ...]
+
+
+async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[Open]:
+    """Return the open dead letters that name any of these cases."""
     rows = await conn.fetch(
         """
-        SELECT named.case_id, count(*) AS letters
-        FROM dead_letter, unnest(case_ids) AS named (case_id)
-        WHERE resolved_at IS NULL AND case_ids && $1::text[] AND named.case_id = any($1::text[])
-        GROUP BY named.case_id
+        SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids FROM dead_letter
+        WHERE resolved_at IS NULL AND case_ids && $1::text[]
         """,
         case_ids,
     )
-    return {row["case_id"]: row["letters"] for row in rows}
+    return [
+        Open(letter_id, Position(*place), reason, tuple(named))
+        for letter_id, *place, reason, named in rows
+    ]
 
 
-async def applied_after_all(conn: Connection, positions: Sequence[Position]) -> None:
-    """Resolve dead letters of our own bugs whose record was delivered again and applied."""
+async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) -> None:
+    """Resolve dead letters whose record was delivered again and applied."""
     await conn.execute(
         """
-        UPDATE dead_letter AS letter
+        UPDATE dead_letter
         SET resolved_at = clock_timestamp(), resolution = 'replayed',
             resolved_note = 'applied when delivered again'
-        FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS done (topic, part, off)
-        WHERE letter.topic = done.topic AND letter."partition" = done.part
-          AND letter."offset" = done.off AND letter.resolved_at IS NULL AND letter.reason = 'bug'
+        WHERE dead_letter_id = any($1::bigint[]) AND resolved_at IS NULL
         """,
-        [position.topic for position in positions],
-        [position.partition for position in positions],
-        [position.offset for position in positions],
+        dead_letter_ids,
     )
 
 

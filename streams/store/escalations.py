@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from schemas.outcomes import EscalationWithdrawn
+from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.decide import Standing
 from streams.store.pool import Connection
 
@@ -48,29 +48,50 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
     }
 
 
-async def raise_(conn: Connection, bodies: Iterable[bytes]) -> None:
-    """Enter escalations, given as the JSON of ``EscalationRaised``, into the ledger.
+async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised]]) -> None:
+    """Enter escalations into the ledger, each with the id of the message that raises it.
 
-    One statement; the columns are the message's own fields.
+    One statement. The evidence stands in that message, in the outbox.
 
     Raises:
         asyncpg.UniqueViolationError: one stands already: the decision was not taken under lock.
     """
+    rows = [
+        {
+            "escalation_id": item.escalation_id,
+            "round": item.round,
+            "case_id": item.case_id,
+            "order_id": item.order_id,
+            "rule_id": item.rule_id,
+            "occasion": item.occasion,
+            "level": item.level,
+            "action": item.action,
+            "policy_version": item.policy_version,
+            "policy_digest": item.policy_digest,
+            "office_id": item.office_id,
+            "track": item.track,
+            "message_id": message_id,
+            "event_ids": "{" + ",".join(item.evidence.event_ids) + "}",
+            "due_at": item.due_at,
+            "raised_at": item.detected_at,
+        }
+        for message_id, item in raised
+    ]
     await conn.execute(
         """
         INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion, level,
-                                action, policy_version, policy_digest, office_id, track, evidence,
-                                event_ids, due_at, raised_at)
+                                action, policy_version, policy_digest, office_id, track,
+                                message_id, event_ids, due_at, raised_at)
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
-               policy_version, policy_digest, office_id, track, evidence,
-               ARRAY(SELECT json_array_elements_text(evidence->'event_ids'))::uuid[],
-               due_at, detected_at
+               policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
+               due_at, raised_at
         FROM json_to_recordset($1::json) AS new (
             escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
             occasion text, level smallint, action text, policy_version text, policy_digest text,
-            office_id text, track text, evidence json, due_at timestamptz, detected_at timestamptz)
+            office_id text, track text, message_id uuid, event_ids text, due_at timestamptz,
+            raised_at timestamptz)
         """,
-        "[" + b",".join(bodies).decode() + "]",
+        orjson.dumps(rows).decode(),
     )
 
 
@@ -113,9 +134,10 @@ async def find(
     rows = await conn.fetch(
         """
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
-               policy_version, policy_digest, office_id, track, evidence::text AS evidence,
-               due_at, raised_at, withdrawn_at, withdrawal::text AS withdrawal
-        FROM escalation
+               policy_version, policy_digest, office_id, track,
+               (body->'evidence')::text AS evidence, due_at, raised_at, withdrawn_at,
+               withdrawal::text AS withdrawal
+        FROM escalation JOIN outbox USING (message_id)
         WHERE ($1::text IS NULL OR case_id = $1)
           AND ($2::text IS NULL OR office_id = $2)
           AND ($3::text IS NULL OR rule_id = $3)

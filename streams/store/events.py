@@ -9,6 +9,8 @@ from uuid import UUID
 import orjson
 
 from schemas.codec import Decoded
+from schemas.events import EVENT_TYPES
+from streams.domain.case import Fact
 from streams.store.pool import Connection
 
 
@@ -57,6 +59,26 @@ async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -
         orjson.dumps(rows).decode(),
     )
     return {row["event_id"] for row in added}
+
+
+async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]]:
+    """Return all that is in the log of these cases, in no particular order; only cases with any.
+
+    Payloads were validated before they were appended; a row that no longer fits raises
+    ``pydantic.ValidationError``, as everywhere else.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id, occurred_at, event_id, type, payload::text
+        FROM case_event WHERE case_id = any($1::text[])
+        """,
+        case_ids,
+    )
+    found: dict[str, list[Fact]] = {}
+    for case_id, occurred_at, event_id, type_, payload in rows:
+        event = EVENT_TYPES[type_].model_validate_json(payload)
+        found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event))
+    return found
 
 
 async def digests(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:

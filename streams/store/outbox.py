@@ -1,4 +1,4 @@
-"""The outbox: what was decided and is not yet known to be on Kafka.
+"""The outbox: what was decided, written once; and beside it the positions not known on Kafka yet.
 
 A case's rows get their positions under the case's lock, so for one case position order is commit
 order: whoever sees a later row sees the earlier ones.
@@ -43,24 +43,28 @@ async def put(conn: Connection, entries: Iterable[Entry]) -> None:
     Raises:
         asyncpg.UniqueViolationError: a message id was used before: a decision was taken twice.
     """
-    rows = [
-        {
-            "message_id": entry.message_id,
-            "topic": entry.topic,
-            "key": entry.key,
-            "headers": [[name, value.decode()] for name, value in entry.headers],
-            "body": orjson.Fragment(entry.body),
-        }
-        for entry in entries
-    ]
+    rows = list(entries)
+    # The bodies as they are: as part of one JSON document the server would parse them once more.
     await conn.execute(
         """
-        INSERT INTO outbox (message_id, topic, key, headers, body)
-        SELECT (row->>'message_id')::uuid, row->>'topic', row->>'key', row->'headers', row->'body'
-        FROM json_array_elements($1::json) WITH ORDINALITY AS new (row, nth) ORDER BY nth
+        WITH added AS (
+            INSERT INTO outbox (message_id, topic, key, headers, body)
+            SELECT message_id, topic, key, headers::json, body::json
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+                WITH ORDINALITY AS new (message_id, topic, key, headers, body, nth)
+            ORDER BY nth RETURNING position)
+        INSERT INTO outbox_pending (position) SELECT position FROM added
         """,
-        orjson.dumps(rows).decode(),
+        [row.message_id for row in rows],
+        [row.topic for row in rows],
+        [row.key for row in rows],
+        [_headers(row.headers) for row in rows],
+        [row.body.decode() for row in rows],
     )
+
+
+def _headers(headers: tuple[tuple[str, bytes], ...]) -> str:
+    return orjson.dumps([[name, value.decode()] for name, value in headers]).decode()
 
 
 async def hold_relay_lock(conn: Connection) -> bool:
@@ -79,7 +83,7 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     rows = await conn.fetch(
         """
         SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body
-        FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1
+        FROM outbox_pending JOIN outbox USING (position) ORDER BY position LIMIT $1
         """,
         limit,
     )
@@ -100,10 +104,7 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
 
 async def mark_published(conn: Connection, positions: Sequence[int]) -> None:
     """Note that these entries are on Kafka."""
-    await conn.execute(
-        "UPDATE outbox SET published_at = clock_timestamp() WHERE position = any($1::bigint[])",
-        positions,
-    )
+    await conn.execute("DELETE FROM outbox_pending WHERE position = any($1::bigint[])", positions)
 
 
 async def backlog(conn: Connection) -> tuple[int, float]:
@@ -112,7 +113,7 @@ async def backlog(conn: Connection) -> tuple[int, float]:
         """
         SELECT count(*) AS pending,
                coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS oldest
-        FROM outbox WHERE published_at IS NULL
+        FROM outbox_pending JOIN outbox USING (position)
         """
     )
     return (row["pending"], float(row["oldest"])) if row else (0, 0.0)

@@ -15,6 +15,7 @@ from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import Settings
 from streams.simulate.stream import stream
 from streams.store import outbox, reference_tables
+from streams.store.clock import Clock
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 from tests.audit.memory import MemoryLog
@@ -96,12 +97,20 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
                 judged = Malformed(judged.record, Reason.BUG, "KeyError at domain/case.py:1")
             items.append(judged)
         async with conn.transaction():
-            await inbox.apply(conn, items, ref, batch[-1].at)
+            await inbox.apply(conn, items, ref, _at(batch[-1].at))
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():
-        await casework.reconsider(conn, {}, cases, ref, datetime.now(UTC))
+        held = await casework.hold(conn, cases, _at(datetime.now(UTC)))
+        await casework.reconsider(conn, held, ref, touched=cases)
     await _relay(conn, log)
+
+
+def _at(instant: datetime) -> Clock:
+    async def clock(_: Connection) -> datetime:
+        return instant
+
+    return clock
 
 
 async def _relay(conn: Connection, log: MemoryLog) -> None:

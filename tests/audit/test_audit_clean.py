@@ -87,7 +87,7 @@ def test_given_retention_took_old_records_then_a_newer_one_is_still_missed(
     world.log.remove(lost)
     later = say.NOW + timedelta(hours=2)
     world.sql(
-        "UPDATE outbox SET published_at = %s WHERE position = (SELECT max(position) FROM outbox)",
+        "UPDATE outbox SET created_at = %s WHERE position = (SELECT max(position) FROM outbox)",
         later,
     )
 

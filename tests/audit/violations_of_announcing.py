@@ -50,6 +50,11 @@ def a_later_row_of_a_case_overtook_an_earlier_one(world: World) -> None:
 
 
 @breaks("outbox")
+def a_row_waits_that_is_not_there(world: World) -> None:
+    world.sql("INSERT INTO outbox_pending VALUES (1000000)")
+
+
+@breaks("outbox", "escalations", "guards")
 def a_round_was_never_announced(world: World) -> None:
     _unsay(world, "raised")
 
@@ -66,7 +71,7 @@ def an_escalation_is_announced_that_is_not_in_the_ledger(world: World) -> None:
 
 @breaks("outbox", drained=True)
 def a_row_waits_when_all_is_said_to_be_published(world: World) -> None:
-    world.sql("UPDATE outbox SET published_at = NULL WHERE position = 1")
+    world.sql("INSERT INTO outbox_pending VALUES (1)")
 
 
 @breaks("personal data")

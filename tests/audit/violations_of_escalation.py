@@ -8,7 +8,7 @@ from schemas.outcomes import GuardState
 from schemas.types import Guard
 from tests.audit import say
 from tests.audit.planting import breaks
-from tests.audit.world import ALPHA, BETA, GAMMA, POLICY, POLICY_DIGEST, RULE, World, evidence
+from tests.audit.world import ALPHA, BETA, GAMMA, POLICY, POLICY_DIGEST, World, evidence
 
 
 @breaks("escalations")
@@ -80,10 +80,8 @@ def an_escalation_stands_with_a_guard_unknown(world: World) -> None:
 
 @breaks("guards")
 def an_escalation_stands_with_no_guard_read(world: World) -> None:
-    world.sql(
-        "UPDATE escalation SET evidence = jsonb_set(evidence::jsonb, '{guards}', '[]')::json"
-        " WHERE withdrawn_at IS NULL"
-    )
+    basis = [world.said[ALPHA][0].event_id]
+    world.rewrite_evidence(evidence(basis, {}) | {"guards": []})
 
 
 @breaks("guards")
@@ -124,16 +122,9 @@ def a_deadline_passed_unfired(world: World) -> None:
 
 
 def _rest_on(world: World, event_id: UUID) -> None:
-    world.sql(
-        "UPDATE escalation SET event_ids = %s, evidence = %s::json WHERE withdrawn_at IS NULL",
-        [event_id],
-        evidence([event_id], {}),
-    )
+    world.sql("UPDATE escalation SET event_ids = %s WHERE withdrawn_at IS NULL", [event_id])
+    world.rewrite_evidence(evidence([event_id], {}))
 
 
 def _read_as(world: World, guards: dict[Guard, GuardState]) -> None:
-    world.sql(
-        "UPDATE escalation SET evidence = %s::json WHERE withdrawn_at IS NULL AND rule_id = %s",
-        evidence([world.said[ALPHA][0].event_id], guards),
-        RULE,
-    )
+    world.rewrite_evidence(evidence([world.said[ALPHA][0].event_id], guards))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from schemas.codec import encode
@@ -115,16 +114,6 @@ def a_projection_digest_is_of_another_fold(world: World) -> None:
 
 
 @breaks("fold")
-def a_projection_misses_a_fact(world: World) -> None:
-    _facts(world, "SELECT json_agg(f) FROM (SELECT f FROM json_array_elements(facts) f OFFSET 1) g")
-
-
-@breaks("fold")
-def a_projection_shows_a_fact_otherwise(world: World) -> None:
-    _facts(world, """SELECT replace(facts::text, '"9000"', '"1000"')::json""")
-
-
-@breaks("fold")
 def a_projection_holds_the_older_version_of_a_fact(world: World) -> None:
     older, newer = sorted((f for f in world.said[ALPHA] if "miss" in f.key), key=lambda f: f.time)
     world.said[ALPHA].remove(newer)
@@ -156,7 +145,3 @@ def a_case_is_projected_from_nothing(world: World) -> None:
 @breaks("producer", produced=[UUID(int=7)])
 def an_acknowledged_event_is_nowhere(world: World) -> None:
     """The clean world never held it."""
-
-
-def _facts(world: World, query: Any) -> None:
-    world.sql(f"UPDATE case_projection SET facts = ({query}) WHERE case_id = %s", ALPHA)

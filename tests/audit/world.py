@@ -7,6 +7,7 @@ that the auditor's second fold agrees with the first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, LiteralString
@@ -22,7 +23,7 @@ from schemas.outcomes import ESCALATION_TOPIC, Evidence, GuardCheck, GuardState
 from schemas.types import Guard
 from streams.audit import Report
 from streams.audit.auditor import judge
-from streams.audit.log import Place
+from streams.audit.log import Partition, Place
 from streams.domain.case import Case, Fact, fold
 from streams.store import facts
 from tests.audit import say
@@ -105,11 +106,10 @@ class World:
         orders = [f.event for f in case.facts.values() if isinstance(f.event, OqtIssued)]
         order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
         self.sql(
-            "INSERT INTO case_projection (case_id, facts, digest, events, order_id, "
-            "reference_digest, updated_at) VALUES (%s, %s::json, %s, %s, %s, %s, now()) "
-            "ON CONFLICT (case_id) DO UPDATE SET facts = excluded.facts, "
-            "digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
-            *(case_id, facts.dump(case).decode(), facts.digest(case)),
+            "INSERT INTO case_projection (case_id, digest, events, order_id, reference_digest, "
+            "updated_at) VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (case_id) DO UPDATE "
+            "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
+            *(case_id, facts.digest(case)),
             *(len(self.said.get(case_id, ())), order.order_id if order else None),
             POLICY_DIGEST[:32] + "0" * 32,
         )
@@ -150,34 +150,46 @@ class World:
             self.sql(
                 "INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, "
                 "occasion, level, action, policy_version, policy_digest, office_id, track, "
-                "evidence, event_ids, due_at, raised_at, withdrawn_at) VALUES (%s, %s, %s, "
+                "message_id, event_ids, due_at, raised_at, withdrawn_at) VALUES (%s, %s, %s, "
                 "'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', 'individual', "
-                "%s::json, %s, %s, %s, %s)",
+                "%s, %s, %s, %s, %s)",
                 *(escalation_id, number, case_id, RULE, occasion, POLICY_DIGEST),
-                *(evidence(basis, guards or {}), basis, say.ago(2), say.ago(2)),
+                *(message(escalation_id, "raised", number), basis, say.ago(2), say.ago(2)),
                 None if stands else say.ago(1),
             )
-            self.announce_round(case_id, escalation_id, "raised", number)
+            said = evidence(basis, guards or {})
+            self.announce_round(case_id, escalation_id, "raised", number, said)
             if not stands:
                 self.announce_round(case_id, escalation_id, "withdrawn", number)
         if any(rounds.values()):
             self.sql("UPDATE case_projection SET level = 1 WHERE case_id = %s", case_id)
         return escalation_id
 
-    def announce_round(self, case_id: str, escalation_id: UUID, kind: str, number: int) -> Place:
-        message_id = uuid5(NAMESPACE, f"{escalation_id}|{kind}|{number}")
-        return self.announce(case_id, message_id, kind)
+    def announce_round(
+        self,
+        case_id: str,
+        escalation_id: UUID,
+        kind: str,
+        number: int,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> Place:
+        return self.announce(case_id, message(escalation_id, kind, number), kind, evidence=evidence)
 
     def announce(
-        self, case_id: str, message_id: UUID, kind: str, topic: str = ESCALATION_TOPIC
+        self,
+        case_id: str,
+        message_id: UUID,
+        kind: str,
+        topic: str = ESCALATION_TOPIC,
+        evidence: Mapping[str, Any] | None = None,
     ) -> Place:
         """Put a row into the outbox and on its topic, marked published."""
         name = f"icam.escalation-{kind}.v1"
         envelope = Envelope(id=message_id, source="/test", type=name, time=say.NOW, subject=case_id)
         headers = write(envelope)
-        body = orjson.dumps({"kind": kind, "case_id": case_id})
+        body = orjson.dumps({"kind": kind, "case_id": case_id, "evidence": evidence})
         self.sql(
-            "INSERT INTO outbox (message_id, topic, key, headers, body, published_at) "
+            "INSERT INTO outbox (message_id, topic, key, headers, body, created_at) "
             "VALUES (%s, %s, %s, %s::json, %s::json, %s)",
             *(message_id, topic, case_id),
             orjson.dumps([[name, value.decode()] for name, value in headers]).decode(),
@@ -185,8 +197,28 @@ class World:
         )
         return self.log.put(topic, case_id.encode(), body, headers)
 
+    def rewrite_evidence(self, evidence: Mapping[str, Any]) -> None:
+        """Let every escalation that stands have been raised with other evidence."""
+        rows = self.sql(
+            "SELECT message_id, body FROM escalation JOIN outbox USING (message_id) "
+            "WHERE withdrawn_at IS NULL"
+        )
+        for message_id, body in rows:
+            changed = orjson.dumps(body | {"evidence": evidence})
+            self.sql(
+                "UPDATE outbox SET body = %s::json WHERE message_id = %s",
+                *(changed.decode(), message_id),
+            )
+            place = self.place_of(message_id)
+            held = self.log.held[Partition(place.topic, place.partition)]
+            held[place.offset] = replace(held[place.offset], value=changed)
 
-def evidence(event_ids: Iterable[UUID], guards: Mapping[Guard, GuardState]) -> str:
+
+def message(escalation_id: UUID, kind: str, number: int) -> UUID:
+    return uuid5(NAMESPACE, f"{escalation_id}|{kind}|{number}")
+
+
+def evidence(event_ids: Iterable[UUID], guards: Mapping[Guard, GuardState]) -> dict[str, Any]:
     return Evidence(
         event_ids=tuple(str(event_id) for event_id in event_ids),
         facts=(),
@@ -196,4 +228,4 @@ def evidence(event_ids: Iterable[UUID], guards: Mapping[Guard, GuardState]) -> s
             for guard in Guard
         ),
         nearest=None,
-    ).model_dump_json()
+    ).model_dump(mode="json")

@@ -32,6 +32,7 @@ TABLES = [
     "dead_letter",
     "escalation",
     "outbox",
+    "outbox_pending",
     "reference_table",
 ]
 
@@ -188,7 +189,7 @@ def test_nobody_may(role: str, url: str, owner: psycopg.Connection) -> None:
 @pytest.mark.parametrize(
     ("role", "statement"),
     [
-        (OPERATOR, "UPDATE outbox SET published_at = now()"),
+        (OPERATOR, "DELETE FROM outbox_pending"),
         (WORKER, "UPDATE dead_letter SET reason = 'bug'"),
         (WORKER, "UPDATE dead_letter SET attempts = 0"),
     ],

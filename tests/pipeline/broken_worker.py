@@ -9,7 +9,7 @@ from streams import app, casework
 from streams.settings import Settings
 
 
-async def _broken(*_: Any) -> Any:
+async def _broken(*_: Any, **__: Any) -> Any:
     raise KeyError("a mistake of ours")
 
 

@@ -106,7 +106,7 @@ class Stage:
 
     def _drained(self) -> bool:
         waiting = self.query(
-            "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
+            "SELECT (SELECT count(*) FROM outbox_pending)"
             " + (SELECT count(*) FROM case_projection WHERE next_check_at <= now())"
         )
         return waiting[0][0] == 0 and self.lag() == 0

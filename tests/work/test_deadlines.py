@@ -59,10 +59,10 @@ async def test_a_case_on_which_our_code_fails_holds_up_no_other(
     world.now = given.LATER
     real = casework.reconsider
 
-    async def broken(conn: Any, new: Any, touched: Any, *rest: Any) -> Any:
+    async def broken(*held: Any, touched: Any) -> Any:
         if "case-due-0" in touched:
             raise ZeroDivisionError
-        return await real(conn, new, touched, *rest)
+        return await real(*held, touched=touched)
 
     monkeypatch.setattr(casework, "reconsider", broken)
     with pytest.raises(ZeroDivisionError):

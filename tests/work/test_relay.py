@@ -53,7 +53,7 @@ async def test_everything_decided_is_published_with_its_own_bytes(
     await world.arrive(given.miss(2))
     relay.wake()
     async with asyncio.timeout(20):
-        while await world.rows("SELECT 1 FROM outbox WHERE published_at IS NULL"):  # noqa: ASYNC110
+        while await world.rows("SELECT 1 FROM outbox_pending"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     expected = await world.rows("SELECT topic, key, body::text FROM outbox ORDER BY position")
