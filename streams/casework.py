@@ -33,7 +33,7 @@ from streams.store.pool import Connection
 
 SOURCE: Final = "/icam/streams"
 _TYPE_OF: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPES.items()}
-_NOTHING: Final = escalations.Ledger((), {})
+NO_LEDGER: Final = escalations.Ledger((), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
     return Held(
         await clock(conn),
         rows,
-        await events.log(conn, [row.case_id for row in rows if row.events]),
+        await events.log(conn, ordered),
         await escalations.ledger(conn, ordered),
         await dead_letters.open_on(conn, ordered),
     )
@@ -99,42 +99,13 @@ async def reconsider(
     for row in held.rows:
         if row.case_id not in named:
             continue
-        fresh = new.get(row.case_id, ())
-        case = fold(Case(row.case_id), (*held.log.get(row.case_id, ()), *fresh))
-        ledger = held.ledgers.get(row.case_id, _NOTHING)
-        decision = decide(
-            case,
-            Announced(
-                route=_route_ref(row.route),
-                routings=row.routings,
-                standing=ledger.standing,
-                rounds=ledger.rounds,
-                open_dead_letters=open_letters[row.case_id],
-            ),
-            reference.policy,
-            reference.directory,
-            reference.calendar,
-            held.now,
+        facts = (*held.log.get(row.case_id, ()), *new.get(row.case_id, ()))
+        ledger = held.ledgers.get(row.case_id, NO_LEDGER)
+        projection, due = project(
+            row, facts, ledger, open_letters[row.case_id], reference, held.now
         )
-        messages += [(row.case_id, message) for message in decision.messages]
-        where = decision.route
-        saved.append(
-            cases.Saved(
-                case_id=row.case_id,
-                digest=digest(case),
-                events=row.events + len(fresh),
-                order_id=decision.order_id,
-                status=decision.status,
-                office_id=where.office_id if where else None,
-                track=where.track if where else None,
-                route=_route(decision),
-                routings=decision.routings,
-                level=decision.level,
-                blocked=_blocked(decision),
-                next_check_at=decision.next_check,
-                reference_digest=reference.digest,
-            )
-        )
+        saved.append(projection)
+        messages += [(row.case_id, message) for message in due]
 
     if saved:
         await cases.save(conn, saved, held.now)
@@ -148,10 +119,52 @@ async def reconsider(
     ]:
         await escalations.raise_(conn, raised)
     if messages:
-        await outbox.put(
-            conn, [_entry(case_id, message, held.now) for case_id, message in messages]
-        )
+        entries = [_entry(case_id, message, held.now) for case_id, message in messages]
+        await outbox.put(conn, entries)
     return tuple(outcomes)
+
+
+def project(
+    row: cases.Row,
+    facts: Sequence[Fact],
+    ledger: escalations.Ledger,
+    open_letters: int,
+    reference: Reference,
+    now: datetime,
+) -> tuple[cases.Saved, Sequence[Message]]:
+    """Return what the projection of a case must hold at ``now``, and what is to be announced.
+
+    ``facts`` are all events of its log, in any order. Without I/O: asked again with what was then
+    announced, it returns the same projection and nothing to announce.
+    """
+    case = fold(Case(row.case_id), facts)
+    announced = Announced(
+        route=_route_ref(row.route),
+        routings=row.routings,
+        standing=ledger.standing,
+        rounds=ledger.rounds,
+        open_dead_letters=open_letters,
+    )
+    decision = decide(
+        case, announced, reference.policy, reference.directory, reference.calendar, now
+    )
+    where = decision.route
+    projection = cases.Saved(
+        case_id=row.case_id,
+        digest=digest(case),
+        events=len(facts),
+        order_id=decision.order_id,
+        status=decision.status,
+        office_id=where.office_id if where else None,
+        track=where.track if where else None,
+        route=_route(decision),
+        routings=decision.routings,
+        level=decision.level,
+        blocked=_blocked(decision),
+        next_check_at=decision.next_check,
+        reference_digest=reference.digest,
+    )
+    return projection, decision.messages
 
 
 def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:

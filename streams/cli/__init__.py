@@ -15,7 +15,18 @@ import psycopg
 from pydantic import ValidationError
 
 from streams.audit.errors import AuditError
-from streams.cli import audit, database, dead_letters, demo, doctor, read, schemas, stream, worker
+from streams.cli import (
+    audit,
+    database,
+    dead_letters,
+    demo,
+    doctor,
+    read,
+    rebuild,
+    schemas,
+    stream,
+    worker,
+)
 from streams.domain.directory import DirectoryError
 from streams.domain.policy import PolicyError
 from streams.embedded.errors import EmbeddedError
@@ -76,6 +87,7 @@ def main() -> None:
       icam escalations --level 3     what is proposed to officials
       icam dead-letters list         records that wait for a person
       icam audit                     check every promise, independently
+      icam rebuild --check           make every projection again from the log, and compare
 
     Settings come from the environment: ICAM_KAFKA__BOOTSTRAP_SERVERS, ICAM_DATABASE__URL and
     those that `icam doctor` lists. Exit codes: 0 well, 1 something found, 2 typed wrongly,
@@ -94,6 +106,7 @@ for command in (
     read.escalations,
     dead_letters.dead_letters,
     audit.audit,
+    rebuild.command,
     schemas.schemas,
     doctor.doctor,
 ):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 import orjson
 
+from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.store.pool import Connection
 
 
@@ -17,7 +19,6 @@ class Row:
     """What a projection held when it was locked."""
 
     case_id: str
-    events: int
     route: dict[str, Any] | None
     routings: int
 
@@ -58,7 +59,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
     )
     rows = await conn.fetch(
         """
-        SELECT case_id, events, route::text AS route, routings
+        SELECT case_id, route::text AS route, routings
         FROM case_projection WHERE case_id = any($1::text[])
         ORDER BY case_id FOR UPDATE
         """,
@@ -67,7 +68,6 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
     return [
         Row(
             row["case_id"],
-            row["events"],
             orjson.loads(row["route"]) if row["route"] else None,
             row["routings"],
         )
@@ -112,6 +112,67 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
         """,
         orjson.dumps(body).decode(),
         now,
+    )
+
+
+async def ranges(conn: Connection, size: int) -> list[tuple[str, str | None]]:
+    """Split all cases, of the log or projected, into ranges of about ``size``, in order.
+
+    Each is the first case id of the range and that of the next one; None after the last.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id FROM (
+            SELECT case_id, row_number() OVER (ORDER BY case_id) AS nth
+            FROM (SELECT case_id FROM case_event UNION SELECT case_id FROM case_projection) AS held
+        ) AS numbered WHERE (nth - 1) % $1 = 0 ORDER BY case_id
+        """,
+        size,
+    )
+    firsts = [row["case_id"] for row in rows]
+    return list(zip_longest(firsts, firsts[1:]))
+
+
+async def between(
+    conn: Connection, first: str, after: str | None
+) -> dict[str, tuple[Saved, datetime | None]]:
+    """Return the projections of a range, as they were saved, and when."""
+    rows = await conn.fetch(
+        """
+        SELECT case_id, digest, events, order_id, status, office_id, track,
+               coalesce(route::text, 'null') AS route, routings, level, blocked::text AS blocked,
+               next_check_at, reference_digest, updated_at
+        FROM case_projection WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
+        """,
+        first,
+        after,
+    )
+    found = {}
+    for row in rows:
+        fields = dict(row)
+        updated_at = fields.pop("updated_at")
+        texts = {name: fields[name].encode() for name in ("route", "blocked")}
+        found[row["case_id"]] = (Saved(**(fields | texts)), updated_at)
+    return found
+
+
+async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
+    """Make the rows of cases that have none, with the route that was announced for them last.
+
+    Reads the whole outbox. Rows that exist are left alone.
+    """
+    await conn.execute(
+        """
+        INSERT INTO case_projection (case_id, route, routings)
+        SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id)
+        FROM unnest($1::text[]) AS wanted (case_id)
+        LEFT JOIN (SELECT key, position, body FROM outbox WHERE topic = $2) AS said
+          ON said.key = wanted.case_id
+        ORDER BY case_id, said.position DESC
+        ON CONFLICT (case_id) DO NOTHING
+        """,
+        case_ids,
+        CASE_ROUTED_TOPIC,
     )
 
 

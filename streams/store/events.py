@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
 import orjson
 
 from schemas.codec import Decoded
@@ -67,13 +68,32 @@ async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]
     Payloads were validated before they were appended; a row that no longer fits raises
     ``pydantic.ValidationError``, as everywhere else.
     """
-    rows = await conn.fetch(
-        """
-        SELECT case_id, occurred_at, event_id, type, payload::text
-        FROM case_event WHERE case_id = any($1::text[])
-        """,
-        case_ids,
+    return _facts(
+        await conn.fetch(
+            """
+            SELECT case_id, occurred_at, event_id, type, payload::text
+            FROM case_event WHERE case_id = any($1::text[])
+            """,
+            case_ids,
+        )
     )
+
+
+async def log_between(conn: Connection, first: str, after: str | None) -> dict[str, list[Fact]]:
+    """Return the log of the cases from ``first`` up to ``after``, which is not one of them."""
+    return _facts(
+        await conn.fetch(
+            """
+            SELECT case_id, occurred_at, event_id, type, payload::text
+            FROM case_event WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
+            """,
+            first,
+            after,
+        )
+    )
+
+
+def _facts(rows: Iterable[asyncpg.Record]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
     for case_id, occurred_at, event_id, type_, payload in rows:
         event = EVENT_TYPES[type_].model_validate_json(payload)

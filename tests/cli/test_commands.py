@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ def icam(database_url: str) -> Icam:
 
 def test_help_names_every_command_and_each_has_help_with_examples() -> None:
     names = """
-        demo worker migrate topics publish simulate case escalations dead-letters audit schemas
-        doctor
+        demo worker migrate topics publish simulate case escalations dead-letters audit rebuild
+        schemas doctor
     """.split()  # noqa: SIM905 - reads as the list it is
     assert sorted(main.commands) == sorted(names)
     for name in names:
@@ -206,3 +207,16 @@ async def test_schemas_are_listed_shown_and_exported(icam: Icam, tmp_path: Path)
     assert json.loads(shown.stdout)["type"] == "object"
     await icam("schemas", "export", str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted(names)
+
+
+async def test_rebuild_says_what_differs_and_mends_it(world: World, icam: Icam) -> None:
+    world.now = datetime.now(UTC)
+    await world.arrive(given.miss(2))
+    assert (await icam("rebuild", "--check")).exit_code == 0
+
+    await world.rows("UPDATE case_projection SET events = 7")
+    checked = await icam("rebuild", "--check", "--json")
+    assert checked.exit_code == 1
+    assert json.loads(checked.stdout)["shown"] == [given.CASE_ID]
+    assert (await icam("rebuild")).exit_code == 1
+    assert "every projection is what the log says" in (await icam("rebuild", "--check")).stdout
