@@ -1,7 +1,12 @@
-"""What survives: workers killed, stopped, joined; servers gone. Real Kafka, real PostgreSQL."""
+"""What survives: workers killed, stopped, frozen, joined; servers gone. Real Kafka and PostgreSQL.
+
+What happens to workers is shown for either delivery: whole lists into lanes, and Faust's own.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from functools import partial
 
@@ -13,43 +18,52 @@ from tests.pipeline.stage import Stage, until
 
 pytestmark = pytest.mark.kafka
 
+either = pytest.mark.parametrize("delivery", ["lane", "stock"])
 
-def test_a_worker_killed_mid_batch_loses_and_doubles_nothing(stage: Stage) -> None:
+
+@either
+def test_a_worker_killed_mid_batch_loses_and_doubles_nothing(stage: Stage, delivery: str) -> None:
     planned = history(scale=1.0, days=90, malformed=0.005)
     stage.publish(item.record for item in planned)
 
     for kills in range(1, 4):  # each kill falls while batches are being written
-        worker = stage.worker(f"killed-{kills}")
+        worker = stage.worker(f"killed-{kills}", ICAM_KAFKA__DELIVERY=delivery)
         before = stage.in_log()
         worker.start(wait=False)
         until(partial(_more_than, stage, before + 300 * kills), 60, "some batches in")
         worker.kill()
     assert 0 < stage.in_log() < len(valid_ids(planned)), "every kill came before the end"
 
-    stage.worker("last").start()
+    stage.worker("last", ICAM_KAFKA__DELIVERY=delivery).start()
     stage.drain()
     assert stage.audit(produced=valid_ids(planned)).findings == ()
     assert {row[0] for row in stage.query("SELECT event_id FROM case_event")} == valid_ids(planned)
 
 
-def test_a_worker_told_to_stop_mid_batch_ends_in_order_and_loses_nothing(stage: Stage) -> None:
+@either
+def test_a_worker_told_to_stop_mid_batch_ends_in_order_and_loses_nothing(
+    stage: Stage, delivery: str
+) -> None:
     planned = history(days=90)
-    worker = stage.worker("stopped")
+    worker = stage.worker("stopped", ICAM_KAFKA__DELIVERY=delivery)
     worker.start()
     stage.publish(item.record for item in planned)
     until(lambda: stage.in_log() > 100, 30, "some batches in")
 
     assert worker.stop(patience=20) == 0
 
-    stage.worker("next").start()
+    stage.worker("next", ICAM_KAFKA__DELIVERY=delivery).start()
     stage.drain()
     assert stage.audit(produced=valid_ids(planned)).findings == ()
 
 
-def test_a_second_worker_joins_and_the_first_leaves(stage: Stage) -> None:
+@either
+def test_a_second_worker_joins_and_the_first_leaves(stage: Stage, delivery: str) -> None:
     planned = history(days=90)
     half = len(planned) // 2
-    first, second = stage.worker("first"), stage.worker("second")
+    first, second = (
+        stage.worker(name, ICAM_KAFKA__DELIVERY=delivery) for name in ("first", "second")
+    )
     first.start()
     stage.publish(item.record for item in planned[:half])
     second.start()
@@ -59,6 +73,30 @@ def test_a_second_worker_joins_and_the_first_leaves(stage: Stage) -> None:
 
     stage.drain()
     assert stage.audit(produced=valid_ids(planned)).findings == ()
+
+
+@either
+def test_a_worker_frozen_past_its_session_comes_back_and_does_no_harm(
+    stage: Stage, delivery: str
+) -> None:
+    planned = history(scale=1.0, days=90)
+    stage.publish(item.record for item in planned)
+    zombie, heir = (
+        stage.worker(name, ICAM_KAFKA__DELIVERY=delivery) for name in ("zombie", "heir")
+    )
+    zombie.start(wait=False)
+    until(lambda: stage.in_log() > 500, 60, "some batches in")
+    os.kill(zombie.pid, signal.SIGSTOP)
+    taken = stage.in_log()
+    heir.start(wait=False)
+    until(lambda: stage.in_log() > taken + 500, 60, "the other has the partitions now")
+
+    os.kill(zombie.pid, signal.SIGCONT)
+
+    stage.drain()
+    assert stage.audit(produced=valid_ids(planned)).findings == ()
+    until(lambda: zombie.exit_code is not None or zombie.ready(), 60, "it is back, or gone")
+    assert zombie.exit_code in (None, 1), "it works again, or ended so as to be started anew"
 
 
 def test_while_the_database_is_away_nothing_is_lost_or_set_aside(stage: Stage) -> None:

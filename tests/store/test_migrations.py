@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import yoyo
 
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.store import migrate
@@ -38,6 +39,13 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
     url, conn = first_version
     events = [uuid4(), uuid4()]
     escalation, raised, routed = uuid4(), uuid4(), uuid4()
+    for number, event_id in enumerate(events):
+        conn.execute(
+            "INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,"
+            " topic, \"partition\", \"offset\") VALUES (%s, 'case-a', 'icam.oqt-issued.v1', '/t',"
+            " '2026-03-01T10:00:00.5+01', %s, '', 't', 0, %s)",
+            [event_id, json.dumps({"order_id": f"O-{number}"}), number],
+        )
     conn.execute(
         "INSERT INTO case_projection (case_id, facts) VALUES ('case-a', %s), ('case-b', '[]')",
         [json.dumps([{"key": str(n), "event_id": str(e)} for n, e in enumerate(events)])],
@@ -49,7 +57,9 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
         " '{}', '{}', now(), now())",
         [escalation],
     )
-    body = json.dumps({"kind": "raised", "escalation_id": str(escalation), "round": 1})
+    body = json.dumps(
+        {"kind": "raised", "escalation_id": str(escalation), "round": 1, "evidence": {"facts": []}}
+    )
     for message, said, published in ((routed, "{}", "now()"), (raised, body, None)):
         conn.execute(
             "INSERT INTO outbox (message_id, topic, key, headers, body, published_at)"
@@ -59,11 +69,36 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
 
     migrate.apply(url)
 
-    digests: dict[str, bytes] = dict(conn.execute("SELECT case_id, digest FROM case_projection").fetchall())
-    assert digests == {"case-a": _digest(events), "case-b": _digest([])}
+    _is_as_now(conn, events, raised)
+
+    _roll_back(url)
+
+    keys = conn.execute("SELECT facts->0->>'key', facts->1->>'key' FROM case_projection").fetchall()
+    assert keys == [("order:O-0", "order:O-1"), (None, None)]
+    lines = (f"order:O-{n}\t2026-03-01T09:00:00.500000+00:00\t{e}\n" for n, e in enumerate(events))
+    then = conn.execute("SELECT digest FROM case_projection WHERE case_id = 'case-a'").fetchall()
+    assert then == [(sha256("".join(lines).encode()).digest(),)]
+    assert conn.execute("SELECT evidence FROM escalation").fetchall() == [({"facts": []},)]
+    unpublished = conn.execute("SELECT message_id FROM outbox WHERE published_at IS NULL")
+    assert unpublished.fetchall() == [(raised,)]
+
+    migrate.apply(url)
+    _is_as_now(conn, events, raised)
+
+
+def _is_as_now(conn: psycopg.Connection, events: list[UUID], raised: UUID) -> None:
+    digests = conn.execute("SELECT case_id, digest FROM case_projection").fetchall()
+    assert sorted(digests) == [("case-a", _digest(events)), ("case-b", _digest([]))]
     assert conn.execute("SELECT message_id FROM escalation").fetchall() == [(raised,)]
     waiting = conn.execute("SELECT message_id FROM outbox JOIN outbox_pending USING (position)")
     assert waiting.fetchall() == [(raised,)]
+
+
+def _roll_back(url: str) -> None:
+    """Undo the second migration, as `yoyo rollback` does."""
+    with migrate._Backend(url) as backend:
+        second = [m for m in migrate._migrations() if m.id.startswith("0002")]
+        backend.rollback_migrations(yoyo.migrations.MigrationList(second))
 
 
 def _digest(events: list[UUID]) -> bytes:
