@@ -73,7 +73,9 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
 
     _roll_back(url)
 
-    keys = conn.execute("SELECT facts->0->>'key', facts->1->>'key' FROM case_projection").fetchall()
+    keys = conn.execute(
+        "SELECT facts->0->>'key', facts->1->>'key' FROM case_projection ORDER BY case_id"
+    ).fetchall()
     assert keys == [("order:O-0", "order:O-1"), (None, None)]
     lines = (f"order:O-{n}\t2026-03-01T09:00:00.500000+00:00\t{e}\n" for n, e in enumerate(events))
     then = conn.execute("SELECT digest FROM case_projection WHERE case_id = 'case-a'").fetchall()
