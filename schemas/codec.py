@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -30,8 +30,7 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """One event as the log keeps it.
 
     ``payload`` is the data as received, extra fields included, as canonical JSON; ``digest`` is
@@ -76,12 +75,12 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
         raise Rejected(Reason.SCHEMA, "it was reported before it happened", case_id)
     return Decoded(
         event_id=envelope.id,
-        case_id=envelope.subject,
+        case_id=case_id,
         type=envelope.type,
         source=envelope.source,
         time=time,
         payload=payload,
-        digest=digest(envelope.type, envelope.subject, time, payload),
+        digest=digest(envelope.type, case_id, time, payload),
         event=event,
     )
 

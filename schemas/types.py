@@ -9,9 +9,10 @@ A remark on a type is a ``$comment``: as a description it would displace that of
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import (
     AwareDatetime,
@@ -73,9 +74,22 @@ LanguageTag = Annotated[
 ]
 
 
+_UTC_TEXT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|\+00:00)"
+)
+
+
 def _date_time(value: object) -> object:
     """Refuse a count of seconds, in disguise too: pydantic reads "1767225600" as an instant."""
-    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+    if isinstance(value, str):
+        if _UTC_TEXT.fullmatch(value):
+            try:  # the standard library's UTC: far cheaper to compare than an offset of pydantic's
+                return datetime.fromisoformat(value)
+            except ValueError:  # no such day or hour: pydantic says which
+                return value
+        if "T" in value or "T" in value.upper():
+            return value
+    elif isinstance(value, datetime):
         return value
     raise ValueError("not an RFC 3339 date-time")
 
@@ -83,14 +97,14 @@ def _date_time(value: object) -> object:
 Instant = Annotated[
     AwareDatetime,
     Strict(False),  # the validator below hands on text, which strict mode would refuse
-    BeforeValidator(_date_time),
-    Field(
+    Field(  # ahead of the validator, so that pydantic compares the bounds and not Python
         ge=datetime(1990, 1, 1, tzinfo=UTC),
         le=datetime(2100, 1, 1, tzinfo=UTC),
         json_schema_extra={
             "$comment": "RFC 3339 with an offset, 1990 to 2100; a time without a zone is refused."
         },
     ),
+    BeforeValidator(_date_time),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.codec import Decoded, decode
 from schemas.envelope import Headers, Reason, Rejected
@@ -19,16 +20,14 @@ class Record:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A record that is an event."""
 
     record: Record
     event: Decoded
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A record that can't be one, and why."""
 
     record: Record

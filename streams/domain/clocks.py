@@ -33,13 +33,17 @@ class Calendar:
         weekdays = (day for day in span if (day + 6) % 7 < 5)
         return cls(zone, tuple(filterfalse(closed.__contains__, weekdays)))
 
+    def local(self, instant: datetime) -> datetime:
+        """Return an instant on the local clock; two such are compared without their offsets."""
+        return instant.astimezone(self.zone)
+
     def local_date(self, instant: datetime) -> date:
         """Return the local calendar day of an instant."""
         return instant.astimezone(self.zone).date()
 
     def start_of(self, day: date) -> datetime:
         """Return local midnight at the start of a day."""
-        return datetime.combine(day, time.min, self.zone)
+        return midnight(day, self.zone)
 
     def end_of(self, day: date) -> datetime:
         """Return local midnight at the end of a day."""
@@ -57,12 +61,19 @@ class Calendar:
     def after_working_days(self, instant: datetime, count: int) -> datetime:
         """Return the end of the ``count``-th working day after the day of ``instant``."""
         start = self.local_date(instant)
+        if count == 0:
+            return self.end_of(start)
         at = bisect_right(self.days, start.toordinal()) + count - 1
-        return self.end_of(start if count == 0 else date.fromordinal(self.days[at]))
+        return self.start_of(date.fromordinal(self.days[at] + 1))
 
     def after_days(self, instant: datetime, count: int) -> datetime:
         """Return the end of the ``count``-th calendar day after the day of ``instant``."""
         return self.end_of(self.local_date(instant) + timedelta(days=count))
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """Return local midnight at the start of a day."""
+    return datetime.combine(day, time.min, zone)
 
 
 def departure_term_end(calendar: Calendar, notified_at: datetime, days: int) -> datetime:
@@ -70,7 +81,6 @@ def departure_term_end(calendar: Calendar, notified_at: datetime, days: int) -> 
     return notified_at if days == 0 else calendar.after_days(notified_at, days)
 
 
-def appeal_term_end(calendar: Calendar, notified_at: datetime, days: int) -> datetime:
-    """Return when the term for an appeal has run out."""
-    last = calendar.local_date(notified_at) + timedelta(days=days)
-    return calendar.end_of(calendar.this_or_next_working(last))
+def appeal_term_last(calendar: Calendar, notified_on: date, days: int) -> date:
+    """Return the last day for an appeal: the term has run out when it ends."""
+    return calendar.this_or_next_working(notified_on + timedelta(days=days))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from hashlib import sha1
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.outcomes import (
@@ -31,6 +32,7 @@ from streams.domain.situation import Situation
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
 """Namespace of escalation and message ids; part of the contract with subscribers."""
+_PREFIX: Final = NAMESPACE.bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,14 @@ class Announced:
     open_dead_letters: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An outcome with the id under which it is published, however often."""
 
     message_id: UUID
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What to announce, and what the projection says afterwards."""
 
     messages: tuple[Message, ...]
@@ -106,7 +106,7 @@ def decide(
     judgement = judge.judgement()
     held_back = bool(announced.open_dead_letters)
     wanted = {} if held_back else {identify(case, p): p for p in judgement.wanted}
-    where = route(situation.order, directory, calendar, now)
+    where = route(situation.order, directory, calendar, judge.local)
     messages, routings = _routed(case, situation, where, announced, directory)
     standing = {s.escalation_id: s for s in announced.standing}
     for escalation_id in sorted(standing.keys() - wanted.keys()):
@@ -125,7 +125,7 @@ def decide(
         messages.append(
             _raise(case, situation, escalation_id, used + 1, proposal, judge, where, now)
         )
-    level = max((proposal.rule.level for proposal in wanted.values()), default=0)
+    level = max([proposal.rule.level for proposal in wanted.values()], default=0)
     return Decision(
         messages=tuple(messages),
         status=_status(held_back, level, judgement),
@@ -134,16 +134,28 @@ def decide(
         routings=routings,
         level=level,
         blocked=judgement.blocked,
-        next_check=min(
-            (at for at in (judgement.next_check, where.until) if at is not None and at > now),
-            default=None,
-        ),
+        next_check=_next_check(judgement, where, now),
     )
 
 
 def identify(case: Case, proposal: Proposal) -> UUID:
     """Return the escalation's id: the same case, rule and occasion always give the same one."""
-    return uuid5(NAMESPACE, f"{case.case_id}|{proposal.rule.id}|{proposal.occasion}")
+    return _named(f"{case.case_id}|{proposal.rule.id}|{proposal.occasion}")
+
+
+def _named(name: str) -> UUID:
+    """Return ``uuid5(NAMESPACE, name)``, at half its cost."""
+    digest = sha1(_PREFIX + name.encode(), usedforsecurity=False).digest()
+    return UUID(bytes=digest[:16], version=5)
+
+
+def _next_check(judgement: Judgement, where: Route, now: datetime) -> datetime | None:
+    if where.until is None:
+        return judgement.next_check
+    return min(
+        (at for at in (judgement.next_check, where.until) if at is not None and at > now),
+        default=None,
+    )
 
 
 def _status(held_back: bool, level: int, judgement: Judgement) -> str:
@@ -162,16 +174,14 @@ def _routed(
     directory: Directory,
 ) -> tuple[list[Message], int]:
     previous = announced.route
-    told = RouteRef(
-        order_id=situation.order.order_id,
-        office_id=where.office_id,
-        track=where.track,
-        language=where.language,
-        interpreter_language=where.interpreter_language,
-        rule_id=where.rule_id,
-    )
     # Another rule that leads to the same office tells nobody anything new.
-    if previous is not None and previous.model_copy(update={"rule_id": told.rule_id}) == told:
+    if previous is not None and (
+        previous.order_id == situation.order.order_id
+        and previous.office_id == where.office_id
+        and previous.track == where.track
+        and previous.language == where.language
+        and previous.interpreter_language == where.interpreter_language
+    ):
         return [], announced.routings
     count = announced.routings + 1
     outcome = CaseRouted(
@@ -188,7 +198,7 @@ def _routed(
         directory_digest=directory.digest,
         previous=previous,
     )
-    return [Message(uuid5(NAMESPACE, f"{case.case_id}|routed|{count}"), outcome)], count
+    return [Message(_named(f"{case.case_id}|routed|{count}"), outcome)], count
 
 
 def _raise(
@@ -201,9 +211,9 @@ def _raise(
     where: Route,
     now: datetime,
 ) -> Message:
-    rule = proposal.rule
+    rule, name = proposal.rule, str(escalation_id)
     outcome = EscalationRaised(
-        escalation_id=str(escalation_id),
+        escalation_id=name,
         round=number,
         case_id=case.case_id,
         order_id=situation.order.order_id,
@@ -219,7 +229,7 @@ def _raise(
         detected_at=now,
         evidence=judge.evidence(proposal),
     )
-    return Message(uuid5(NAMESPACE, f"{escalation_id}|raised|{number}"), outcome)
+    return Message(_named(f"{name}|raised|{number}"), outcome)
 
 
 def _withdraw(
@@ -229,8 +239,9 @@ def _withdraw(
     because: Sequence[str],
     now: datetime,
 ) -> Message:
+    escalation_id = str(standing.escalation_id)
     outcome = EscalationWithdrawn(
-        escalation_id=str(standing.escalation_id),
+        escalation_id=escalation_id,
         round=standing.round,
         case_id=case.case_id,
         rule_id=standing.rule_id,
@@ -240,8 +251,7 @@ def _withdraw(
         because=tuple(because),
         withdrawn_at=now,
     )
-    message_id = uuid5(NAMESPACE, f"{standing.escalation_id}|withdrawn|{standing.round}")
-    return Message(message_id, outcome)
+    return Message(_named(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
 
 
 def _why(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Final
@@ -107,6 +109,18 @@ class Directory:
     german_office: str
     german_postcodes: frozenset[int]
     facilities: Mapping[int, frozenset[Language]]
+    territory_of: Callable[[int], Territory | None] = field(init=False, repr=False, compare=False)
+    """The postal territory of a postcode, before any transfer; kept, for there are few."""
+    _edges: Sequence[date] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        territory_of = lru_cache(maxsize=_POSTCODES)(partial(_territory_of, self.territories))
+        object.__setattr__(self, "territory_of", territory_of)
+        spans = [office.span for office in self.offices.values()]
+        spans += [line.span for line in (*self.coverage, *self.fallback)]
+        spans += [transfer.span for transfer in self.transfers]
+        edges = {edge for span in spans for edge in (span.since, span.until)}
+        object.__setattr__(self, "_edges", sorted(edges))
 
     def name(self, office_id: str, language: str) -> str:
         """Return the name of an office or team for people to read."""
@@ -122,28 +136,29 @@ class Directory:
         territory = self.territory_of(postcode)
         return territory.province if territory else None
 
-    def territory_of(self, postcode: int) -> Territory | None:
-        """Return the postal territory of a postcode, before any transfer."""
-        for territory in self.territories:
-            if any(first <= postcode <= last for first, last in territory.ranges):
-                return territory
-        return None
-
-    def open_office(self, lines: Iterable[Assignment], province: str, day: date) -> Office | None:
+    def open_office(self, lines: Sequence[Assignment], province: str, day: date) -> Office | None:
         """Return the office that covers a province by these lines and is open on a day."""
         for line in lines:
-            office = self.offices[line.office_id]
-            if line.province == province and line.span.holds(day) and office.span.holds(day):
-                return office
+            if line.province == province and line.span.holds(day):
+                office = self.offices[line.office_id]
+                if office.span.holds(day):
+                    return office
         return None
 
     def next_change(self, day: date) -> date:
         """Return the first day after ``day`` on which a line begins or ceases to hold."""
-        spans = [office.span for office in self.offices.values()]
-        spans += [line.span for line in (*self.coverage, *self.fallback)]
-        spans += [transfer.span for transfer in self.transfers]
-        edges = (edge for span in spans for edge in (span.since, span.until))
-        return min((edge for edge in edges if edge > day), default=date.max)
+        at = bisect_right(self._edges, day)
+        return self._edges[at] if at < len(self._edges) else date.max
+
+
+_POSTCODES: Final = 9_000
+
+
+def _territory_of(territories: Sequence[Territory], postcode: int) -> Territory | None:
+    for territory in territories:
+        if any(first <= postcode <= last for first, last in territory.ranges):
+            return territory
+    return None
 
 
 def load(text: str) -> Directory:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from schemas.events import (
     CircumstanceChanged,
@@ -16,10 +18,11 @@ from schemas.events import (
     Conclusion,
     HouseholdKind,
     Lodging,
+    NotificationChannel,
 )
-from schemas.outcomes import GuardState
+from schemas.outcomes import GuardCheck, GuardState
 from schemas.types import Guard
-from streams.domain.clocks import Calendar, appeal_term_end, departure_term_end
+from streams.domain.clocks import Calendar, appeal_term_last, departure_term_end, midnight
 from streams.domain.situation import Miss, Situation
 
 
@@ -32,27 +35,37 @@ class Terms:
     residence_prospect_working_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One guard as read: its state, why, and the instants at which time alone changes it.
+class Reading(NamedTuple):
+    """One guard as read: its state, why, and the instants to come at which time alone changes it.
 
-    ``cleared_at`` is when the passing of time lifted it; None when time played no part.
+    ``check`` says the same as evidence. ``cleared_at`` is when the passing of time lifted the
+    guard; None when time played no part. A reading is ``idle`` when it is clear whatever the time:
+    it neither blocks nor delays anything.
     """
 
     state: GuardState
     because: str
-    cleared_at: datetime | None = None
-    changes_at: tuple[datetime, ...] = ()
+    check: GuardCheck
+    cleared_at: datetime | None
+    changes_at: tuple[datetime, ...]
+    idle: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a guard is read from."""
+class Moment(NamedTuple):
+    """What a guard is read from. ``today`` and ``notified_on`` are local days."""
 
     situation: Situation
     calendar: Calendar
     terms: Terms
     now: datetime
+    today: date
+    notified_on: date
+
+    @classmethod
+    def of(cls, situation: Situation, calendar: Calendar, terms: Terms, now: datetime) -> Moment:
+        """Return the moment ``now`` of a situation."""
+        today, notified_on = map(calendar.local_date, (now, situation.order.notified_at))
+        return cls(situation, calendar, terms, now, today, notified_on)
 
 
 def term_end(situation: Situation, calendar: Calendar) -> datetime:
@@ -71,21 +84,39 @@ def read(moment: Moment) -> dict[Guard, Reading]:
     return readings
 
 
+def _found(
+    guard: Guard,
+    state: GuardState,
+    because: str,
+    cleared_at: datetime | None = None,
+    changes_at: tuple[datetime, ...] = (),
+) -> Reading:
+    check = GuardCheck(guard=guard, state=state, because=because)
+    idle = state is GuardState.CLEAR and cleared_at is None and not changes_at
+    return Reading(state, because, check, cleared_at, changes_at, idle)
+
+
+def _flag(guard: Guard, active: bool, because: str) -> Reading:
+    return _found(guard, GuardState.ACTIVE if active else GuardState.CLEAR, because)
+
+
 def _worst(own: Reading, reported: Reading) -> Reading:
     worst = reported if _SEVERITY[reported.state] > _SEVERITY[own.state] else own
     cleared = [r.cleared_at for r in (own, reported) if r.cleared_at is not None]
     return Reading(
         worst.state,
         worst.because,
+        worst.check,
         max(cleared, default=None) if worst.state is GuardState.CLEAR else None,
         own.changes_at + reported.changes_at,
+        own.idle and reported.idle,
     )
 
 
-_NOTHING_REPORTED: Mapping[Guard, Reading] = dict.fromkeys(
-    Guard, Reading(GuardState.CLEAR, "nothing reported")
-)
-_SEVERITY = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
+_NOTHING_REPORTED: Final[Mapping[Guard, Reading]] = {
+    guard: _flag(guard, False, "nothing reported") for guard in Guard
+}
+_SEVERITY: Final = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
 
 
 def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Moment) -> Reading:
@@ -101,10 +132,9 @@ def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Mom
         if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and until is None:
             until = _reviewed_after(begins, moment.situation)
         if begins is not None and until is not None and until < begins:
-            return Reading(
-                GuardState.UNKNOWN, f"{reference} ends before it begins", changes_at=tuple(changes)
-            )
-        changes += [at for at in (begins, until) if at is not None]
+            because = f"{reference} ends before it begins"
+            return _found(guard, GuardState.UNKNOWN, because, changes_at=tuple(changes))
+        changes += [at for at in (begins, until) if at is not None and at > now]
         started = begins is None or begins <= now
         if started and (until is None or until > now):
             since = f"since {begins.isoformat()}" if begins else "begin not reported"
@@ -113,7 +143,7 @@ def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Mom
             ends.append(until)
         elif state is GuardState.CLEAR:
             because = f"{reference} not begun"
-    return Reading(state, because, max(ends, default=None), tuple(changes))
+    return _found(guard, state, because, max(ends, default=None), tuple(changes))
 
 
 def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:
@@ -123,74 +153,125 @@ def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:
     return None
 
 
-def _until(moment: Moment, end: datetime, name: str) -> Reading:
+def _until(guard: Guard, name: str, end: datetime, running: bool) -> Reading:
     text = f"{name} {end.isoformat()}"
-    if moment.now < end:
-        return Reading(GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
-    return Reading(GuardState.CLEAR, f"{text}, run out", cleared_at=end)
+    if running:
+        return _found(guard, GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
+    return _found(guard, GuardState.CLEAR, f"{text}, run out", cleared_at=end)
+
+
+@lru_cache(maxsize=4096)
+def _through(guard: Guard, name: str, last: date, zone: tzinfo, running: bool) -> Reading:
+    """Read a term that runs to the end of its last day; the terms of many end on the same days."""
+    return _until(guard, name, midnight(last + timedelta(days=1), zone), running)
 
 
 def _departure_term(moment: Moment) -> Reading:
-    return _until(moment, term_end(moment.situation, moment.calendar), "departure term ends")
+    guard, name, order = Guard.DEPARTURE_TERM_RUNNING, "departure term ends", moment.situation.order
+    if order.departure_term_days == 0:
+        end = term_end(moment.situation, moment.calendar)
+        return _until(guard, name, end, moment.now < end)
+    last = moment.notified_on + timedelta(days=order.departure_term_days)
+    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
 
 
 def _appeal_term(moment: Moment) -> Reading:
-    order = moment.situation.order
+    guard, name, order = Guard.APPEAL_TERM_RUNNING, "appeal term ends", moment.situation.order
     short = order.lodging in (Lodging.DETAINED, Lodging.RETURN_HOUSE)
     days = moment.terms.appeal_days_in_custody if short else moment.terms.appeal_days
-    end = appeal_term_end(moment.calendar, order.notified_at, days)
-    return _until(moment, end, "appeal term ends")
+    last = appeal_term_last(moment.calendar, moment.notified_on, days)
+    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
+
+
+_NO_PROSPECT: Final = _flag(
+    Guard.NEW_RESIDENCE_PROCEDURE, False, "no residence prospect in the last interview"
+)
 
 
 def _residence_prospect(moment: Moment) -> Reading:
     held = moment.situation.held
     if not held or held[-1].event.conclusion is not Conclusion.RESIDENCE_PROSPECT:
-        return Reading(GuardState.CLEAR, "no residence prospect in the last interview")
+        return _NO_PROSPECT
     days = moment.terms.residence_prospect_working_days
     end = moment.calendar.after_working_days(held[-1].event.held_at, days)
-    return _until(moment, end, "time to lodge an application ends")
+    name = "time to lodge an application ends"
+    return _until(Guard.NEW_RESIDENCE_PROCEDURE, name, end, moment.now < end)
 
 
-def _flag(active: bool, when_active: str, when_clear: str) -> Reading:
-    if active:
-        return Reading(GuardState.ACTIVE, when_active)
-    return Reading(GuardState.CLEAR, when_clear)
+_UNACCOMPANIED_MINOR: Final = {
+    kind: _flag(
+        Guard.UNACCOMPANIED_MINOR, kind is HouseholdKind.UNACCOMPANIED_MINOR, f"household {kind}"
+    )
+    for kind in HouseholdKind
+}
+_FAMILY: Final = {
+    kind: _flag(
+        Guard.FAMILY_WITH_MINORS, kind is HouseholdKind.FAMILY_WITH_MINORS, f"household {kind}"
+    )
+    for kind in HouseholdKind
+}
 
 
 def _unaccompanied_minor(moment: Moment) -> Reading:
-    kind = moment.situation.order.household.kind
-    text = f"household {kind}"
-    return _flag(kind is HouseholdKind.UNACCOMPANIED_MINOR, text, text)
+    return _UNACCOMPANIED_MINOR[moment.situation.order.household.kind]
 
 
 def _family(moment: Moment) -> Reading:
-    kind = moment.situation.order.household.kind
-    text = f"household {kind}"
-    return _flag(kind is HouseholdKind.FAMILY_WITH_MINORS, text, text)
+    return _FAMILY[moment.situation.order.household.kind]
+
+
+_PROVEN: Final = {
+    channel: _flag(Guard.NOTIFICATION_NOT_PROVEN, False, f"by {channel}, proven")
+    for channel in NotificationChannel
+}
+_NOT_PROVEN: Final = {
+    channel: _flag(Guard.NOTIFICATION_NOT_PROVEN, True, f"by {channel}, not proven")
+    for channel in NotificationChannel
+}
 
 
 def _notification(moment: Moment) -> Reading:
-    channel = moment.situation.order.notification.channel
-    proven = moment.situation.order.notification.proven
-    return _flag(not proven, f"by {channel}, not proven", f"by {channel}, proven")
+    notification = moment.situation.order.notification
+    return (_PROVEN if notification.proven else _NOT_PROVEN)[notification.channel]
+
+
+_NOTHING_PENDING: Final = _flag(Guard.JUSTIFIED_ABSENCE_PENDING, False, "no reason awaits review")
 
 
 def _justified_absence(moment: Moment) -> Reading:
     pending = [m for m in moment.situation.missed if m.reading is Miss.PENDING]
+    if not pending:
+        return _NOTHING_PENDING
     names = ", ".join(m.event.appointment_id for m in pending)
-    return _flag(bool(pending), f"{names}: reason not yet reviewed", "no reason awaits review")
+    return _flag(Guard.JUSTIFIED_ABSENCE_PENDING, True, f"{names}: reason not yet reviewed")
+
+
+_OTHER_LANGUAGE: Final = _flag(
+    Guard.WRONG_LANGUAGE_INVITATION, True, "last invitation in another language"
+)
+_UNDERSTANDABLE: Final = _flag(
+    Guard.WRONG_LANGUAGE_INVITATION, False, "last invitation understandable"
+)
 
 
 def _wrong_language(moment: Moment) -> Reading:
     missed = moment.situation.missed
     wrong = bool(missed) and missed[-1].reading is Miss.WRONG_LANGUAGE
-    return _flag(wrong, "last invitation in another language", "last invitation understandable")
+    return _OTHER_LANGUAGE if wrong else _UNDERSTANDABLE
+
+
+_RETURN_ACCEPTED: Final = _flag(
+    Guard.VOLUNTARY_RETURN_IN_PROGRESS, True, "accepted in the last interview"
+)
+_RETURN_NOT_ACCEPTED: Final = _flag(
+    Guard.VOLUNTARY_RETURN_IN_PROGRESS, False, "not accepted in the last interview"
+)
 
 
 def _voluntary_return(moment: Moment) -> Reading:
     held = moment.situation.held
     accepted = bool(held) and held[-1].event.conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED
-    return _flag(accepted, "accepted in the last interview", "not accepted in the last interview")
+    return _RETURN_ACCEPTED if accepted else _RETURN_NOT_ACCEPTED
 
 
 _OWN: Mapping[Guard, Callable[[Moment], Reading]] = {

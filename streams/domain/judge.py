@@ -6,9 +6,8 @@ Pure and repeatable: the same situation, policy, calendar and instant give the s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardState, NearMiss
 from schemas.types import Guard
@@ -16,39 +15,11 @@ from streams.domain import guards
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import Moment, Reading
-from streams.domain.rules import Clock, Occasion, Policy, Rule
+from streams.domain.rules import Clock, Occasion, Policy, Rule, measure
 from streams.domain.situation import Situation
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A rule that matches and that no guard blocks, with its occasion."""
-
-    rule: Rule
-    occasion: str
-    facts: tuple[Fact, ...]
-    due_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """A rule that matches and is held back, and by what."""
-
-    rule: Rule
-    by: tuple[tuple[Guard, Reading], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What stands, what is held back, and when time alone can change either."""
-
-    wanted: tuple[Proposal, ...]
-    blocked: tuple[Blocked, ...]
-    next_check: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One clock of a rule: where its count starts, and where it ends."""
 
     clock: Clock
@@ -57,10 +28,36 @@ class Step:
     due: datetime
 
 
-@lru_cache(maxsize=8192)
-def _check(guard: Guard, state: GuardState, because: str) -> GuardCheck:
-    """Seventeen times an escalation, mostly the same: making them anew costs more than all else."""
-    return GuardCheck(guard=guard, state=state, because=because)
+class Proposal(NamedTuple):
+    """A rule that matches and that no guard blocks, with its occasion."""
+
+    rule: Rule
+    occasion: str
+    facts: tuple[Fact, ...]
+    clocks: Sequence[Step]
+    heeded: Sequence[tuple[Guard, Reading]]
+
+    @property
+    def due_at(self) -> datetime:
+        """When the cause was complete: its last fact, clock or guard out of the way."""
+        due = [fact.time for fact in self.facts] + [step.due for step in self.clocks]
+        due += [r.cleared_at for _, r in self.heeded if r.cleared_at is not None]
+        return max(due)
+
+
+class Blocked(NamedTuple):
+    """A rule that matches and is held back, and by what."""
+
+    rule: Rule
+    by: tuple[tuple[Guard, Reading], ...]
+
+
+class Judgement(NamedTuple):
+    """What stands, what is held back, and when time alone can change either."""
+
+    wanted: tuple[Proposal, ...]
+    blocked: tuple[Blocked, ...]
+    next_check: datetime | None
 
 
 class Judge:
@@ -73,85 +70,100 @@ class Judge:
         self.policy = policy
         self.calendar = calendar
         self.now = now
+        self.local = calendar.local(now)
+        self.fit = policy.fit(measure(situation))
+        self._readings: Mapping[Guard, Reading] | None = None
 
-    @cached_property
+    @property
     def guards(self) -> Mapping[Guard, Reading]:
         """Every guard as read at this instant."""
-        return guards.read(Moment(self.situation, self.calendar, self.policy.terms, self.now))
+        if self._readings is None:
+            moment = Moment.of(self.situation, self.calendar, self.policy.terms, self.now)
+            self._readings = guards.read(moment)
+        return self._readings
 
     def judgement(self) -> Judgement:
         """Return what the policy wants; within a group the highest rule not blocked wins."""
         winners: dict[str, Proposal] = {}
         blocked: list[Blocked] = []
         instants: list[datetime] = []
-        for rule in self.policy.rules:
-            if not all(condition.holds(self.situation) for condition in rule.when):
-                continue
+        for rule in self.fit.matching:
             clocks = self.clocks(rule)
-            instants += [step.due for step in clocks]
-            if any(step.due > self.now for step in clocks):
+            late = self._late(clocks)
+            if late:
+                instants += [step.due for step in late]
                 continue
-            readings = [self.guards[guard] for guard in rule.heeds]
-            instants += [at for reading in readings for at in reading.changes_at]
-            if any(reading.state is not GuardState.CLEAR for reading in readings):
-                blocked.append(Blocked(rule, tuple(self._blocking(rule))))
+            heeded = self._heeded(rule)
+            for _, reading in heeded:
+                instants += reading.changes_at
+            blocking = _blocking(heeded)
+            if blocking:
+                blocked.append(Blocked(rule, tuple(blocking)))
                 continue
             current = winners.get(rule.group)
             if current is None or rule.level > current.rule.level:
-                winners[rule.group] = self._proposal(rule, clocks, readings)
-        return Judgement(
-            wanted=tuple(winners.values()),
-            blocked=tuple(blocked),
-            next_check=min((at for at in instants if at > self.now), default=None),
-        )
+                occasion, facts = self._occasion(rule)
+                winners[rule.group] = Proposal(rule, occasion, facts, clocks, heeded)
+        return Judgement(tuple(winners.values()), tuple(blocked), min(instants, default=None))
 
     def evidence(self, proposal: Proposal) -> Evidence:
         """Return everything needed to check a proposal by hand."""
         rule = proposal.rule
-        checks = []
-        for guard, reading in self.guards.items():
-            state, because = reading.state, reading.because
-            if guard in rule.waives and state is not GuardState.CLEAR:
-                state = GuardState.WAIVED
-                because = f"{because}; waived: {rule.waives[guard]}"
-            checks.append(_check(guard, state, because))
         return Evidence(
-            event_ids=tuple(str(fact.event_id) for fact in proposal.facts),
-            facts=tuple(condition.check(self.situation) for condition in rule.when),
+            event_ids=tuple([str(fact.event_id) for fact in proposal.facts]),
+            facts=self.fit.checks[rule.id],
             clocks=tuple(
-                ClockStep(clock=s.clock, start=s.start, working_days=s.working_days, due=s.due)
-                for s in self.clocks(rule)
+                [
+                    ClockStep(clock=s.clock, start=s.start, working_days=s.working_days, due=s.due)
+                    for s in proposal.clocks
+                ]
             ),
-            guards=tuple(checks),
+            guards=tuple(
+                [
+                    reading.check
+                    if reading.state is GuardState.CLEAR or guard not in rule.waives
+                    else _waived(guard, reading, rule.waives[guard])
+                    for guard, reading in self.guards.items()
+                ]
+            ),
             nearest=self._nearest(rule),
         )
 
     def clocks(self, rule: Rule) -> list[Step]:
         """Return the deadline arithmetic of a rule."""
         steps = []
-        for delay in rule.after:
-            start = due = self._start(delay.clock)
-            if delay.working_days:
-                due = self.calendar.after_working_days(start, delay.working_days)
-            steps.append(Step(delay.clock, start, delay.working_days, due))
+        for clock, working_days in rule.after:
+            start = due = self._start(clock)
+            if working_days:
+                due = self.calendar.after_working_days(start, working_days)
+            steps.append(Step(clock, start, working_days, due))
         return steps
 
     def against(self, rule: Rule) -> tuple[str, ...]:
         """Return why a rule does not stand now; empty when it does."""
-        failing = [c.text(self.situation) for c in rule.when if not c.holds(self.situation)]
-        if failing:
-            return tuple(failing)
-        late = [s for s in self.clocks(rule) if s.due > self.now]
+        miss = self.fit.misses.get(rule.id)
+        if miss is not None:
+            return miss.because
+        late = self._late(self.clocks(rule))
         if late:
             return tuple(
                 f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
                 for s in late
             )
-        return tuple(f"guard {g} is {r.state}: {r.because}" for g, r in self._blocking(rule))
+        blocking = _blocking(self._heeded(rule))
+        return tuple(f"guard {g} is {r.state}: {r.because}" for g, r in blocking)
 
-    def _blocking(self, rule: Rule) -> list[tuple[Guard, Reading]]:
-        readings = [(guard, self.guards[guard]) for guard in rule.heeds]
-        return [(guard, r) for guard, r in readings if r.state is not GuardState.CLEAR]
+    def _late(self, clocks: Sequence[Step]) -> list[Step]:
+        # Most fall due at a local midnight: against local time no offset need be looked up.
+        return [step for step in clocks if step.due > self.local]
+
+    def _heeded(self, rule: Rule) -> list[tuple[Guard, Reading]]:
+        """Return the guards that the rule does not waive and that are not idle."""
+        return [
+            (guard, reading)
+            for guard, reading in self.guards.items()
+            if not reading.idle and guard not in rule.waives
+        ]
 
     def _start(self, clock: Clock) -> datetime:
         situation = self.situation
@@ -162,14 +174,6 @@ class Judge:
         if clock is Clock.LAST_ATTEMPT and situation.last_attempt is not None:
             return situation.last_attempt
         return situation.order.notified_at
-
-    def _proposal(
-        self, rule: Rule, clocks: Sequence[Step], readings: Sequence[Reading]
-    ) -> Proposal:
-        occasion, facts = self._occasion(rule)
-        due = [fact.time for fact in facts] + [step.due for step in clocks]
-        due += [r.cleared_at for r in readings if r.cleared_at is not None]
-        return Proposal(rule, occasion, facts, max(due))
 
     def _occasion(self, rule: Rule) -> tuple[str, tuple[Fact, ...]]:
         situation = self.situation
@@ -194,10 +198,20 @@ class Judge:
                 )
 
     def _nearest(self, rule: Rule) -> NearMiss | None:
-        harsher = [r for r in self.policy.rules if r.level > rule.level]
-        harsher.sort(key=lambda r: (r.group != rule.group, r.level))
-        for candidate in harsher:
+        for candidate in self.policy.harsher(rule.group, rule.level):
+            miss = self.fit.misses.get(candidate.id)
+            if miss is not None:
+                return miss
             because = self.against(candidate)
             if because:
                 return NearMiss(rule_id=candidate.id, level=candidate.level, because=because)
         return None
+
+
+def _blocking(readings: Sequence[tuple[Guard, Reading]]) -> list[tuple[Guard, Reading]]:
+    return [(guard, r) for guard, r in readings if r.state is not GuardState.CLEAR]
+
+
+def _waived(guard: Guard, reading: Reading, reason: str) -> GuardCheck:
+    because = f"{reading.because}; waived: {reason}"
+    return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because)

@@ -101,7 +101,6 @@ def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
             when=tuple(_condition(cell) for cell in row["when"]),
             after=tuple(Delay(Clock(d["clock"]), d.get("working_days", 0)) for d in row["after"]),
             waives=waives,
-            heeds=tuple(guard for guard in Guard if guard not in waives),
             text=row["text"],
         )
     except (KeyError, ValueError, TypeError) as error:
@@ -121,4 +120,4 @@ def _condition(cell: Mapping[str, Any]) -> Condition:
         operand = frozenset(operand)
     if (operators[0] in ("one_of", "none_of")) != isinstance(operand, frozenset):
         raise ValueError(f"{fact}: a list goes with one_of and none_of only")
-    return Condition(fact, operators[0], operand, FACTS[fact])
+    return Condition(fact, operators[0], operand)

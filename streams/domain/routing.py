@@ -10,9 +10,8 @@ the one that was has closed since, they are read on the present day: visibly, as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.events import HouseholdKind, OqtIssued
 from schemas.outcomes import Track
@@ -21,8 +20,7 @@ from streams.domain.clocks import Calendar
 from streams.domain.directory import Directory, Office
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where a case goes and why. ``until`` is when time alone may change it."""
 
     office_id: str
@@ -38,8 +36,7 @@ class Route:
 _NO_OFFICE: Final = "no_office_open"
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     office: Office | None
     rule_id: str
     reason: str

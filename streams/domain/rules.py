@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any, Final, NamedTuple
 
-from schemas.outcomes import Action, FactCheck
+from schemas.events import Conclusion, HouseholdKind, Lodging
+from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard
 from streams.domain.guards import Terms
-from streams.domain.situation import Situation
+from streams.domain.situation import Miss, Situation
 
 HIGHEST_LEVEL: Final = 5
 """Level 6 of the ladder, a forced-return referral, is a human decision and no outcome of ours."""
@@ -39,6 +41,38 @@ class Clock(StrEnum):
     LAST_ATTEMPT = "last_attempt"
 
 
+class Facts(NamedTuple):
+    """What a rule may test of a situation. Age, origin or any score are not among it."""
+
+    counted_misses: int
+    last_miss: Miss | None
+    interviews_held: int
+    last_conclusion: Conclusion | None
+    lodging: Lodging
+    household: HouseholdKind
+    residence_known: bool
+    repeat_order: bool
+
+
+FACTS: Final = Facts._fields
+"""Facts that a rule may test, by name."""
+
+
+def measure(situation: Situation) -> Facts:
+    """Return the facts of a situation; None where one is not known."""
+    order, held, missed = situation.order, situation.held, situation.missed
+    return Facts(
+        len(situation.counted),
+        missed[-1].reading if missed else None,
+        len(held),
+        held[-1].event.conclusion if held else None,
+        order.lodging,
+        order.household.kind,
+        order.residence_postcode is not None,
+        order.repeat_order,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One cell of the table: a fact, an operator and what it is held against."""
@@ -46,27 +80,25 @@ class Condition:
     fact: str
     operator: str
     operand: int | str | bool | frozenset[str]
-    value: Callable[[Situation], Value]
 
-    def holds(self, situation: Situation) -> bool:
+    def holds(self, facts: Facts) -> bool:
         """Whether the fact fits; a fact that is not known never does."""
-        return OPERATORS[self.operator](self.value(situation), self.operand)
+        return OPERATORS[self.operator](getattr(facts, self.fact), self.operand)
 
-    def text(self, situation: Situation) -> str:
+    def text(self, facts: Facts) -> str:
         """Return the condition as a line of codes, with the value found."""
-        check = self.check(situation)
+        check = self.check(facts)
         return f"{check.fact} is {check.found}, needs {check.test} {check.wanted}"
 
-    def check(self, situation: Situation) -> FactCheck:
+    def check(self, facts: Facts) -> FactCheck:
         """Return the condition as evidence, with the value found."""
         operand = self.operand
         wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else _code(operand)
-        found = _code(self.value(situation))
+        found = _code(getattr(facts, self.fact))
         return FactCheck(fact=self.fact, found=found, test=self.operator, wanted=wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(NamedTuple):
     """A clock and the working days that must have passed since."""
 
     clock: Clock
@@ -86,8 +118,18 @@ class Rule:
     when: tuple[Condition, ...]
     after: tuple[Delay, ...]
     waives: Mapping[Guard, str]
-    heeds: tuple[Guard, ...]
     text: Mapping[str, str]
+
+
+class Fit(NamedTuple):
+    """How the conditions of a whole table fit the same facts; clocks and guards play no part."""
+
+    matching: tuple[Rule, ...]
+    """Rules all of whose conditions hold, in the order of the table."""
+    checks: Mapping[str, tuple[FactCheck, ...]]
+    """The conditions of those, as evidence, by rule."""
+    misses: Mapping[str, NearMiss]
+    """The other rules and the conditions that do not hold, by rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +144,45 @@ class Policy:
     interview_restarts_count: bool
     rules: tuple[Rule, ...]
     contest: Mapping[str, str]
+    fit: Callable[[Facts], Fit] = field(init=False, repr=False, compare=False)
+    """How the table fits these facts; kept, since the facts of most cases are the same few."""
+    harsher: Callable[[str, int], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    """The rules above a group's level, nearest first: those of the group itself, then by level."""
+
+    def __post_init__(self) -> None:
+        for name, work in (("fit", _fit), ("harsher", _harsher)):
+            object.__setattr__(self, name, lru_cache(maxsize=_KEPT)(partial(work, self.rules)))
 
     def rule(self, rule_id: str) -> Rule | None:
         """Return a rule by id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
-FACTS: Final[Mapping[str, Callable[[Situation], Value]]] = {
-    "counted_misses": lambda s: len(s.counted),
-    "last_miss": lambda s: s.missed[-1].reading if s.missed else None,
-    "interviews_held": lambda s: len(s.held),
-    "last_conclusion": lambda s: s.held[-1].event.conclusion if s.held else None,
-    "lodging": lambda s: s.order.lodging,
-    "household": lambda s: s.order.household.kind,
-    "residence_known": lambda s: s.order.residence_postcode is not None,
-    "repeat_order": lambda s: s.order.repeat_order,
-}
-"""Facts that a rule may test, by name. Age, origin or any score of a person are not among them."""
+_KEPT: Final = 4096
+
+
+def _fit(rules: tuple[Rule, ...], facts: Facts) -> Fit:
+    failing = {rule.id: [c for c in rule.when if not c.holds(facts)] for rule in rules}
+    matching = tuple(rule for rule in rules if not failing[rule.id])
+    return Fit(
+        matching,
+        {rule.id: tuple(condition.check(facts) for condition in rule.when) for rule in matching},
+        {
+            rule.id: NearMiss(
+                rule_id=rule.id,
+                level=rule.level,
+                because=tuple(condition.text(facts) for condition in failing[rule.id]),
+            )
+            for rule in rules
+            if failing[rule.id]
+        },
+    )
+
+
+def _harsher(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule, ...]:
+    found = [rule for rule in rules if rule.level > level]
+    return tuple(sorted(found, key=lambda rule: (rule.group != group, rule.level)))
+
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "at_least": lambda value, operand: value is not None and value >= operand,

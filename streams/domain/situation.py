@@ -12,10 +12,10 @@ Rules of reading, all in the person's favour where the sources are silent (infer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from schemas.events import (
     AppointmentMissed,
@@ -40,16 +40,14 @@ class Miss(StrEnum):
     JUSTIFIED = "justified"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """An interview that took place."""
 
     fact: Fact
     event: InterviewCompleted
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(NamedTuple):
     """A missed appointment and how it is read."""
 
     fact: Fact
@@ -57,8 +55,7 @@ class Missed:
     reading: Miss
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """The case under its current order. All sequences ascend by time, then by reference."""
 
     order: OqtIssued
@@ -68,7 +65,7 @@ class Situation:
     """Misses since the count last started."""
     counted: tuple[Missed, ...]
     """Those of them that count."""
-    circumstances: Mapping[Guard, tuple[CircumstanceChanged, ...]]
+    circumstances: Mapping[Guard, Sequence[CircumstanceChanged]]
     """What was reported of each guard, in any order."""
     last_contact: datetime
     """Notification, last interview, last miss or last planned appointment: the latest of them."""
@@ -84,7 +81,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
     """
     orders: list[tuple[Fact, OqtIssued]] = []
     misses: list[tuple[Fact, AppointmentMissed]] = []
-    interviews: list[tuple[Fact, InterviewCompleted]] = []
+    interviews: list[Held] = []
     circumstances: dict[Guard, list[CircumstanceChanged]] = {}
     for fact in case.facts.values():
         event = fact.event
@@ -93,51 +90,59 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
         elif isinstance(event, AppointmentMissed):
             misses.append((fact, event))
         elif isinstance(event, InterviewCompleted):
-            interviews.append((fact, event))
+            interviews.append(Held(fact, event))
         else:
             circumstances.setdefault(event.circumstance, []).append(event)
     if not orders:
         return None
-    order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
+    order_fact, order = orders[0]
+    if len(orders) > 1:
+        order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
 
-    held = sorted(
-        (Held(fact, event) for fact, event in interviews if event.order_id == order.order_id),
-        key=lambda item: (item.event.held_at, item.event.interview_id),
-    )
+    held = [item for item in interviews if item.event.order_id == order.order_id]
+    held.sort(key=lambda item: (item.event.held_at, item.event.interview_id))
     attended = {item.event.appointment_id for item in held}
-    restart = held[-1].event.held_at if held and interview_restarts_count else None
-    all_missed = sorted(
-        (
-            Missed(fact, event, _reading(event, order))
-            for fact, event in misses
-            if event.order_id == order.order_id and event.appointment_id not in attended
-        ),
-        key=lambda item: (item.event.scheduled_at, item.event.appointment_id),
-    )
-    missed = tuple(m for m in all_missed if restart is None or m.event.scheduled_at > restart)
+    all_missed = [
+        Missed(fact, event, _reading(event, order))
+        for fact, event in misses
+        if event.order_id == order.order_id and event.appointment_id not in attended
+    ]
+    all_missed.sort(key=lambda item: (item.event.scheduled_at, item.event.appointment_id))
+    missed = all_missed
+    if held and interview_restarts_count:
+        restart = held[-1].event.held_at
+        missed = [item for item in all_missed if item.event.scheduled_at > restart]
 
-    contacts: list[tuple[datetime, Fact]] = [(order.notified_at, order_fact)]
+    last_contact, last_contact_fact = _last_contact(order, order_fact, held, all_missed)
+    attempts = [h.event.held_at for h in held] + [m.event.scheduled_at for m in all_missed]
+    return Situation(
+        order,
+        order_fact,
+        tuple(held),
+        tuple(missed),
+        tuple([item for item in missed if item.reading is Miss.COUNTED]),
+        circumstances,
+        last_contact,
+        last_contact_fact,
+        max(attempts) if attempts else None,
+    )
+
+
+def _last_contact(
+    order: OqtIssued, order_fact: Fact, held: Sequence[Held], missed: Sequence[Missed]
+) -> tuple[datetime, Fact]:
+    """Return the latest contact and the fact that tells of it; of a tie, the greater event id."""
+    contacts = [(order.notified_at, order_fact)]
     if order.first_appointment:
         contacts.append((order.first_appointment.at, order_fact))
     for item in held:
         contacts.append((item.event.held_at, item.fact))
         if item.event.next_appointment:
             contacts.append((item.event.next_appointment.at, item.fact))
-    contacts.extend((miss.event.scheduled_at, miss.fact) for miss in all_missed)
-    last_contact, last_contact_fact = max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
-    attempts = [h.event.held_at for h in held] + [m.event.scheduled_at for m in all_missed]
-
-    return Situation(
-        order=order,
-        order_fact=order_fact,
-        held=tuple(held),
-        missed=missed,
-        counted=tuple(m for m in missed if m.reading is Miss.COUNTED),
-        circumstances={guard: tuple(reported) for guard, reported in circumstances.items()},
-        last_contact=last_contact,
-        last_contact_fact=last_contact_fact,
-        last_attempt=max(attempts, default=None),
-    )
+    contacts += [(miss.event.scheduled_at, miss.fact) for miss in missed]
+    if len(contacts) == 1:
+        return contacts[0]
+    return max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
 
 
 def _reading(event: AppointmentMissed, order: OqtIssued) -> Miss:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from streams.domain.clocks import Calendar, appeal_term_end, departure_term_end
+from streams.domain.clocks import Calendar, appeal_term_last, departure_term_end
 from tests.domain.given import BRUSSELS, ref
 
 
@@ -87,7 +87,8 @@ def test_the_departure_term(calendar: Calendar, notified: str, days: int, end: s
 def test_the_appeal_term_ends_on_a_working_day(
     calendar: Calendar, notified: str, days: int, end: str
 ) -> None:
-    assert appeal_term_end(calendar, at(notified), days) == at(end)
+    last = appeal_term_last(calendar, at(notified).date(), days)
+    assert calendar.end_of(last) == at(end)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +125,4 @@ def test_the_calendar_reaches_past_every_instant_an_event_may_name(
 ) -> None:
     start = datetime.fromisoformat(instant)
     assert calendar.after_working_days(start, 60) > start
-    assert appeal_term_end(calendar, start, 30) > start
+    assert appeal_term_last(calendar, start.date(), 30) > start.date()

@@ -49,7 +49,7 @@ MEDICAL = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
 def read(guard: Guard, facts: list[Fact], now: datetime) -> Reading:
     found = situation.read(case(*facts))
     assert found is not None
-    return guards.read(Moment(found, ref().calendar, ref().policy.terms, now))[guard]
+    return guards.read(Moment.of(found, ref().calendar, ref().policy.terms, now))[guard]
 
 
 @pytest.mark.parametrize(

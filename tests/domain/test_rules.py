@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given as forall
+from hypothesis import strategies as st
 
-from schemas.events import Conclusion, Delivery, Justification, Lodging, Review
+from schemas.events import (
+    Conclusion,
+    Delivery,
+    HouseholdKind,
+    Justification,
+    Lodging,
+    Review,
+)
 from schemas.outcomes import Action, EscalationRaised, GuardState, Track
 from schemas.types import Guard, Language
+from streams.domain import policy as policies
 from streams.domain.case import Fact
-from streams.domain.rules import HIGHEST_LEVEL
+from streams.domain.rules import HIGHEST_LEVEL, OPERATORS, Facts
+from streams.domain.situation import Miss
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
@@ -340,3 +351,35 @@ def test_more_misses_change_neither_the_occasion_nor_the_rule(miss_count: int) -
     facts = [order(), *(miss(number) for number in range(1, miss_count + 1))]
     found = standing(facts, LATER + timedelta(days=30))["review-after-third-miss"]
     assert found.occasion == "order-1/miss/appointment-3"
+
+
+FACTS = st.builds(
+    Facts,
+    st.integers(0, 4),
+    st.none() | st.sampled_from(Miss),
+    st.integers(0, 2),
+    st.none() | st.sampled_from(Conclusion),
+    st.sampled_from(Lodging),
+    st.sampled_from(HouseholdKind),
+    st.booleans(),
+    st.booleans(),
+)
+STRICTER = policies.load(ref().policy.body.replace("at_least = 1", "at_least = 3"))
+
+
+@forall(FACTS)
+def test_what_a_table_keeps_of_facts_is_what_its_cells_say_of_them(facts: Facts) -> None:
+    """Two tables by turns, so that what one keeps never answers for the other."""
+    for policy in (ref().policy, STRICTER, ref().policy):
+        fit = policy.fit(facts)
+        for rule in policy.rules:
+            holds = [
+                OPERATORS[cell.operator](getattr(facts, cell.fact), cell.operand)
+                for cell in rule.when
+            ]
+            assert (rule in fit.matching) == all(holds) == (rule.id in fit.checks)
+            failing = [
+                cell.text(facts) for cell, held in zip(rule.when, holds, strict=True) if not held
+            ]
+            missed = fit.misses.get(rule.id)
+            assert (list(missed.because) if missed else []) == failing

@@ -1,0 +1,131 @@
+"""The cheap ways to read JSON and times read what the thorough ways read, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import orjson
+import pytest
+from hypothesis import example
+from hypothesis import given as forall
+from hypothesis import strategies as st
+from pydantic import AwareDatetime, Strict, TypeAdapter, ValidationError
+
+from schemas.envelope import Rejected, _plain, _strict
+from schemas.types import Instant
+from tests.schemas.examples import TYPES, binary, structured
+
+REFUSED = [
+    '{"a":1,"a":1}',
+    '{"a":1,"\\u0061":1}',
+    '{"a":{"b":[{"c":1,"c":2}]}}',
+    "[NaN]",
+    "[Infinity]",
+    "[-Infinity]",
+    "[1e999]",
+    '["\\ud800"]',
+    '{"\\udfff":1}',
+    "[18446744073709551616]",
+    "[-9223372036854775809]",
+    "9" * 5_000,
+    "[" * 400 + "]" * 400,
+    "[" * 10_000 + "]" * 10_000,
+    "\ufeff[]",
+    "[] []",
+    "[1,]",
+    "",
+]
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(2**66), 2**66)
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["\x00", "\ud800", "\x7f", "\u2028", "é"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_WRITTEN = st.one_of(
+    _JSON.map(lambda value: json.dumps(value).encode()),
+    _JSON.map(lambda value: json.dumps(value, separators=(",", ":")).encode()),
+    st.text('{}[]":,.eE+-0123456789aNul\\ ', max_size=20).map(str.encode),
+    st.binary(max_size=30),
+)
+
+
+def agree(value: bytes) -> None:
+    """What the shortcut reads, the strict reader reads the same: types, order and sign of zero."""
+    found = _plain(value)
+    if found is not None:
+        assert repr(found) == repr(_strict(value))
+
+
+@forall(_WRITTEN)
+@example(b"[-0.0,0.0,-0,1e19,1E400,5e-324,18446744073709551615,-9223372036854775808]")
+@example(b"[-0.0,1e19,5e-324,18446744073709551615,-9223372036854775808,1.7976931348623157e308]")
+def test_the_shortcut_reads_what_the_strict_reader_reads(value: bytes) -> None:
+    agree(value)
+
+
+@forall(st.sampled_from(TYPES), st.integers(0, 2_000), st.binary(min_size=1, max_size=4))
+def test_so_it_does_with_bytes_overwritten(name: str, at: int, spoiled: bytes) -> None:
+    for record in (binary(name), structured(name)):
+        place = at % len(record.value)
+        agree(record.value[:place] + spoiled + record.value[place + len(spoiled) :])
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+def test_the_shortcut_leaves_to_the_strict_reader_what_is_not_plain(text: str) -> None:
+    assert _plain(text.encode()) is None
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_ordinary_event_takes_the_shortcut(name: str) -> None:
+    """Else the tests above would hold nothing."""
+    value = binary(name).value
+    assert _plain(value) == _strict(value) == orjson.loads(value)
+    with pytest.raises(Rejected):
+        _strict(value[:-1])
+
+
+_THOROUGH: TypeAdapter[Any] = TypeAdapter(Annotated[AwareDatetime, Strict(False)])
+_INSTANT: TypeAdapter[Any] = TypeAdapter(Instant)
+_TWO = st.sampled_from(
+    ["00", "01", "02", "12", "13", "23", "24", "28", "29", "30", "31", "59", "60"]
+)
+_TIMES = st.builds(
+    lambda *parts: "".join(parts),
+    st.sampled_from(["1991", "2000", "2024", "2025", "2026", "2099"]),
+    st.sampled_from(["-", "-", "-", "", "-W"]),
+    _TWO,
+    st.sampled_from(["-", "-", "-", ""]),
+    _TWO,
+    st.sampled_from(["T", "T", "T", "t", "_"]),
+    _TWO,
+    st.just(":"),
+    _TWO,
+    st.sampled_from([":00", ":59", ":60", ":00.5", ":00.123456", ":00.1234567", ":00,5", ""]),
+    st.sampled_from(["Z", "Z", "+00:00", "-00:00", "z", "+02:00", "+0000", "+24:00", ""]),
+)
+
+
+def read(reader: TypeAdapter[Any], text: str) -> str | list[str]:
+    try:
+        found: str = reader.validate_json(orjson.dumps(text)).isoformat()
+    except ValidationError as refusal:
+        return [error["type"] for error in refusal.errors()]
+    return found
+
+
+@forall(_TIMES.filter(lambda text: "T" in text.upper()))
+@example("2026-03-02T08:00:00Z")
+@example("2026-03-02T08:00:00.000001+00:00")
+@example("2026-02-30T08:00:00Z")
+@example("2026-W10-1T08:00:00Z")
+@example("20260302T080000.000Z")
+@example("\u0662026-03-02T08:00:00Z")
+def test_a_time_in_utc_is_read_as_pydantic_reads_it(text: str) -> None:
+    assert read(_INSTANT, text) == read(_THOROUGH, text)
