@@ -46,7 +46,7 @@ kafka: $(STAMP) ## fetch Apache Kafka from its Maven artifacts into .kafka
 kafka-if-possible: $(STAMP)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m streams.embedded.kafka fetch; fi
 
-bench: $(STAMP) kafka ## pipeline, naive agent and bare loop, side by side on real Kafka
+bench: $(STAMP) kafka ## the worker beside its rivals on real Kafka, and every promised figure; takes an hour
 	$(BIN)/python -m tests.bench
 
 format: $(STAMP) ## format and fix what can be fixed
@@ -56,12 +56,14 @@ format: $(STAMP) ## format and fix what can be fixed
 schemas: $(STAMP) ## write the exported JSON Schemas again
 	$(BIN)/icam schemas export schemas/json
 
+PEERS := confluent-psycopg quix bytewax
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --cache-dir .run/cache/uv
 
 lock: $(STAMP) ## pin every dependency again, with hashes and without index addresses
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --extra embedded --extra dev -c requirements.txt -o requirements-dev.txt requirements-build.in pyproject.toml
 	$(LOCK) -c requirements-dev.txt -o deploy/requirements-build.txt requirements-build.in
+	for peer in $(PEERS); do $(LOCK) -o tests/bench/peers/$$peer.txt tests/bench/peers/$$peer.in || exit 1; done
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .run .kafka

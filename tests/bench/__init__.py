@@ -1,1 +1,4 @@
-"""``make bench``: the pipeline, a naive Faust agent and a bare loop, side by side in one run."""
+"""``make bench``: the pipeline beside its rivals, on one machine, in one run.
+
+Contenders are in ``contenders/``, one a file; what is measured is in ``scenarios/``, one a file.
+"""

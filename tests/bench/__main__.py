@@ -1,242 +1,211 @@
-"""Prints one table and writes .run/bench.json: events a second, CPU an event, and latency.
-
-Real Kafka and a durable PostgreSQL on the same machine. The contenders take turns, round after
-round; medians with the smallest and largest. A figure counts only when its contender ended with
-the same projections and the same standing escalations as the others.
-"""
+"""``python -m tests.bench``: see ``--help``."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import shutil
-import statistics
-import subprocess
+import signal
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import click
-import psycopg
+from rich.console import Console
 
-from schemas.codec import Outgoing
-from streams import topics
-from streams.cli.latency import latencies, percentile
-from streams.cli.output import console, table
-from streams.embedded import kafka as real_kafka
-from streams.embedded.kafka import KafkaNode
-from streams.embedded.postgres import EmbeddedPostgres
-from streams.embedded.worker import WorkerProcess
-from streams.publish import at_rate, publish
-from streams.settings import Kafka
-from streams.simulate.settings import Settings as Simulation
-from streams.simulate.stream import stream
-from streams.store import migrate
+from tests.bench import report
+from tests.bench.history import History, history
+from tests.bench.plots import draw
+from tests.bench.results import HOME, QUICK, Result, load, save
+from tests.bench.roster import ROSTER
+from tests.bench.scenarios import (
+    backlog,
+    cold_start,
+    domain,
+    growth,
+    latency,
+    long_cases,
+    rebuild,
+    throughput,
+)
+from tests.bench.stage import Stage
 
-HERE = Path(__file__).parent
-CONTENDERS: dict[str, Path | None] = {"pipeline": None, "naive": HERE / "naive_worker.py"}
-
-
-@dataclass
-class Figures:
-    """What one contender reached, a value a round."""
-
-    rate: list[float] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
-    work: set[str] = field(default_factory=set)
+_SAY = Console(stderr=True)
 
 
 @dataclass
-class Bench:
-    """Servers and settings of one run."""
+class Order:
+    """What was asked for."""
 
-    home: Path
-    servers: str
     events: int
-    number: int = 0
+    rounds: int
+    contenders: tuple[str, ...]
+    quick: bool
+    stack: ExitStack
 
-    @contextmanager
-    def worker(self, script: Path | None) -> Iterator[tuple[WorkerProcess, str]]:
-        """A worker of a fresh group on a fresh database; yields it and the database's URL."""
-        self.number += 1
-        place = self.home / f"round-{self.number}"
-        with EmbeddedPostgres(place / "postgres") as postgres:
-            migrate.apply(postgres.url)
-            environment = {
-                "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
-                "ICAM_KAFKA__GROUP": f"bench-{self.number}",
-                "ICAM_DATABASE__URL": postgres.url,
-                "ICAM_LOG_LEVEL": "WARNING",
-            }
-            worker = WorkerProcess(place / "worker", environment, script=script)
-            try:
-                yield worker, postgres.url
-            finally:
-                worker.stop()
-        shutil.rmtree(place, ignore_errors=True)
+    @property
+    def folder(self) -> Path:
+        """Return where results go."""
+        return QUICK if self.quick else HOME
 
-    def throughput(self, name: str, script: Path | None, figures: Figures) -> None:
-        """Let one contender work through everything that is on the topics."""
-        with self.worker(script) as (worker, url), psycopg.connect(url, autocommit=True) as conn:
-            worker.start(wait=False)
-            first = last = (0.0, 0, 0.0)
-            while last[1] < self.events:
-                row = conn.execute("SELECT count(*) FROM case_event").fetchone()
-                now = (time.monotonic(), row[0] if row else 0, cpu_seconds(worker.pid))
-                if now[1] and not first[1]:
-                    first = now
-                last = now
-                time.sleep(0.05)
-            done = last[1] - first[1]
-            figures.rate.append(done / (last[0] - first[0]))
-            figures.cpu_us.append(1e6 * (last[2] - first[2]) / done)
-            figures.work.add(work_done(conn))
+    @cached_property
+    def stage(self) -> Stage:
+        """Return the stage, set up when the first scenario needs it."""
+        return self.stack.enter_context(Stage(self.folder / f"run-{os.getpid()}"))
 
-    def bare(self, figures: Figures) -> None:
-        """Let the bare loop consume and validate everything."""
-        self.number += 1
-        environment = {
-            **os.environ,
-            "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
-            "ICAM_KAFKA__GROUP": f"bench-{self.number}",
-        }
-        told = subprocess.run(
-            [sys.executable, HERE / "bare_loop.py", str(self.events)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found = json.loads(told.stdout)
-        figures.rate.append(found["rate"])
-        figures.cpu_us.append(found["cpu_us"])
+    @cached_property
+    def history(self) -> History:
+        return history(self.events)
 
-    def latency(self, seconds: float) -> list[float]:
-        """Publish 100 events a second beside a running worker; return cause to effect in ms."""
-        with self.worker(None) as (worker, url):
-            worker.start()
-            until_idle(url, self.events)
-            records, begun = history(int(100 * seconds), seed=99), datetime.now(UTC)
-            publish(self.servers, at_rate(records, 100))
-            time.sleep(1)
-            return latencies(self.servers, begun)
+    def size(self, usual: int, quick: int) -> int:
+        """Return how large something is to be."""
+        return quick if self.quick else usual
 
 
-def history(events: int, seed: int = 1) -> list[Outgoing]:
-    """Return that many valid, distinct records of a realistic stream."""
-    end = datetime.now(UTC)
-    settings = Simulation(
-        seed=seed, scale=1.0, start=end - timedelta(days=90), end=end, duplicates=0.0
+def _say(text: str) -> None:
+    _SAY.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+SCENARIOS: dict[str, Callable[[Order, Result], object]] = {}
+"""By name, in the order in which they are taken; each puts its figures into the result."""
+
+
+def _scenario(name: str) -> Callable[[Callable[[Order, Result], object]], object]:
+    def add(take: Callable[[Order, Result], object]) -> object:
+        SCENARIOS[name] = take
+        return take
+
+    return add
+
+
+@_scenario("domain")
+def _domain(order: Order, result: Result) -> None:
+    result.domain = domain.take(history(order.size(18_000, 2_000)), order.size(5, 3), _say)
+
+
+@_scenario("throughput")
+def _throughput(order: Order, result: Result) -> None:
+    chosen = [ROSTER[name] for name in order.contenders or ROSTER]
+    result.throughput = throughput.take(order.stage, chosen, order.history, order.rounds, _say)
+
+
+@_scenario("latency")
+def _latency(order: Order, result: Result) -> None:
+    result.latency = latency.take(order.stage, 100, order.size(60, 10), _say)
+
+
+@_scenario("growth")
+def _growth(order: Order, result: Result) -> None:
+    sizes = (10_000, 1_000_000) if not order.quick else (2_500, 50_000)
+    events = min(order.events, 18_000)
+    result.growth = growth.take(order.stage, events, sizes, order.rounds, _say)
+
+
+@_scenario("long-cases")
+def _long_cases(order: Order, result: Result) -> None:
+    events, lengths = order.size(20_000, 2_000), (order.size(1_000, 200), 5)
+    result.long_cases = long_cases.take(order.stage, events, order.rounds, _say, lengths)
+
+
+@_scenario("cold-start")
+def _cold_start(order: Order, result: Result) -> None:
+    result.cold_start = cold_start.take(order.stage, history(1_000), order.size(5, 2), _say)
+
+
+@_scenario("backlog")
+def _backlog(order: Order, result: Result) -> None:
+    result.backlog = backlog.take(
+        order.stage, order.folder / "backlog", order.size(1_000_000, 20_000), _say
     )
-    found = []
-    for planned in stream(settings):
-        found.append(planned.record)
-        if len(found) == events:
-            break
-    return found
 
 
-def work_done(conn: psycopg.Connection[Any]) -> str:
-    """Return a digest of all projections and standing escalations.
+@_scenario("rebuild")
+def _rebuild(order: Order, result: Result) -> None:
+    result.rebuild = rebuild.take(order.folder / "backlog", _say)
 
-    Without ``due_at``: it is as of the moment of raising, before or after a correction arrived.
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
+@click.option("--contender", multiple=True, type=click.Choice(list(ROSTER)), help="Repeatable.")
+@click.option("--events", default=30_000, show_default=True, help="Distinct events of a round.")
+@click.option("--rounds", default=3, show_default=True, help="Contenders take turns in each.")
+@click.option("--quick", is_flag=True, help="Everything small: a trial of the bench, no figures.")
+@click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of tables.")
+@click.pass_context
+def main(
+    context: click.Context,
+    only: tuple[str, ...],
+    contender: tuple[str, ...],
+    events: int,
+    rounds: int,
+    quick: bool,
+    json_: bool,
+) -> None:
+    """Measure the pipeline beside its rivals on this machine, and every figure that is promised.
+
+    Real Apache Kafka, real PostgreSQL with its durability on, everybody in turn. Results of
+    scenarios are added to .run/bench/result.json, with tables (result.md) and plots beside it, so a
+    long bench can be taken in pieces; throughput is replaced as a whole, since figures of two runs
+    must not be compared. Exit code 1 when a contender did not do the same work or a scenario
+    failed; unmet goals are shown and change nothing.
+
+    \b
+    Examples:
+      python -m tests.bench
+      python -m tests.bench --quick
+      python -m tests.bench --only throughput --contender worker --contender quix --rounds 5
+      python -m tests.bench --only backlog --only rebuild
+      python -m tests.bench report
     """
-    rows = conn.execute(
-        "SELECT case_id, encode(digest, 'hex'), status FROM case_projection ORDER BY case_id"
-    ).fetchall()
-    rows += conn.execute(
-        "SELECT escalation_id::text, rule_id, office_id FROM escalation"
-        " WHERE withdrawn_at IS NULL ORDER BY 1"
-    ).fetchall()
-    return sha256(repr(rows).encode()).hexdigest()
+    if context.invoked_subcommand:
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    failed = False
+    names = only or tuple(SCENARIOS)
+    with ExitStack() as stack:
+        order = Order(2_000 if quick else events, 1 if quick else rounds, contender, quick, stack)
+        result = load(order.folder)
+        result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+        for name in names:
+            _SAY.print(name, style="bold")
+            try:
+                SCENARIOS[name](order, result)
+            except Exception as error:
+                failed = True
+                _say(f"FAILED: {type(error).__name__}: {error}")
+            save(result, order.folder)
+    failed |= _present(result, order.folder, names, json_=json_)
+    raise SystemExit(1 if failed else 0)
 
 
-def until_idle(url: str, events: int) -> None:
-    """Wait until a worker has taken in what was there and published what came of it."""
-    with psycopg.connect(url, autocommit=True) as conn:
-        wanted = (events, 0)
-        found = None
-        while found != wanted:
-            time.sleep(0.5)
-            found = conn.execute(
-                "SELECT (SELECT count(*) FROM case_event),"
-                " (SELECT count(*) FROM outbox WHERE published_at IS NULL)"
-            ).fetchone()
+@main.command("report")
+@click.option("--quick", is_flag=True, help="Of the last trial.")
+@click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of tables.")
+def report_(quick: bool, json_: bool) -> None:
+    """Render tables, Markdown and plots again from the last results."""
+    folder = QUICK if quick else HOME
+    if not (folder / "result.json").exists():
+        raise click.ClickException("nothing was measured yet: python -m tests.bench")
+    failed = _present(load(folder), folder, tuple(SCENARIOS), json_=json_)
+    raise SystemExit(1 if failed else 0)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _present(result: Result, folder: Path, names: tuple[str, ...], *, json_: bool) -> bool:
+    """Show and write what there is; whether anything in the scenarios named failed."""
+    (folder / "result.md").write_text(report.markdown(result))
+    draw(result, folder)
+    if json_:
+        click.echo(result.model_dump_json(indent=2))
+    else:
+        report.show(result, Console(width=None if sys.stdout.isatty() else 140))
+    return any(result.failures(name) for name in names)
 
 
-@click.command()
-@click.option("--events", default=12_000, show_default=True, help="Records on the topics.")
-@click.option("--rounds", default=3, show_default=True)
-@click.option("--seconds", default=30.0, show_default=True, help="Length of the latency run.")
-def main(events: int, rounds: int, seconds: float) -> None:
-    """Measure the contenders side by side and print one table."""
-    out = console()
-    real_kafka.fetch()
-    home = Path(".run") / f"bench-{os.getpid()}"
-    figures = {name: Figures() for name in (*CONTENDERS, "bare aiokafka loop")}
-    try:
-        with KafkaNode(home / "kafka") as node:
-            servers = node.bootstrap_servers
-            topics.ensure(Kafka(bootstrap_servers=servers))
-            bench = Bench(home, servers, events)
-            out.print(f"publishing {events} records ...")
-            publish(servers, history(events))
-            for number in range(1, rounds + 1):
-                for name, script in CONTENDERS.items():
-                    bench.throughput(name, script, figures[name])
-                    out.print(f"round {number}: {name} {figures[name].rate[-1]:,.0f} events/s")
-                bench.bare(figures["bare aiokafka loop"])
-            out.print("latency at 100 events/s ...")
-            spans = bench.latency(seconds)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-    same = len(set.union(*(f.work for f in figures.values()))) == 1
-    naive = statistics.median(figures["naive"].rate)
-    rows = [
-        (
-            name,
-            f"{statistics.median(f.rate):,.0f}",
-            f"{min(f.rate):,.0f} - {max(f.rate):,.0f}",
-            f"{statistics.median(f.cpu_us):,.0f}",
-            f"{statistics.median(f.rate) / naive:.1f}",
-        )
-        for name, f in figures.items()
-    ]
-    columns = ("contender", "events/s, median", "min - max", "CPU us/event", "x naive")
-    out.print(table(f"{events} events, {rounds} rounds, {machine()}", columns, rows))
-    out.print(
-        f"cause to escalation on its topic at 100 events/s: p50 {percentile(spans, 50):.0f} ms,"
-        f" p99 {percentile(spans, 99):.0f} ms ({len(spans)} measured)"
-    )
-    out.print("same projections and escalations: " + ("yes" if same else "NO, figures don't count"))
-    result = {
-        "machine": machine(),
-        "events": events,
-        "contenders": {n: {"rate": f.rate, "cpu_us": f.cpu_us} for n, f in figures.items()},
-        "latency_ms": {"p50": percentile(spans, 50), "p99": percentile(spans, 99)},
-        "same_work": same,
-    }
-    Path(".run/bench.json").write_text(json.dumps(result, indent=2))
-    raise SystemExit(0 if same else 1)
-
-
-def machine() -> str:
-    """Return what the figures were taken on."""
-    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The naive contender: the usual Faust agent, one event and one transaction at a time.
+"""The naive way: the usual Faust agent, one event and one transaction at a time.
 
 The same domain, SQL, relay and deadlines as the pipeline; only the agent's body differs. It also
 loses what it was working on when it crashes: that is not what is measured here.
@@ -33,5 +33,6 @@ def install(app: faust.App, intake: Intake, settings: Settings) -> None:
             await intake.handle([agents.record_of(event)])
 
 
-agents.install = install
-sys.exit(app.run(Settings()))
+if __name__ == "__main__":
+    agents.install = install
+    sys.exit(app.run(Settings()))

@@ -1,0 +1,132 @@
+"""A discrete-event simulation of workers, database and broker, to ask beyond this machine.
+
+What is modelled: a worker is one Python thread and some lanes; a lane decodes and decides (client
+CPU, under the interpreter's lock), then its backend writes (server CPU, a process of its own), then
+its commit waits for the disk. A share of the client CPU is the relay's, beside the lanes. Cores are
+shared by whatever runs on their machine, a slice at a time. What is not: locks between workers
+(cases are split by partition), checkpoints, a disk or network that saturates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import simpy
+
+_SLICE: Final = 1000.0
+"""Microseconds that a process runs before another gets the core."""
+_WARM, _LONG = 1e6, 11e6
+"""Virtual microseconds until counting begins, and until the end."""
+
+Steps: TypeAlias = Generator[simpy.Event, Any, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What one event costs, in microseconds."""
+
+    client: float
+    """CPU of the worker, relay included."""
+    server: float
+    """CPU of PostgreSQL."""
+    broker: float = 5.0
+    """CPU of Kafka."""
+    relay_share: float = 0.2
+    """Part of the client's CPU, and of the server's, that publishing takes."""
+    flush: float = 1500.0
+    """Wait of one commit for the disk; no CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What runs where."""
+
+    workers: int = 1
+    lanes: int = 2
+    worker_cores: int = 2
+    database_cores: int = 0
+    """Cores of the database's own machine; 0 when it shares the workers'."""
+    batch: int = 250
+
+
+def rate(costs: Costs, shape: Shape) -> float:
+    """Return the events a second that a backlog is worked off at."""
+    env = simpy.Environment()
+    here = simpy.Resource(env, shape.worker_cores)
+    there = simpy.Resource(env, shape.database_cores) if shape.database_cores else here
+    done: list[tuple[float, int]] = []
+
+    def burn(us: float, core: simpy.Resource, lock: simpy.Resource | None = None) -> Steps:
+        while us > 0:
+            part = min(us, _SLICE)
+            us -= part
+            if lock is None:
+                with core.request() as turn:
+                    yield turn
+                    yield env.timeout(part)
+            else:
+                with lock.request() as held:
+                    yield held
+                    with core.request() as turn:
+                        yield turn
+                        yield env.timeout(part)
+
+    def lane(lock: simpy.Resource, decided: simpy.Store) -> Steps:
+        ours, backend = (cost * (1 - costs.relay_share) for cost in (costs.client, costs.server))
+        n = shape.batch
+        while True:
+            yield from burn(n * costs.broker, there)
+            # Decode; lock and read; decide; write; commit.
+            for client, server in ((0.3, 0.3), (0.7, 0.7)):
+                yield from burn(n * ours * client, here, lock)
+                yield from burn(n * backend * server, there)
+            yield env.timeout(costs.flush)
+            done.append((env.now, n))
+            yield decided.put(n)
+
+    def relay(lock: simpy.Resource, decided: simpy.Store) -> Steps:
+        while True:
+            n = yield decided.get()
+            yield from burn(n * costs.server * costs.relay_share, there)
+            yield from burn(n * costs.client * costs.relay_share, here, lock)
+
+    for _ in range(shape.workers):
+        lock = simpy.Resource(env, 1)
+        # A relay that falls behind slows the lanes here, as its bounded wave does there.
+        decided = simpy.Store(env, capacity=2 * shape.lanes)
+        for _ in range(shape.lanes):
+            env.process(lane(lock, decided))
+        env.process(relay(lock, decided))
+    env.run(until=_LONG)
+    return 1e6 * sum(n for at, n in done if at > _WARM) / (_LONG - _WARM)
+
+
+def saturated(costs: Costs, shape: Shape, found: float) -> str:
+    """Name what has no room left at a rate: the Python threads, a machine's cores, or waiting."""
+    database = shape.database_cores or shape.worker_cores
+    client, server = costs.client, costs.server + costs.broker
+    loads = {
+        "the workers' Python threads": found * client / 1e6 / shape.workers,
+        "the database's cores": found * server / 1e6 / database if shape.database_cores else 0.0,
+        "the cores of the machine": (
+            0.0 if shape.database_cores else found * (client + server) / 1e6 / shape.worker_cores
+        ),
+        "the workers' cores": found * client / 1e6 / shape.worker_cores,
+    }
+    name, load = max(loads.items(), key=lambda item: item[1])
+    return f"{name} ({load:.0%})"
+
+
+GROWTH: Final[Sequence[Shape]] = (
+    Shape(),
+    Shape(workers=2),
+    Shape(worker_cores=1, database_cores=2),
+    Shape(workers=2, worker_cores=2, database_cores=2),
+    Shape(workers=4, worker_cores=4, database_cores=4),
+    Shape(workers=8, worker_cores=8, database_cores=8),
+    Shape(workers=12, worker_cores=12, database_cores=8),
+    Shape(workers=12, worker_cores=12, database_cores=16),
+)
+"""The shapes that the capacity page asks about."""

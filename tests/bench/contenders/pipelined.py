@@ -1,0 +1,119 @@
+"""The practical limit: aiokafka and asyncpg by hand, with everything we know and nothing else.
+
+One consumer; two writers that split partitions by number; greedy batches of up to 500; the next
+batch is decoded while the last one commits; offsets follow the database. uvloop and the garbage
+collector as in our worker, the same validation, domain, SQL and relay. It handles no rebalance, no
+outage, no bug and no malformed database, watches nothing and says nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Sequence
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.events import INPUT_TOPICS
+from streams import inbox, reference
+from streams.metrics import Metrics
+from streams.records import Item, Record, judge
+from streams.reference import Reference
+from streams.relay import Relay
+from streams.settings import Settings
+from streams.store import clock
+from streams.store.events import Position
+from streams.store.pool import Pool, open_pool
+
+_BATCH = 500
+_WRITERS = 2
+
+Lists = asyncio.Queue[list[Record]]
+
+
+class Writer:
+    """Writes the records of every other partition, at most one transaction at a time."""
+
+    def __init__(self, pool: Pool, ref: Reference, relay: Relay) -> None:
+        self.queue: Lists = asyncio.Queue(maxsize=24)
+        self.done: dict[TopicPartition, int] = {}
+        self._pool, self._reference, self._relay = pool, ref, relay
+        self._rest: list[Record] = []
+
+    async def run(self) -> None:
+        """Write for ever."""
+        under_way: asyncio.Task[None] | None = None
+        while True:
+            batch = await self._take()
+            items = [judge(record) for record in batch]
+            if under_way is not None:
+                await under_way
+            under_way = asyncio.create_task(self._write(batch, items))
+            if self.queue.empty() and not self._rest:
+                await under_way
+
+    async def _take(self) -> list[Record]:
+        batch = self._rest or await self.queue.get()
+        while len(batch) < _BATCH and not self.queue.empty():
+            batch = batch + self.queue.get_nowait()
+        self._rest = batch[_BATCH:]
+        return batch[:_BATCH]
+
+    async def _write(self, batch: Sequence[Record], items: Sequence[Item]) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await inbox.apply(conn, items, self._reference, clock.now)
+        self._relay.wake()
+        for record in batch:
+            place = record.position
+            self.done[TopicPartition(place.topic, place.partition)] = place.offset + 1
+
+
+async def consume(consumer: AIOKafkaConsumer, writers: Sequence[Writer]) -> None:
+    """Hand each partition's records to its writer, waiting while its queue is full."""
+    while True:
+        for part, messages in (await consumer.getmany(timeout_ms=200, max_records=_BATCH)).items():
+            records = [
+                Record(Position(m.topic, m.partition, m.offset), m.key, m.value, m.headers)
+                for m in messages
+            ]
+            await writers[part.partition % _WRITERS].queue.put(records)
+
+
+async def commit(consumer: AIOKafkaConsumer, writers: Sequence[Writer]) -> None:
+    """Commit twice a second what is in the database."""
+    while True:
+        await asyncio.sleep(0.5)
+        offsets = {part: offset for writer in writers for part, offset in writer.done.items()}
+        if offsets:
+            await consumer.commit(offsets)
+
+
+async def main() -> None:
+    """Work until killed."""
+    settings = Settings()
+    ref = reference.load(settings.policy_file, settings.directory_file)
+    pool = await open_pool(settings.database, settings.kafka.group)
+    relay = Relay(pool, settings.kafka, settings.loops, Metrics())
+    writers = [Writer(pool, ref, relay) for _ in range(_WRITERS)]
+    consumer = AIOKafkaConsumer(
+        *INPUT_TOPICS,
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        group_id=settings.kafka.group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(relay.run())
+        group.create_task(consume(consumer, writers))
+        group.create_task(commit(consumer, writers))
+        for writer in writers:
+            group.create_task(writer.run())
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,131 @@
+"""Fresh databases, all alike: migrated, durable, and with the clock standing still.
+
+The cluster is made once and copied. Durability is PostgreSQL's default: fsync, full_page_writes and
+synchronous_commit on. Two sizes are those of a small production server, the same for everyone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from streams.embedded.postgres import EmbeddedPostgres
+from streams.store import migrate
+from tests.bench.history import END
+
+SETTINGS: Final = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Database:
+    """One running server with our tables."""
+
+    server: EmbeddedPostgres
+
+    @property
+    def url(self) -> str:
+        """Return where it is."""
+        return self.server.url
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the postmaster."""
+        lock = self.server.directory / "data" / "postmaster.pid"
+        return int(lock.read_text().split("\n", 1)[0])
+
+    def connect(self) -> Connection:
+        """Open a connection of the bench's own."""
+        return psycopg.connect(self.url, autocommit=True, application_name="bench")
+
+
+class Databases:
+    """Makes databases below ``home``."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._template = home / "template"
+
+    @contextmanager
+    def fresh(self, place: Path, *, frozen: bool = True, keep: bool = False) -> Iterator[Database]:
+        """Start an empty database in ``place``; it is removed afterwards unless kept.
+
+        ``frozen``: its clock stands at the end of the history. Blocks.
+        """
+        self._make_template()
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # As root the files belong to another account, which cp -a keeps.
+        subprocess.run(["cp", "-a", "--reflink=auto", self._template, place], check=True)
+        try:
+            with started(place) as database:
+                if not frozen:
+                    with database.connect() as conn:
+                        conn.execute("ALTER DATABASE postgres RESET search_path")
+                yield database
+        finally:
+            if not keep:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _make_template(self) -> None:
+        if self._template.exists():
+            return
+        unfinished = self._home / "template.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with started(unfinished) as database:
+            migrate.apply(database.url)
+            freeze(database, END)
+        unfinished.rename(self._template)
+
+
+@contextmanager
+def started(place: Path) -> Iterator[Database]:
+    """Run the server whose data are in ``place``."""
+    with EmbeddedPostgres(place, SETTINGS) as server:
+        yield Database(server)
+
+
+def freeze(database: Database, instant: datetime) -> None:
+    """Make ``clock_timestamp()`` return ``instant`` for every connection made from now on.
+
+    Defaults of columns keep the real clock: they were bound when their table was made.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    with database.connect() as conn:
+        conn.execute("CREATE SCHEMA bench")
+        conn.execute(
+            "CREATE FUNCTION bench.clock_timestamp() RETURNS timestamptz LANGUAGE sql IMMUTABLE"
+            f" AS $$ SELECT timestamptz '{instant.isoformat()}' $$"
+        )
+        conn.execute("ALTER DATABASE postgres SET search_path = bench, public, pg_catalog")
+    with database.connect() as conn:
+        if one(conn, "SELECT clock_timestamp()") != instant:
+            raise RuntimeError("the database's clock does not stand still")
+
+
+def unpublished(conn: Connection) -> int:
+    """Return how many outbox entries are not known to be on Kafka."""
+    by_table = one(
+        conn,
+        "SELECT count(*) FROM pg_class WHERE oid = to_regclass('outbox_pending') AND relkind = 'r'",
+    )
+    if by_table:
+        return int(one(conn, "SELECT count(*) FROM outbox_pending"))
+    return int(one(conn, "SELECT count(*) FROM outbox WHERE published_at IS NULL"))
+
+
+def one(conn: Connection, query: str, *values: object) -> Any:
+    """Return the single value of a query."""
+    row = conn.execute(query.encode(), values).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,46 @@
+"""Many stored cases, made in SQL from a few that a worker has processed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.bench.database import Connection, one
+
+_TABLES: Final = ("case_event", "case_projection", "outbox", "escalation")
+_NEW: Final = {
+    "case_id": "'stored-' || n || '-' || case_id",
+    "key": "'stored-' || n || '-' || key",
+    "event_id": "gen_random_uuid()",
+    "escalation_id": "gen_random_uuid()",
+    "order_id": "'stored-' || n || '-' || order_id",
+}
+"""What differs in a copy, by column; all else is as in the original."""
+_MESSAGE: Final = "md5(message_id::text || n)::uuid"
+"""The message that raised an escalation is named in two tables."""
+
+
+def fill(conn: Connection, cases: int) -> int:
+    """Copy every case under other ids until there are about ``cases``; return how many there are.
+
+    Then tidied up as an old database is: vacuumed, analysed, and written to disk. Blocks.
+    """
+    there = int(one(conn, "SELECT count(*) FROM case_projection"))
+    copies = max(0, round(cases / there) - 1)
+    for table in _TABLES:
+        columns = [
+            str(name)
+            for (name,) in conn.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+                " AND NOT attisdropped AND attidentity = '' AND attgenerated = ''",
+                (table,),
+            )
+        ]
+        values = [_MESSAGE if c == "message_id" else _NEW.get(c, f'"{c}"') for c in columns]
+        names = ", ".join(f'"{column}"' for column in columns)
+        conn.execute(
+            f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table},"
+            f" generate_series(1, {copies}) AS copy (n)".encode()
+        )
+    conn.execute("VACUUM (ANALYZE)")
+    conn.execute("CHECKPOINT")
+    return int(one(conn, "SELECT count(*) FROM case_projection"))

@@ -1,0 +1,54 @@
+"""Starting contenders: any program as a child process with the same face as a ``WorkerProcess``."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from streams.embedded import process
+from tests.bench.environments import ROOT
+
+
+class Running(Protocol):
+    """A process that was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def exit_code(self) -> int | None: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    def stop(self, patience: float = 30) -> int: ...
+
+
+class Program:
+    """A program run from the checkout; its output is ``directory/program.log``."""
+
+    def __init__(
+        self, command: Sequence[str | Path], directory: Path, environment: Mapping[str, str]
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.log = directory.absolute() / "program.log"
+        self._process: subprocess.Popen[bytes] = process.start(
+            command, self.log, cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}
+        )
+
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        return self._process.poll()
+
+    def stop(self, patience: float = 30) -> int:
+        """Tell it to stop, wait, and return its exit code."""
+        return process.stop(self._process, signal.SIGTERM, patience)

@@ -1,0 +1,127 @@
+"""The same decisions without Kafka, PostgreSQL or concurrency: the domain alone, event by event.
+
+It is the truth that contenders are held against, and what the domain's own cost is measured on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from schemas.codec import Decoded, Outgoing, decode
+from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
+from streams.domain.case import Case, Fact, evolve
+from streams.domain.decide import Announced, Decision, Standing, decide
+from streams.reference import Reference
+from streams.store import facts
+from tests.bench.work import Work
+
+
+@dataclass(slots=True)
+class _Known:
+    case: Case
+    announced: Announced
+    decision: Decision | None = None
+
+
+def decoded(records: Iterable[Outgoing]) -> list[Decoded]:
+    """Return the distinct events in records, in order."""
+    found: dict[UUID, Decoded] = {}
+    for record in records:
+        event = decode(record.topic, record.key, record.value, record.headers)
+        found.setdefault(event.event_id, event)
+    return list(found.values())
+
+
+def replay(
+    events: Sequence[Decoded], reference: Reference, now: datetime
+) -> tuple[Work, list[float]]:
+    """Take events in one by one; return the work, and for each event the microseconds that fold,
+    route and decide took.
+    """
+    cases: dict[str, _Known] = {}
+    spent = []
+    for event in events:
+        known = cases.get(event.case_id)
+        if known is None:
+            known = cases[event.case_id] = _Known(Case(event.case_id), Announced())
+        fact = Fact(event.time, event.event_id, event.event)
+        begun = time.perf_counter_ns()
+        known.case = evolve(known.case, fact)
+        known.decision = decide(
+            known.case,
+            known.announced,
+            reference.policy,
+            reference.directory,
+            reference.calendar,
+            now,
+        )
+        spent.append((time.perf_counter_ns() - begun) / 1000)
+        known.announced = _after(known.announced, known.decision)
+    return _work(len(events), cases), spent
+
+
+def _after(before: Announced, decision: Decision) -> Announced:
+    """Return what is announced once the messages of a decision are out."""
+    route, rounds = before.route, dict(before.rounds)
+    standing = {held.escalation_id: held for held in before.standing}
+    for message in decision.messages:
+        said = message.outcome
+        if isinstance(said, CaseRouted):
+            route = RouteRef(
+                order_id=said.order_id,
+                office_id=said.office_id,
+                track=said.track,
+                language=said.language,
+                interpreter_language=said.interpreter_language,
+                rule_id=said.rule_id,
+            )
+        elif isinstance(said, EscalationRaised):
+            name = UUID(said.escalation_id)
+            rounds[name] = said.round
+            standing[name] = Standing(
+                name,
+                said.round,
+                said.rule_id,
+                said.level,
+                said.order_id,
+                said.office_id,
+                said.track,
+                said.policy_digest,
+            )
+        else:
+            standing.pop(UUID(said.escalation_id))
+    return replace(
+        before,
+        route=route,
+        routings=decision.routings,
+        standing=tuple(standing.values()),
+        rounds=rounds,
+    )
+
+
+def _work(events: int, cases: dict[str, _Known]) -> Work:
+    projections, escalations = [], []
+    for case_id, known in cases.items():
+        decision = known.decision
+        if decision is None:
+            continue
+        where = decision.route
+        projections.append(
+            (
+                case_id,
+                facts.digest(known.case).hex(),
+                decision.status,
+                where.office_id if where else None,
+                str(where.track) if where else None,
+                decision.level,
+            )
+        )
+        escalations += [
+            (str(held.escalation_id), held.rule_id, held.office_id)
+            for held in known.announced.standing
+        ]
+    return Work.of(events, projections, escalations)

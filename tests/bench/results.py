@@ -1,0 +1,196 @@
+"""What scenarios return: figures with names, as JSON in ``result.json`` below ``.run/bench``."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tests.bench.environments import ROOT
+
+HOME: Final = ROOT / ".run" / "bench"
+QUICK: Final = HOME / "quick"
+"""Results of trials stay apart."""
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Spread(_Figures):
+    """A figure taken several times."""
+
+    values: list[float]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Return the spread of some values."""
+        return cls(values=list(values))
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def low(self) -> float:
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        return max(self.values)
+
+
+class Contest(_Figures):
+    """What one contender reached, a value a round."""
+
+    about: str
+    kind: str
+    rate: Spread
+    """Events a second, from the first committed event to the last one published."""
+    cpu_us: Spread
+    """CPU of its processes, microseconds an event."""
+    server_cpu_us: Spread | None = None
+    """CPU of PostgreSQL, all its processes, microseconds an event."""
+    rss_mib: Spread
+    """Most resident memory, all its processes."""
+    failures: list[str] = Field(default_factory=list)
+    """Why its figures do not count; empty when they do."""
+
+
+class _Taken(_Figures):
+    taken_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    failures: list[str] = Field(default_factory=list)
+    """Why the figures do not count; empty when they do."""
+
+
+class Throughput(_Taken):
+    events: int
+    records: int
+    rounds: int
+    contenders: dict[str, Contest]
+
+
+class Latency(_Taken):
+    rate: float
+    seconds: float
+    measured: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    spans_ms: list[float]
+
+
+class Growth(_Taken):
+    events: int
+    few_cases: int
+    many_cases: int
+    few: Spread
+    """Events a second beside few stored cases."""
+    many: Spread
+    few_server_cpu_us: Spread
+    many_server_cpu_us: Spread
+
+    @property
+    def ratio(self) -> float:
+        return self.many.median / self.few.median
+
+
+class Shape(_Figures):
+    """Cases of one length."""
+
+    cases: int
+    events_each: int
+    wall_us: Spread
+    cpu_us: Spread
+    server_cpu_us: Spread
+
+    @property
+    def cost_us(self) -> float:
+        """CPU of worker and server, microseconds an event."""
+        return self.cpu_us.median + self.server_cpu_us.median
+
+
+class LongCases(_Taken):
+    long: Shape
+    short: Shape
+
+    @property
+    def ratio(self) -> float:
+        return self.long.cost_us / self.short.cost_us
+
+
+class Backlog(_Taken):
+    events: int
+    seconds: float
+    rate: float
+    cpu_us: float
+    server_cpu_us: float
+    rss_mib: list[float]
+    """Resident memory of the worker, once a second."""
+    peak_rss_mib: float
+
+    @property
+    def peak_rss_mb(self) -> float:
+        """In megabytes of a million bytes, as limits are given."""
+        return self.peak_rss_mib * 1.048576
+
+
+class Rebuild(_Taken):
+    cases: int
+    events: int
+    differing: int
+    seconds: float
+
+
+class ColdStart(_Taken):
+    from_start: Spread
+    """Seconds from the start of the process to the first event in the database."""
+    from_assignment: Spread
+    """Seconds from the assignment of partitions to it."""
+
+
+class Domain(_Taken):
+    events: int
+    median_us: Spread
+    """Of fold, route and decide for one event; a value a pass."""
+
+
+class Result(_Figures):
+    """Everything measured so far, by scenario."""
+
+    machine: str = ""
+    throughput: Throughput | None = None
+    latency: Latency | None = None
+    growth: Growth | None = None
+    long_cases: LongCases | None = None
+    backlog: Backlog | None = None
+    rebuild: Rebuild | None = None
+    cold_start: ColdStart | None = None
+    domain: Domain | None = None
+
+    def failures(self, scenario: str) -> list[str]:
+        """Return why figures of a scenario do not count; empty when they do."""
+        taken = getattr(self, scenario.replace("-", "_"))
+        if taken is None:
+            return []
+        found: list[str] = list(taken.failures)
+        if isinstance(taken, Throughput):
+            for name, contest in taken.contenders.items():
+                found += [f"{name}: {what}" for what in contest.failures]
+        return found
+
+
+def load(folder: Path) -> Result:
+    """Return what was measured before; empty when nothing was."""
+    file = folder / "result.json"
+    return Result.model_validate_json(file.read_bytes()) if file.exists() else Result()
+
+
+def save(result: Result, folder: Path) -> None:
+    """Write everything measured so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(result.model_dump_json(indent=2))

@@ -1,0 +1,55 @@
+"""How long an official waits: from a cause on an input topic to the escalation on its topic.
+
+A steady stream beside a running worker that has nothing else to do; the real clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from streams.cli.latency import latencies, percentile
+from streams.publish import at_rate, publish
+from streams.settings import Kafka
+from streams.topics import ensure
+from tests.bench.history import history
+from tests.bench.results import Latency
+from tests.bench.roster import ROSTER
+from tests.bench.stage import Stage, stopping
+from tests.bench.watch import Watch
+
+_WARM_UP = 2_000
+
+
+def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) -> Latency:
+    """Publish ``rate`` events a second for ``seconds``. Blocks."""
+    place = stage.place("latency")
+    stage.clear()
+    ensure(Kafka(bootstrap_servers=stage.servers))
+    end = datetime.now(UTC)
+    before = history(_WARM_UP, seed=2, end=end, duplicates=0)
+    after = history(int(rate * seconds), seed=99, end=end, duplicates=0)
+    publish(stage.servers, before.records)
+    with (
+        stage.databases.fresh(place / "postgres", frozen=False) as database,
+        database.connect() as conn,
+        stopping(ROSTER["worker"].start(place / "run", stage.environment(database))) as running,
+    ):
+        watch = Watch(database, conn, running)
+        watch.until(before.events)
+        time.sleep(2)
+        say(f"{rate:g} events/s for {seconds:g} s")
+        begun = datetime.now(UTC)
+        publish(stage.servers, at_rate(after.records, rate))
+        watch.settle(before.events + after.events)
+        spans = latencies(stage.servers, begun)
+    return Latency(
+        rate=rate,
+        seconds=seconds,
+        measured=len(spans),
+        p50_ms=percentile(spans, 50),
+        p90_ms=percentile(spans, 90),
+        p99_ms=percentile(spans, 99),
+        spans_ms=sorted(spans),
+    )

@@ -1,0 +1,52 @@
+"""How long it takes to fold every log anew and find what is stored to be right.
+
+On the database that the backlog left, with its clock standing still.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from tests.bench.database import started
+from tests.bench.environments import ROOT
+from tests.bench.results import Rebuild
+
+
+class NothingToRebuild(Exception):
+    """No backlog was taken before, or the command failed; the message says what to do."""
+
+
+def take(place: Path, say: Callable[[str], None]) -> Rebuild:
+    """Run ``icam rebuild --check`` on the database in ``place``. Blocks.
+
+    Raises:
+        NothingToRebuild: see there.
+    """
+    if not (place / "data").exists():
+        raise NothingToRebuild("no database of a backlog: take the scenario backlog first")
+    with started(place) as database:
+        say("icam rebuild --check")
+        done = subprocess.run(
+            [sys.executable, "-m", "streams", "rebuild", "--check", "--json"],
+            cwd=ROOT,
+            env={"ICAM_DATABASE__URL": database.url, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=False,
+        )
+    try:
+        told = orjson.loads(done.stdout)
+    except orjson.JSONDecodeError:
+        says = done.stderr.decode(errors="replace")[-600:]
+        raise NothingToRebuild(f"icam rebuild ended with {done.returncode}: {says}") from None
+    return Rebuild(
+        cases=told["cases"],
+        events=told["events"],
+        differing=told["differing"],
+        seconds=told["seconds"],
+        failures=[] if done.returncode == 0 else [f"exit code {done.returncode}"],
+    )

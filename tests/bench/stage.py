@@ -1,0 +1,102 @@
+"""Where contenders perform: one real Kafka with one history on its topics, and fresh databases."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+from confluent_kafka.admin import AdminClient
+
+from schemas.codec import Outgoing
+from streams import topics
+from streams.embedded import kafka as real_kafka
+from streams.embedded.kafka import KafkaNode
+from streams.publish import publish
+from streams.settings import Kafka
+from tests.bench.database import Database, Databases
+from tests.bench.history import END
+from tests.bench.programs import Running
+
+
+class Stage:
+    """Everything below ``home`` is removed at the end."""
+
+    def __init__(self, home: Path, servers: str | None = None) -> None:
+        self.home = home.absolute()
+        self.databases = Databases(self.home)
+        self._servers = servers
+        self._numbers = count(1)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Stage:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+        if self._servers is None:
+            real_kafka.fetch()
+            node = self._stack.enter_context(KafkaNode(self.home / "kafka"))
+            self._servers = node.bootstrap_servers
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def servers(self) -> str:
+        """Return where Kafka is."""
+        if self._servers is None:
+            raise RuntimeError("the stage was not entered")
+        return self._servers
+
+    def fill(self, records: Iterable[Outgoing]) -> None:
+        """Empty all topics, then publish these records. Blocks."""
+        self.clear()
+        topics.ensure(Kafka(bootstrap_servers=self.servers))
+        publish(self.servers, records)
+
+    def clear(self) -> None:
+        """Delete all topics of ours. Blocks."""
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        ours = set(topics.RETENTION_MS)
+        present = ours & set(admin.list_topics(timeout=10).topics)
+        if present:
+            for future in admin.delete_topics(sorted(present)).values():
+                future.result(15)
+        while ours & set(admin.list_topics(timeout=10).topics):
+            time.sleep(0.1)
+
+    def place(self, name: str) -> Path:
+        """Return a new directory."""
+        return self.home / f"{next(self._numbers):03d}-{name}"
+
+    def environment(self, database: Database | None = None) -> dict[str, str]:
+        """Return the environment of a contender that begins anew, in a group of its own."""
+        found = {
+            "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
+            "ICAM_KAFKA__GROUP": f"bench-{uuid4().hex[:12]}",
+            "ICAM_LOG_LEVEL": "WARNING",
+            "ICAM_BENCH_NOW": END.isoformat().replace("+00:00", "Z"),
+        }
+        if database is not None:
+            found["ICAM_DATABASE__URL"] = database.url
+        return found
+
+
+@contextmanager
+def stopping(running: list[Running]) -> Iterator[list[Running]]:
+    """Stop processes at the end."""
+    try:
+        yield running
+    finally:
+        for one in running:
+            one.stop()

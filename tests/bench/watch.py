@@ -1,0 +1,135 @@
+"""Watching a contender from outside while it works a history off.
+
+The clock runs from the first committed event seen to the instant at which every event is in the log
+and the outbox is published; the start of processes and the joining of the group are not in it.
+Counting costs the server time, so it is done a dozen times in a run, each time when half of what is
+left should be done; what it costs is taken out of the server's CPU time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.bench.database import Connection, Database, one, unpublished
+from tests.bench.processes import cpu_seconds, peak_rss_kib, rss_kib
+from tests.bench.programs import Running
+
+_TICK = 0.02
+_STALLED = 120.0
+
+
+class Stalled(Exception):
+    """A contender ended, or made no progress for a long time; the message quotes its log."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one run came to."""
+
+    events: int
+    """Events between the first and the last look."""
+    seconds: float
+    cpu_us: float
+    server_cpu_us: float
+    peak_rss_mib: float
+    rss_mib: list[float] = field(default_factory=list)
+    """Once a second."""
+
+    @property
+    def rate(self) -> float:
+        """Return events a second."""
+        return self.events / self.seconds
+
+
+@dataclass(frozen=True)
+class _Look:
+    at: float
+    events: int
+    cpu: float
+    server_cpu: float
+
+
+class Watch:
+    """Looks at one database and the processes that fill it."""
+
+    def __init__(
+        self, database: Database, conn: Connection, running: Sequence[Running], cases: str = ""
+    ) -> None:
+        """``cases``: count only events of cases whose id begins so."""
+        self._database = database
+        self._conn = conn
+        self._running = running
+        self._where = " WHERE case_id >= %s AND case_id < %s" if cases else ""
+        self._values = (cases, cases + "\x7f") if cases else ()
+        self._backend = int(one(conn, "SELECT pg_backend_pid()"))
+        self._begun = time.monotonic()
+        self._samples: list[float] = []
+
+    def until(self, wanted: int) -> Watched:
+        """Wait until ``wanted`` events are in the log and everything is published.
+
+        Raises:
+            Stalled: it won't come to that.
+        """
+        any_event = f"SELECT EXISTS (SELECT FROM case_event{self._where})"
+        while not one(self._conn, any_event, *self._values):
+            self._tick()
+            if time.monotonic() - self._begun > _STALLED:
+                raise Stalled(f"no event within {_STALLED:g} s")
+        first = last = self._look()
+        moved = first.at
+        while last.events < wanted:
+            rate = (last.events - first.events) / (last.at - first.at) if last is not first else 0
+            wait = 0.5 * (wanted - last.events) / rate if rate else 0.1
+            until = last.at + min(max(wait, 0.05), 10)
+            while time.monotonic() < until:
+                self._tick()
+            look = self._look()
+            if look.events > last.events:
+                moved = look.at
+            elif look.at - moved > _STALLED:
+                raise Stalled(f"{look.events} of {wanted} events after {_STALLED:g} s without any")
+            last = look
+        while unpublished(self._conn):
+            self._tick()
+        end = self._look()
+        done, seconds = end.events - first.events, end.at - first.at
+        if done == 0:
+            raise Stalled("everything was done between two looks: take more events")
+        return Watched(
+            events=done,
+            seconds=seconds,
+            cpu_us=1e6 * (end.cpu - first.cpu) / done,
+            server_cpu_us=1e6 * (end.server_cpu - first.server_cpu) / done,
+            peak_rss_mib=sum(peak_rss_kib(p.pid) for p in self._running) / 1024,
+            rss_mib=self._samples,
+        )
+
+    def settle(self, wanted: int) -> None:
+        """Wait for the same without measuring; quick when it is so already."""
+        deadline = time.monotonic() + _STALLED
+        while self._look().events < wanted or unpublished(self._conn):
+            if time.monotonic() > deadline:
+                raise Stalled(f"not {wanted} events, all published, within {_STALLED:g} s")
+            for _ in range(10):
+                self._tick()
+
+    def _look(self) -> _Look:
+        counted = one(self._conn, f"SELECT count(*) FROM case_event{self._where}", *self._values)
+        return _Look(
+            time.monotonic(),
+            int(counted),
+            sum(cpu_seconds(p.pid) for p in self._running),
+            cpu_seconds(self._database.pid) - cpu_seconds(self._backend),
+        )
+
+    def _tick(self) -> None:
+        for program in self._running:
+            if program.exit_code is not None:
+                told = program.log.read_text(errors="replace")[-600:]
+                raise Stalled(f"it ended with code {program.exit_code}: {told}")
+        if time.monotonic() - self._begun >= len(self._samples):
+            self._samples.append(sum(rss_kib(program.pid) for program in self._running) / 1024)
+        time.sleep(_TICK)
