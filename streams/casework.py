@@ -21,6 +21,7 @@ from schemas.outcomes import (
     Outcome,
     RouteRef,
     Track,
+    body,
 )
 from schemas.types import Language
 from streams.domain.case import Case, Fact, fold
@@ -177,7 +178,7 @@ def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:
         topic,
         case_id,
         tuple(write(envelope)),
-        message.outcome.model_dump_json().encode(),
+        body(message.outcome),
     )
 
 

@@ -12,7 +12,13 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from schemas.events import Conclusion, Delivery, Lodging, Review
-from schemas.outcomes import CaseRouted, EscalationRaised, EscalationWithdrawn, WithdrawalReason
+from schemas.outcomes import (
+    CaseRouted,
+    EscalationRaised,
+    EscalationWithdrawn,
+    WithdrawalReason,
+    body,
+)
 from schemas.types import Guard, Language
 from streams.domain import directory as directories
 from streams.domain import policy as policies
@@ -39,7 +45,7 @@ from tests.domain.given import (
     routed,
     withdrawn,
 )
-from tests.domain.histories import histories, instants
+from tests.domain.histories import arrivals, histories, instants
 
 _GENT = '\nid = "gent"'
 _COVERS = 'province = "BE-VOV"\noffice_id = "gent"'
@@ -414,3 +420,11 @@ def test_what_stands_follows_the_case_to_its_new_office() -> None:
     assert (gone.office_id, gone.reason) == ("gent", WithdrawalReason.REROUTED)
     assert (asked.office_id, asked.round) == ("liege", gone.round + 1)
     assert asked.escalation_id == gone.escalation_id
+
+
+@forall(arrivals(), instants(300))
+def test_what_is_announced_has_the_bytes_that_its_model_would_write(
+    told: tuple[list[Fact], list[Fact]], now: datetime
+) -> None:
+    for outcome in outcomes(decide(told[0], now)):
+        assert body(outcome) == outcome.model_dump_json().encode()
