@@ -16,7 +16,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from tests.bench import report
+from tests.bench import capacity, report
 from tests.bench.history import History, history
 from tests.bench.plots import draw
 from tests.bench.results import HOME, QUICK, Result, load, save
@@ -159,6 +159,7 @@ def main(
       python -m tests.bench --only throughput --contender worker --contender quix --rounds 5
       python -m tests.bench --only backlog --only rebuild
       python -m tests.bench report
+      python -m tests.bench capacity
     """
     if context.invoked_subcommand:
         return
@@ -191,6 +192,36 @@ def report_(quick: bool, json_: bool) -> None:
         raise click.ClickException("nothing was measured yet: python -m tests.bench")
     failed = _present(load(folder), folder, tuple(SCENARIOS), json_=json_)
     raise SystemExit(1 if failed else 0)
+
+
+@main.command("capacity")
+def capacity_() -> None:
+    """Simulate workers and databases from the costs measured last; checked against its rates.
+
+    Exit code 1 when nothing was measured, or the model is off by more than a quarter.
+    """
+    taken = load(HOME).throughput
+    one = taken.contenders.get("worker") if taken else None
+    if taken is None or one is None or one.server_cpu_us is None:
+        raise click.ClickException("measure first: python -m tests.bench --only throughput")
+    costs = capacity.Costs(one.cpu_us.median, one.server_cpu_us.median)
+    click.echo(f"client {costs.client:.0f} us, server {costs.server:.0f} us an event")
+    worst = 0.0
+    for name, shape in (("worker", capacity.Shape()), ("worker-x2", capacity.Shape(workers=2))):
+        if found := taken.contenders.get(name):
+            model, measured = capacity.rate(costs, shape), found.rate.median
+            worst = max(worst, abs(model / measured - 1))
+            click.echo(f"{name}: measured {measured:,.0f}/s, simulated {model:,.0f}/s")
+    click.echo("| workers | their cores | database's cores | events/s | what has no room left |")
+    click.echo("|---:|---:|---:|---:|---|")
+    for shape in capacity.GROWTH:
+        model = capacity.rate(costs, shape)
+        database = shape.database_cores or "shared"
+        click.echo(
+            f"| {shape.workers} | {shape.worker_cores} | {database} | {model:,.0f} |"
+            f" {capacity.saturated(costs, shape, model)} |"
+        )
+    raise SystemExit(1 if worst > 0.25 else 0)
 
 
 def _present(result: Result, folder: Path, names: tuple[str, ...], *, json_: bool) -> bool:
