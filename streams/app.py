@@ -15,7 +15,7 @@ import faust
 import structlog
 from aiohttp import web
 
-from streams import agents, logs, reference
+from streams import agents, logs, reference, topics
 from streams.deadlines import Deadlines
 from streams.domain.policy import PolicyError
 from streams.health import Health, serve
@@ -107,7 +107,7 @@ class Parts:
             return
         agents.declare(self._app)
         handlers = [intake().handle for _ in range(limits.writers)]
-        lanes = self._app.lanes = Lanes(handlers, limits.batch_max)
+        lanes = self._app.lanes = Lanes(handlers, limits.batch_max, topics.BACKLOG_ORDER.index)
         self._keep("lanes", lanes.run())
 
     async def close(self) -> None:

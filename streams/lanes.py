@@ -3,6 +3,7 @@
 A lane is one writer with a queue. A partition number always takes the same lane, so the events of
 one case, whose topics are partitioned alike, never overtake each other. Batches are greedy: all
 that waits, up to a limit, so a quiet stream is handled record by record and a backlog in bulk.
+Of a backlog the topics that rank first are taken first.
 
 Knows no Faust and no Kafka: what is put in are lists of records, what comes out are the offsets
 that may be committed.
@@ -11,10 +12,10 @@ that may be committed.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from streams.records import Record
 
@@ -24,45 +25,58 @@ Handle: TypeAlias = Callable[[Sequence[Record]], Awaitable[object]]
 Partition: TypeAlias = tuple[str, int]
 """Topic and partition number."""
 
+_BATCHES_AHEAD: Final = 8
+"""What may wait in a lane: enough of every topic to choose from, and a few megabytes at most."""
+
 
 class _Lane:
-    """One writer's queue: lists of records in the order in which they came."""
+    """One writer's queues, by rank: lists of records in the order in which they came."""
 
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
-        self.queue: deque[tuple[Partition, Sequence[Record]]] = deque()
-        self.waiting = 0
+        self.queues: dict[int, deque[tuple[Partition, Sequence[Record]]]] = {}
+        self.waiting: Counter[Partition] = Counter()
         self.filled = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
+
+    def put(self, rank: int, partition: Partition, records: Sequence[Record]) -> None:
+        self.queues.setdefault(rank, deque()).append((partition, records))
+        self.waiting[partition] += len(records)
+        self.filled.set()
 
     def take(self, limit: int) -> tuple[list[Record], dict[Partition, int]]:
         """Remove up to ``limit`` records; return them with the offset after each partition's."""
         batch: list[Record] = []
         after: dict[Partition, int] = {}
-        while self.queue and len(batch) < limit:
-            partition, records = self.queue.popleft()
-            room = limit - len(batch)
-            if len(records) > room:
-                self.queue.appendleft((partition, records[room:]))
-                records = records[:room]
-            batch += records
-            after[partition] = records[-1].position.offset + 1
-        self.waiting -= len(batch)
-        if not self.queue:
+        for _, queue in sorted(self.queues.items()):
+            while queue and len(batch) < limit:
+                partition, records = queue.popleft()
+                room = limit - len(batch)
+                if len(records) > room:
+                    queue.appendleft((partition, records[room:]))
+                    records = records[:room]
+                batch += records
+                after[partition] = records[-1].position.offset + 1
+                self.waiting[partition] -= len(records)
+        if not any(self.queues.values()):
             self.filled.clear()
         return batch, after
 
     def clear(self) -> None:
-        self.queue.clear()
-        self.waiting = 0
+        self.queues.clear()
+        self.waiting.clear()
         self.filled.clear()
 
 
 class Lanes:
     """The lanes of one worker. At most one batch is in flight on each."""
 
-    def __init__(self, handlers: Sequence[Handle], batch_max: int) -> None:
+    def __init__(
+        self, handlers: Sequence[Handle], batch_max: int, rank: Callable[[str], int] = lambda _: 0
+    ) -> None:
+        """``rank`` orders topics: what waits of a lower one is taken first."""
+        self._rank = rank
         self._lanes = [_Lane(handle) for handle in handlers]
         self._batch_max = batch_max
         self._done: dict[Partition, int] = {}
@@ -79,8 +93,12 @@ class Lanes:
         return self._done
 
     def has_room(self, partition: Partition) -> bool:
-        """Whether less than a batch waits where this partition goes."""
-        return self._lane(partition).waiting < self._batch_max
+        """Whether less than half a batch of this partition waits, and not too much in its lane."""
+        waiting = self._lane(partition).waiting
+        return (
+            2 * waiting[partition] < self._batch_max
+            and waiting.total() < _BATCHES_AHEAD * self._batch_max
+        )
 
     async def room(self, patience: float) -> None:
         """Wait until a batch was taken from some lane, at most ``patience`` seconds."""
@@ -91,10 +109,7 @@ class Lanes:
 
     def put(self, partition: Partition, records: Sequence[Record]) -> None:
         """Queue records of one partition, ascending by offset. Never blocks; see ``has_room``."""
-        lane = self._lane(partition)
-        lane.queue.append((partition, records))
-        lane.waiting += len(records)
-        lane.filled.set()
+        self._lane(partition).put(self._rank(partition[0]), partition, records)
 
     async def run(self) -> None:
         """Write for ever; the first batch that fails cancels all lanes.

@@ -57,7 +57,7 @@ class Loops(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     relay_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
-    relay_batch: Annotated[int, Field(ge=1, le=5000)] = 500
+    relay_batch: Annotated[int, Field(ge=1, le=5000)] = 2500
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
 

@@ -19,6 +19,14 @@ RETENTION_MS: Final = {
     **dict.fromkeys(INPUT_TOPICS, 30 * _DAY_MS),
     **dict.fromkeys(OUTPUT_TOPICS, 30 * _DAY_MS),
 }
+BACKLOG_ORDER: Final = (
+    "icam.circumstance-changed.v1",
+    "icam.interview-completed.v1",
+    "icam.appointment-missed.v1",
+    "icam.oqt-issued.v1",
+)
+"""Input topics as a backlog is worked off: what may hold an escalation back before what may call
+for one, so that catching up announces little that it would have to withdraw again."""
 
 
 class TopicsError(Exception):

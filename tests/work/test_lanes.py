@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.events import INPUT_TOPICS
 from streams.lanes import Lanes
 from streams.records import Record
 from streams.store.events import Position
+from streams.topics import BACKLOG_ORDER
 
 ORDERS, MISSES = ("orders", 0), ("misses", 0)
 OTHER = ("orders", 1)
@@ -98,9 +100,30 @@ async def test_one_slow_writer_holds_up_its_own_lane_only() -> None:
             lanes.put(OTHER, records(OTHER, offset))
             await turns()
         assert not lanes.has_room(ORDERS)
-        assert not lanes.has_room(MISSES), "it waits for the same writer"
+        assert lanes.has_room(MISSES), "of these none waits yet"
         assert lanes.has_room(OTHER)
         assert lanes.done == {OTHER: 5}
+
+        lanes.put(MISSES, records(MISSES, *range(20)))
+        assert not lanes.has_room(("interviews", 0)), "too much waits for the same writer"
+        assert lanes.has_room(OTHER)
+
+
+async def test_of_a_backlog_the_topic_that_ranks_first_is_taken_first() -> None:
+    writer = Writer()
+    lanes = Lanes([writer], batch_max=3, rank=["misses", "orders"].index)
+    lanes.put(ORDERS, records(ORDERS, 1, 2))
+    lanes.put(MISSES, records(MISSES, 4, 5))
+    async with running(lanes):
+        await turns()
+
+    assert writer.written == [
+        ("misses", 0, 4),
+        ("misses", 0, 5),
+        ("orders", 0, 1),
+        ("orders", 0, 2),
+    ]
+    assert [len(batch) for batch in writer.batches] == [3, 1]
 
 
 async def test_a_batch_that_fails_ends_all_and_nothing_of_it_is_done() -> None:
@@ -150,6 +173,10 @@ async def test_what_ends_after_the_partitions_went_says_nothing_about_offsets() 
     assert lanes.done == {ORDERS: 4}
 
 
+def test_every_input_topic_has_its_place_in_a_backlog() -> None:
+    assert sorted(BACKLOG_ORDER) == sorted(INPUT_TOPICS)
+
+
 async def test_waiting_for_room_ends_when_a_batch_is_taken_or_patience_does() -> None:
     writer = Writer()
     lanes = Lanes([writer], batch_max=1)
@@ -187,7 +214,7 @@ def test_whatever_comes_each_partition_is_written_in_order_and_done_means_writte
     made = [Writer() for _ in range(writers)]
 
     async def play() -> Lanes:
-        lanes = Lanes(made, batch_max)
+        lanes = Lanes(made, batch_max, rank=["misses", "orders"].index)
         async with running(lanes):
             for partition, count in arrivals:
                 first = put.get(partition, 0)
