@@ -87,9 +87,9 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
 
 def _happened(event: Event) -> datetime | None:
     """Return when a fact of the past happened; a miss reported ahead of its hour is no miss."""
-    if isinstance(event, AppointmentMissed):
+    if type(event) is AppointmentMissed:
         return event.scheduled_at
-    if isinstance(event, InterviewCompleted):
+    if type(event) is InterviewCompleted:
         return event.held_at
     return None
 

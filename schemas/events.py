@@ -7,7 +7,7 @@ a field here, orders two versions of the same fact: the later one is a correctio
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Self, final
 
 from pydantic import Field, model_validator
 
@@ -184,6 +184,7 @@ class Appointment(Message):
     """When the person is expected."""
 
 
+@final
 class OqtIssued(Message):
     """An order to leave the territory (OQT/BGV) was issued and notified.
 
@@ -236,6 +237,7 @@ class Invitation(Message):
     """Language of the invitation; another than the order's does not count as understandable."""
 
 
+@final
 class AppointmentMissed(Message):
     """The person did not come. Published again for the same appointment it is a correction."""
 
@@ -257,6 +259,7 @@ class AppointmentMissed(Message):
     """Where a person's review of that reason stands."""
 
 
+@final
 class InterviewCompleted(Message):
     """An interview took place. Published again for the same interview it is a correction."""
 
@@ -284,6 +287,7 @@ class InterviewCompleted(Message):
     """Next planned interview, when one was fixed."""
 
 
+@final
 class CircumstanceChanged(Message):
     """A circumstance that blocks escalation begins or ends."""
 

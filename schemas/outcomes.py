@@ -7,7 +7,7 @@ message of this system can express them.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, final
 
 import orjson
 from pydantic import BaseModel, Field
@@ -72,6 +72,7 @@ class RouteRef(Message):
     """Rule that had decided."""
 
 
+@final
 class CaseRouted(Message):
     """A case is assigned to an office and team, with the rule that decided."""
 
@@ -164,6 +165,7 @@ class Evidence(Message):
     """The nearest harsher rule that did not match."""
 
 
+@final
 class EscalationRaised(Message):
     """A proposal to an official, with its evidence. A person decides."""
 
@@ -215,6 +217,7 @@ class WithdrawalReason(StrEnum):
     POLICY_CHANGED = "policy_changed"
 
 
+@final
 class EscalationWithdrawn(Message):
     """An escalation that was raised no longer stands."""
 

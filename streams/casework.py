@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.envelope import Envelope, write
+from schemas.envelope import headers
 from schemas.outcomes import (
     OUTCOME_TYPES,
     EscalationRaised,
@@ -111,12 +111,12 @@ async def reconsider(
     if saved:
         await cases.save(conn, saved, held.now)
     outcomes = [message.outcome for _, message in messages]
-    if withdrawn := [o for o in outcomes if isinstance(o, EscalationWithdrawn)]:
+    if withdrawn := [o for o in outcomes if type(o) is EscalationWithdrawn]:
         await escalations.withdraw(conn, withdrawn)
     if raised := [
         (message.message_id, message.outcome)
         for _, message in messages
-        if isinstance(message.outcome, EscalationRaised)
+        if type(message.outcome) is EscalationRaised
     ]:
         await escalations.raise_(conn, raised)
     if messages:
@@ -170,15 +170,9 @@ def project(
 
 def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:
     name, topic = _TYPE_OF[type(message.outcome)]
-    envelope = Envelope.model_construct(
-        id=message.message_id, source=SOURCE, type=name, time=now, subject=case_id
-    )
+    attributes = headers(message.message_id, SOURCE, name, now, case_id)
     return outbox.Entry(
-        message.message_id,
-        topic,
-        case_id,
-        tuple(write(envelope)),
-        body(message.outcome),
+        message.message_id, topic, case_id, tuple(attributes), body(message.outcome)
     )
 
 

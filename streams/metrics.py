@@ -119,7 +119,7 @@ class Metrics:
     def announced(self, outcomes: Iterable[Outcome]) -> None:
         """Count what was announced; call it after the commit."""
         for outcome in outcomes:
-            if isinstance(outcome, CaseRouted):
+            if type(outcome) is CaseRouted:
                 self.routings.labels(outcome.office_id, outcome.track).inc()
             else:
                 labels = (outcome.kind, outcome.rule_id, str(outcome.level))

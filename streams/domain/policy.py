@@ -59,7 +59,7 @@ def load(text: str) -> Policy:
             valid_from=_exactly(date, table["valid_from"], "valid_from is a day without quotes"),
             digest=sha256(text.encode()).hexdigest(),
             body=text,
-            terms=Terms(**table["terms"]),
+            terms=Terms(**{name: _days(name, days) for name, days in table["terms"].items()}),
             interview_restarts_count=_exactly(
                 bool,
                 table["counting"]["interview_restarts_count"],
@@ -87,6 +87,15 @@ def _exactly(kind: type[T], value: Any, fault: str) -> T:
     return value
 
 
+def _days(name: str, days: Any) -> int:
+    return _exactly(int, days, f"terms: {name} must be a number of days, 0 or more")
+
+
+def _delay(cell: Mapping[str, Any]) -> Delay:
+    days = cell.get("working_days", 0)
+    return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days is a whole number"))
+
+
 def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
     name = row.get("id", "a rule without id")
     try:
@@ -94,12 +103,12 @@ def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
         return Rule(
             id=row["id"],
             group=row["group"],
-            level=row["level"],
+            level=_exactly(int, row["level"], "level is a whole number"),
             action=Action(row["action"]),
             occasion=Occasion(row["occasion"]),
-            nth=row.get("nth", 1),
+            nth=_exactly(int, row.get("nth", 1), "nth is a whole number"),
             when=tuple(_condition(cell) for cell in row["when"]),
-            after=tuple(Delay(Clock(d["clock"]), d.get("working_days", 0)) for d in row["after"]),
+            after=tuple(_delay(cell) for cell in row["after"]),
             waives=waives,
             text=row["text"],
         )

@@ -85,13 +85,13 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
     circumstances: dict[Guard, list[CircumstanceChanged]] = {}
     for fact in case.facts.values():
         event = fact.event
-        if isinstance(event, OqtIssued):
+        if type(event) is OqtIssued:
             orders.append((fact, event))
-        elif isinstance(event, AppointmentMissed):
+        elif type(event) is AppointmentMissed:
             misses.append((fact, event))
-        elif isinstance(event, InterviewCompleted):
+        elif type(event) is InterviewCompleted:
             interviews.append(Held(fact, event))
-        else:
+        elif type(event) is CircumstanceChanged:
             circumstances.setdefault(event.circumstance, []).append(event)
     if not orders:
         return None

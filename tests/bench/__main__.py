@@ -31,6 +31,7 @@ from tests.bench.scenarios import (
     rebuild,
     throughput,
 )
+from tests.bench.shipped import environment, shipped
 from tests.bench.stage import Stage
 
 _SAY = Console(stderr=True)
@@ -54,7 +55,13 @@ class Order:
     @cached_property
     def stage(self) -> Stage:
         """Return the stage, set up when the first scenario needs it."""
-        return self.stack.enter_context(Stage(self.folder / f"run-{os.getpid()}"))
+        home = self.folder / f"run-{os.getpid()}"
+        return self.stack.enter_context(Stage(home, code=self.code))
+
+    @cached_property
+    def code(self) -> Path:
+        """Return the code as it is shipped, compiled when it is first needed."""
+        return shipped()
 
     @cached_property
     def history(self) -> History:
@@ -83,7 +90,8 @@ def _scenario(name: str) -> Callable[[Callable[[Order, Result], object]], object
 
 @_scenario("domain")
 def _domain(order: Order, result: Result) -> None:
-    result.domain = domain.take(history(order.size(18_000, 2_000)), order.size(5, 3), _say)
+    events, passes = order.size(18_000, 2_000), order.size(5, 3)
+    result.domain = domain.take(events, passes, environment(order.code), _say)
 
 
 @_scenario("throughput")
@@ -124,7 +132,7 @@ def _backlog(order: Order, result: Result) -> None:
 
 @_scenario("rebuild")
 def _rebuild(order: Order, result: Result) -> None:
-    result.rebuild = rebuild.take(order.folder / "backlog", _say)
+    result.rebuild = rebuild.take(order.folder / "backlog", environment(order.code), _say)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -36,7 +36,7 @@ class Program:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory.absolute() / "program.log"
         self._process: subprocess.Popen[bytes] = process.start(
-            command, self.log, cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}
+            command, self.log, cwd=ROOT, env={"PYTHONPATH": str(ROOT), **environment}
         )
 
     @property

@@ -37,10 +37,10 @@ def decoded(records: Iterable[Outgoing]) -> list[Decoded]:
 
 
 def replay(
-    events: Sequence[Decoded], reference: Reference, now: datetime
+    events: Sequence[Decoded], reference: Reference, now: datetime | None
 ) -> tuple[Work, list[float]]:
     """Take events in one by one; return the work, and for each event the microseconds that fold,
-    route and decide took.
+    route and decide took. Each is decided at ``now``, or at its own time when that is None.
     """
     cases: dict[str, _Known] = {}
     spent = []
@@ -57,7 +57,7 @@ def replay(
             reference.policy,
             reference.directory,
             reference.calendar,
-            now,
+            now or event.time,
         )
         spent.append((time.perf_counter_ns() - begun) / 1000)
         known.announced = _after(known.announced, known.decision)

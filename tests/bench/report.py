@@ -113,7 +113,8 @@ def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
         yield "start of the process to first event, s", _both(started.from_start)
         yield "partitions to first event, s", _both(started.from_assignment)
     if domain := result.domain:
-        yield "fold, route and decide, us/event", _both(domain.median_us)
+        yield "fold, route and decide, at its own time, us/event", _both(domain.median_us)
+        yield "the same at the end of a history, us/event", _both(domain.at_the_end_us)
 
 
 def _both(spread: Spread) -> tuple[str, str]:

@@ -155,8 +155,11 @@ class ColdStart(_Taken):
 
 class Domain(_Taken):
     events: int
+    compiled: bool
     median_us: Spread
-    """Of fold, route and decide for one event; a value a pass."""
+    """Of fold, route and decide for one event, decided at its own time; a value a pass."""
+    at_the_end_us: Spread
+    """The same when all is decided at the end of the history: most terms have run out by then."""
 
 
 class Result(_Figures):

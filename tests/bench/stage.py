@@ -22,13 +22,16 @@ from streams.settings import Kafka
 from tests.bench.database import Database, Databases
 from tests.bench.history import END
 from tests.bench.programs import Running
+from tests.bench.shipped import environment
 
 
 class Stage:
     """Everything below ``home`` is removed at the end."""
 
-    def __init__(self, home: Path, servers: str | None = None) -> None:
+    def __init__(self, home: Path, servers: str | None = None, code: Path | None = None) -> None:
+        """``code`` holds the packages that contenders run; the checkout's, when it is None."""
         self.home = home.absolute()
+        self.code = code
         self.databases = Databases(self.home)
         self._servers = servers
         self._numbers = count(1)
@@ -89,6 +92,8 @@ class Stage:
         }
         if database is not None:
             found["ICAM_DATABASE__URL"] = database.url
+        if self.code is not None:
+            found |= environment(self.code)
         return found
 
 

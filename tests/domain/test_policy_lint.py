@@ -52,7 +52,7 @@ FAULTS = [
     (TEXT[: TEXT.index("[[rule]]")], "no rules"),
     (reinvite("level = 1", "level = 6"), "reinvite-after-first-miss: level 6 is not 1 to 5"),
     (reinvite("level = 1", "level = 0"), "level 0 is not 1 to 5"),
-    (reinvite("level = 1", 'level = "1"'), "missing or misplaced"),
+    (reinvite("level = 1", 'level = "1"'), "level is a whole number"),
     (reinvite("level = 1", "level = 2"), "same group and level as reinvite-after-first-miss"),
     (reinvite('"reinvite"', '"detain"'), "'detain' is not a valid Action"),
     (reinvite('"reinvite"', '"forced_return"'), "'forced_return' is not a valid Action"),
@@ -83,7 +83,7 @@ FAULTS = [
     ),
     (edit(CONTACT, ATTEMPT), "clock last_attempt needs an appointment held or missed"),
     (edit(CONTACT, CONTACT.replace("20", "-1")), "silence: a delay can't be negative"),
-    (edit(CONTACT, CONTACT.replace("20", '"20"')), "missing or misplaced"),
+    (edit(CONTACT, CONTACT.replace("20", '"20"')), "working_days is a whole number"),
     (edit(CONTACT, CONTACT.replace("last_contact", "birth")), "'birth' is not a valid Clock"),
     (
         edit(f"{SILENCE}\nafter = [{CONTACT}]", "when = []\nafter = []"),

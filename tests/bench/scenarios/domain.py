@@ -1,25 +1,74 @@
-"""What the rules themselves cost: fold, route and decide for one event, without any I/O."""
+"""What the rules themselves cost: fold, route and decide for one event, without any I/O.
+
+In a process of its own, so that it runs the code that contenders run.
+"""
 
 from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+import click
+import orjson
 
 from streams import reference
-from tests.bench.history import END, History
+from streams.domain import decide
+from tests.bench.environments import ROOT
+from tests.bench.history import END, history
 from tests.bench.replay import decoded, replay
 from tests.bench.results import Domain, Spread
 
+_PATIENCE = 600.0
 
-def take(history: History, passes: int, say: Callable[[str], None]) -> Domain:
-    """Take the events of a history in, in order, ``passes`` times."""
-    events, ref = decoded(history.records), reference.load()
+
+def take(
+    events: int, passes: int, environment: Mapping[str, str], say: Callable[[str], None]
+) -> Domain:
+    """Take the events of a history in, in order, ``passes`` times each way. Blocks.
+
+    Raises:
+        subprocess.SubprocessError: it failed, or takes for ever.
+    """
+    command = [sys.executable, "-m", "tests.bench.scenarios.domain", str(events), str(passes)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        stdout=subprocess.PIPE,
+        timeout=_PATIENCE,
+        check=True,
+    )
+    told = orjson.loads(done.stdout)
+    found = Domain(
+        events=told["events"],
+        compiled=told["compiled"],
+        median_us=Spread.of(told["own"]),
+        at_the_end_us=Spread.of(told["end"]),
+    )
+    say(f"{found.median_us.median:.1f} us an event at its own time")
+    say(f"{found.at_the_end_us.median:.1f} us at the end of the history")
+    return found
+
+
+@click.command()
+@click.argument("events", type=int)
+@click.argument("passes", type=int)
+def main(events: int, passes: int) -> None:
+    """Print the medians of each pass as JSON, in microseconds."""
+    said, ref = decoded(history(events).records), reference.load()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # as in the worker
-    medians = []
-    for number in range(1, passes + 1):
-        medians.append(statistics.median(replay(events, ref, END)[1]))
-        say(f"pass {number}: {medians[-1]:.1f} us an event")
-    return Domain(events=len(events), median_us=Spread.of(medians))
+    medians: dict[str, list[float]] = {"own": [], "end": []}
+    for _ in range(passes):
+        for name, now in (("own", None), ("end", END)):
+            medians[name].append(statistics.median(replay(said, ref, now)[1]))
+    compiled = not decide.__file__.endswith(".py")
+    click.echo(orjson.dumps({"events": len(said), "compiled": compiled, **medians}))
+
+
+if __name__ == "__main__":
+    main()

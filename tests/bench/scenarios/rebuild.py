@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -21,7 +21,7 @@ class NothingToRebuild(Exception):
     """No backlog was taken before, or the command failed; the message says what to do."""
 
 
-def take(place: Path, say: Callable[[str], None]) -> Rebuild:
+def take(place: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> Rebuild:
     """Run ``icam rebuild --check`` on the database in ``place``. Blocks.
 
     Raises:
@@ -34,7 +34,7 @@ def take(place: Path, say: Callable[[str], None]) -> Rebuild:
         done = subprocess.run(
             [sys.executable, "-m", "streams", "rebuild", "--check", "--json"],
             cwd=ROOT,
-            env={"ICAM_DATABASE__URL": database.url, "PATH": "/usr/bin:/bin"},
+            env={"ICAM_DATABASE__URL": database.url, "PATH": "/usr/bin:/bin", **environment},
             capture_output=True,
             check=False,
         )

@@ -1,0 +1,36 @@
+"""Compiles the hot part of the domain to C where ICAM_COMPILE=1, as the image does.
+
+The source stays what it is: without it the same modules are interpreted, with the same results
+(docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from setuptools import setup
+
+_COMPILED = (
+    "case",
+    "clocks",
+    "decide",
+    "directory",
+    "guards",
+    "judge",
+    "routing",
+    "rules",
+    "situation",
+)
+
+
+def _extensions() -> list[object]:
+    if os.environ.get("ICAM_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify
+
+    paths = [str(Path("streams", "domain", f"{name}.py")) for name in _COMPILED]
+    return list(mypycify(["--config-file", "pyproject.toml", *paths], opt_level="3"))
+
+
+setup(ext_modules=_extensions())

@@ -1,0 +1,47 @@
+"""What the image ships is compiled; it decides what the source decides."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.bench.environments import ROOT
+from tests.bench.shipped import environment, shipped
+
+_RUN = """
+import sys, pytest
+from streams.domain import case, clocks, decide, directory, guards, judge, routing, rules, situation
+for module in (case, clocks, decide, directory, guards, judge, routing, rules, situation):
+    assert module.__file__.endswith(".so"), module.__file__
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=append", "tests/domain"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def code() -> Path:
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    if not (shutil.which("gcc") and headers.exists()):
+        if os.environ.get("ICAM_REQUIRE_COMPILER"):
+            pytest.fail("no C compiler or no Python headers: install gcc and python3-dev")
+        pytest.skip("no C compiler or no Python headers: install gcc and python3-dev")
+    return shipped()
+
+
+def test_every_test_of_the_domain_holds_for_the_compiled_modules(code: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        cwd=ROOT,
+        env={**os.environ, **environment(code)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert " passed" in done.stdout
