@@ -204,6 +204,8 @@ def build(settings: Settings) -> IcamApp:
         broker_session_timeout=settings.kafka.session_timeout_seconds,
         broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
         broker_max_poll_records=settings.intake.batch_max,
+        # A partition's share of a fetch: 1 MiB times all partitions is more than all else together.
+        consumer_max_fetch_size=512 * 1024,
         # Faust's own web serves tables and topology and always answers OK; health is ours.
         web_enabled=False,
         web_tables_enabled=False,

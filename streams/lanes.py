@@ -25,8 +25,8 @@ Handle: TypeAlias = Callable[[Sequence[Record]], Awaitable[object]]
 Partition: TypeAlias = tuple[str, int]
 """Topic and partition number."""
 
-_BATCHES_AHEAD: Final = 8
-"""What may wait in a lane: enough of every topic to choose from, and a few megabytes at most."""
+_AHEAD: Final = 4_000
+"""Records that may wait in a lane: enough of every topic to choose from, some 7 MB at most."""
 
 
 class _Lane:
@@ -95,10 +95,7 @@ class Lanes:
     def has_room(self, partition: Partition) -> bool:
         """Whether less than half a batch of this partition waits, and not too much in its lane."""
         waiting = self._lane(partition).waiting
-        return (
-            2 * waiting[partition] < self._batch_max
-            and waiting.total() < _BATCHES_AHEAD * self._batch_max
-        )
+        return 2 * waiting[partition] < self._batch_max and waiting.total() < _AHEAD
 
     async def room(self, patience: float) -> None:
         """Wait until a batch was taken from some lane, at most ``patience`` seconds."""

@@ -42,7 +42,7 @@ class Intake(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch_max: Annotated[int, Field(ge=1, le=5000)] = 500
+    batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     writers: Annotated[int, Field(ge=1, le=16)] = 2
     """Lanes of a worker: transactions that run side by side."""
     batch_within_seconds: Annotated[float, Field(gt=0, le=1)] = 0.02
@@ -57,7 +57,7 @@ class Loops(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     relay_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
-    relay_batch: Annotated[int, Field(ge=1, le=5000)] = 2500
+    relay_batch: Annotated[int, Field(ge=1, le=5000)] = 1000
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
 

@@ -80,10 +80,14 @@ async def release_relay_lock(conn: Connection) -> None:
 
 async def pending(conn: Connection, limit: int) -> list[Pending]:
     """Return what is to be published, in position order."""
+    # By value, not as a join: planned while the tables are small, that would be a merge, which
+    # walks the whole outbox up to the first position that waits.
     rows = await conn.fetch(
         """
         SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body
-        FROM outbox_pending JOIN outbox USING (position) ORDER BY position LIMIT $1
+        FROM outbox WHERE position = any(ARRAY(
+            SELECT position FROM outbox_pending ORDER BY position LIMIT $1))
+        ORDER BY position
         """,
         limit,
     )
@@ -117,12 +121,14 @@ async def mark_published(conn: Connection, positions: Sequence[int]) -> None:
 
 
 async def backlog(conn: Connection) -> tuple[int, float]:
-    """Return how many entries wait, and for how many seconds the oldest has."""
+    """Return how many entries wait, and for how many seconds the first of them has."""
     row = await conn.fetchrow(
         """
         SELECT count(*) AS pending,
-               coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS oldest
-        FROM outbox_pending JOIN outbox USING (position)
+               coalesce(extract(epoch FROM clock_timestamp() - (
+                   SELECT created_at FROM outbox WHERE position = min(waiting.position))), 0
+               ) AS oldest
+        FROM outbox_pending AS waiting
         """
     )
     return (row["pending"], float(row["oldest"])) if row else (0, 0.0)

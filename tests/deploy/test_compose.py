@@ -11,6 +11,7 @@ from importlib import util
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import psycopg
 import pytest
 
@@ -84,7 +85,9 @@ def test_a_mistyped_variable_is_found() -> None:
 def test_every_command_of_our_image_is_one_of_icam() -> None:
     for service in ours().values():
         name, *arguments = service["command"]
-        main.commands[name].make_context(name, arguments)
+        command = main.get_command(click.Context(main), name)
+        assert command is not None, name
+        command.make_context(name, arguments)
 
 
 def test_a_worker_starts_when_tables_roles_and_topics_are_there() -> None:

@@ -104,7 +104,7 @@ async def test_one_slow_writer_holds_up_its_own_lane_only() -> None:
         assert lanes.has_room(OTHER)
         assert lanes.done == {OTHER: 5}
 
-        lanes.put(MISSES, records(MISSES, *range(20)))
+        lanes.put(MISSES, records(MISSES, *range(4_000)))
         assert not lanes.has_room(("interviews", 0)), "too much waits for the same writer"
         assert lanes.has_room(OTHER)
 
