@@ -205,7 +205,7 @@ def build(settings: Settings) -> IcamApp:
         broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
         broker_max_poll_records=settings.intake.batch_max,
         # A partition's share of a fetch: 1 MiB times all partitions is more than all else together.
-        consumer_max_fetch_size=512 * 1024,
+        consumer_max_fetch_size=256 * 1024,
         # Faust's own web serves tables and topology and always answers OK; health is ours.
         web_enabled=False,
         web_tables_enabled=False,

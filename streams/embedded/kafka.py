@@ -84,13 +84,17 @@ class KafkaNode(Server):
     Writes nothing outside ``directory``; is killed when this process ends, whatever ends it.
     """
 
-    def __init__(self, directory: Path, libs: Path = LIBS) -> None:
+    def __init__(self, directory: Path, libs: Path = LIBS, *, join_delay_ms: int = 0) -> None:
+        """``join_delay_ms``: how long a new group waits for more members; Kafka's default is 3000.
+        Without it one worker begins at once, and the second rebalances it.
+        """
         self.directory = directory.resolve()
         self._classpath = f"{libs.absolute()}/*"
         self._port, self._controller = free_port(), free_port()
         self._log = self.directory / "kafka.log"
         self._config = self.directory / "server.properties"
         self._data = self.directory / "data"
+        self._join_delay_ms = join_delay_ms
 
     @property
     def bootstrap_servers(self) -> str:
@@ -151,7 +155,7 @@ class KafkaNode(Server):
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
+            "group.initial.rebalance.delay.ms": str(self._join_delay_ms),
             "auto.create.topics.enable": "false",
             # A killed broker is let in again only when its old session is over.
             "broker.session.timeout.ms": "4000",

@@ -2,9 +2,10 @@
 
 What is modelled: a worker is one Python thread and some lanes; a lane decodes and decides (client
 CPU, under the interpreter's lock), then its backend writes (server CPU, a process of its own), then
-its commit waits for the disk. A share of the client CPU is the relay's, beside the lanes. Cores are
-shared by whatever runs on their machine, a slice at a time. What is not: locks between workers
-(cases are split by partition), checkpoints, a disk or network that saturates.
+its commit waits for the disk. A share of the client CPU is the relay's, of which one works for all
+workers, beside the lanes of the first. Cores are shared by whatever runs on their machine, a slice
+at a time. What is not: locks between workers (cases are split by partition), checkpoints, a disk or
+network that saturates.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ class Costs:
     """CPU of the worker, relay included."""
     server: float
     """CPU of PostgreSQL."""
-    broker: float = 5.0
-    """CPU of Kafka."""
-    relay_share: float = 0.2
-    """Part of the client's CPU, and of the server's, that publishing takes."""
+    broker: float = 30.0
+    """CPU of Kafka, one node: 12 to 60 in runs on the same two cores, most of it for output."""
+    relay_share: float = 0.1
+    """Part of the client's CPU, and of the server's, that publishing takes; from profiles."""
     flush: float = 1500.0
     """Wait of one commit for the disk; no CPU."""
 
@@ -48,7 +49,7 @@ class Shape:
     worker_cores: int = 2
     database_cores: int = 0
     """Cores of the database's own machine; 0 when it shares the workers'."""
-    batch: int = 250
+    batch: int = 400
 
 
 def rate(costs: Costs, shape: Shape) -> float:
@@ -92,13 +93,13 @@ def rate(costs: Costs, shape: Shape) -> float:
             yield from burn(n * costs.server * costs.relay_share, there)
             yield from burn(n * costs.client * costs.relay_share, here, lock)
 
-    for _ in range(shape.workers):
-        lock = simpy.Resource(env, 1)
-        # A relay that falls behind slows the lanes here, as its bounded wave does there.
-        decided = simpy.Store(env, capacity=2 * shape.lanes)
+    # Steady: when the one relay falls behind, the lanes wait for it here, and readers there.
+    decided = simpy.Store(env, capacity=4 * shape.lanes * shape.workers)
+    locks = [simpy.Resource(env, 1) for _ in range(shape.workers)]
+    for lock in locks:
         for _ in range(shape.lanes):
             env.process(lane(lock, decided))
-        env.process(relay(lock, decided))
+    env.process(relay(locks[0], decided))
     env.run(until=_LONG)
     return 1e6 * sum(n for at, n in done if at > _WARM) / (_LONG - _WARM)
 

@@ -66,11 +66,16 @@ def shipped() -> Path:
 
 
 def environment(code: Path) -> Mapping[str, str]:
-    """Return what makes a Python import the packages in ``code`` first, then those of the checkout.
+    """Return what makes a Python import the packages in ``code`` first, then those of the checkout,
+    and run as in the image.
 
     The directory in which it starts and that of its script count no more.
     """
-    return {"PYTHONPATH": f"{code}{os.pathsep}{ROOT}", "PYTHONSAFEPATH": "1"}
+    return {
+        "PYTHONPATH": f"{code}{os.pathsep}{ROOT}",
+        "PYTHONSAFEPATH": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }
 
 
 def _digest() -> str:

@@ -24,6 +24,9 @@ from tests.bench.history import END
 from tests.bench.programs import Running
 from tests.bench.shipped import environment
 
+_JOIN_DELAY_MS = 1_000
+"""Several processes that start together then join together, as with Kafka's own default."""
+
 
 class Stage:
     """Everything below ``home`` is removed at the end."""
@@ -42,7 +45,9 @@ class Stage:
         self._stack.callback(shutil.rmtree, self.home, ignore_errors=True)
         if self._servers is None:
             real_kafka.fetch()
-            node = self._stack.enter_context(KafkaNode(self.home / "kafka"))
+            node = self._stack.enter_context(
+                KafkaNode(self.home / "kafka", join_delay_ms=_JOIN_DELAY_MS)
+            )
             self._servers = node.bootstrap_servers
         return self
 
