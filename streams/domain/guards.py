@@ -80,7 +80,8 @@ def read(moment: Moment) -> dict[Guard, Reading]:
     for guard, own in _OWN.items():
         readings[guard] = own(moment)
     for guard, reported in moment.situation.circumstances.items():
-        readings[guard] = _worst(readings[guard], _reported(guard, reported, moment))
+        found = _reported(guard, reported, moment)
+        readings[guard] = _worst(readings[guard], found) if guard in _OWN else found
     return readings
 
 
@@ -143,7 +144,8 @@ def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Mom
             ends.append(until)
         elif state is GuardState.CLEAR:
             because = f"{reference} not begun"
-    return _found(guard, state, because, max(ends, default=None), tuple(changes))
+    cleared_at = max(ends, default=None) if state is GuardState.CLEAR else None
+    return _found(guard, state, because, cleared_at, tuple(changes))
 
 
 def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:

@@ -52,6 +52,19 @@ def read(guard: Guard, facts: list[Fact], now: datetime) -> Reading:
     return guards.read(Moment.of(found, ref().calendar, ref().policy.terms, now))[guard]
 
 
+def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() -> None:
+    facts = [
+        order(),
+        circumstance(Guard.ASYLUM_REQUEST_PENDING),
+        circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=True, effective_at=day(25)),
+    ]
+
+    found = read(Guard.ASYLUM_REQUEST_PENDING, facts, LATER)
+
+    assert (found.state, found.because, found.check.because) == (CLEAR, "ended", "ended")
+    assert found.cleared_at == day(25)
+
+
 @pytest.mark.parametrize(
     ("guard", "facts", "now", "state"),
     [
