@@ -105,7 +105,7 @@ def rate(costs: Costs, shape: Shape) -> float:
 
 
 def saturated(costs: Costs, shape: Shape, found: float) -> str:
-    """Name what has no room left at a rate: the Python threads, a machine's cores, or waiting."""
+    """Name what has least room left at a rate, with the share that is used of it."""
     database = shape.database_cores or shape.worker_cores
     client, server = costs.client, costs.server + costs.broker
     loads = {
@@ -115,6 +115,7 @@ def saturated(costs: Costs, shape: Shape, found: float) -> str:
             0.0 if shape.database_cores else found * (client + server) / 1e6 / shape.worker_cores
         ),
         "the workers' cores": found * client / 1e6 / shape.worker_cores,
+        "the one relay": found * costs.relay_share * (client + costs.server) / 1e6,
     }
     name, load = max(loads.items(), key=lambda item: item[1])
     return f"{name} ({load:.0%})"

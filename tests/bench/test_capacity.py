@@ -14,7 +14,7 @@ COSTS = Costs(client=100, server=50)
 def test_a_worker_is_never_faster_than_its_one_thread_and_comes_close() -> None:
     alone = Shape(worker_cores=4, database_cores=8)
 
-    assert 0.8 < rate(COSTS, alone) * COSTS.client / 1e6 <= 1
+    assert 0.75 < rate(COSTS, alone) * COSTS.client / 1e6 <= 1
 
 
 @pytest.mark.parametrize("shape", GROWTH)
