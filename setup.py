@@ -18,6 +18,8 @@ _COMPILED = (
     "directory",
     "guards",
     "judge",
+    "own_guards",
+    "reading",
     "routing",
     "rules",
     "situation",

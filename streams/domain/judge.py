@@ -14,7 +14,7 @@ from schemas.types import Guard
 from streams.domain import guards
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
-from streams.domain.guards import Moment, Reading
+from streams.domain.reading import Moment, Reading, term_end
 from streams.domain.rules import Clock, Occasion, Policy, Rule, measure
 from streams.domain.situation import Situation
 
@@ -168,7 +168,7 @@ class Judge:
     def _start(self, clock: Clock) -> datetime:
         situation = self.situation
         if clock is Clock.TERM_END:
-            return guards.term_end(situation, self.calendar)
+            return term_end(situation, self.calendar)
         if clock is Clock.LAST_CONTACT:
             return situation.last_contact
         if clock is Clock.LAST_ATTEMPT and situation.last_attempt is not None:

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 from schemas.outcomes import Action
 from schemas.types import Guard
-from streams.domain.guards import Terms
 from streams.domain.policy_lint import faults as faults_of
+from streams.domain.reading import Terms
 from streams.domain.rules import (
     FACTS,
     OPERATORS,

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from schemas.events import Conclusion, HouseholdKind, Lodging
 from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard
-from streams.domain.guards import Terms
+from streams.domain.reading import Terms
 from streams.domain.situation import Miss, Situation
 
 HIGHEST_LEVEL: Final = 5

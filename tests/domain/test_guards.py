@@ -19,7 +19,7 @@ from schemas.outcomes import GuardState
 from schemas.types import Guard, Language
 from streams.domain import guards, situation
 from streams.domain.case import Fact
-from streams.domain.guards import Moment, Reading
+from streams.domain.reading import Moment, Reading
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
