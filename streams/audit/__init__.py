@@ -7,6 +7,7 @@ guards. What the pipeline gets wrong by a mistake in its own code, the auditor d
 from streams.audit.auditor import audit
 from streams.audit.errors import AuditError, DatabaseUnreadable, LogUnreadable
 from streams.audit.findings import Checked, Finding, Report
+from streams.audit.watch import Watch, watching
 
 __all__ = [
     "AuditError",
@@ -15,5 +16,7 @@ __all__ = [
     "Finding",
     "LogUnreadable",
     "Report",
+    "Watch",
     "audit",
+    "watching",
 ]

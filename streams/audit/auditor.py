@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from schemas.events import INPUT_TOPICS
@@ -34,12 +34,15 @@ def audit(
     produced: Iterable[UUID] | None = None,
     drained: bool = False,
     due_bound_seconds: float = 300,
+    canaries: Sequence[str] = (),
+    papers: Mapping[str, str] | None = None,
 ) -> Report:
     """Judge everything the pipeline promises, from Kafka and the database alone. Blocks.
 
     Safe beside a running pipeline: reads only, joins no group, and finds nothing that is merely
     under way. With ``drained`` nothing may be under way any more. ``produced`` are the event ids
-    that producers saw acknowledged.
+    that producers saw acknowledged. ``canaries`` are texts that records hold and nothing of ours
+    may repeat, ``papers`` the logs and metrics to search for them, by name.
 
     Raises:
         AuditError: Kafka or the database can't be read.
@@ -52,6 +55,8 @@ def audit(
             produced=produced,
             drained=drained,
             due_bound_seconds=due_bound_seconds,
+            canaries=canaries,
+            papers=papers,
         )
 
 
@@ -63,6 +68,8 @@ def judge(
     produced: Iterable[UUID] | None = None,
     drained: bool = False,
     due_bound_seconds: float = 300,
+    canaries: Sequence[str] = (),
+    papers: Mapping[str, str] | None = None,
 ) -> Report:
     """Judge as ``audit`` does, with Kafka handed in.
 
@@ -119,7 +126,7 @@ def judge(
         announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
         announced.check_rounds(outbox_check, snap, outbox)
         deadlines.check_deadlines(deadline_check, snap, lately)
-        privacy.check_privacy(privacy_check, snap)
+        privacy.check_privacy(privacy_check, snap, canaries, papers or {})
 
         counts = {f"records.{topic}": reading.records[topic] for topic in INPUT_TOPICS}
         counts |= {f"records.{topic}": horizon.records[topic] for topic in OUTPUT_TOPICS}

@@ -24,11 +24,11 @@ class Snapshot:
         self._names = count(1)
         self.now: datetime = self.one("SELECT clock_timestamp()")
 
-    def rows(self, query: LiteralString) -> Iterator[tuple[Any, ...]]:
+    def rows(self, query: LiteralString, *values: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query through a server-side cursor, never all in memory."""
         with self._connection.cursor(name=f"audit_{next(self._names)}") as cursor:
             cursor.itersize = _ROWS
-            cursor.execute(query)
+            cursor.execute(query, values)
             yield from cursor
 
     def one(self, query: LiteralString) -> Any:

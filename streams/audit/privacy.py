@@ -1,8 +1,13 @@
-"""What we write ourselves holds no national number; raw evidence is exempt."""
+"""What we write ourselves holds no national number and no canary; raw evidence is exempt.
+
+A canary is a text that a test puts into records, where a name would stand: whatever of ours repeats
+it would repeat a name.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streams.audit.database import Snapshot
@@ -12,8 +17,14 @@ _RUN: Final = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-def check_privacy(check: Check, snapshot: Snapshot) -> None:
-    """Prove that details and notes of dead letters, and outbox headers, hold no national number."""
+def check_privacy(
+    check: Check, snapshot: Snapshot, canaries: Sequence[str], papers: Mapping[str, str]
+) -> None:
+    """Prove that details and notes of dead letters, and what is announced, hold no national number
+    and no canary; nor do ``papers``: logs, metrics and other texts of ours, by name.
+
+    A canary is named by its place in the list, never repeated.
+    """
     rows = snapshot.rows(
         """
         SELECT 'dead_letter ' || dead_letter_id, detail || ' ' || coalesce(resolved_note, '')
@@ -23,8 +34,26 @@ def check_privacy(check: Check, snapshot: Snapshot) -> None:
         """
     )
     for reference, text in rows:
-        check.compared += 1
-        check.expect(not names_a_person(text), reference, "holds a national number")
+        _check_text(check, reference, text, canaries)
+    for name, text in papers.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            _check_text(check, f"{name}:{number}", line, canaries)
+    if canaries:
+        for reference, text in snapshot.rows(
+            "SELECT 'outbox ' || position, body::text FROM outbox"
+        ):
+            _check_canaries(check, reference, text, canaries)
+
+
+def _check_text(check: Check, reference: str, text: str, canaries: Sequence[str]) -> None:
+    check.compared += 1
+    check.expect(not names_a_person(text), reference, "holds a national number")
+    _check_canaries(check, reference, text, canaries)
+
+
+def _check_canaries(check: Check, reference: str, text: str, canaries: Sequence[str]) -> None:
+    for number, canary in enumerate(canaries, 1):
+        check.expect(canary not in text, reference, f"repeats canary {number} of a record")
 
 
 def names_a_person(text: str) -> bool:

@@ -18,9 +18,23 @@ from streams.settings import Settings
     help="File of event ids that producers saw acknowledged, one a line.",
 )
 @click.option("--drained", is_flag=True, help="Everything must have been taken in and published.")
+@click.option("--canary", multiple=True, help="Text in records that nothing of ours may repeat.")
+@click.option(
+    "--paper",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Log or metrics file to search for canaries and national numbers.",
+)
 @click.option("--due-bound", default=300.0, show_default=True, help="Seconds a deadline may lag.")
 @as_json
-def audit(produced: Path | None, drained: bool, due_bound: float, json_: bool) -> None:
+def audit(
+    produced: Path | None,
+    drained: bool,
+    canary: tuple[str, ...],
+    paper: tuple[Path, ...],
+    due_bound: float,
+    json_: bool,
+) -> None:
     """Check every promise against Kafka and the database, without the pipeline's own code.
 
     Every record is in the log or the dead letters exactly once; every projection equals a fold of
@@ -31,6 +45,7 @@ def audit(produced: Path | None, drained: bool, due_bound: float, json_: bool) -
     Examples:
       icam audit
       icam audit --drained --json
+      icam audit --canary "Jeanne Dupont" --paper worker.log
     """
     from streams.audit import audit as run
     from streams.audit.report import render
@@ -44,6 +59,8 @@ def audit(produced: Path | None, drained: bool, due_bound: float, json_: bool) -
         produced=ids,
         drained=drained,
         due_bound_seconds=due_bound,
+        canaries=canary,
+        papers={path.name: path.read_text(errors="replace") for path in paper},
     )
     if json_:
         emit(report.to_dict())

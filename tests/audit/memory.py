@@ -47,6 +47,9 @@ class MemoryLog:
             self.offsets[where] = offset + 1
         return place
 
+    def commit(self, place: Place) -> None:
+        self.offsets[Partition(place.topic, place.partition)] = place.offset + 1
+
     def record(self, place: Place) -> Record:
         return self.held[Partition(place.topic, place.partition)][place.offset]
 

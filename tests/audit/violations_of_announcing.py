@@ -86,6 +86,31 @@ def an_outbox_header_holds_a_national_number(world: World) -> None:
     world.sql("UPDATE outbox SET headers = %s::json WHERE position = 1", headers)
 
 
+CANARY = "Jeanne Canari"
+
+
+@breaks("personal data", canaries=[CANARY])
+def a_dead_letter_detail_repeats_a_canary(world: World) -> None:
+    detail = f"value {CANARY} is not an office"
+    world.sql("UPDATE dead_letter SET detail = %s WHERE reason = 'undecodable'", detail)
+
+
+@breaks("outbox", "personal data", canaries=[CANARY])
+def an_announcement_repeats_a_canary(world: World) -> None:
+    body = f'{{"reason": "{CANARY}"}}'
+    world.sql("UPDATE outbox SET body = %s::json WHERE position = 1", body)
+
+
+@breaks("personal data", canaries=[CANARY], papers={"worker.log": f"fine\nrefused {CANARY}\n"})
+def a_log_line_repeats_a_canary(world: World) -> None:
+    """The paper itself is the violation."""
+
+
+@breaks("personal data", papers={"metrics": f'records{{topic="{NATIONAL_NUMBER}"}} 1'})
+def a_metric_is_labelled_with_a_national_number(world: World) -> None:
+    """The paper itself is the violation."""
+
+
 def _republish(world: World, **changes: Any) -> None:
     place = world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
     held = world.log.held[Partition(place.topic, place.partition)]
