@@ -9,7 +9,7 @@ from uuid import UUID
 
 from schemas.envelope import Reason, cases_named
 from schemas.outcomes import Outcome
-from streams import casework
+from streams import casework, crash
 from streams.domain.case import Fact
 from streams.records import Accepted, Item, Malformed
 from streams.reference import Reference
@@ -69,7 +69,9 @@ async def apply(
     added: set[UUID] = set()
     if first:
         arrived = [(item.event, item.record.position) for item in first.values()]
+        crash.point("before_append")
         added = await events.append(conn, arrived)
+        crash.point("after_append")
     again += [item for event_id, item in first.items() if event_id not in added]
     known = await events.digests(conn, [i.event.event_id for i in again]) if again else {}
 

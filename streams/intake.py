@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 
 from schemas.envelope import Reason
+from streams import crash
 from streams.inbox import Tally, apply
 from streams.metrics import Metrics
 from streams.records import Item, Malformed, Record, judge
@@ -129,7 +130,10 @@ class Intake:
     async def apply(self, items: Sequence[Item]) -> Tally:
         """Apply items in one transaction: all of it is in the database afterwards, or nothing."""
         async with self._pool.acquire() as conn, conn.transaction():
-            return await apply(conn, items, self._reference, self._clock)
+            tally = await apply(conn, items, self._reference, self._clock)
+            crash.point("before_commit")
+        crash.point("after_commit")
+        return tally
 
     def _observe(self, records: int, tally: Tally, seconds: float) -> None:
         m = self._metrics

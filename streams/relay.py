@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from streams import crash
 from streams.metrics import Metrics
 from streams.settings import Kafka, Loops
 from streams.store import outbox
@@ -110,6 +111,7 @@ class Relay:
             if error is not None:
                 refused.append(error)
 
+        crash.point("before_publish")
         for item in wave:
             producer.produce(
                 item.entry.topic,
@@ -120,8 +122,10 @@ class Relay:
             )
         while await asyncio.to_thread(producer.flush, _SLICE):
             pass
+        crash.point("after_publish")
         if refused:
             raise KafkaException(refused[0])
+        crash.point("before_mark")
         await outbox.mark_published(conn, [item.position for item in wave])
         elapsed = time.monotonic() - started
         for topic, count in Counter(item.entry.topic for item in wave).items():

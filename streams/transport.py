@@ -11,19 +11,21 @@ Overridden, and held against the Faust release by tests/work/test_transport.py:
 - ``AIOKafkaConsumerThread._create_worker_consumer``: two arguments that Faust fixes in code;
 - ``Consumer._drain_messages``: the fetch loop;
 - ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: what may be committed;
+- ``Consumer._commit_offsets``: a place to be killed at in tests;
 - ``Consumer.on_partitions_revoked``: finish what is in flight before the partitions go;
 - ``Consumer.verify_event_path``: watches streams that get nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams import crash
 from streams.lanes import Lanes
 from streams.records import Record
 from streams.store.events import Position
@@ -49,6 +51,13 @@ class StockConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        crash.point("before_ack")
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        return committed
 
 
 class LaneConsumer(StockConsumer):

@@ -123,6 +123,15 @@ def test_few_files_know_faust() -> None:
     assert knowing <= KNOW_FAUST
 
 
+def test_crash_points_are_in_the_plumbing_only() -> None:
+    knowing = {
+        name(path)
+        for path in sources("streams", "schemas")
+        if any(within(module, "streams.crash") for module in imports(path))
+    }
+    assert knowing == {f"streams/{file}.py" for file in ("inbox", "intake", "relay", "transport")}
+
+
 def test_the_auditor_shares_nothing_with_what_it_audits() -> None:
     assert breaches("streams/audit", banned=("streams",), but=("streams.audit",)) == []
 

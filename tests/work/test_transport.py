@@ -24,6 +24,7 @@ OVERRIDDEN = {
     (base.Consumer, "_drain_messages"): "44a2500309e8",
     (base.Consumer, "_filter_tps_with_pending_acks"): "f6f923977423",
     (base.Consumer, "_new_offset"): "1d2c7ea89a7a",
+    (base.Consumer, "_commit_offsets"): "1a6979904118",
     (base.Consumer, "on_partitions_revoked"): "d04b7ae72c6f",
 }
 RELIED_ON = {
@@ -41,7 +42,6 @@ RELIED_ON = {
     (base.Consumer, "_commit_tps"): "a20e230b05ae",
     (base.Consumer, "_filter_committable_offsets"): "dc5e9baf5d99",
     (base.Consumer, "_should_commit"): "5ce941793947",
-    (base.Consumer, "_commit_offsets"): "1a6979904118",
 }
 
 

@@ -1,0 +1,47 @@
+"""A campaign for people: one line a scenario, then every promise that did not hold."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults.results import Outcome, Result
+
+_COLUMNS = (
+    "fault",
+    "runs",
+    "events",
+    "kills",
+    "lost",
+    "doubled",
+    "unexplained",
+    "resume p50, s",
+    "p99, s",
+)
+
+
+def show(result: Result, console: Console) -> None:
+    """Print the table, what else was measured, and what did not hold."""
+    table = Table(title=f"Faults ({result.machine})", title_justify="left")
+    for number, column in enumerate(_COLUMNS):
+        table.add_column(column, justify="right" if number else "left")
+    for outcome in result.outcomes.values():
+        table.add_row(*_row(outcome), style="" if outcome.clean else "bold red")
+    console.print(table)
+    for name, outcome in result.outcomes.items():
+        for figure, value in outcome.figures.items():
+            console.print(f"{name}: {figure}: {value:,.2f}", highlight=False)
+    for name, outcome in result.outcomes.items():
+        for failure in outcome.failures:
+            console.print(f"{name}, seed {outcome.seed}: {failure}", style="red", markup=False)
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    counts = (outcome.runs, outcome.events, outcome.kills)
+    harm = (outcome.lost, outcome.doubled, outcome.unexplained)
+    waits = (outcome.resume(50), outcome.resume(99))
+    return (
+        outcome.fault,
+        *(f"{count:,}" for count in (*counts, *harm)),
+        *("-" if wait is None else f"{wait:.1f}" for wait in waits),
+    )

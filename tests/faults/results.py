@@ -1,0 +1,87 @@
+"""What a campaign found: one outcome a scenario, as JSON in ``result.json`` below ``.run/faults``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streams.cli.latency import percentile
+from tests.faults.verdict import Verdict
+
+ROOT: Final = Path(__file__).parents[2]
+HOME: Final = ROOT / ".run" / "faults"
+SHORT: Final = HOME / "short"
+"""Results of short forms stay apart."""
+
+
+class _Found(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Outcome(_Found):
+    """One scenario: how much harm was tried, how much was done, how long work stood still."""
+
+    fault: str
+    seed: int
+    taken_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    runs: int = 0
+    """Times the fault was done."""
+    events: int = 0
+    """Distinct events published."""
+    kills: int = 0
+    """Processes killed, workers and servers."""
+    lost: int = 0
+    doubled: int = 0
+    unexplained: int = 0
+    resume_seconds: list[float] = Field(default_factory=list)
+    """From each restart, or the end of the fault, to the first newly committed record."""
+    figures: dict[str, float] = Field(default_factory=dict)
+    """Whatever else was measured, by name with its unit."""
+    failures: list[str] = Field(default_factory=list)
+    """Promises that did not hold, in words; empty when all did."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether every promise held."""
+        return not (self.lost or self.doubled or self.unexplained or self.failures)
+
+    def resume(self, share: float) -> float | None:
+        """Return a percentile of the time to resume; None when none was taken."""
+        return percentile(self.resume_seconds, share) if self.resume_seconds else None
+
+    def expect(self, holds: bool, what: str) -> None:
+        """Note that a promise does not hold, unless it does."""
+        if not holds:
+            self.failures.append(what)
+
+    def judged(self, verdict: Verdict) -> None:
+        """Take in what the auditor and our own counts say."""
+        self.lost += verdict.lost
+        self.doubled += verdict.doubled
+        self.unexplained += verdict.unexplained
+        self.failures += verdict.details[:20]
+
+
+class Result(_Found):
+    """Every scenario taken so far, by name."""
+
+    machine: str = ""
+    outcomes: dict[str, Outcome] = Field(default_factory=dict)
+
+
+def load(folder: Path) -> Result:
+    """Return what was found before; empty when nothing was, or by another version."""
+    file = folder / "result.json"
+    try:
+        return Result.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Result()
+
+
+def save(result: Result, folder: Path) -> None:
+    """Write everything found so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(result.model_dump_json(indent=2))

@@ -1,0 +1,105 @@
+"""What a fault cost: findings of the auditor and counts of our own, each under one heading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from streams.audit import Finding, Report
+
+Heading: TypeAlias = Literal["lost", "doubled", "unexplained"]
+
+_HEADINGS: Final[tuple[tuple[str, str, Heading], ...]] = (
+    ("log", r"committed, but neither in the log nor a dead letter", "lost"),
+    ("log", r"\d+ records not committed", "lost"),
+    ("log", r"dead letter \d+ is replayed, but not in the log", "lost"),
+    ("offsets", r"committed \d+, missing ", "lost"),
+    ("producer", r"acknowledged to its producer, but nowhere", "lost"),
+    ("fold", r"in the log without a projection", "lost"),
+    ("outbox", r"not published$", "lost"),
+    ("outbox", r"marked published, not on ", "lost"),
+    ("outbox", r"no outbox row says that it is ", "lost"),
+    ("deadlines", r"due since ", "lost"),
+    ("escalations", r"\d+ escalations of rule .* stand at once", "doubled"),
+    ("escalations", r"a round before the last one stands", "doubled"),
+)
+"""What a finding means; whatever is not here is unexplained."""
+
+_TWICE: Final = {
+    "events of one id": "SELECT count(*) - count(DISTINCT event_id) FROM case_event",
+    "dead letters of one record": (
+        'SELECT count(*) - count(DISTINCT (topic, "partition", "offset")) FROM dead_letter'
+    ),
+    "records both applied and set aside": (
+        'SELECT count(*) FROM case_event JOIN dead_letter USING (topic, "partition", "offset")'
+        " WHERE resolved_at IS NULL"
+    ),
+    "announcements of one id": "SELECT count(*) - count(DISTINCT message_id) FROM outbox",
+    "standing escalations of one case and rule": (
+        "SELECT count(*) - count(DISTINCT (case_id, rule_id)) FROM escalation"
+        " WHERE withdrawn_at IS NULL"
+    ),
+}
+"""Our own counts of what must be there once; none relies on a constraint of the database."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Harm, by heading, and each piece of it in words."""
+
+    lost: int
+    doubled: int
+    unexplained: int
+    details: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is none."""
+        return not (self.lost or self.doubled or self.unexplained)
+
+
+def heading(finding: Finding) -> Heading:
+    """Return what a finding of the auditor means here."""
+    for check, pattern, found in _HEADINGS:
+        if finding.check == check and re.match(pattern, finding.detail):
+            return found
+    return "unexplained"
+
+
+def judge(
+    report: Report,
+    query: Callable[..., list[tuple[Any, ...]]],
+    wanted: Iterable[UUID],
+    *,
+    set_aside: int,
+) -> Verdict:
+    """Count the harm: the auditor's findings, and what we count ourselves.
+
+    ``wanted`` are the events that must be in the log, neither more nor fewer; ``set_aside`` is how
+    many dead letters there must be, neither more nor fewer.
+    """
+    harm = {"lost": 0, "doubled": 0, "unexplained": 0}
+    details: list[str] = []
+
+    def found(where: Heading, number: int, what: str) -> None:
+        if number:
+            harm[where] += number
+            details.append(f"{where}: {number} {what}")
+
+    for finding in report.findings:
+        found(heading(finding), 1, f"{finding.check}: {finding.reference}: {finding.detail}")
+    unlisted = sum(check.found for check in report.checks) - len(report.findings)
+    found("unexplained", unlisted, "findings of the auditor that it did not list")
+    in_log = {row[0] for row in query("SELECT event_id FROM case_event")}
+    expected = set(wanted)
+    found("lost", len(expected - in_log), "events are not in the log")
+    found("unexplained", len(in_log - expected), "events are in the log that nobody sent")
+    letters = query("SELECT count(*) FROM dead_letter")[0][0]
+    found("lost", max(0, set_aside - letters), "dead letters are missing")
+    found("unexplained", max(0, letters - set_aside), "dead letters too many")
+    for what, sql in _TWICE.items():
+        found("doubled", query(sql)[0][0], what)
+    return Verdict(harm["lost"], harm["doubled"], harm["unexplained"], tuple(details))
