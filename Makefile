@@ -49,6 +49,9 @@ kafka-if-possible: $(STAMP)
 bench: $(STAMP) kafka ## the worker beside its rivals on real Kafka, and every promised figure; takes an hour
 	$(BIN)/python -m tests.bench
 
+faults: $(STAMP) kafka ## kills, outages and hostile input on real Kafka and PostgreSQL, then the audit; takes hours
+	$(BIN)/python -m tests.faults
+
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

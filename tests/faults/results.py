@@ -1,4 +1,4 @@
-"""What a campaign found: one outcome a scenario, as JSON in ``result.json`` below ``.run/faults``."""
+"""What a campaign found, one outcome a scenario: ``result.json`` below ``.run/faults``."""
 
 from __future__ import annotations
 

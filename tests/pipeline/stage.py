@@ -75,7 +75,7 @@ class Stage:
 
     def drain(self, patience: float = 120) -> None:
         """Wait until every record is committed and every announcement published."""
-        until(self._drained, patience, "the stream is worked through")
+        until(self.drained, patience, "the stream is worked through")
 
     def audit(self, *, drained: bool = True, **more: Any) -> Report:
         return audit(
@@ -104,7 +104,8 @@ class Stage:
         finally:
             consumer.close()
 
-    def _drained(self) -> bool:
+    def drained(self) -> bool:
+        """Whether nothing is under way: all committed, all published, nothing due."""
         waiting = self.query(
             "SELECT (SELECT count(*) FROM outbox_pending)"
             " + (SELECT count(*) FROM case_projection WHERE next_check_at <= now())"

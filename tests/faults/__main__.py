@@ -1,0 +1,95 @@
+"""``python -m tests.faults``: see ``--help``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from streams.embedded import kafka as real_kafka
+from streams.embedded.kafka import KafkaNode
+from tests.faults import report
+from tests.faults.campaign import SCENARIOS, take
+from tests.faults.results import HOME, SHORT, Outcome, load, save
+
+_SAY = Console(stderr=True)
+
+
+def _say(text: str) -> None:
+    _SAY.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
+@click.option("--short", is_flag=True, help="The short forms, as the tests do them.")
+@click.option(
+    "--share",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Part of the long form, where hours are not to be had.",
+)
+@click.option("--seed", type=int, help="Of every schedule and history; drawn when left out.")
+@click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of a table.")
+def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, json_: bool) -> None:
+    """Do harm on purpose on real Kafka and PostgreSQL, and have the auditor judge what came of it.
+
+    Outcomes are added to .run/faults/result.json, so that a long campaign can be taken in pieces.
+    Exit code 1 when anything was lost, doubled or is unexplained, or another promise did not hold.
+
+    \b
+    Examples:
+      python -m tests.faults --short
+      python -m tests.faults --only kills --seed 7
+      python -m tests.faults --only rebalances --share 0.1
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    chosen = secrets.randbelow(10**6) if seed is None else seed
+    folder = SHORT if short else HOME
+    home = folder / f"run-{os.getpid()}"
+    real_kafka.fetch()
+    result = load(folder)
+    result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    names = only or tuple(SCENARIOS)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        node = stack.enter_context(KafkaNode(home / "kafka"))
+        for name in names:
+            _SAY.print(f"{name}, seed {chosen}", style="bold")
+            try:
+                outcome = take(
+                    name,
+                    node.bootstrap_servers,
+                    node,
+                    home / name,
+                    chosen,
+                    share=None if short else share,
+                    say=_say,
+                )
+            except Exception as error:
+                outcome = Outcome(fault=name, seed=chosen)
+                outcome.failures.append(f"{type(error).__name__}: {error}")
+                node.start()
+            result.outcomes[name] = outcome
+            save(result, folder)
+    if json_:
+        click.echo(result.model_dump_json(indent=2))
+    else:
+        report.show(result, Console(width=None if sys.stdout.isatty() else 140))
+    raise SystemExit(0 if all(result.outcomes[name].clean for name in names) else 1)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Which scenarios there are, and one of them done from a fresh stage to its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from streams.embedded.kafka import KafkaNode
+from tests.faults.arena import Arena
+from tests.faults.results import Outcome
+from tests.faults.scenarios import (
+    deadlines,
+    disorder,
+    flood,
+    handler,
+    hostile,
+    kafka,
+    kills,
+    pauses,
+    postgres,
+    rebalances,
+    stops,
+)
+from tests.pipeline.stage import Stage
+
+SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
+    "kills": kills.take,
+    "stops": stops.take,
+    "rebalances": rebalances.take,
+    "pauses": pauses.take,
+    "postgres": postgres.take,
+    "kafka": kafka.take,
+    "handler": handler.take,
+    "disorder": disorder.take,
+    "hostile": hostile.take,
+    "deadlines": deadlines.take,
+    "flood": flood.take,
+}
+"""By name, in the order in which they are taken."""
+
+
+def take(
+    name: str,
+    servers: str,
+    node: KafkaNode | None,
+    directory: Path,
+    seed: int,
+    *,
+    share: float | None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Do one scenario on topics, a database and a group of its own."""
+    with Stage(servers, directory) as stage:
+        return SCENARIOS[name](Arena(stage, node, name, seed, share=share, say=say))

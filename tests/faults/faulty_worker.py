@@ -1,0 +1,42 @@
+"""A worker whose own code fails or hangs on some events.
+
+``ICAM_FAULTY_RAISES`` and ``ICAM_FAULTY_HANGS`` name event ids, comma separated. It hangs for
+``ICAM_FAULTY_SECONDS`` on each, inside the transaction, the first time that it meets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from streams import app, intake
+from streams.inbox import Tally
+from streams.inbox import apply as proper
+from streams.records import Accepted, Item
+from streams.settings import Settings
+
+
+def _named(variable: str) -> set[UUID]:
+    return {UUID(name) for name in os.environ.get(variable, "").split(",") if name}
+
+
+_RAISES, _HANGS = _named("ICAM_FAULTY_RAISES"), _named("ICAM_FAULTY_HANGS")
+_SECONDS = float(os.environ.get("ICAM_FAULTY_SECONDS", "0"))
+
+
+async def _faulty(conn: Any, items: Sequence[Item], *rest: Any) -> Tally:
+    met = {item.event.event_id for item in items if isinstance(item, Accepted)}
+    if met & _RAISES:
+        raise KeyError("a mistake of ours")
+    for event_id in met & _HANGS:
+        _HANGS.discard(event_id)
+        await asyncio.sleep(_SECONDS)
+    return await proper(conn, items, *rest)
+
+
+setattr(intake, "apply", _faulty)  # noqa: B010 - for the type checker
+sys.exit(app.run(Settings()))

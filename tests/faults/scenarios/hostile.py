@@ -1,0 +1,183 @@
+"""Records meant to hurt, one of each kind, among those of a real history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+
+from schemas.codec import Outgoing, encode
+from schemas.envelope import Reason
+from schemas.events import INPUT_TOPICS
+from streams.publish import PublishError
+from tests.faults.arena import Arena
+from tests.faults.results import Outcome
+from tests.schemas import examples
+
+CANARY: Final = "canary-7d3f"
+_LARGEST: Final = 16_000_000
+_SQL: Final = f"x'); DROP TABLE case_event; -- {CANARY}"
+_BIDI: Final = f"\u202e{CANARY}\u2066\u2069"
+_NUMBER: Final = "85073003328"
+
+
+def take(arena: Arena) -> Outcome:
+    """Publish each hostile record once; each is one dead letter for its reason, and no more.
+
+    What is merely odd, and no harm to anybody, is an event like any other.
+    """
+    course = arena.course(arena.size(5_000, 500), duplicates=0)
+    outcome = arena.outcome("hostile input")
+    _permit_large_records(arena)
+    worker = arena.worker()
+    worker.start()
+    first, second = course.portions(2)
+    arena.stage.publish(first)
+    hostile, odd = list(_hostile(arena)), _odd(arena)
+    hostile.append(("id reused", Reason.ID_REUSED, _reused(arena, odd[0][1])))
+    _publish(arena, [record for _, record in odd] + [record for _, _, record in hostile])
+    arena.stage.publish(second)
+    ids = course.ids | {event_id for event_id, _ in odd}
+    arena.settle(outcome, ids, set_aside=len(hostile))
+    outcome.runs = len(hostile) + len(odd)
+    letters = arena.stage.query("SELECT key, reason FROM dead_letter")
+    found = dict(letters)
+    for name, reason, record in hostile:
+        told = found.get(record.key)
+        outcome.expect(told == reason, f"{name}: {told} instead of {reason}")
+    outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
+    said = worker.log.read_text(errors="replace")
+    outcome.expect(CANARY not in said, "content of a record is in the worker's log")
+    return outcome
+
+
+def _hostile(arena: Arena) -> Iterator[tuple[str, Reason, Outgoing]]:
+    """Yield what must be set aside: a name, the reason, and a record under a key of its own."""
+    beside = partial(_beside, arena)
+    yield "10 MB", Reason.OVERSIZED, replace(_plain(arena), value=b'"' * 10_000_000)
+    yield "nesting", Reason.UNDECODABLE, beside("[" * 10_000 + "]" * 10_000)
+    yield "repeated key", Reason.UNDECODABLE, beside('1, "order_id": "order-1"')
+    yield "NaN", Reason.UNDECODABLE, beside("NaN")
+    yield "Infinity", Reason.UNDECODABLE, beside("-Infinity")
+    yield "lone surrogate", Reason.UNDECODABLE, beside('"\\ud800"')
+    yield "NUL", Reason.UNDECODABLE, beside('"a\\u0000b"')
+    yield "huge integer", Reason.UNDECODABLE, beside("9" * 4_000)
+    yield "huge float", Reason.UNDECODABLE, beside("1e999")
+    yield "not UTF-8", Reason.UNDECODABLE, replace(_plain(arena), value=b'{"a": "\xff\xfe"}')
+    yield "no object", Reason.UNDECODABLE, replace(_plain(arena), value=b"[]")
+    yield "empty", Reason.UNDECODABLE, replace(_plain(arena), value=b"")
+    yield "bidi in an id", Reason.SCHEMA, _plain(arena, order_id=_BIDI)
+    yield "SQL in an id", Reason.SCHEMA, _plain(arena, order_id=_SQL)
+    yield "national number", Reason.SCHEMA, _plain(arena, order_id=_NUMBER)
+    plain = _plain(arena)
+    yield "repeated header", Reason.ENVELOPE, _headed(plain, *plain.headers, ("ce_id", b"1"))
+    yield "missing headers", Reason.ENVELOPE, _headed(_plain(arena))
+    yield "very many headers", Reason.ENVELOPE, _headed(_plain(arena), *[("x", b"")] * 1_000)
+    for name, header, text in (
+        ("log lines in a header", "ce_source", f'a\n{{"event": "{CANARY}"}}'),
+        ("SQL in a header", "ce_id", _SQL),
+        ("terminal codes in a header", "ce_type", f"\x1b[2J{CANARY}"),
+        ("a long header", "ce_source", "x" * 100_000),
+    ):
+        plain = _plain(arena)
+        others = [(known, value) for known, value in plain.headers if known != header]
+        yield name, Reason.ENVELOPE, _headed(plain, *others, (header, text.encode()))
+    yield "wrong key", Reason.WRONG_KEY, replace(_plain(arena), key=_case_id(arena).encode())
+
+
+def _odd(arena: Arena) -> list[tuple[UUID, Outgoing]]:
+    """Return what must be an event: odd text where any text may be, and a repetition."""
+    texts = (_BIDI, _SQL, "\U0001f600" * 1_000, "\\u0000", "' OR 1=1 --")
+    found = [(_id(record), record) for record in (_plain(arena, remark=text) for text in texts)]
+    event_id, record = found[0]
+    # The same content with other white space is the same event.
+    return [*found, (event_id, replace(record, value=b" " + record.value + b"\n"))]
+
+
+def _beside(arena: Arena, text: str) -> Outgoing:
+    """Return an otherwise good record with one more field, spelled exactly as given."""
+    record = _plain(arena)
+    return replace(record, value=record.value[:-1] + f', "extra": {text}}}'.encode())
+
+
+def _reused(arena: Arena, other: Outgoing) -> Outgoing:
+    """Return a good record of another case under the id of ``other``."""
+    record = _plain(arena)
+    headers = [(name, value) for name, value in record.headers if name != "ce_id"]
+    return _headed(record, *headers, ("ce_id", str(_id(other)).encode()))
+
+
+def _plain(arena: Arena, **extra: object) -> Outgoing:
+    """Return a good record of a case of its own, with extra or replaced fields."""
+    return encode(
+        {**examples.EXAMPLES[examples.ORDER], **extra},
+        event_id=UUID(int=arena.dice.getrandbits(128), version=4),
+        case_id=_case_id(arena),
+        source=examples.SOURCE,
+        time=examples.TIME,
+        type_=examples.ORDER,
+    )
+
+
+def _case_id(arena: Arena) -> str:
+    return f"case-{arena.dice.getrandbits(64):016x}"
+
+
+def _id(record: Outgoing) -> UUID:
+    return UUID(dict(record.headers)["ce_id"].decode())
+
+
+def _headed(record: Outgoing, *headers: tuple[str, bytes]) -> Outgoing:
+    return replace(record, headers=headers)
+
+
+def _permit_large_records(arena: Arena) -> None:
+    """Have the topics take what an operator might once have let them take."""
+    admin = AdminClient({"bootstrap.servers": arena.stage.kafka.bootstrap_servers})
+    wanted = [
+        ConfigResource(
+            ConfigResource.Type.TOPIC,
+            topic,
+            incremental_configs=[
+                ConfigEntry(
+                    "max.message.bytes",
+                    str(_LARGEST),
+                    incremental_operation=AlterConfigOpType.SET,
+                )
+            ],
+        )
+        for topic in INPUT_TOPICS
+    ]
+    for future in admin.incremental_alter_configs(wanted).values():
+        future.result(15)
+
+
+def _publish(arena: Arena, records: list[Outgoing]) -> None:
+    """Publish as a producer without our limits would."""
+    producer = Producer(
+        {
+            "bootstrap.servers": arena.stage.kafka.bootstrap_servers,
+            "enable.idempotence": True,
+            "message.max.bytes": _LARGEST,
+            "partitioner": "murmur2_random",
+        }
+    )
+    refused: list[str] = []
+    for record in records:
+        producer.produce(
+            record.topic,
+            record.value,
+            record.key,
+            headers=list(record.headers),
+            on_delivery=lambda error, _: refused.append(str(error)) if error else None,
+        )
+        producer.poll(0)
+    left = producer.flush(60)
+    if left or refused:
+        raise PublishError(f"{left} records left, {refused} refused")

@@ -1,0 +1,43 @@
+"""Kafka restarted, killed with its log kept, and away for long."""
+
+from __future__ import annotations
+
+import time
+
+from tests.faults.arena import Arena, now, shuffled
+from tests.faults.results import Outcome
+
+
+def take(arena: Arena) -> Outcome:
+    """Take the broker away in every way; one worker goes on by itself and sets nothing aside."""
+    node = arena.node
+    if node is None:
+        raise RuntimeError("the broker named in the environment is not ours to restart")
+    restarts, kills = arena.size(20, 0), arena.size(5, 1)
+    deeds = shuffled(arena.dice, ["restart"] * restarts + ["kill"] * kills + ["outage"])
+    course = arena.course(arena.size(10_000, 600))
+    outcome = arena.outcome("Kafka away")
+    worker = arena.worker()
+    worker.start()
+    for deed, portion in zip(deeds, course.portions(len(deeds)), strict=True):
+        half = len(portion) // 2
+        arena.stage.publish(portion[:half])
+        time.sleep(arena.dice.uniform(0, 0.3))
+        if deed == "kill":
+            node.kill()
+        else:
+            node.stop()
+        if deed == "outage":
+            time.sleep(arena.size(120, 2))
+        node.start()
+        began = now()
+        arena.stage.publish(portion[half:])
+        resumed = arena.resumed(began)
+        outcome.expect(resumed is not None, f"nothing was taken in after a {deed}")
+        outcome.resume_seconds += [resumed] if resumed is not None else []
+        outcome.runs += 1
+        outcome.kills += deed == "kill"
+        arena.say(f"{deed}: resumed after {resumed}")
+    outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
+    arena.settle(outcome, course.ids, set_aside=0)
+    return outcome

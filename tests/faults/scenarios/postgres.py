@@ -1,0 +1,58 @@
+"""PostgreSQL restarted, killed, away for long, and its connections cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from tests.faults.arena import Arena, now, shuffled
+from tests.faults.results import Outcome
+
+_CUT = """
+    SELECT count(pg_terminate_backend(pid)) FROM (
+        SELECT pid FROM pg_stat_activity WHERE application_name = %s
+        ORDER BY random() LIMIT 1) AS one
+"""
+
+
+def take(arena: Arena) -> Outcome:
+    """Take the database away in every way; one worker goes on by itself and sets nothing aside."""
+    restarts, kills, cuts = arena.size(20, 1), arena.size(5, 1), arena.size(500, 20)
+    deeds = shuffled(arena.dice, ["restart"] * restarts + ["kill"] * kills + ["outage"])
+    course = arena.course(arena.size(20_000, 1_000))
+    outcome = arena.outcome("PostgreSQL away, connections cut")
+    *portions, rest = course.portions(len(deeds) + 1)
+    server = arena.stage.postgres
+    away: Mapping[str, Callable[[], None]] = {
+        "restart": server.stop,
+        "kill": server.kill,
+        "outage": server.stop,
+    }
+    worker = arena.worker()
+    worker.start()
+    for deed, portion in zip(deeds, portions, strict=True):
+        half = len(portion) // 2
+        arena.stage.publish(portion[:half])
+        time.sleep(arena.dice.uniform(0, 0.3))
+        away[deed]()
+        arena.stage.publish(portion[half:])
+        if deed == "outage":
+            time.sleep(arena.size(600, 3))
+        began = now()
+        server.start()
+        resumed = arena.resumed(began)
+        outcome.expect(resumed is not None, f"nothing was taken in after a {deed}")
+        outcome.resume_seconds += [resumed] if resumed is not None else []
+        outcome.runs += 1
+        outcome.kills += deed == "kill"
+        arena.say(f"{deed}: resumed after {resumed}")
+    cut, rate = 0, max(20.0, len(rest) / max(4.0, cuts / 20))
+    with arena.flowing(rest, rate):
+        while cut < cuts:
+            cut += arena.stage.query(_CUT, arena.stage.kafka.group)[0][0]
+            time.sleep(arena.dice.uniform(0, 0.1))
+    outcome.runs += cut
+    outcome.figures["connections cut"] = cut
+    outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
+    arena.settle(outcome, course.ids, set_aside=0)
+    return outcome

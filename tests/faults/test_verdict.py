@@ -1,0 +1,86 @@
+"""Harm is counted under its heading, and what nobody foresaw is unexplained."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from streams.audit import Checked, Finding, Report
+from tests.faults.results import Outcome, Result, load, save
+from tests.faults.verdict import Heading, Verdict, heading, judge
+
+EVENT = uuid4()
+
+
+def report(*findings: Finding, more: int = 0) -> Report:
+    checks = (Checked("log", "records", 10, len(findings) + more),)
+    return Report(checks, findings, {})
+
+
+def database(events: list[UUID], letters: int = 0, twice: int = 0) -> Any:
+    """A database of which only what is asked for is known."""
+
+    def query(sql: str, *_: object) -> list[tuple[Any, ...]]:
+        if sql.startswith("SELECT event_id"):
+            return [(event,) for event in events]
+        if sql == "SELECT count(*) FROM dead_letter":
+            return [(letters,)]
+        return [(twice if "FROM outbox" in sql else 0,)]
+
+    return query
+
+
+@pytest.mark.parametrize(
+    ("check", "detail", "means"),
+    [
+        ("log", "committed, but neither in the log nor a dead letter", "lost"),
+        ("producer", "acknowledged to its producer, but nowhere", "lost"),
+        ("outbox", "marked published, not on icam.escalation.v1", "lost"),
+        ("escalations", "2 escalations of rule silence stand at once", "doubled"),
+        ("outbox", "row 3 came after row 7", "unexplained"),
+        ("guards", "anything", "unexplained"),
+        ("a check of tomorrow", "not published", "unexplained"),
+    ],
+)
+def test_a_finding_has_one_heading(check: str, detail: str, means: Heading) -> None:
+    assert heading(Finding(check, "somewhere", detail)) == means
+
+
+def test_a_run_without_harm_is_clean() -> None:
+    assert judge(report(), database([EVENT], letters=2), [EVENT], set_aside=2).clean
+
+
+@pytest.mark.parametrize(
+    ("events", "letters", "twice", "found"),
+    [
+        ([], 0, 0, (1, 0, 0)),
+        ([EVENT, uuid4()], 0, 0, (0, 0, 1)),
+        ([EVENT], 3, 0, (0, 0, 3)),
+        ([EVENT], 0, 4, (0, 4, 0)),
+    ],
+)
+def test_our_own_counts_need_no_finding_of_the_auditor(
+    events: list[UUID], letters: int, twice: int, found: tuple[int, int, int]
+) -> None:
+    verdict = judge(report(), database(events, letters, twice), [EVENT], set_aside=0)
+    assert (verdict.lost, verdict.doubled, verdict.unexplained) == found
+
+
+def test_findings_that_the_auditor_counted_without_listing_are_unexplained() -> None:
+    verdict = judge(report(more=5), database([EVENT]), [EVENT], set_aside=0)
+    assert verdict.unexplained == 5
+
+
+def test_results_of_several_runs_are_kept_together(tmp_path: Any) -> None:
+    first, second = Outcome(fault="one", seed=1), Outcome(fault="two", seed=2)
+    second.judged(Verdict(1, 0, 0, ("lost: 1 event",)))
+    save(Result(outcomes={"one": first}), tmp_path)
+    kept = load(tmp_path)
+    kept.outcomes["two"] = second
+    save(kept, tmp_path)
+
+    found = load(tmp_path).outcomes
+    assert found["one"].clean
+    assert not found["two"].clean
