@@ -116,6 +116,11 @@ class Arena:
         self._names = count(1)
         self._conn: psycopg.Connection[tuple[datetime | None]] | None = None
 
+    @property
+    def short(self) -> bool:
+        """Whether the short form is done."""
+        return self._share is None
+
     def size(self, long: int, short: int) -> int:
         """Return how much is to be done."""
         return short if self._share is None else max(short, round(long * self._share))

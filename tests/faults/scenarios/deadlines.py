@@ -29,7 +29,7 @@ def take(arena: Arena) -> Outcome:
     the sending of a record to its place in the log, at a steady rate.
     """
     cases = arena.size(10_000, 300)
-    ahead = timedelta(seconds=30 + cases / 100)
+    ahead = timedelta(seconds=8 + cases / 100)
     due = (now() + ahead).replace(microsecond=0)
     outcome = arena.outcome("deadlines due at once")
     arena.worker().start()

@@ -139,7 +139,7 @@ def _headed(record: Outgoing, *headers: tuple[str, bytes]) -> Outgoing:
 
 def _permit_large_records(arena: Arena) -> None:
     """Have the topics take what an operator might once have let them take."""
-    admin = AdminClient({"bootstrap.servers": arena.stage.kafka.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": arena.stage.kafka.bootstrap_servers, "log_level": 2})
     wanted = [
         ConfigResource(
             ConfigResource.Type.TOPIC,

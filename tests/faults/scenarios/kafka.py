@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from streams.embedded.kafka import KafkaNode
 from tests.faults.arena import Arena, now, shuffled
 from tests.faults.results import Outcome
 
@@ -23,13 +26,8 @@ def take(arena: Arena) -> Outcome:
         half = len(portion) // 2
         arena.stage.publish(portion[:half])
         time.sleep(arena.dice.uniform(0, 0.3))
-        if deed == "kill":
-            node.kill()
-        else:
-            node.stop()
-        if deed == "outage":
-            time.sleep(arena.size(120, 2))
-        node.start()
+        with _away(node, deed):
+            time.sleep(arena.size(120, 2) if deed == "outage" else 0)
         began = now()
         arena.stage.publish(portion[half:])
         resumed = arena.resumed(began)
@@ -41,3 +39,16 @@ def take(arena: Arena) -> Outcome:
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
     arena.settle(outcome, course.ids, set_aside=0)
     return outcome
+
+
+@contextmanager
+def _away(node: KafkaNode, deed: str) -> Iterator[None]:
+    """Have no broker meanwhile; it is back afterwards, whatever happens."""
+    if deed == "kill":
+        node.kill()
+    else:
+        node.stop()
+    try:
+        yield
+    finally:
+        node.start()
