@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import count, pairwise
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
@@ -116,6 +116,13 @@ class Arena:
         self._names = count(1)
         self._conn: psycopg.Connection[tuple[datetime | None]] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._conn is not None:
+            self._conn.close()
+
     @property
     def short(self) -> bool:
         """Whether the short form is done."""
@@ -162,6 +169,8 @@ class Arena:
                 self._conn = psycopg.connect(self.stage.postgres.url, autocommit=True)
             found = self._conn.execute(_FIRST_SINCE, {"since": since}).fetchone()
         except psycopg.OperationalError:
+            if self._conn is not None:
+                self._conn.close()
             self._conn = None
             return None
         return found[0] if found else None

@@ -51,5 +51,8 @@ def take(
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Do one scenario on topics, a database and a group of its own."""
-    with Stage(servers, directory) as stage:
-        return SCENARIOS[name](Arena(stage, node, name, seed, share=share, say=say))
+    with (
+        Stage(servers, directory) as stage,
+        Arena(stage, node, name, seed, share=share, say=say) as arena,
+    ):
+        return SCENARIOS[name](arena)

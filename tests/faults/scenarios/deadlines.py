@@ -28,7 +28,7 @@ def take(arena: Arena) -> Outcome:
     Lateness is from the instant a guard ended to the escalation; beside it, what intake took from
     the sending of a record to its place in the log, at a steady rate.
     """
-    cases = arena.size(10_000, 300)
+    cases = arena.size(10_000, 200)
     ahead = timedelta(seconds=8 + cases / 100)
     due = (now() + ahead).replace(microsecond=0)
     outcome = arena.outcome("deadlines due at once")
@@ -36,7 +36,7 @@ def take(arena: Arena) -> Outcome:
     begun = now()
     facts = list(_cases(arena.dice, cases, begun, due))
     arena.stage.publish(record for _, record in facts)
-    flow = arena.course(_RATE * arena.size(20, 6), duplicates=0)
+    flow = arena.course(_RATE * arena.size(20, 4), duplicates=0)
     _wait_until(due - timedelta(seconds=2))
     ready = arena.stage.query("SELECT count(*) FROM case_projection WHERE next_check_at >= %s", due)
     outcome.expect(ready[0][0] >= cases, f"{ready[0][0]} of {cases} were known in time")

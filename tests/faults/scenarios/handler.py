@@ -18,7 +18,7 @@ def take(arena: Arena) -> Outcome:
 
     While a batch hangs, the other lane goes on; afterwards so does its own.
     """
-    seconds = arena.size(20, 2)
+    seconds = arena.size(20, 1)
     course = arena.course(arena.size(10_000, 1_000), duplicates=0)
     outcome = arena.outcome("our code raises or hangs")
     known = sorted(course.ids)

@@ -18,6 +18,7 @@ from schemas.events import INPUT_TOPICS
 from streams.publish import PublishError
 from tests.faults.arena import Arena
 from tests.faults.results import Outcome
+from tests.pipeline.stage import until
 from tests.schemas import examples
 
 CANARY: Final = "canary-7d3f"
@@ -41,7 +42,9 @@ def take(arena: Arena) -> Outcome:
     arena.stage.publish(first)
     hostile, odd = list(_hostile(arena)), _odd(arena)
     hostile.append(("id reused", Reason.ID_REUSED, _reused(arena, odd[0][1])))
-    _publish(arena, [record for _, record in odd] + [record for _, _, record in hostile])
+    _publish(arena, [record for _, record in odd])
+    until(partial(_in_log, arena, {event_id for event_id, _ in odd}), 60, "odd events are in")
+    _publish(arena, [record for _, _, record in hostile])
     arena.stage.publish(second)
     ids = course.ids | {event_id for event_id, _ in odd}
     arena.settle(outcome, ids, set_aside=len(hostile))
@@ -98,6 +101,12 @@ def _odd(arena: Arena) -> list[tuple[UUID, Outgoing]]:
     event_id, record = found[0]
     # The same content with other white space is the same event.
     return [*found, (event_id, replace(record, value=b" " + record.value + b"\n"))]
+
+
+def _in_log(arena: Arena, ids: set[UUID]) -> bool:
+    """Whether all are: of two records under one id, the first to come is the event."""
+    held = arena.stage.query("SELECT count(*) FROM case_event WHERE event_id = any(%s)", list(ids))
+    return bool(held[0][0] == len(ids))
 
 
 def _beside(arena: Arena, text: str) -> Outgoing:

@@ -22,7 +22,7 @@ _RARE: Final = ("before_ack", "before_publish", "after_publish", "before_mark")
 
 def take(arena: Arena) -> Outcome:
     """Kill the worker again and again while records wait; the last one works them all off."""
-    kills = arena.size(200, 5)
+    kills = arena.size(200, 4)
     course = arena.course(arena.size(20_000, 600), malformed=0.005)
     outcome = arena.outcome("SIGKILL")
     reached, missed = Counter[str](), Counter[str]()

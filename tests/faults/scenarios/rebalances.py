@@ -22,7 +22,7 @@ def take(arena: Arena) -> Outcome:
 
     Here the time to resume is the longest standstill after each change.
     """
-    seconds, interval = arena.size(600, 12), 3 if arena.short else 5
+    seconds, interval = arena.size(600, 9), 3 if arena.short else 5
     rate = 60
     course = arena.course(seconds * rate, malformed=0.005)
     outcome = arena.outcome("rebalance storm")
