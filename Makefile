@@ -49,7 +49,8 @@ kafka-if-possible: $(STAMP)
 bench: $(STAMP) kafka ## the worker beside its rivals on real Kafka, and every promised figure; takes an hour
 	$(BIN)/python -m tests.bench
 
-faults: $(STAMP) kafka ## kills, outages and hostile input on real Kafka and PostgreSQL, then the audit; takes hours
+faults: $(STAMP) kafka ## 10,000 simulated runs, then faults on real Kafka and PostgreSQL, audited; takes hours
+	$(BIN)/python -m tests.simulation --seeds 10000
 	$(BIN)/python -m tests.faults
 
 format: $(STAMP) ## format and fix what can be fixed

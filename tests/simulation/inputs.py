@@ -1,0 +1,87 @@
+"""What upstream systems publish in a run: realistic histories, and many more flaws than usual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from schemas.codec import Decoded, Outgoing, decode
+from schemas.envelope import Reason
+from streams.simulate.dice import Dice
+from streams.simulate.flaws import FLAWS, REASON, Flaw, spoil
+from streams.simulate.settings import Settings
+from streams.simulate.stream import Kind, Planned, stream
+
+START: Final = datetime(2026, 3, 2, 7, tzinfo=UTC)
+END: Final = START + timedelta(days=150)
+_SPOILT_SHARE: Final = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One record, when it is published, and what must become of it."""
+
+    at: datetime
+    record: Outgoing
+    event: Decoded | None
+    """The event it states; for an id that is reused, the one that must not be taken in."""
+    reason: Reason | None
+    """Why it must be set aside; None when it must be in the log."""
+
+
+def inputs(seed: int, cases: int) -> list[Input]:
+    """Return the records of a run in the order in which they are published."""
+    settings = Settings(
+        start=START,
+        end=END,
+        seed=seed,
+        cases=cases,
+        disorder=0.15,
+        duplicates=0.15,
+        late=0.08,
+        malformed=0.06,
+        structured=0.2,
+    )
+    dice = Dice(seed, "spoilt")
+    made: list[Input] = []
+    known: set[str] = set()
+    for planned in stream(settings):
+        event = _event(planned)
+        if event is not None:
+            known.add(event.case_id)
+        reason = REASON[planned.flaw] if planned.flaw is not None else None
+        made.append(Input(planned.at, planned.record, event, reason))
+        if planned.kind is Kind.VALID and event is not None and dice.chance(_SPOILT_SHARE):
+            made.append(_spoilt(dice, planned, event, sorted(known)))
+    made.sort(key=lambda item: item.at)
+    return made
+
+
+def _event(planned: Planned) -> Decoded | None:
+    if planned.flaw not in (None, Flaw.ID_REUSED):
+        return None
+    record = planned.record
+    return decode(record.topic, record.key, record.value, record.headers)
+
+
+def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) -> Input:
+    """Return a record about the same case that can't be taken in, published some time later."""
+    flaw = dice.one(FLAWS)
+    reused = flaw is Flaw.ID_REUSED
+    record = spoil(
+        flaw,
+        dice,
+        event.event,
+        event_id=event.event_id if reused else dice.uuid(),
+        case_id=event.case_id,
+        source=event.source,
+        time=event.time - timedelta(hours=1),
+    )
+    if flaw is Flaw.WRONG_KEY and len(known) > 1:  # then it names two of the cases of this run
+        other = dice.any([case_id for case_id in known if case_id != event.case_id])
+        record = replace(record, key=other.encode())
+    at = planned.at + dice.lasting(timedelta(minutes=1), timedelta(days=3))
+    told = decode(record.topic, record.key, record.value, record.headers) if reused else None
+    return Input(at, record, told, REASON[flaw])

@@ -1,0 +1,116 @@
+"""The output topics, and what stands in for ``confluent_kafka.Producer`` before them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from confluent_kafka import KafkaError
+
+Told: TypeAlias = Callable[[KafkaError | None, Any], None]
+
+_GIVES_UP: Final = 10.0
+"""Seconds after which a producer says that a message was not acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A message on an output topic."""
+
+    message_id: UUID
+    topic: str
+    key: str
+    headers: tuple[tuple[str, bytes], ...]
+    body: bytes
+
+
+class Broker:
+    """The output topics in the order of arrival."""
+
+    def __init__(
+        self, dice: Random, refused_share: float, watch: Callable[[Published], None]
+    ) -> None:
+        """``watch`` is shown every message as it arrives."""
+        self.arrived: list[Published] = []
+        self.seen: set[UUID] = set()
+        self.away = False
+        self.calm = False
+        self._dice = dice
+        self._refused_share = refused_share
+        self._watch = watch
+
+    def producer(self, config: dict[str, Any]) -> Producer:
+        """Return a producer, as ``Producer(config)`` would."""
+        return Producer(self, self._dice)
+
+    def refuses(self) -> bool:
+        """Whether the next message stays without an acknowledgement."""
+        return self.away or (not self.calm and self._dice.random() < self._refused_share)
+
+    def arrive(self, message: Published) -> None:
+        """Take a message."""
+        self._watch(message)
+        self.arrived.append(message)
+        self.seen.add(message.message_id)
+
+
+class Producer:
+    """Sends messages in any order, late, or never, and says so when it is asked.
+
+    A message leaves the process some time after ``produce``: not before a frozen process goes on,
+    and never when it was killed. After that it can't be called back.
+    """
+
+    def __init__(self, broker: Broker, dice: Random) -> None:
+        self._broker = broker
+        self._dice = dice
+        self._under_way = 0
+        self._answers: list[tuple[Told, KafkaError | None]] = []
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes,
+        key: str,
+        headers: Sequence[tuple[str, bytes]],
+        on_delivery: Told,
+    ) -> None:
+        """Queue a message."""
+        message_id = UUID(dict(headers)["ce_id"].decode())
+        message = Published(message_id, topic, key, tuple(headers), value)
+        self._under_way += 1
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._dice.uniform(0, 0.01), self._leave, message, on_delivery)
+
+    def flush(self, timeout: float) -> int:
+        """Tell what is known by now; return how many messages are under way."""
+        answers, self._answers = self._answers, []
+        for told, error in answers:
+            self._under_way -= 1
+            told(error, None)
+        return self._under_way
+
+    def _leave(self, message: Published, told: Told) -> None:
+        refused = self._broker.refuses()
+        if not refused:
+            arrives = self._dice.uniform(0.001, 0.05)
+            self._outside(arrives, self._broker.arrive, message)
+            self._outside(arrives + self._dice.uniform(0, 0.05), self._answer, told, None)
+            return
+        if self._dice.random() < 0.5:  # only the acknowledgement is lost
+            self._outside(self._dice.uniform(0.001, 1.5 * _GIVES_UP), self._broker.arrive, message)
+        error = KafkaError(KafkaError._MSG_TIMED_OUT)
+        self._outside(_GIVES_UP, self._answer, told, error)
+
+    def _answer(self, told: Told, error: KafkaError | None) -> None:
+        self._answers.append((told, error))
+
+    @staticmethod
+    def _outside(delay: float, call: Callable[..., None], *args: Any) -> None:
+        """Call later, whatever becomes of the process."""
+        asyncio.get_running_loop().call_later(delay, call, *args, context=Context())
