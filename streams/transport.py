@@ -9,6 +9,7 @@ shutdown stay Faust's.
 Overridden, and held against the Faust release by tests/work/test_transport.py:
 
 - ``AIOKafkaConsumerThread._create_worker_consumer``: two arguments that Faust fixes in code;
+- ``AIOKafkaConsumerThread.seek_to_committed``: where nothing is committed yet, to the beginning;
 - ``Consumer._drain_messages``: the fetch loop;
 - ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: what may be committed;
 - ``Consumer._commit_offsets``: a place to be killed at in tests;
@@ -44,6 +45,17 @@ class _Thread(driver.AIOKafkaConsumerThread):
         # topics goes to one worker, and with it a case: two workers needn't wait for its lock.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         return consumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed, and to the beginning where nothing is.
+
+        aiokafka leaves a partition without a committed offset where it stands: past the records of
+        a fetch that a rebalance overtook, which nobody would ever see.
+        """
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        if untouched := [tp for tp, offset in committed.items() if not offset]:
+            await self.seek_to_beginning(*untouched)
+        return committed
 
 
 class StockConsumer(driver.Consumer):

@@ -9,6 +9,8 @@ import os
 import signal
 import time
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -17,6 +19,8 @@ from tests.pipeline.histories import history, valid_ids
 from tests.pipeline.stage import Stage, until
 
 pytestmark = pytest.mark.kafka
+
+FORGETFUL: Final = Path(__file__).with_name("forgetful_worker.py")
 
 either = pytest.mark.parametrize("delivery", ["lane", "stock"])
 
@@ -97,6 +101,21 @@ def test_a_worker_frozen_past_its_session_comes_back_and_does_no_harm(
     assert stage.audit(produced=valid_ids(planned)).findings == ()
     until(lambda: zombie.exit_code is not None or zombie.ready(), 60, "it is back, or gone")
     assert zombie.exit_code in (None, 1), "it works again, or ended so as to be started anew"
+
+
+@either
+def test_what_was_fetched_and_not_delivered_is_fetched_again_even_before_the_first_commit(
+    stage: Stage, delivery: str
+) -> None:
+    planned = history()
+    stage.publish(item.record for item in planned)
+    worker = stage.worker("forgetful", FORGETFUL, ICAM_KAFKA__DELIVERY=delivery)
+
+    worker.start()
+
+    stage.drain()
+    assert "thrown away:" in worker.log.read_text()
+    assert stage.audit(produced=valid_ids(planned)).findings == ()
 
 
 def test_while_the_database_is_away_nothing_is_lost_or_set_aside(stage: Stage) -> None:

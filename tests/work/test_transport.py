@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
@@ -19,6 +20,7 @@ from streams import transport
 
 OVERRIDDEN = {
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer"): "c2701bfc3e6f",
+    (driver.AIOKafkaConsumerThread, "seek_to_committed"): "775ab0adc4b0",
     (driver.Consumer, "_new_consumer_thread"): "0870ec53dea7",
     (driver.Consumer, "verify_event_path"): "a17e8f0610e1",
     (base.Consumer, "_drain_messages"): "44a2500309e8",
@@ -28,6 +30,9 @@ OVERRIDDEN = {
     (base.Consumer, "on_partitions_revoked"): "d04b7ae72c6f",
 }
 RELIED_ON = {
+    (AIOKafkaConsumer, "seek_to_committed"): "f6cd85c8b70a",
+    (AIOKafkaConsumer, "seek_to_beginning"): "231229deedd7",
+    (driver.AIOKafkaConsumerThread, "seek_to_beginning"): "bd4250b8d1e7",
     (driver.AIOKafkaConsumerThread, "getmany"): "26fc5fc9f3b6",
     (driver.AIOKafkaConsumerThread, "_fetch_records"): "39a2c6c79fc1",
     (base.Fetcher, "_fetcher"): "68f894f0b577",
