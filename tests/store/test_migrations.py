@@ -1,11 +1,15 @@
-"""What an older version wrote is carried over, not started again."""
+"""What an older version wrote is carried over, and its workers go on beside the new tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 from uuid import UUID, uuid4
 
 import psycopg
@@ -14,38 +18,50 @@ import yoyo
 
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.store import migrate
+from tests.pipeline.stage import until
+
+Versions = Callable[[int], tuple[str, psycopg.Connection]]
+
+_EVENT: Final = """
+    INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest, topic,
+                            "partition", "offset")
+    VALUES (%s, 'case-a', 'icam.oqt-issued.v1', '/t', '2026-03-01T10:00:00.5+01', %s, '', 't', 0,
+            %s)
+"""
+_BREAKS_THE_VERSION_BEFORE: Final = re.compile(
+    r"\b(DROP (?!INDEX)|RENAME|ALTER (COLUMN )?\S+ (SET DATA )?TYPE|SET NOT NULL"
+    r"|ADD (CONSTRAINT|CHECK|UNIQUE)|ADD COLUMN (?![^;]*DEFAULT)[^;]*NOT NULL)",
+    re.IGNORECASE,
+)
 
 
 @pytest.fixture
-def first_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, psycopg.Connection]]:
-    """A database as the first migration made it."""
-    old = tmp_path / "migrations"
-    old.mkdir()
-    for file in migrate.MIGRATIONS.glob("0001.*"):
-        (old / file.name).write_text(file.read_text())
-    with EmbeddedPostgres(tmp_path / "postgres") as postgres:
-        with monkeypatch.context() as before:
-            before.setattr(migrate, "MIGRATIONS", old)
-            migrate.apply(postgres.url)
-        with psycopg.connect(postgres.url, autocommit=True) as conn:
-            yield postgres.url, conn
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Versions]:
+    """Make a database as so many of the first migrations made it."""
+    with ExitStack() as stack:
+
+        def made(number: int) -> tuple[str, psycopg.Connection]:
+            old = tmp_path / "migrations"
+            old.mkdir()
+            for known in range(1, number + 1):
+                for file in migrate.MIGRATIONS.glob(f"{known:04d}.*"):
+                    (old / file.name).write_text(file.read_text())
+            postgres = stack.enter_context(EmbeddedPostgres(tmp_path / "postgres"))
+            with monkeypatch.context() as before:
+                before.setattr(migrate, "MIGRATIONS", old)
+                migrate.apply(postgres.url)
+            conn = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
+            return postgres.url, conn
+
+        yield made
 
 
-def test_facts_evidence_and_what_waits_survive_the_second_migration(
-    first_version: tuple[str, psycopg.Connection],
-) -> None:
-    url, conn = first_version
+def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Versions) -> None:
+    url, conn = version(1)
     events = [uuid4(), uuid4()]
     escalation, raised, routed = uuid4(), uuid4(), uuid4()
     for number, event_id in enumerate(events):
-        conn.execute(
-            "INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,"
-            " topic, \"partition\", \"offset\") VALUES (%s, 'case-a', 'icam.oqt-issued.v1', '/t',"
-            " '2026-03-01T10:00:00.5+01', %s, '', 't', 0, %s)",
-            [event_id, json.dumps({"order_id": f"O-{number}"}), number],
-        )
+        conn.execute(_EVENT, [event_id, json.dumps({"order_id": f"O-{number}"}), number])
     conn.execute(
         "INSERT INTO case_projection (case_id, facts) VALUES ('case-a', %s), ('case-b', '[]')",
         [json.dumps([{"key": str(n), "event_id": str(e)} for n, e in enumerate(events)])],
@@ -71,7 +87,7 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
 
     _is_as_now(conn, events, raised)
 
-    _roll_back(url)
+    _roll_back(url, to=1)
 
     keys = conn.execute(
         "SELECT facts->0->>'key', facts->1->>'key' FROM case_projection ORDER BY case_id"
@@ -88,6 +104,58 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(
     _is_as_now(conn, events, raised)
 
 
+def test_workers_write_on_while_the_third_migration_builds_its_index(version: Versions) -> None:
+    url, conn = version(2)
+    # What a build that was interrupted might have left.
+    conn.execute("CREATE INDEX case_event_by_time ON case_event (source)")
+    with ThreadPoolExecutor(1) as beside, psycopg.connect(url) as worker:
+        worker.execute(_EVENT, [uuid4(), "{}", 0])
+        applying = beside.submit(migrate.apply, url)
+        waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'virtualxid'"
+        until(lambda: conn.execute(waits).rowcount == 1, 30, "the build waits for that worker")
+        conn.execute("SET lock_timeout = '5s'")
+
+        conn.execute(_EVENT, [uuid4(), "{}", 1])
+
+        worker.commit()
+        assert applying.result(30) == ["0003.what-came-in-lately"]
+    assert _index(conn) == [("brin", True)]
+    _roll_back(url, to=2)
+    assert _index(conn) == []
+
+
+def _index(conn: psycopg.Connection) -> list[tuple[str, bool]]:
+    found = conn.execute(
+        "SELECT amname, indisvalid FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid"
+        " JOIN pg_am ON pg_am.oid = relam WHERE relname = 'case_event_by_time'"
+    )
+    return [(method, valid) for method, valid in found.fetchall()]
+
+
+def test_a_worker_of_the_version_before_can_live_with_every_migration() -> None:
+    """Expand first, contract one version later; what contracts names the migration it follows.
+
+    The second did not hold to it: the workers had to be stopped.
+    """
+    known = {
+        file.stem: file.read_text()
+        for file in sorted(migrate.MIGRATIONS.glob("*.sql"))
+        if not file.stem.endswith(".rollback")
+    }
+    breaking = {}
+    for name, sql in known.items():
+        contracted = re.findall(r"^-- contracts: (\S+)$", sql, re.MULTILINE)
+        assert all(earlier < name and earlier in known for earlier in contracted), name
+        if not contracted and (found := _BREAKS_THE_VERSION_BEFORE.search(_statements(sql))):
+            breaking[name] = found.group()
+
+    assert breaking == {"0002.the-log-is-the-only-copy": "DROP "}
+
+
+def _statements(sql: str) -> str:
+    return re.sub(r"--.*", "", sql)
+
+
 def _is_as_now(conn: psycopg.Connection, events: list[UUID], raised: UUID) -> None:
     digests = conn.execute("SELECT case_id, digest FROM case_projection").fetchall()
     assert sorted(digests) == [("case-a", _digest(events)), ("case-b", _digest([]))]
@@ -96,11 +164,11 @@ def _is_as_now(conn: psycopg.Connection, events: list[UUID], raised: UUID) -> No
     assert waiting.fetchall() == [(raised,)]
 
 
-def _roll_back(url: str) -> None:
-    """Undo the second migration, as `yoyo rollback` does."""
+def _roll_back(url: str, to: int) -> None:
+    """Undo what came after a migration, newest first, as `yoyo rollback` does."""
     with migrate._Backend(url) as backend:
-        second = [m for m in migrate._migrations() if m.id.startswith("0002")]
-        backend.rollback_migrations(yoyo.migrations.MigrationList(second))
+        later = [m for m in migrate._migrations() if int(m.id[:4]) > to]
+        backend.rollback_migrations(yoyo.migrations.MigrationList(reversed(later)))
 
 
 def _digest(events: list[UUID]) -> bytes:

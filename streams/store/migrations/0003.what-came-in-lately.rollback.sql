@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS case_event_by_time;
