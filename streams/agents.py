@@ -70,4 +70,5 @@ def record_of(event: EventT[bytes]) -> Record:
         message.key,
         message.value,
         tuple(headers.items() if isinstance(headers, dict) else headers),
+        round(message.timestamp * 1000),
     )

@@ -18,8 +18,9 @@ from aiohttp import web
 from streams import agents, logs, reference, topics
 from streams.deadlines import Deadlines
 from streams.domain.policy import PolicyError
-from streams.health import Health, serve
+from streams.health import Health
 from streams.intake import Intake
+from streams.internal_port import application, serve
 from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.observe import observe
@@ -78,7 +79,8 @@ class Parts:
     async def open(self) -> None:
         """Open the internal port, wait for the database, then start the loops."""
         settings = self._settings
-        self._runner, port = await serve(self.health, self.metrics, settings.http)
+        made = application(self.health.live, self.health.ready, self.metrics.registry)
+        self._runner, port = await serve(made, settings.http.host, settings.http.port)
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
         relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
@@ -88,7 +90,7 @@ class Parts:
         )
         self._keep("relay", relay.run())
         self._keep("deadlines", deadlines.run())
-        self._keep("observe", observe(pool, clock.now, self.metrics))
+        self._keep("observe", observe(pool, self.metrics))
         # A batch keeps thousands of objects alive; without this the collector walks the whole
         # heap again and again while they are made.
         gc.collect()

@@ -81,12 +81,14 @@ async def reconsider(
     *,
     new: Mapping[str, Sequence[Fact]] | None = None,
     touched: Iterable[str] = (),
+    causes: Mapping[str, datetime] | None = None,
 ) -> tuple[Outcome, ...]:
     """Take in new facts, decide every case that is named, and write down what follows.
 
-    Names only cases that are held. Returns what was announced, in order. Runs inside the caller's
-    transaction and commits nothing. Done twice with the same facts it announces nothing the second
-    time.
+    Names only cases that are held. ``causes`` says, by case, since when there was something to
+    announce: it is kept with the announcement, to measure how long that took. Returns what was
+    announced, in order. Runs inside the caller's transaction and commits nothing. Done twice with
+    the same facts it announces nothing the second time.
 
     1. Fold and decide, case by case, without I/O.
     2. Write projections, ledger and outbox, a statement each.
@@ -120,7 +122,10 @@ async def reconsider(
     ]:
         await escalations.raise_(conn, raised)
     if messages:
-        entries = [_entry(case_id, message, held.now) for case_id, message in messages]
+        since = causes or {}
+        entries = [
+            _entry(case_id, message, held.now, since.get(case_id)) for case_id, message in messages
+        ]
         await outbox.put(conn, entries)
     return tuple(outcomes)
 
@@ -168,11 +173,13 @@ def project(
     return projection, decision.messages
 
 
-def _entry(case_id: str, message: Message, now: datetime) -> outbox.Entry:
+def _entry(
+    case_id: str, message: Message, now: datetime, caused_at: datetime | None
+) -> outbox.Entry:
     name, topic = _TYPE_OF[type(message.outcome)]
     attributes = headers(message.message_id, SOURCE, name, now, case_id)
     return outbox.Entry(
-        message.message_id, topic, case_id, tuple(attributes), body(message.outcome)
+        message.message_id, topic, case_id, tuple(attributes), body(message.outcome), caused_at
     )
 
 

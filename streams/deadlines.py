@@ -66,9 +66,11 @@ class Deadlines:
             due = (await cases.due(conn, now, limit + skip))[skip:]
             if not due:
                 return 0
-            case_ids = [case_id for case_id, _ in due]
-            held = await casework.hold(conn, case_ids, self._clock)
-            outcomes = await casework.reconsider(conn, held, self._reference, touched=case_ids)
+            causes = dict(due)
+            held = await casework.hold(conn, causes, self._clock)
+            outcomes = await casework.reconsider(
+                conn, held, self._reference, touched=causes, causes=causes
+            )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
         self._metrics.announced(outcomes)

@@ -1,4 +1,4 @@
-"""The internal port: ``/livez``, ``/readyz`` and ``/metrics``. Faust's own web serves none of it.
+"""Whether a worker is well, as its probes tell it. Faust's own web serves none of this.
 
 Alive means progress: a worker that takes nothing in while records wait is not alive, however well
 its process looks. Waiting for a database that is away is alive, and not ready.
@@ -7,26 +7,15 @@ its process looks. Waiting for a database that is away is alive, and not ready.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import Gauge
 
+from streams.internal_port import Verdict
 from streams.metrics import Metrics
-from streams.settings import Http
 
 _STUCK_SECONDS: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a probe answers: whether all is well, and each part of why."""
-
-    well: bool
-    parts: dict[str, object]
 
 
 class Health:
@@ -89,34 +78,6 @@ class Health:
     def _assignment(self) -> set[Any]:
         consumer: Any = self._app._consumer  # the property would create one
         return set(consumer._active_partitions or ()) if consumer is not None else set()
-
-
-async def serve(health: Health, metrics: Metrics, http: Http) -> tuple[web.AppRunner, int]:
-    """Serve the internal port until the runner is cleaned up; return it and the port bound."""
-
-    def probe(judge: Callable[[], Verdict]) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
-            verdict = judge()
-            status = 200 if verdict.well else 503
-            return web.json_response({"ok": verdict.well, **verdict.parts}, status=status)
-
-        return answer
-
-    async def exposition(_: web.Request) -> web.Response:
-        health.ready()
-        body = generate_latest(metrics.registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    server = web.Application()
-    server.router.add_get("/livez", probe(health.live))
-    server.router.add_get("/readyz", probe(health.ready))
-    server.router.add_get("/metrics", exposition)
-    runner = web.AppRunner(server, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, http.host, http.port)
-    await site.start()
-    port: int = runner.addresses[0][1]
-    return runner, port
 
 
 def _value(gauge: Gauge) -> float:

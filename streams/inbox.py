@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.envelope import Reason, cases_named
@@ -19,15 +21,30 @@ from streams.store.dead_letters import Letter
 from streams.store.events import Position
 from streams.store.pool import Connection
 
+LATE: Final = timedelta(days=1)
+"""An event that reaches Kafka longer than this after its own time is late. A measure of producers,
+nothing is decided by it."""
+
+
+class Taken(NamedTuple):
+    """One event applied, in seconds: its age, and how long its record had been on Kafka."""
+
+    topic: str
+    age: float
+    waited: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What one batch came to; every record has exactly one verdict."""
 
-    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Records by topic and verdict: ``applied``, ``duplicate`` or ``dead_lettered``."""
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Dead letters by reason."""
+    verdicts: Counter[tuple[str, str | None, str]] = field(default_factory=Counter)
+    """Records by topic, producer and verdict: ``applied``, ``late``, ``duplicate`` or
+    ``dead_lettered``. The producer of a dead letter is not known: what it says may be anything."""
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Dead letters by topic and reason."""
+    taken: tuple[Taken, ...] = ()
+    """Every event applied, for what it says about time."""
     outcomes: tuple[Outcome, ...] = ()
     """What was announced, in order."""
 
@@ -35,12 +52,13 @@ class Tally:
         return Tally(
             self.verdicts + other.verdicts,
             self.reasons + other.reasons,
+            self.taken + other.taken,
             self.outcomes + other.outcomes,
         )
 
     def count(self, verdict: str) -> int:
         """Return how many records got a verdict, over all topics."""
-        return sum(n for (_, name), n in self.verdicts.items() if name == verdict)
+        return sum(n for (*_, name), n in self.verdicts.items() if name == verdict)
 
 
 async def apply(
@@ -75,20 +93,26 @@ async def apply(
     again += [item for event_id, item in first.items() if event_id not in added]
     known = await events.digests(conn, [i.event.event_id for i in again]) if again else {}
 
-    verdicts: Counter[tuple[str, str]] = Counter()
+    verdicts: Counter[tuple[str, str | None, str]] = Counter()
     new: dict[str, list[Fact]] = {}
+    causes: dict[str, datetime] = {}
+    taken: list[Taken] = []
     for event_id, item in first.items():
         if event_id in added:
             event = item.event
             new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
-            verdicts[item.record.position.topic, "applied"] += 1
+            verdicts[event.type, event.source, "late" if _is_late(item) else "applied"] += 1
+            taken.append(_timed(item, held.now))
+            _note(causes, (event.case_id,), item.record.arrived_at)
     for item in again:
         if known[item.event.event_id] == item.event.digest:
-            verdicts[item.record.position.topic, "duplicate"] += 1
+            verdicts[item.record.position.topic, item.event.source, "duplicate"] += 1
         else:
             detail = "this event id is in the log with other content"
             letters.append(_letter(Malformed(item.record, Reason.ID_REUSED, detail)))
-    verdicts.update((letter.position.topic, "dead_lettered") for letter in letters)
+    verdicts.update((letter.position.topic, None, "dead_lettered") for letter in letters)
+    for letter in letters:
+        _note(causes, letter.case_ids, letter.arrived_at)
 
     if letters:
         await dead_letters.put(conn, letters)
@@ -98,8 +122,29 @@ async def apply(
     if letters or mended:
         held = await casework.with_letters_read_again(conn, held)
     touched = {case_id for letter in letters for case_id in letter.case_ids}
-    outcomes = await casework.reconsider(conn, held, reference, new=new, touched=touched)
-    return Tally(verdicts, Counter(letter.reason for letter in letters), outcomes)
+    outcomes = await casework.reconsider(
+        conn, held, reference, new=new, touched=touched, causes=causes
+    )
+    reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
+    return Tally(verdicts, reasons, tuple(taken), outcomes)
+
+
+def _is_late(item: Accepted) -> bool:
+    since = item.record.arrived_at
+    return since is not None and since - item.event.time > LATE
+
+
+def _timed(item: Accepted, now: datetime) -> Taken:
+    since = item.record.arrived_at
+    waited = None if since is None else (now - since).total_seconds()
+    return Taken(item.event.type, (now - item.event.time).total_seconds(), waited)
+
+
+def _note(causes: dict[str, datetime], case_ids: Iterable[str], arrived: datetime | None) -> None:
+    """Keep the latest arrival for each case: what is announced of it waited for that."""
+    if arrived is not None:
+        for case_id in case_ids:
+            causes[case_id] = max(arrived, causes.get(case_id, arrived))
 
 
 def _mended(held: casework.Held, applied: Set[Position]) -> list[int]:
@@ -121,4 +166,5 @@ def _letter(item: Malformed) -> Letter:
         item.reason,
         item.detail,
         cases_named(record.key, record.headers, item.subject),
+        record.arrived_at,
     )

@@ -137,10 +137,12 @@ class Intake:
 
     def _observe(self, records: int, tally: Tally, seconds: float) -> None:
         m = self._metrics
-        for (topic, verdict), count in tally.verdicts.items():
+        for (topic, source, verdict), count in tally.verdicts.items():
             m.records.labels(topic, verdict).inc(count)
-        for reason, count in tally.reasons.items():
-            m.dead_lettered.labels(reason).inc(count)
+            m.producer_records.labels(m.producer(source), verdict).inc(count)
+        for (topic, reason), count in tally.reasons.items():
+            m.dead_lettered.labels(topic, reason).inc(count)
+        m.took(tally.taken)
         m.batch_seconds.observe(seconds)
         m.batch_records.observe(records)
         m.last_batch.set_to_current_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from schemas.codec import Decoded, decode
@@ -18,6 +19,14 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp_ms: int | None = None
+    """When it was put on Kafka, in milliseconds of Unix time; None when that is not known."""
+
+    @property
+    def arrived_at(self) -> datetime | None:
+        """Return when it was put on Kafka; None when that is not known."""
+        known = self.timestamp_ms
+        return None if known is None else datetime.fromtimestamp(known / 1000, UTC)
 
 
 class Accepted(NamedTuple):

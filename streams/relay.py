@@ -90,8 +90,10 @@ class Relay:
         while True:
             self._wake.clear()
             waiting = await outbox.pending(conn, self._loops.relay_batch)
+            read = time.monotonic()
             for wave in waves(waiting):
                 await self._publish(conn, producer, wave)
+                self._measure(wave, time.monotonic() - read)
             self._metrics.relay_failing.set(0)
             if len(waiting) < self._loops.relay_batch:
                 with suppress(TimeoutError):
@@ -132,6 +134,13 @@ class Relay:
             self._metrics.published.labels(topic).inc(count)
         for _ in wave:
             self._metrics.publish_seconds.observe(elapsed)
+
+    def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
+        """Observe how long there was something to announce; clocks of producers may be ahead."""
+        for item in wave:
+            if item.waited is not None:
+                waited = max(0.0, item.waited + since_read)
+                self._metrics.announced_seconds.labels(item.entry.topic).observe(waited)
 
 
 def waves(waiting: Sequence[Pending]) -> list[list[Pending]]:

@@ -70,7 +70,7 @@ async def replay(
                 await savepoint.commit()
                 return tally
             await savepoint.rollback()
-            reason, detail = next(iter(tally.reasons)), "still rejected when replayed"
+            (_, reason), detail = next(iter(tally.reasons)), "still rejected when replayed"
         else:
             reason, detail = item.reason, item.detail
         await dead_letters.tried_again(conn, dead_letter_id, reason, detail)

@@ -138,7 +138,7 @@ class LaneConsumer(StockConsumer):
 
 def _record(record: Any) -> Record:
     place = Position(record.topic, record.partition, record.offset)
-    return Record(place, record.key, record.value, record.headers)
+    return Record(place, record.key, record.value, record.headers, record.timestamp)
 
 
 class StockTransport(driver.Transport):

@@ -125,7 +125,7 @@ def replay(dead_letter_id: int | None, all_: bool, note: str, json_: bool) -> No
             except repair.StillRejected as error:
                 done.append({"dead_letter_id": number, "result": "rejected", "why": str(error)})
             else:
-                verdict = next(name for _, name in tally.verdicts)
+                verdict = next(name for *_, name in tally.verdicts)
                 done.append({"dead_letter_id": number, "result": verdict, "why": ""})
         return done
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +25,8 @@ class Letter:
     reason: str
     detail: str
     case_ids: tuple[str, ...]
+    arrived_at: datetime | None = None
+    """When the record was put on Kafka; not stored."""
 
 
 async def put(conn: Connection, letters: Iterable[Letter]) -> None:
@@ -154,16 +157,27 @@ async def find(
     return [dict(row) for row in rows]
 
 
-async def open_counts(conn: Connection) -> tuple[int, float]:
-    """Return how many dead letters are open, and for how many seconds the oldest has been."""
-    row = await conn.fetchrow(
+class Unresolved(NamedTuple):
+    """Open dead letters that are alike."""
+
+    topic: str
+    reason: str
+    letters: int
+    oldest_at: datetime
+    overdue: int
+    """How many of them were set aside before the bound."""
+
+
+async def unresolved(conn: Connection, bound: datetime) -> list[Unresolved]:
+    """Return the open dead letters by topic and reason, and how many are older than ``bound``."""
+    rows = await conn.fetch(
         """
-        SELECT count(*) AS letters,
-               coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at)), 0) AS oldest
-        FROM dead_letter WHERE resolved_at IS NULL
-        """
+        SELECT topic, reason, count(*), min(recorded_at), count(*) FILTER (WHERE recorded_at < $1)
+        FROM dead_letter WHERE resolved_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        bound,
     )
-    return (row["letters"], float(row["oldest"])) if row else (0, 0.0)
+    return [Unresolved(*row) for row in rows]
 
 
 def _dump_headers(headers: Headers) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -27,14 +28,17 @@ class Entry:
     key: str
     headers: tuple[tuple[str, bytes], ...]
     body: bytes
+    caused_at: datetime | None = None
+    """Since when there was something to announce; never sent, only measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An entry with its position."""
+    """An entry with its position, and for how many seconds there was something to announce."""
 
     position: int
     entry: Entry
+    waited: float | None = None
 
 
 async def put(conn: Connection, entries: Iterable[Entry]) -> None:
@@ -48,10 +52,11 @@ async def put(conn: Connection, entries: Iterable[Entry]) -> None:
     await conn.execute(
         """
         WITH added AS (
-            INSERT INTO outbox (message_id, topic, key, headers, body)
-            SELECT message_id, topic, key, headers::json, body::json
-            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-                WITH ORDINALITY AS new (message_id, topic, key, headers, body, nth)
+            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at)
+            SELECT message_id, topic, key, headers::json, body::json, caused_at
+            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
+                        $6::timestamptz[])
+                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, nth)
             ORDER BY nth RETURNING position)
         INSERT INTO outbox_pending (position) SELECT position FROM added
         """,
@@ -60,6 +65,7 @@ async def put(conn: Connection, entries: Iterable[Entry]) -> None:
         [row.key for row in rows],
         [_headers(row.headers) for row in rows],
         [row.body.decode() for row in rows],
+        [row.caused_at for row in rows],
     )
 
 
@@ -84,7 +90,8 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     # walks the whole outbox up to the first position that waits.
     rows = await conn.fetch(
         """
-        SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body
+        SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body,
+               caused_at, extract(epoch FROM clock_timestamp() - caused_at)::float8 AS waited
         FROM outbox WHERE position = any(ARRAY(
             SELECT position FROM outbox_pending ORDER BY position LIMIT $1))
         ORDER BY position
@@ -100,7 +107,9 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
                 row["key"],
                 tuple((name, value.encode()) for name, value in orjson.loads(row["headers"])),
                 row["body"].encode(),
+                row["caused_at"],
             ),
+            row["waited"],
         )
         for row in rows
     ]

@@ -58,7 +58,7 @@ async def test_an_id_reused_with_other_content_is_set_aside_and_holds_the_case(
 
     tally = await world.take([reused])
 
-    assert tally.reasons == {Reason.ID_REUSED: 1}
+    assert tally.reasons == {("icam.oqt-issued.v1", Reason.ID_REUSED): 1}
     assert await world.standing() == [], "a fact may be missing"
     assert await world.rows(
         "SELECT payload->>'departure_term_days' FROM case_event ORDER BY 1"
@@ -74,7 +74,7 @@ async def test_a_malformed_record_is_kept_whole_and_withdraws_what_stood(world: 
 
     tally = await world.take([broken])
 
-    assert tally.reasons == {Reason.UNDECODABLE: 1}
+    assert tally.reasons == {("icam.appointment-missed.v1", Reason.UNDECODABLE): 1}
     kept = await world.rows('SELECT topic, "offset", key, value, reason, case_ids FROM dead_letter')
     where = broken.position
     assert kept == [
@@ -102,7 +102,7 @@ async def test_a_wrong_key_holds_both_cases_it_points_at(world: World) -> None:
 
     tally = await world.take([crossed])
 
-    assert tally.reasons == {Reason.WRONG_KEY: 1}
+    assert tally.reasons == {("icam.appointment-missed.v1", Reason.WRONG_KEY): 1}
     assert await world.standing() == []
     assert await world.standing("case-of-the-key") == []
 
@@ -179,7 +179,7 @@ async def test_a_record_on_which_our_code_fails_is_isolated(
 
     tally = await world.take(records)
 
-    assert (tally.count("applied"), tally.reasons) == (2, {Reason.BUG: 1})
+    assert (tally.count("applied"), tally.reasons) == (2, {("icam.oqt-issued.v1", Reason.BUG): 1})
     detail = await world.rows("SELECT reason, detail, case_ids FROM dead_letter")
     assert detail[0][0] == "bug"
     assert detail[0][1].startswith("ZeroDivisionError at "), "type and place, no message"
