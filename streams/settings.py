@@ -71,6 +71,35 @@ class Http(BaseModel):
     port: Annotated[int, Field(ge=0, le=65535)] = 6066
 
 
+class Exporter(BaseModel):
+    """The role that reads database, brokers and audit for all. How often, in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 6067
+    backlog_seconds: Annotated[float, Field(gt=0, le=300)] = 5.0
+    """What waits: deadlines, outbox, dead letters, records behind. Touches indexes only."""
+    cases_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """What is counted over all cases, and over two weeks of producers."""
+    offsets_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Committed offsets held against the database."""
+    audit_seconds: Annotated[float, Field(gt=0, le=7 * 86400)] = 3600.0
+    """The whole audit, which reads everything."""
+
+
+class Canary(BaseModel):
+    """The role that sends one event after another through the whole pipeline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 6068
+    every_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    patience_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """How long an announcement may take before it counts as missed."""
+
+
 class Settings(BaseSettings):
     """Everything that differs between one deployment and another."""
 
@@ -83,7 +112,10 @@ class Settings(BaseSettings):
     intake: Intake = Intake()
     loops: Loops = Loops()
     http: Http = Http()
+    exporter: Exporter = Exporter()
+    canary: Canary = Canary()
     policy_file: Path | None = None
     directory_file: Path | None = None
+    staffing_file: Path | None = None
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     data_directory: Path = Path(".run/worker")

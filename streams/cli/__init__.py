@@ -14,6 +14,8 @@ import click
 _COMMANDS: Final = {
     "demo": "demo:demo",
     "worker": "worker:worker",
+    "exporter": "exporter:exporter",
+    "canary": "canary:canary",
     "migrate": "database:migrate",
     "topics": "stream:topics",
     "publish": "stream:publish",
@@ -77,6 +79,8 @@ def main() -> None:
     Run it:
       icam migrate && icam topics    prepare the database and the topics
       icam worker                    process events until stopped
+      icam exporter                  tell what the database and the brokers know, as metrics
+      icam canary                    send one event a minute through all of it
     Look inside:
       icam case CASE_ID              one case: where it is, why, what stands
       icam escalations --level 3     what is proposed to officials

@@ -26,7 +26,7 @@ from streams.cli.read import in_words
 from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.embedded.worker import WorkerProcess
+from streams.embedded.worker import RoleProcess, WorkerProcess
 from streams.publish import Publisher, at_rate
 from streams.settings import Database, Kafka, Settings
 from streams.simulate.publishing import Planned
@@ -79,10 +79,15 @@ class Show:
                 "ICAM_DATABASE__URL": database.url,
                 # The embedded broker makes every fetch wait this long.
                 "ICAM_KAFKA__FETCH_MAX_WAIT_MS": "20",
+                "ICAM_EXPORTER__BACKLOG_SECONDS": "0.3",
+                "ICAM_EXPORTER__CASES_SECONDS": "2",
             }
-            self._say("worker, as its own process ...")
+            self._say("worker and exporter, as processes of their own ...")
             self.worker = stack.enter_context(
                 WorkerProcess(self._home / "worker", self._environment)
+            )
+            self.exporter = stack.enter_context(
+                RoleProcess("exporter", self._home / "exporter", self._environment)
             )
             self._stack = stack.pop_all()
         return self
@@ -109,7 +114,8 @@ class Show:
         """Return what to type to look around while it runs."""
         exports = "\n".join(f"  export {k}={v}" for k, v in self._environment.items())
         return (
-            f"\nStill running; Ctrl-C ends it. Metrics: {self.worker.address}/metrics\n"
+            f"\nStill running; Ctrl-C ends it. Metrics: {self.worker.address}/metrics and "
+            f"{self.exporter.address}/metrics\n"
             f"In another shell:\n{exports}\n  .venv/bin/icam escalations --explain --limit 3"
         )
 
@@ -171,8 +177,8 @@ class Show:
                     for name in (
                         "icam_dead_lettered_total",
                         "icam_routings_total",
-                        "raised",
-                        "withdrawn",
+                        "icam_escalations_raised_total",
+                        "icam_escalations_withdrawn_total",
                         "icam_outbox_pending",
                     )
                 ]
@@ -183,13 +189,12 @@ class Show:
 
     def _samples(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for family in text_string_to_metric_families(self.worker.metrics()):
-            for sample in family.samples:
-                found[sample.name] += int(sample.value) if sample.value < 1e15 else 0
-                if sample.name == "icam_escalations_total":
-                    found[sample.labels["kind"]] += int(sample.value)
-                if sample.name == "icam_records_total":
-                    found[sample.labels["outcome"]] += int(sample.value)
+        for role in (self.worker, self.exporter):
+            for family in text_string_to_metric_families(role.metrics()):
+                for sample in family.samples:
+                    found[sample.name] += int(sample.value) if sample.value < 1e15 else 0
+                    if sample.name == "icam_records_total":
+                        found[sample.labels["outcome"]] += int(sample.value)
         return found
 
     def _read_back(self, summary: Summary) -> None:
@@ -197,7 +202,7 @@ class Show:
         from streams.audit.report import render as render_audit
 
         samples = self._samples()
-        verdicts = ("applied", "duplicate", "dead_lettered")
+        verdicts = ("applied", "late", "duplicate", "dead_lettered")
         summary.taken_in = {name: samples[name] for name in verdicts if samples[name]}
 
         async def read(conn: Connection) -> list[dict[str, Any]]:

@@ -66,6 +66,19 @@ class Calendar:
         at = bisect_right(self.days, start.toordinal()) + count - 1
         return self.start_of(date.fromordinal(self.days[at] + 1))
 
+    def working_day_before(self, instant: datetime) -> datetime:
+        """Return the same time of day, one working day earlier.
+
+        Of a day without work it is the start of the last working day before: what came in then,
+        or later, has not waited through a whole one.
+        """
+        day = self.local_date(instant)
+        at = bisect_left(self.days, day.toordinal())
+        before = date.fromordinal(self.days[at - 1])
+        if not self.is_working(day):
+            return self.start_of(before)
+        return datetime.combine(before, self.local(instant).time(), self.zone)
+
     def after_days(self, instant: datetime, count: int) -> datetime:
         """Return the end of the ``count``-th calendar day after the day of ``instant``."""
         return self.end_of(self.local_date(instant) + timedelta(days=count))

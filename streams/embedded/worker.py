@@ -1,4 +1,4 @@
-"""A worker as its own process, as operators run it, against servers named in the environment."""
+"""A role as its own process, as operators run it, against servers named in the environment."""
 
 from __future__ import annotations
 
@@ -10,38 +10,52 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Final, Literal, Self, TypeAlias
 
 from streams.embedded import process
 from streams.embedded.ports import free_port
 
+Role: TypeAlias = Literal["worker", "exporter", "canary", "board"]
 
-class WorkerProcess:
-    """``icam worker`` on a free internal port; its log is ``directory/worker.log``.
+_PORT_OF: Final[Mapping[Role, str]] = {
+    "worker": "ICAM_HTTP__PORT",
+    "exporter": "ICAM_EXPORTER__PORT",
+    "canary": "ICAM_CANARY__PORT",
+    "board": "ICAM_BOARD__PORT",
+}
 
-    ``script`` runs instead of it, where a test needs a worker with a fault of its own.
+
+class RoleProcess:
+    """``icam ROLE`` on a free internal port; its log is ``directory/ROLE.log``.
+
+    ``script`` runs instead of it, where a test needs one with a fault of its own.
     """
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str], *, script: Path | None = None
+        self,
+        role: Role,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        script: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.log = self.directory / "worker.log"
+        self.log = self.directory / f"{role}.log"
         self._environment = {
             **environment,
-            "ICAM_HTTP__PORT": str(self.port),
+            _PORT_OF[role]: str(self.port),
             "ICAM_DATA_DIRECTORY": str(self.directory / "data"),
         }
-        self._command = [script] if script else ["-m", "streams", "worker"]
+        self._command = [script] if script else ["-m", "streams", role]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
-        """Return the process id of the worker that was started last."""
+        """Return its process id, of the last start."""
         if self._process is None:
-            raise RuntimeError("the worker was not started")
+            raise RuntimeError("it was not started")
         return self._process.pid
 
     @property
@@ -108,3 +122,12 @@ class WorkerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class WorkerProcess(RoleProcess):
+    """``icam worker``."""
+
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], *, script: Path | None = None
+    ) -> None:
+        super().__init__("worker", directory, environment, script=script)

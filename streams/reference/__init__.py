@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -22,6 +22,7 @@ from streams.domain.directory import Directory
 from streams.domain.policy import PolicyError
 from streams.domain.rules import Policy
 
+ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
 _FIRST_YEAR, _LAST_YEAR = 1989, 2101
 """One year past either end of what an event may name, so that a count of days never runs out."""
@@ -76,4 +77,4 @@ def belgian_calendar() -> Calendar:
     """Return the working days of Belgium, legal public holidays taken out, in Brussels time."""
     years = range(_FIRST_YEAR, _LAST_YEAR + 1)
     days = holidays.country_holidays("BE", years=years)
-    return Calendar.of(ZoneInfo("Europe/Brussels"), days, _FIRST_YEAR, _LAST_YEAR)
+    return Calendar.of(ZoneInfo(ZONE), days, _FIRST_YEAR, _LAST_YEAR)

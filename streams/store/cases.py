@@ -228,6 +228,18 @@ async def overdue(conn: Connection, now: datetime) -> tuple[int, float]:
     return (row["due"], float(row["oldest"])) if row else (0, 0.0)
 
 
+async def due_until(conn: Connection, now: datetime, until: datetime) -> int:
+    """Return how many cases fall due after ``now`` and not after ``until``."""
+    found: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM case_projection WHERE next_check_at > $1 AND next_check_at <= $2
+        """,
+        now,
+        until,
+    )
+    return found
+
+
 async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:
     """Return one projection for people to read."""
     row = await conn.fetchrow(

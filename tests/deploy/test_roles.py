@@ -13,7 +13,8 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from schemas.envelope import Reason
 from streams import repair
 from streams.audit.auditor import judge
-from streams.observe import refresh
+from streams.exporter import readings
+from streams.metrics import ExporterMetrics
 from streams.records import Malformed
 from streams.reference import Reference
 from streams.settings import Database
@@ -103,7 +104,14 @@ async def test_a_worker_does_all_of_its_work(url: str, ref: Reference) -> None:
             await outbox.release_relay_lock(conn)
             await cases.mark_stale(conn, "another policy", world.now)
         assert await world.deadlines.sweep(100) == 2
-        await refresh(world.pool, world.clock, world.metrics)
+
+
+async def test_an_auditor_reads_every_gauge(url: str, ref: Reference) -> None:
+    metrics = ExporterMetrics()
+    async with _world(AUDITOR, url, ref) as world:
+        await readings.backlog(world.pool, world.clock, ref.calendar, metrics)
+        await readings.book(world.pool, world.clock, metrics)
+        await readings.heard(world.pool, world.clock, ref.calendar, metrics)
 
 
 async def test_an_operator_works_dead_letters(url: str, ref: Reference) -> None:

@@ -10,7 +10,8 @@ import pytest
 from schemas.events import Conclusion
 from streams import casework, reference
 from streams.domain import policy
-from streams.observe import refresh
+from streams.exporter.readings import backlog
+from streams.metrics import ExporterMetrics
 from streams.reference import Reference
 from streams.store import cases
 from tests.domain import given
@@ -37,17 +38,18 @@ async def test_a_deadline_fires_when_its_instant_has_come_and_not_before(world: 
 
 
 async def test_the_gauge_shows_what_is_due_and_unfired(world: World) -> None:
+    metrics = ExporterMetrics()
     world.now = given.day(10)
     await world.arrive(given.order())
     world.now = given.LATER
 
-    await refresh(world.pool, world.clock, world.metrics)
-    assert world.metrics.due_unfired._value.get() == 1
-    assert world.metrics.due_unfired_oldest._value.get() > 0
+    await backlog(world.pool, world.clock, world.ref.calendar, metrics)
+    assert metrics.due_unfired._value.get() == 1
+    assert metrics.due_unfired_oldest._value.get() > 0
 
     await world.deadlines.sweep(100)
-    await refresh(world.pool, world.clock, world.metrics)
-    assert world.metrics.due_unfired._value.get() == 0
+    await backlog(world.pool, world.clock, world.ref.calendar, metrics)
+    assert metrics.due_unfired._value.get() == 0
 
 
 async def test_a_case_on_which_our_code_fails_holds_up_no_other(
@@ -59,10 +61,10 @@ async def test_a_case_on_which_our_code_fails_holds_up_no_other(
     world.now = given.LATER
     real = casework.reconsider
 
-    async def broken(*held: Any, touched: Any) -> Any:
+    async def broken(*held: Any, touched: Any, causes: Any) -> Any:
         if "case-due-0" in touched:
             raise ZeroDivisionError
-        return await real(*held, touched=touched)
+        return await real(*held, touched=touched, causes=causes)
 
     monkeypatch.setattr(casework, "reconsider", broken)
     with pytest.raises(ZeroDivisionError):

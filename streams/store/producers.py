@@ -1,0 +1,65 @@
+"""What is known of the systems that publish events: how much, how lately, how regularly."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from schemas.canary import PREFIX
+from streams.store.pool import Connection
+
+_LOOK_BACK: Final = timedelta(days=14)
+_DAY: Final = timedelta(days=1)
+
+
+class Heard(NamedTuple):
+    """One producer, as far as two weeks tell."""
+
+    producer: str
+    last_at: datetime
+    events_last_day: int
+    usual_gap_seconds: float | None
+    """99th percentile of the gaps between its events, within the office hours of one day; None
+    when there were none to measure."""
+
+
+async def heard(
+    conn: Connection, now: datetime, zone: str, opens: int, closes: int, limit: int
+) -> list[Heard]:
+    """Return the producers of the last two weeks, the busiest first, the canary left out.
+
+    ``opens`` and ``closes`` are full hours on the clock of ``zone``, Monday to Friday. Reads only
+    what came in within two weeks.
+    """
+    rows = await conn.fetch(
+        """
+        WITH lately AS (
+            SELECT source, recorded_at, recorded_at AT TIME ZONE $3 AS local
+            FROM case_event
+            WHERE recorded_at > $1::timestamptz - $2::interval AND case_id NOT LIKE $4
+        ), office_hours AS (
+            SELECT source, recorded_at - lag(recorded_at) OVER (
+                PARTITION BY source, local::date ORDER BY recorded_at) AS gap
+            FROM lately
+            WHERE extract(isodow FROM local) < 6
+              AND extract(hour FROM local) >= $5 AND extract(hour FROM local) < $6
+        ), gaps AS (
+            SELECT source, percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM gap))
+                   AS usual
+            FROM office_hours WHERE gap IS NOT NULL GROUP BY source
+        )
+        SELECT source, max(recorded_at),
+               count(*) FILTER (WHERE recorded_at > $1::timestamptz - $7::interval), max(usual)
+        FROM lately LEFT JOIN gaps USING (source)
+        GROUP BY source ORDER BY count(*) DESC, source LIMIT $8
+        """,
+        now,
+        _LOOK_BACK,
+        zone,
+        f"{PREFIX}%",
+        opens,
+        closes,
+        _DAY,
+        limit,
+    )
+    return [Heard(*row) for row in rows]
