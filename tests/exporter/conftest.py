@@ -1,0 +1,1 @@
+from tests.work.conftest import world  # noqa: F401, the fixture
