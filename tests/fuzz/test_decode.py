@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from streams.simulate.settings import Settings
-from streams.simulate.stream import stream
-
-ROOT = Path(__file__).parents[2]
-END = datetime(2026, 10, 31, tzinfo=UTC)
+from tests.fuzz.corpus import fuzz
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None,
@@ -23,34 +15,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def corpus(folder: Path) -> Path:
-    from tests.fuzz.decode import packed
-
-    folder.mkdir()
-    settings = Settings(start=END - timedelta(days=60), end=END, malformed=0.5, structured=0.4)
-    for number, planned in enumerate(stream(settings)):
-        record = planned.record
-        text = packed(record.topic, record.key, record.headers, record.value)
-        (folder / f"{number:04d}").write_bytes(text)
-        if number == 400:
-            break
-    return folder
-
-
-def fuzz(*arguments: str | Path, where: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.decode", *map(str, arguments)],
-        cwd=where,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_ten_seconds_find_nothing_but_events_and_rejections(tmp_path: Path) -> None:
-    done = fuzz(corpus(tmp_path / "corpus"), "-max_total_time=10", "-max_len=4096", where=tmp_path)
+    done = fuzz(["-m", "tests.fuzz.decode"], tmp_path, seconds=10)
 
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Done" in done.stderr
@@ -77,14 +43,7 @@ def test_a_decoder_that_lets_an_error_through_is_found(tmp_path: Path) -> None:
         "decode.decode = broken\n"
         "decode.main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, script, corpus(tmp_path / "corpus"), "-max_total_time=20"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = fuzz([script], tmp_path, seconds=20)
+
     assert done.returncode != 0
     assert "ValueError: a minus" in done.stdout + done.stderr

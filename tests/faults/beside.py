@@ -1,0 +1,63 @@
+"""What needs no servers: schedules simulated from seeds, and records made up by a fuzzer.
+
+In the long form only: the short form of each is a test of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.faults.results import Outcome
+from tests.fuzz.corpus import fuzz
+from tests.simulation.play import run
+from tests.simulation.schedule import What
+
+Say = Callable[[str], None]
+
+SEEDS: Final = 10_000
+FUZZ_SECONDS: Final = 600
+
+
+def simulation(seed: int, share: float, say: Say) -> Outcome:
+    """Play schedules of faults on the core, with a virtual clock; see ``tests.simulation``."""
+    found = Outcome(fault="simulated schedules", seed=seed)
+    told = time.monotonic()
+    for number in range(seed, seed + max(1, round(SEEDS * share))):
+        played = run(number)
+        schedule = played.schedule
+        found.runs += 1
+        found.events += played.records
+        found.kills += sum(fault.what is What.CRASH for fault in schedule.faults)
+        found.unexplained += len(played.findings)
+        found.failures += [f"seed {number}: {finding}" for finding in played.findings]
+        if time.monotonic() - told > 30:
+            told = time.monotonic()
+            say(f"{found.runs} seeds, {found.unexplained} findings")
+    return found
+
+
+def fuzzing(seed: int, share: float, say: Say) -> Outcome:
+    """Fuzz what reads records, guided by coverage; see ``tests.fuzz``."""
+    found = Outcome(fault="fuzzed records", seed=seed)
+    seconds = max(10, round(FUZZ_SECONDS * share))
+    say(f"for {seconds} s")
+    with tempfile.TemporaryDirectory() as folder:
+        done = fuzz(["-m", "tests.fuzz.decode"], Path(folder), seconds)
+    ended = re.search(r"Done (\d+) runs", done.stderr)
+    found.expect(done.returncode == 0, done.stderr[-2000:])
+    found.expect(ended is not None, "it did not come to its end")
+    found.runs = int(ended.group(1)) if ended else 0
+    found.figures["seconds"] = seconds
+    return found
+
+
+BESIDE: Final[Mapping[str, Callable[[int, float, Say], Outcome]]] = {
+    "simulation": simulation,
+    "fuzzing": fuzzing,
+}
+"""By name, in the order in which they are taken."""
