@@ -52,9 +52,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
         aiokafka leaves a partition without a committed offset where it stands: past the records of
         a fetch that a rebalance overtook, which nobody would ever see.
         """
-        committed: Mapping[TP, int] = await super().seek_to_committed()
-        if untouched := [tp for tp, offset in committed.items() if not offset]:
-            await self.seek_to_beginning(*untouched)
+        committed: Mapping[TP, int] = await self.call_thread(self._seek_back)
+        return committed
+
+    async def _seek_back(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        # Asked without a pause: a rebalance meanwhile would make it an error to name the others.
+        mine = consumer.assignment()
+        if untouched := [tp for tp, offset in committed.items() if not offset and tp in mine]:
+            await consumer.seek_to_beginning(*untouched)
         return committed
 
 

@@ -32,7 +32,6 @@ OVERRIDDEN = {
 RELIED_ON = {
     (AIOKafkaConsumer, "seek_to_committed"): "f6cd85c8b70a",
     (AIOKafkaConsumer, "seek_to_beginning"): "231229deedd7",
-    (driver.AIOKafkaConsumerThread, "seek_to_beginning"): "bd4250b8d1e7",
     (driver.AIOKafkaConsumerThread, "getmany"): "26fc5fc9f3b6",
     (driver.AIOKafkaConsumerThread, "_fetch_records"): "39a2c6c79fc1",
     (base.Fetcher, "_fetcher"): "68f894f0b577",
