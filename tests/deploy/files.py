@@ -17,6 +17,8 @@ TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "docker-compose.yml"
 DOCKERFILE = TOP / "deploy" / "Dockerfile"
 PROMETHEUS = TOP / "deploy" / "prometheus"
+ALERTMANAGER = TOP / "deploy" / "alertmanager" / "alertmanager.yml"
+RUNBOOKS = TOP / "deploy" / "runbooks"
 BOARDS = TOP / "deploy" / "grafana" / "boards"
 ROLES = TOP / "deploy" / "postgres" / "roles.sql"
 
@@ -81,9 +83,13 @@ def _names(model: type[BaseModel]) -> Iterator[str]:
 
 
 def rules() -> list[dict[str, Any]]:
-    """Return the alerts."""
-    groups = read(PROMETHEUS / "rules" / "icam.yml")["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+    """Return the alerts of all files."""
+    return [
+        rule
+        for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
+        for group in read(path)["groups"]
+        for rule in group["rules"]
+    ]
 
 
 def boards() -> dict[str, dict[str, Any]]:

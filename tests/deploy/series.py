@@ -7,9 +7,10 @@ from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams.metrics import Metrics
+from streams.metrics import CanaryMetrics, ExporterMetrics, Metrics
 
-EXPORTERS: Final = (Metrics,)
+JOBS: Final = {"icam": Metrics, "icam-exporter": ExporterMetrics, "icam-canary": CanaryMetrics}
+"""What is exported to each of Prometheus' jobs."""
 
 _SERIES = re.compile(r"\bicam_[a-z_]+")
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)|\{([^}]*)\}")
@@ -24,11 +25,15 @@ def exported() -> dict[str, set[str]]:
     """Return every series that is exported, with its labels."""
     return {
         metric._name + suffix: {*metric._labelnames, *more}
-        for exporter in EXPORTERS
-        for metric in vars(exporter()).values()
-        if isinstance(metric, MetricWrapperBase)
+        for job in JOBS
+        for metric in metrics(job)
         for suffix, more in _SUFFIXES[metric._type].items()
     }
+
+
+def metrics(job: str) -> list[MetricWrapperBase]:
+    """Return the metrics that are exported to a job."""
+    return [m for m in vars(JOBS[job]()).values() if isinstance(m, MetricWrapperBase)]
 
 
 def named(expression: str) -> set[str]:

@@ -1,30 +1,60 @@
-"""Alerts speak of series that are exported, and promtool finds them right."""
+"""Alerts speak of series that are exported and fresh, and Prometheus' own tools find them right."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from typing import Any, Final
 
 import pytest
 
-from streams.metrics import Metrics
+from streams.settings import Settings
 
-from .files import PROMETHEUS, read, rules
-from .series import exported, named, unknown_labels
+from .files import PROMETHEUS, RUNBOOKS, read, rules
+from .series import JOBS, exported, metrics, named, unknown_labels
 
-_TESTS = read(PROMETHEUS / "rules" / "icam_test.yml")["tests"]
+_RULES: Final = sorted(path.name for path in (PROMETHEUS / "rules").glob("*.yml"))
+_CASES: Final[list[dict[str, Any]]] = [
+    case for name in _RULES for case in read(PROMETHEUS / "tests" / name)["tests"]
+]
+_COMES_WITH_DATA: Final = {
+    "icam_dead_letters_open",
+    "icam_escalations",
+    "icam_producer_last_event_timestamp_seconds",
+    "icam_producer_silent_seconds",
+    "icam_producer_usual_gap_seconds",
+}
+"""Series that are rightly absent while there is nothing to count; their readings are watched."""
 
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in rules()}
 
 
 def test_the_series_are_those_of_a_real_exposition() -> None:
-    exposed = {family.name for family in Metrics().registry.collect()}
+    exposed = {family.name for made in JOBS.values() for family in made().registry.collect()}
 
     bases = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in exported()}
     assert bases == exposed
     assert exported()["icam_records_total"] == {"topic", "outcome"}
+    assert exported()["icam_reading_age_seconds"] == {"reading"}
     assert "icam_records" not in exported()
     assert "icam_batch_seconds" not in exported()
+
+
+def test_every_role_is_scraped_on_its_port() -> None:
+    config = read(PROMETHEUS / "prometheus.yml")
+    ports = {
+        job["job_name"]: {int(target.rpartition(":")[2]) for target in group["targets"]}
+        for job in config["scrape_configs"]
+        for group in job["static_configs"]
+    }
+
+    settings = Settings()
+    assert ports == {
+        "icam": {settings.http.port},
+        "icam-exporter": {settings.exporter.port},
+        "icam-canary": {settings.canary.port},
+    }
+    assert ports.keys() == JOBS.keys()
 
 
 @pytest.mark.parametrize("alert", EXPRESSIONS)
@@ -32,6 +62,7 @@ def test_every_metric_asked_for_is_exported(alert: str) -> None:
     expression = EXPRESSIONS[alert]
 
     assert named(expression) - exported().keys() == set()
+    assert set(re.findall(r'job="([^"]+)"', expression)) <= JOBS.keys()
     assert named(expression) or "up{" in expression
 
 
@@ -40,46 +71,92 @@ def test_every_label_asked_for_is_one_of_the_metrics(alert: str) -> None:
     assert unknown_labels(EXPRESSIONS[alert]) == set()
 
 
-def test_every_alert_says_what_it_means_and_for_whom() -> None:
-    assert len({rule["alert"] for rule in rules()}) == len(rules())
+def test_every_alert_says_what_it_means_for_whom_and_what_to_do() -> None:
+    assert len(EXPRESSIONS) == len(rules())
     for rule in rules():
         assert rule["labels"] in ({"severity": "critical"}, {"severity": "warning"})
-        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+        page = f"/runbooks/{rule['alert']}"
+        assert rule["annotations"]["runbook_url"] == "{{ $externalLabels.board }}" + page
+    assert {path.stem for path in RUNBOOKS.glob("Icam*.md")} == EXPRESSIONS.keys()
 
 
 def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
     looks = [
         (look["alertname"], bool(look["exp_alerts"]))
-        for t in _TESTS
-        for look in t["alert_rule_test"]
+        for case in _CASES
+        for look in case["alert_rule_test"]
     ]
 
-    assert set(looks) == {(rule["alert"], fires) for rule in rules() for fires in (True, False)}
+    assert set(looks) == {(alert, fires) for alert in EXPRESSIONS for fires in (True, False)}
 
 
 def test_a_series_that_an_alert_watches_is_missed_when_it_is_gone() -> None:
-    by_name = {rule["alert"]: named(rule["expr"]) for rule in rules()}
-    missed = by_name.pop("IcamSeriesMissing")
+    watched = set().union(
+        *(named(expr) for alert, expr in EXPRESSIONS.items() if alert != "IcamSeriesMissing")
+    )
+    pairs = re.findall(r'absent\((\w+)\).*, "series", "(\w+)"', EXPRESSIONS["IcamSeriesMissing"])
 
-    assert set().union(*by_name.values()) == missed
-    pairs = re.findall(r'absent\((\w+)\), "series", "(\w+)"', EXPRESSIONS["IcamSeriesMissing"])
-    assert {absent for absent, _ in pairs} == missed
+    assert {absent for absent, _ in pairs} == watched - _COMES_WITH_DATA
     assert all(absent == label for absent, label in pairs)
 
 
-@pytest.mark.prometheus
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("check", "config", "prometheus.yml"),
-        ("check", "rules", "rules/icam.yml"),
-        ("test", "rules", "rules/icam_test.yml"),
-    ],
-    ids=" ".join,
-)
-def test_promtool_finds_nothing_wrong(promtool: str, arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [promtool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60
-    )
+def test_no_alert_trusts_a_reading_whose_age_nobody_watches() -> None:
+    """Of the exporter's gauges, which keep their last value, each says which reading it is of."""
+    readings = {
+        metric._name: found[1]
+        for metric in metrics("icam-exporter")
+        if (found := re.search(r"\((\w+)\)\.$", metric._documentation))
+    }
+    stale = EXPRESSIONS["IcamReadingStale"] + EXPRESSIONS["IcamSlowReadingStale"]
+    watched = {
+        name
+        for names in re.findall(r'icam_reading_age_seconds\{reading=~?"([^"]+)"\} > \d+', stale)
+        for name in names.split("|")
+    }
 
+    needed = {readings[name] for expr in EXPRESSIONS.values() for name in named(expr) & {*readings}}
+    assert needed <= watched
+    assert set(readings.values()) <= watched
+    assert readings.keys() >= _COMES_WITH_DATA
+
+
+def test_a_reading_is_not_called_old_before_it_could_be_taken_again() -> None:
+    every = Settings().exporter
+    paces = {
+        "backlog": every.backlog_seconds,
+        "group": every.backlog_seconds,
+        "offsets": every.offsets_seconds,
+        "cases": every.cases_seconds,
+        "producers": every.cases_seconds,
+        "audit": every.audit_seconds,
+    }
+    stale = EXPRESSIONS["IcamReadingStale"] + EXPRESSIONS["IcamSlowReadingStale"]
+    bounds = {
+        name: int(bound)
+        for names, bound in re.findall(r'reading=~?"([^"]+)"\} > (\d+)', stale)
+        for name in names.split("|")
+    }
+
+    assert bounds.keys() == paces.keys()
+    assert all(bounds[name] >= 3 * pace for name, pace in paces.items())
+
+
+@pytest.mark.prometheus
+def test_promtool_finds_nothing_wrong(promtool: str) -> None:
+    told = _run(promtool, "check", "config", "prometheus.yml")
+
+    assert f"{len(_RULES)} rule files found" in told
+    assert len(re.findall(r"SUCCESS: \d+ rules found", told)) == len(_RULES)
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize("name", _RULES)
+def test_alerts_fire_and_do_not_fire_as_their_tests_say(promtool: str, name: str) -> None:
+    assert "SUCCESS" in _run(promtool, "test", "rules", f"tests/{name}")
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

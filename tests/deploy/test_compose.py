@@ -221,8 +221,8 @@ def test_everything_mounted_is_there_and_every_volume_is_declared() -> None:
 
 
 def test_prometheus_asks_every_worker_where_it_answers() -> None:
-    (job,) = read(PROMETHEUS / "prometheus.yml")["scrape_configs"]
-    (group,) = job["static_configs"]
+    jobs = {job["job_name"]: job for job in read(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
+    (group,) = jobs["icam"]["static_configs"]
 
     assert group["targets"] == [f"{name}:{Settings().http.port}" for name in workers()]
     for service in workers().values():
