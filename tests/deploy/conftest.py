@@ -13,6 +13,16 @@ def promtool() -> str:
     return _tool("promtool", "prometheus")
 
 
+@pytest.fixture
+def amtool() -> str:
+    return _tool("amtool", "prometheus-alertmanager")
+
+
+@pytest.fixture
+def alertmanager() -> str:
+    return _tool("prometheus-alertmanager", "prometheus-alertmanager")
+
+
 def _tool(name: str, package: str) -> str:
     found = shutil.which(name)
     if found is None:
