@@ -1,0 +1,169 @@
+"""Every alert has its page, and what the pages tell people to type and to look for is there."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+import asyncpg
+import click
+import psycopg
+import pytest
+from confluent_kafka import KafkaError
+
+from schemas.envelope import Reason
+from streams.audit.auditor import judge
+from streams.cli import main
+from streams.internal_port import Verdict, application
+from streams.metrics import Metrics
+from tests.audit.memory import MemoryLog
+
+from .files import ROLES, RUNBOOKS, TOP, rules, variables
+
+ALERTS: Final = {rule["alert"] for rule in rules()}
+PAGES: Final = {path.stem: path.read_text() for path in sorted(RUNBOOKS.glob("*.md"))}
+_HEADINGS: Final = ["What it means", "How to confirm", "What to do", "How to undo"]
+_PORTS: Final = {"worker-1": 6066, "worker-2": 6066, "exporter": 6067, "canary": 6068}
+_KAFKA: Final = {
+    "kafka-get-offsets.sh": {"--bootstrap-server", "--topic"},
+    "kafka-consumer-groups.sh": {
+        *("--bootstrap-server", "--describe", "--group"),
+        *("--reset-offsets", "--topic", "--to-offset", "--execute"),
+    },
+}
+"""Scripts of Kafka 4.1 and those of their options that the pages use; each was tried by hand."""
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    for name, text in PAGES.items():
+        for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+            for line in block.splitlines():
+                if line.strip() and not line.startswith("export "):
+                    yield name, line.strip()
+
+
+def _typed(tool: str) -> list[list[str]]:
+    words = (shlex.split(command) for command in sorted({command for _, command in _commands()}))
+    return [line for line in words if line[0].startswith(tool)]
+
+
+QUERIES: Final = [query for _, option, query in _typed("psql") if option == "-c"]
+
+
+def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+    assert PAGES.keys() == {*ALERTS, "README"}
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_a_page_says_what_how_to_confirm_what_to_do_and_how_to_undo(alert: str) -> None:
+    first, *sections = PAGES[alert].split("\n## ")
+
+    assert first.strip() == f"# {alert}"
+    assert [section.partition("\n")[0] for section in sections] == _HEADINGS
+    assert all(section.partition("\n")[2].strip() for section in sections)
+    assert "```sh" in sections[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_alerts_that_exist(page: str) -> None:
+    assert set(re.findall(r"\bIcam\w+", PAGES[page])) <= ALERTS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_settings_and_words_that_exist(page: str) -> None:
+    """Events of the log, columns, metrics and the like are named as the code names them."""
+    sources = "".join(
+        path.read_text()
+        for folder in ("streams", "schemas", "deploy/postgres")
+        for path in sorted((TOP / folder).rglob("*"))
+        if path.suffix in {".py", ".sql"}
+    )
+    words = re.findall(r"`([A-Za-z_]+)`", PAGES[page])
+    of_postgresql = {"pg_is_in_recovery"}
+    for word in words:
+        if word.startswith("ICAM_"):
+            assert word in variables(), word
+        elif word.endswith("Error"):
+            assert hasattr(asyncpg, word) or hasattr(builtins, word), word
+        elif word.isupper() and "_" in word:
+            assert hasattr(KafkaError, word), word
+        elif "_" in word and word not in of_postgresql:
+            assert re.search(rf"\b{word}\b", sources), word
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_leads_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page]):
+        assert (RUNBOOKS / target).exists(), target
+    for path in re.findall(r"`(deploy/[\w./-]+)`", PAGES[page]):
+        assert (TOP / path).exists(), path
+
+
+def test_only_tools_that_are_known_are_typed() -> None:
+    tools = {shlex.split(command)[0] for _, command in _commands()}
+
+    assert tools == {"icam", "psql", "curl", *_KAFKA}
+
+
+@pytest.mark.parametrize("words", _typed("icam"), ids=" ".join)
+def test_every_command_of_ours_exists(words: list[str]) -> None:
+    group: click.Command = main
+    rest = words[1:]
+    while isinstance(group, click.Group) and rest:
+        found = group.get_command(click.Context(main), rest[0])
+        assert found is not None, words
+        group, rest = found, rest[1:]
+    group.make_context("icam", rest)
+
+
+@pytest.mark.parametrize("words", _typed("kafka-"), ids=" ".join)
+def test_every_option_of_kafkas_scripts_was_tried(words: list[str]) -> None:
+    assert {word for word in words if word.startswith("--")} <= _KAFKA[words[0]]
+
+
+@pytest.mark.parametrize("words", _typed("curl"), ids=" ".join)
+def test_every_address_asked_is_one_that_answers(words: list[str]) -> None:
+    served = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), Metrics().registry)
+    paths = {resource.canonical for resource in served.router.resources()}
+    ((host, port, path),) = re.findall(r"http://([\w-]+):(\d+)(/\w+)$", words[-1])
+
+    assert words[1:-1] == ["-s"]
+    assert _PORTS[host] == int(port)
+    assert path in paths
+
+
+def test_every_query_is_one_that_the_auditor_may_ask(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(ROLES.read_bytes())
+    with psycopg.connect(database_url.replace("//postgres@", "//icam_auditor@")) as conn:
+        for query in QUERIES:
+            assert conn.execute(query).description, query
+    assert len(QUERIES) > 10
+
+
+def test_who_holds_the_lock_of_the_relay_is_seen_by_the_auditor(database_url: str) -> None:
+    """A role sees little of other roles' sessions; enough for the page that asks."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(ROLES.read_bytes())
+    (query,) = {query for query in QUERIES if "locktype" in query}
+    with (
+        psycopg.connect(database_url, application_name="icam-streams") as worker,
+        psycopg.connect(database_url.replace("//postgres@", "//icam_auditor@")) as auditor,
+    ):
+        worker.execute("SELECT pg_advisory_lock(1)")
+        seen = auditor.execute(query).fetchall()
+
+        assert (worker.info.backend_pid, "icam-streams") in seen
+
+
+def test_every_reason_of_a_dead_letter_is_explained() -> None:
+    for reason in Reason:
+        assert f"`{reason}`" in PAGES["IcamDeadLetterBurst"]
+
+
+def test_every_check_of_the_audit_is_explained(database_url: str) -> None:
+    for check in judge(MemoryLog(), database_url, group="none").checks:
+        assert f"`{check.name}`" in PAGES["IcamAuditDifference"]
