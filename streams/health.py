@@ -44,7 +44,7 @@ class Health:
         self._metrics.partitions.set(assigned)
         parts: dict[str, object] = {
             "partitions_assigned": assigned,
-            "intake_retrying": _value(self._metrics.intake_retrying) == 1,
+            "intake_retrying": _value(self._metrics.intake_retrying) > 0,
             "database_away": _value(self._metrics.database_away) == 1,
             "broker_away": self._coordinator_lost(),
             "relay_failing": _value(self._metrics.relay_failing) == 1,
@@ -56,7 +56,7 @@ class Health:
     def retrying(self) -> bool:
         """Whether the worker knowingly waits for the database."""
         metrics = self._metrics
-        return _value(metrics.intake_retrying) == 1 or _value(metrics.database_away) == 1
+        return _value(metrics.intake_retrying) > 0 or _value(metrics.database_away) == 1
 
     def behind(self) -> int:
         """Return how many records of the assigned partitions are fetched past and not committed."""

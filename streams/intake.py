@@ -90,21 +90,25 @@ class Intake:
     async def _persist(self, items: Sequence[Item]) -> Tally:
         """Apply items, retrying for ever what passes by itself."""
         attempt = 0
-        while True:
-            try:
-                tally = await self.apply(items)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                self._metrics.intake_retrying.set(1)
-                attempt += 1
-                cap = min(self._limits.retry_cap_seconds, 0.1 * 2 ** min(attempt, 10))
-                log.warning("database_away", error=type(error).__name__, attempt=attempt)
-                await asyncio.sleep(random.uniform(cap / 2, cap))  # noqa: S311 - jitter
-            else:
-                self._metrics.intake_retrying.set(0)
-                self._committed()
-                return tally
+        try:
+            while True:
+                try:
+                    tally = await self.apply(items)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    if not attempt:
+                        self._metrics.intake_retrying.inc()
+                    attempt += 1
+                    cap = min(self._limits.retry_cap_seconds, 0.1 * 2 ** min(attempt, 10))
+                    log.warning("database_away", error=type(error).__name__, attempt=attempt)
+                    await asyncio.sleep(random.uniform(cap / 2, cap))  # noqa: S311 - jitter
+                else:
+                    self._committed()
+                    return tally
+        finally:
+            if attempt:
+                self._metrics.intake_retrying.dec()
 
     async def _isolate(self, items: Sequence[Item]) -> Tally:
         """Apply items one by one and set aside those on which our code fails."""

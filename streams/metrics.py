@@ -112,7 +112,7 @@ class Metrics(_Build):
         )
         self.intake_retrying = Gauge(
             "icam_intake_retrying",
-            "1 while a batch waits for the database to come back.",
+            "Batches that wait for the database to come back.",
             registry=r,
         )
         self.database_away = Gauge(
