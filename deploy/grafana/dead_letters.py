@@ -1,0 +1,116 @@
+"""Records that could not be applied, until a person resolves them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.layout import Board, Row
+from deploy.grafana.panels import NONE_IS_WELL, Query, bars, below, graph, stat, told
+from deploy.grafana.promql import WORKERS, counted, or_zero, reading
+
+_READ: Final = reading("backlog")
+_DAY: Final = 24 * 3600
+
+_NOW: Final = (
+    stat(
+        "Overdue",
+        told("0: each is worked within a working day.", "`icam dead-letters list`, oldest first."),
+        "max(icam_dead_letters_overdue)",
+        limits=NONE_IS_WELL,
+    ),
+    stat(
+        "Open",
+        told(
+            "0, or a few that came today.",
+            "`icam dead-letters list` shows each with its reason; replay or discard it.",
+        ),
+        or_zero("sum(icam_dead_letters_open)", _READ),
+        limits=below(1, 50),
+    ),
+    stat(
+        "The oldest waits since",
+        told("less than a day.", "over a weekend more is allowed; Overdue counts working days."),
+        "max(icam_dead_letters_oldest_seconds)",
+        unit="s",
+        limits=below(_DAY, 4 * _DAY),
+    ),
+    stat(
+        "Cases held back by them",
+        told(
+            "0. Without the missing fact such a case has no order, and nobody follows it.",
+            "work the letters that name cases first.",
+        ),
+        or_zero('sum(icam_cases_by_status{status="needs_repair"})', reading("cases")),
+        limits=NONE_IS_WELL,
+    ),
+    stat(
+        "Set aside in a day",
+        told("0 to a few.", "many at once: a producer changed its events, or we deployed a bug."),
+        or_zero(counted("icam_dead_lettered_total", "1d"), WORKERS),
+        limits=below(10, 100),
+        decimals=0,
+    ),
+    stat(
+        "By our own bugs in a day",
+        told("0.", "the letter names type and place; mend it, deploy, and replay them."),
+        or_zero(counted('icam_dead_lettered_total{reason="bug"}', "1d"), WORKERS),
+        limits=NONE_IS_WELL,
+        decimals=0,
+    ),
+)
+
+_OPEN: Final = (
+    bars(
+        "Open, by reason",
+        told(
+            "empty.",
+            "bug is ours to mend; unknown_version and schema are a producer's change; "
+            "id_reused is two contents under one id: ask the producer which holds.",
+        ),
+        or_zero("sort_desc(sum by (reason) (icam_dead_letters_open))", _READ),
+        "{{reason}}",
+        limits=below(1, 50),
+    ),
+    bars(
+        "Open, by topic",
+        told("empty.", "the topic tells which producer to call."),
+        or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ),
+        "{{topic}}",
+        limits=below(1, 50),
+    ),
+    graph(
+        "Open and overdue",
+        told("both return to 0.", "a line that only rises is worked by nobody."),
+        [
+            Query(or_zero("sum(icam_dead_letters_open)", _READ), "open"),
+            Query("max(icam_dead_letters_overdue)", "overdue"),
+        ],
+    ),
+)
+
+_COMING: Final = (
+    graph(
+        "Set aside each hour, by reason",
+        told("none.", "the hour tells which deployment it was, ours or a producer's."),
+        [
+            Query(
+                or_zero(counted("icam_dead_lettered_total", "1h", "reason"), WORKERS), "{{reason}}"
+            )
+        ],
+        each="1h",
+    ),
+    graph(
+        "Set aside each hour, by topic",
+        told("none.", "one topic alone is one producer; all of them are more likely us."),
+        [Query(or_zero(counted("icam_dead_lettered_total", "1h", "topic"), WORKERS), "{{topic}}")],
+        each="1h",
+    ),
+)
+
+BOARD: Final = Board(
+    name="dead-letters",
+    title="Dead letters",
+    description="Records that could not be applied and wait for a person.",
+    rows=(Row(4, _NOW), Row(8, _OPEN), Row(8, _COMING)),
+    since="now-7d",
+)

@@ -1,0 +1,109 @@
+"""What is proposed to officials: how much stands, where, and what is taken back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.layout import Board, Row
+from deploy.grafana.panels import Query, bars, below, graph, stat, told
+from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
+
+_READ: Final = reading("cases")
+_OPEN: Final = 'icam_escalations{state="open"}'
+_RAISED: Final = "icam_escalations_raised_total"
+_WITHDRAWN: Final = "icam_escalations_withdrawn_total"
+
+_NOW: Final = (
+    stat(
+        "Open",
+        told("about as many as last week.", "if it only grows, officials do not get to them."),
+        or_zero(f"sum({_OPEN})", _READ),
+    ),
+    stat(
+        "Open at level 3 or above",
+        told("few: each asks a person to review a file.", "see which office they wait in."),
+        or_zero('sum(icam_escalations{state="open", level=~"[345]"})', _READ),
+    ),
+    stat(
+        "Raised in a day",
+        told("like other working days.", "a multiple of it: a new policy, or facts that are gone."),
+        or_zero(counted(_RAISED, "1d"), WORKERS),
+        decimals=0,
+    ),
+    stat(
+        "Withdrawn in a day",
+        told("some, for facts come late.", "see the reasons below; many guards: good news came."),
+        or_zero(counted(_WITHDRAWN, "1d"), WORKERS),
+        decimals=0,
+    ),
+    stat(
+        "99 % announced within",
+        told("under 30 s, over the last hour: that is promised.", "see Publishing, Stream health."),
+        quantile(0.99, "icam_announced_seconds", "1h", 'topic="icam.escalation.v1"'),
+        unit="s",
+        limits=below(10, 30),
+    ),
+    stat(
+        "Kinds of guard that block",
+        told("most of the seventeen.", "0 means that guards are not read: stop and find out."),
+        or_zero("count(icam_guards_blocking > 0)", _READ),
+        limits=((None, "red"), (1, "green")),
+    ),
+)
+
+_STANDING: Final = (
+    bars(
+        "Open, by level",
+        told("fewer at each step up the ladder.", "a high level above a lower one wants a look."),
+        or_zero(f"sort(sum by (level) ({_OPEN}))", _READ),
+        "level {{level}}",
+    ),
+    bars(
+        "Open, by rule",
+        told("as usual.", "one rule far above its usual: read some with `icam escalations`."),
+        or_zero(f"sort_desc(sum by (rule) ({_OPEN}))", _READ),
+        "{{rule}}",
+    ),
+    bars(
+        "Open, by office",
+        told("in proportion to the caseload.", "see Offices for the load of its team."),
+        or_zero(f"sort_desc(sum by (office) ({_OPEN}))", _READ),
+        "{{office}}",
+    ),
+)
+
+_MOVING: Final = (
+    graph(
+        "Raised each day, by level",
+        told("like last week.", "a step up on a day of deployment: the policy changed."),
+        [Query(or_zero(counted(_RAISED, "1d", "level"), WORKERS), "level {{level}}")],
+        each="1d",
+    ),
+    graph(
+        "Withdrawn each day, by reason",
+        told(
+            "guard and no_longer_holds: facts that came late.",
+            "open_dead_letter: work the dead letters; policy_changed: expected once, not twice.",
+        ),
+        [Query(or_zero(counted(_WITHDRAWN, "1d", "reason"), WORKERS), "{{reason}}")],
+        each="1d",
+    ),
+    bars(
+        "Cases in which a guard blocks",
+        told(
+            "the terms lead: most cases are inside one.",
+            "one that is gone altogether: its producer may be silent.",
+        ),
+        or_zero("sort_desc(icam_guards_blocking)", _READ),
+        "{{guard}}",
+    ),
+)
+
+BOARD: Final = Board(
+    name="escalations",
+    title="Escalations",
+    description="What is proposed to officials, and what is taken back. Each is for a person to "
+    "decide.",
+    rows=(Row(4, _NOW), Row(8, _STANDING), Row(10, _MOVING)),
+    since="now-30d",
+)

@@ -1,0 +1,118 @@
+"""Cases against what the teams of the offices can follow. Capacities are inferred, and dated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.layout import Board, Row
+from deploy.grafana.panels import Column, Limits, Query, bars, below, graph, stat, table, told
+from deploy.grafana.promql import WORKERS, counted, or_zero, reading
+
+_READ: Final = reading("cases")
+_TEAM: Final = "sum by (office, track)"
+_CAPACITY: Final = f"{_TEAM} (icam_office_capacity)"
+_CASES: Final = f"({_TEAM} (icam_cases) and {_CAPACITY} or 0 * {_CAPACITY})"
+_LOAD: Final = f"{_CASES} / {_CAPACITY}"
+_LOADED: Final[Limits] = below(0.9, 1)
+
+_NOW: Final = (
+    stat(
+        "Followed by a team",
+        told("about as many as orders in force.", "a fall is cases that lost their office."),
+        f"sum({_CASES})",
+    ),
+    stat(
+        "They can follow",
+        told("above the cases.", "counsellors are recruited, or offices share; it is a table."),
+        "sum(icam_office_capacity)",
+    ),
+    stat(
+        "Load of all teams",
+        told("under 90 %.", "there is no room for a peak anywhere; tell who plans the staff."),
+        f"sum({_CASES}) / sum(icam_office_capacity)",
+        unit="percentunit",
+        limits=_LOADED,
+        decimals=0,
+    ),
+    stat(
+        "Teams above capacity",
+        told("0.", "see which, and whether a neighbour has room."),
+        f"count({_LOAD} > 1) or on () 0 * sum(icam_office_capacity)",
+        limits=below(1, 3),
+    ),
+    stat(
+        "Cases that no office follows",
+        told("few, each for a reason below.", "triage decides by hand; no order: ask upstream."),
+        or_zero("sum(icam_cases_unrouted)", _READ),
+        limits=below(50, 200),
+    ),
+    stat(
+        "Routed or re-routed in a day",
+        told("about as many as orders.", "a flood is a new directory; none is no orders."),
+        or_zero(counted("icam_routings_total", "1d"), WORKERS),
+        decimals=0,
+    ),
+)
+
+_LOADS: Final = (
+    bars(
+        "Load, by office and track",
+        told("every bar under 90 %.", "a red team forgets people first: move cases or staff."),
+        f"sort_desc({_LOAD})",
+        "{{office}} {{track}}",
+        unit="percentunit",
+        limits=_LOADED,
+        decimals=0,
+        most=1.25,
+    ),
+    table(
+        "Cases and capacity",
+        told("no red line.", "capacity is of the staffing table, dated and inferred: mend it."),
+        ("office", "track"),
+        (
+            Column("cases", _CASES),
+            Column("capacity", _CAPACITY),
+            Column("load", _LOAD, "percentunit", _LOADED),
+        ),
+    ),
+)
+
+_CASES_OF: Final = (
+    bars(
+        "Age of the order, in days",
+        told("most under 90.", "old ones that stay are people whom nobody brings further."),
+        or_zero("sum by (age) (icam_cases)", _READ),
+        "{{age}}",
+    ),
+    bars(
+        "Cases, by status",
+        told("most in follow-up.", "needs_repair waits for a dead letter, awaiting_order for one."),
+        or_zero("sort_desc(sum by (status) (icam_cases_by_status))", _READ),
+        "{{status}}",
+    ),
+    bars(
+        "Cases that no office follows, by reason",
+        told(
+            "empty, or short.",
+            "awaiting_order: facts came first; triage: no usable postcode, or no office open.",
+        ),
+        or_zero("sort_desc(sum by (reason) (icam_cases_unrouted))", _READ),
+        "{{reason}}",
+        limits=below(50, 200),
+    ),
+    graph(
+        "Routed each day, by office",
+        told("in last month's proportions.", "an office that gets none: closed in the directory?"),
+        [Query(or_zero(counted("icam_routings_total", "1d", "office"), WORKERS), "{{office}}")],
+        each="1d",
+    ),
+)
+
+BOARD: Final = Board(
+    name="offices",
+    title="Offices and load",
+    description="Cases against what each team can follow. Teams in detention and triage have no "
+    "capacity of ours and are counted by case only.",
+    rows=(Row(4, _NOW), Row(11, _LOADS), Row(9, _CASES_OF)),
+    since="now-30d",
+)

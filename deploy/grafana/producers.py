@@ -1,0 +1,184 @@
+"""What each producer sends: again, late, broken, or nothing at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.layout import Board, Row
+from deploy.grafana.panels import (
+    NONE_IS_WELL,
+    Column,
+    Query,
+    bars,
+    below,
+    graph,
+    stat,
+    table,
+    told,
+)
+from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
+
+_READ: Final = reading("producers")
+_KNOWN: Final = "0 * icam_producer_events_last_day"
+_SILENCE: Final = (
+    "icam_producer_silent_seconds / on (producer) (icam_producer_usual_gap_seconds > 0)"
+)
+
+
+def _in_a_day(outcome: str) -> str:
+    """Return how many records of an outcome each producer sent within a day."""
+    records = counted(f'icam_producer_records_total{{outcome="{outcome}"}}', "1d", "producer")
+    return f"round({records}) or on (producer) {_KNOWN}"
+
+
+def _share(outcome: str) -> str:
+    """Return the share of an outcome in all records of a day; 0 of none."""
+    some = counted(f'icam_records_total{{outcome="{outcome}"}}', "1d")
+    return or_zero(f"{some} / ({counted('icam_records_total', '1d')} > 0)", WORKERS)
+
+
+_NOW: Final = (
+    stat(
+        "Silent beyond their usual gap",
+        told("0.", "the table says who: call that producer, its events are kept nowhere else."),
+        or_zero(f"count({_SILENCE} > 1)", _READ),
+        limits=NONE_IS_WELL,
+        width=8,
+    ),
+    stat(
+        "Producers heard in two weeks",
+        told("all that are agreed.", "one fewer is one that stopped; above 20 the rest is other."),
+        or_zero("count(icam_producer_events_last_day)", _READ),
+    ),
+    stat(
+        "Again, of a day's records",
+        told("under 5 %; duplicates change nothing.", "a producer sends all again: ask why."),
+        _share("duplicate"),
+        unit="percentunit",
+        limits=below(0.05, 0.2),
+        decimals=1,
+    ),
+    stat(
+        "Late, of a day's records",
+        told("under 5 %.", "decisions were taken without them; see who, and how old below."),
+        _share("late"),
+        unit="percentunit",
+        limits=below(0.05, 0.2),
+        decimals=1,
+    ),
+    stat(
+        "Set aside, of a day's records",
+        told("0 %.", "the Dead letters board says why."),
+        _share("dead_lettered"),
+        unit="percentunit",
+        limits=below(0.001, 0.01),
+        decimals=1,
+        board="dead-letters",
+    ),
+)
+
+_EACH: Final = table(
+    "Each producer",
+    told(
+        "events today, none late, silence within the usual gap.",
+        "silence counts within today's office hours only; unknown are records that could not be "
+        "read, other is what comes after the first twenty names.",
+    ),
+    ("producer",),
+    (
+        Column("events in a day", "icam_producer_events_last_day"),
+        Column("last event", "time() - icam_producer_last_event_timestamp_seconds", "s"),
+        Column("silent for", "icam_producer_silent_seconds", "s"),
+        Column(
+            "usual gap",
+            f"icam_producer_usual_gap_seconds or on (producer) {_KNOWN}",
+            "s",
+            words={"0": "not known yet"},
+        ),
+        Column("again in a day", _in_a_day("duplicate"), limits=below(50, 500)),
+        Column("late in a day", _in_a_day("late"), limits=below(50, 500)),
+        Column("set aside in a day", _in_a_day("dead_lettered"), limits=NONE_IS_WELL),
+    ),
+)
+
+_OVER_TIME: Final = (
+    graph(
+        "Silence against the usual gap",
+        told(
+            "under 1 in office hours, 0 outside.",
+            "above 1 is longer than 99 of 100 pauses of two weeks: call that producer.",
+        ),
+        [Query(or_zero(_SILENCE, _READ), "{{producer}}")],
+        limits=below(1, 2),
+    ),
+    graph(
+        "Late each day, by producer",
+        told("few.", "a producer that catches up after an outage is late once."),
+        [
+            Query(
+                or_zero(
+                    counted('icam_producer_records_total{outcome="late"}', "1d", "producer"),
+                    WORKERS,
+                ),
+                "{{producer}}",
+            )
+        ],
+        each="1d",
+    ),
+    graph(
+        "Again each day, by producer",
+        told("few.", "a step is a producer that sends twice, or starts over."),
+        [
+            Query(
+                or_zero(
+                    counted('icam_producer_records_total{outcome="duplicate"}', "1d", "producer"),
+                    WORKERS,
+                ),
+                "{{producer}}",
+            )
+        ],
+        each="1d",
+    ),
+)
+
+_AGE: Final = (
+    graph(
+        "Age of events when committed",
+        told(
+            "hours: offices enter things when they get to it.",
+            "days: a producer holds events back; the topics to the right tell which.",
+        ),
+        [
+            Query(quantile(0.5, "icam_event_age_seconds", "1d"), "half within"),
+            Query(quantile(0.9, "icam_event_age_seconds", "1d"), "90 % within"),
+        ],
+        unit="s",
+    ),
+    bars(
+        "Mean age of events in a day, by topic",
+        told("alike.", "one far above the others is held back on its way."),
+        or_zero(
+            f"{counted('icam_event_age_seconds_sum', '1d', 'topic')}"
+            f" / ({counted('icam_event_age_seconds_count', '1d', 'topic')} > 0)",
+            WORKERS,
+        ),
+        "{{topic}}",
+        unit="s",
+    ),
+    bars(
+        "Set aside in a day, by topic",
+        told("empty.", "what can't be read names no producer for sure; the topic does."),
+        or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS),
+        "{{topic}}",
+        limits=below(1, 10),
+        decimals=0,
+    ),
+)
+
+BOARD: Final = Board(
+    name="producers",
+    title="Data quality",
+    description="What each producer sends: again, late, broken, or nothing at all.",
+    rows=(Row(4, _NOW), Row(9, (_EACH,)), Row(8, _OVER_TIME), Row(8, _AGE)),
+    since="now-7d",
+)
