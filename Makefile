@@ -11,7 +11,7 @@ export XDG_CACHE_HOME := $(CURDIR)/.run/cache
 export XDG_RUNTIME_DIR := $(CURDIR)/.run/runtime
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check format unit pipeline kafka bench faults schemas lock clean
+.PHONY: help demo test check format unit pipeline kafka bench faults schemas metrics boards lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,12 @@ format: $(STAMP) ## format and fix what can be fixed
 
 schemas: $(STAMP) ## write the exported JSON Schemas again
 	$(BIN)/icam schemas export schemas/json
+
+metrics: $(STAMP) ## write the tables of docs/metrics.md again
+	$(BIN)/python -m tests.docs.metrics
+
+boards: $(STAMP) ## write the boards of Grafana again
+	$(BIN)/python -m deploy.grafana
 
 PEERS := confluent-psycopg quix bytewax
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --cache-dir .run/cache/uv

@@ -102,7 +102,10 @@ _CASES_OF: Final = (
     ),
     graph(
         "Routed each day, by office",
-        told("in last month's proportions.", "an office that gets none: closed in the directory?"),
+        told(
+            "in last month's proportions.",
+            "an office that gets none may be closed in the directory.",
+        ),
         [Query(or_zero(counted("icam_routings_total", "1d", "office"), WORKERS), "{{office}}")],
         each="1d",
     ),

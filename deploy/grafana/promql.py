@@ -11,8 +11,6 @@ from typing import Final
 
 WORKERS: Final = "sum(icam_partitions_assigned)"
 """There while a worker is scraped."""
-CANARY: Final = "max(icam_canary_last_success_timestamp_seconds)"
-"""There while the canary is scraped."""
 
 
 def reading(name: str, when: str = "") -> str:

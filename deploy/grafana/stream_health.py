@@ -16,7 +16,7 @@ from deploy.grafana.panels import (
     table,
     told,
 )
-from deploy.grafana.promql import CANARY, WORKERS, counted, or_zero, quantile, reading
+from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
 _WELL: Final = (
     stat(
@@ -35,7 +35,7 @@ _WELL: Final = (
             "under two minutes ago: a made-up event goes from end to end every minute.",
             "something on the way stands still; the panels to the right say where.",
         ),
-        f"time() - {CANARY}",
+        "time() - max(max_over_time(icam_canary_last_success_timestamp_seconds[10m]))",
         unit="s",
         limits=below(120, 180),
     ),

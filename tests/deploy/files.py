@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel
@@ -95,3 +95,31 @@ def rules() -> list[dict[str, Any]]:
 def boards() -> dict[str, dict[str, Any]]:
     """Return the boards by file name."""
     return {path.name: json.loads(path.read_text()) for path in sorted(BOARDS.glob("*.json"))}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the panels of a board."""
+    found: list[dict[str, Any]] = board["panels"]
+    return found
+
+
+class Shown(NamedTuple):
+    """One query of a board."""
+
+    place: str
+    expr: str
+    legend: str
+
+
+def shown() -> list[Shown]:
+    """Return every query of every board."""
+    return [
+        Shown(
+            f"{name}: {panel['title']} {target['refId']}",
+            target["expr"],
+            target.get("legendFormat", ""),
+        )
+        for name, board in boards().items()
+        for panel in panels(board)
+        for target in panel["targets"]
+    ]
