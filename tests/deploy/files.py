@@ -82,14 +82,15 @@ def _names(model: type[BaseModel]) -> Iterator[str]:
             yield name
 
 
+def rule_files() -> list[Path]:
+    """Return the files that Prometheus takes its rules from."""
+    return sorted((PROMETHEUS / "rules").glob("*.yml"))
+
+
 def rules() -> list[dict[str, Any]]:
     """Return the alerts of all files."""
-    return [
-        rule
-        for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
-        for group in read(path)["groups"]
-        for rule in group["rules"]
-    ]
+    groups = [group for path in rule_files() for group in read(path)["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def boards() -> dict[str, dict[str, Any]]:
@@ -115,7 +116,7 @@ def shown() -> list[Shown]:
     """Return every query of every board."""
     return [
         Shown(
-            f"{name}: {panel['title']} {target['refId']}",
+            f"{name} {panel['id']}: {panel['title']} {target['refId']}",
             target["expr"],
             target.get("legendFormat", ""),
         )

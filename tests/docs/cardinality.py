@@ -26,6 +26,8 @@ from streams.reference import staffing
 MOST: Final = 2_000
 """Series of one process."""
 
+Filled = Metrics | ExporterMetrics | CanaryMetrics
+
 _OUTCOMES: Final = ("applied", "late", "duplicate", "dead_lettered")
 _READINGS: Final = ("backlog", "group", "cases", "producers", "offsets", "audit")
 _AGES: Final = ("0-7", "8-30", "31-90", "91-365", "366+")
@@ -108,9 +110,13 @@ def exporters() -> ExporterMetrics:
     return metrics
 
 
-def roles() -> dict[str, tuple[object, int]]:
+def roles() -> dict[str, tuple[Filled, int]]:
     """Return, by role, its metrics and how many series it has at most."""
-    made = {"worker": workers(), "exporter": exporters(), "canary": CanaryMetrics()}
+    made: dict[str, Filled] = {
+        "worker": workers(),
+        "exporter": exporters(),
+        "canary": CanaryMetrics(),
+    }
     return {role: (metrics, series(metrics.registry)) for role, metrics in made.items()}
 
 

@@ -18,7 +18,7 @@ from schemas.events import INPUT_TOPICS
 from streams import topics
 from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.embedded.worker import WorkerProcess
+from streams.embedded.worker import Role, RoleProcess, WorkerProcess
 from streams.publish import publish
 from streams.settings import Kafka
 from streams.store import migrate
@@ -59,6 +59,12 @@ class Stage:
     def worker(self, name: str, script: Path | None = None, **more: str) -> WorkerProcess:
         """Return a worker that is stopped at the latest when the test ends; start it yourself."""
         made = WorkerProcess(self.directory / name, {**self.environment, **more}, script=script)
+        self._stack.callback(made.kill)
+        return made
+
+    def role(self, role: Role, **more: str) -> RoleProcess:
+        """Return another role, stopped likewise; start it yourself."""
+        made = RoleProcess(role, self.directory / role, {**self.environment, **more})
         self._stack.callback(made.kill)
         return made
 

@@ -1,43 +1,47 @@
-"""A real Prometheus scrapes a real worker."""
+"""A real Prometheus scrapes a real run of all roles: what it knows, shows and keeps quiet."""
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import shutil
-import signal
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from streams.embedded import ports, process
+from streams.canary import SOURCE as CANARY
+from streams.embedded.worker import Role
+from tests.deploy.files import rule_files, rules, shown
+from tests.docs import cardinality
 from tests.pipeline.histories import history
+from tests.pipeline.prometheus import Prometheus, scraping
 from tests.pipeline.stage import Stage, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
 
-
-class Prometheus:
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    def ask(self, expression: str) -> float | None:
-        """Return the value of an expression that gives one sample; None when it gives none."""
-        query = urllib.parse.urlencode({"query": expression})
-        try:
-            url = f"http://127.0.0.1:{self._port}/api/v1/query?{query}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                found = json.load(answer)["data"]["result"]
-        except OSError:
-            return None
-        return float(found[0]["value"][1]) if found else None
+JOBS: dict[str, Role] = {"icam": "worker", "icam-exporter": "exporter", "icam-canary": "canary"}
+QUICK = {
+    "ICAM_EXPORTER__BACKLOG_SECONDS": "1",
+    "ICAM_EXPORTER__CASES_SECONDS": "1",
+    "ICAM_EXPORTER__OFFSETS_SECONDS": "1",
+    "ICAM_EXPORTER__AUDIT_SECONDS": "5",
+    "ICAM_CANARY__EVERY_SECONDS": "2",
+}
 
 
-@pytest.fixture
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run that is over but for the canary, and the Prometheus that saw all of it."""
+
+    stage: Stage
+    prometheus: Prometheus
+    expositions: dict[Role, str]
+    records: int
+
+
+@pytest.fixture(scope="module")
 def program() -> str:
     found = shutil.which("prometheus")
     if found is None:
@@ -48,54 +52,127 @@ def program() -> str:
     return found
 
 
-@contextmanager
-def scraping(program: str, directory: Path, target: int) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes a local port every second."""
-    config = directory / "prometheus.yml"
-    config.write_text(
-        "global: {scrape_interval: 1s}\n"
-        "scrape_configs:\n"
-        "  - job_name: icam\n"
-        f"    static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
-    )
-    port = ports.free_port()
-    running = process.start(
-        [
-            program,
-            f"--config.file={config}",
-            f"--storage.tsdb.path={directory / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        directory / "prometheus.log",
-    )
-    try:
-        yield Prometheus(port)
-    finally:
-        process.stop(running, signal.SIGTERM, 20)
-
-
-def test_what_the_worker_did_is_in_prometheus(stage: Stage, program: str) -> None:
+@pytest.fixture(scope="module")
+def watched(
+    kafka_servers: str, program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """Sixty days with every kind of flaw, seen from the first record on."""
+    directory = tmp_path_factory.mktemp("watched")
     planned = history(scale=0.2, malformed=0.05)
-    worker = stage.worker("worker")
-    worker.start()
-    stage.publish(item.record for item in planned)
+    with Stage(kafka_servers, directory) as stage:
+        roles = {role: stage.role(role, **QUICK) for role in JOBS.values()}
+        for role in roles.values():
+            role.start()
+        targets = {job: roles[role].port for job, role in JOBS.items()}
+        with scraping(program, directory, targets, rule_files()) as prometheus:
+            until(lambda: prometheus.value("sum(up)") == len(JOBS), 30, "all roles are scraped")
+            stage.publish(item.record for item in planned)
+            stage.drain()
+            _have_terms_end(stage)
+            _settle(prometheus, len(planned))
+            yield Watched(
+                stage,
+                prometheus,
+                {name: role.metrics() for name, role in roles.items()},
+                len(planned),
+            )
+
+
+def _have_terms_end(stage: Stage) -> None:
+    """Have some cases fall due now: no term of theirs ends while a test waits."""
+    stage.query(
+        "UPDATE case_projection SET next_check_at = now() WHERE case_id IN (SELECT case_id"
+        " FROM case_projection WHERE next_check_at IS NOT NULL ORDER BY case_id LIMIT 50)"
+        " RETURNING 1"
+    )
     stage.drain()
-    with scraping(program, stage.directory, worker.port) as prometheus:
-        _compare(stage, prometheus, len(planned))
 
 
-def _compare(stage: Stage, prometheus: Prometheus, records: int) -> None:
-    def scraped() -> bool:
-        return prometheus.ask("sum(icam_records_total)") == records
+def _settle(prometheus: Prometheus, records: int) -> None:
+    """Wait until everything is counted, and every reading was taken after that."""
+    until(lambda: _taken(prometheus) == records, 60, "every record is in Prometheus")
+    counted = prometheus.value("vector(time())")
+    assert counted is not None
+    read = f"min(time() - icam_reading_age_seconds) > {counted}"
+    until(lambda: prometheus.value(read) is not None, 60, "all readings are later")
+    until(lambda: prometheus.value('count(ALERTS{alertstate="firing"})') is None, 60, "it is well")
 
-    until(scraped, 30, "every record is in Prometheus")
-    dead = stage.query("SELECT count(*) FROM dead_letter")[0][0]
-    raised = stage.query("SELECT count(*) FROM escalation")[0][0]
-    assert dead > 0
-    assert raised > 0
-    assert prometheus.ask("sum(icam_dead_lettered_total)") == dead
-    assert prometheus.ask('sum(icam_escalations_total{kind="raised"})') == raised
-    until(lambda: prometheus.ask("icam_dead_letters_open") == dead, 10, "the gauge is read")
-    assert prometheus.ask("icam_partitions_assigned") == 4 * stage.kafka.partitions
-    assert prometheus.ask("icam_deadlines_due_unfired") == 0
-    assert prometheus.ask("up") == 1
+
+def _taken(prometheus: Prometheus) -> float | None:
+    return prometheus.value(f'sum(icam_producer_records_total{{producer!="{CANARY}"}})')
+
+
+def test_what_the_worker_did_is_in_prometheus(watched: Watched) -> None:
+    ask, query = watched.prometheus.value, watched.stage.query
+    ((dead,),) = query("SELECT count(*) FROM dead_letter")
+    ((raised, withdrawn),) = query("SELECT count(*), count(withdrawn_at) FROM escalation")
+    assert min(dead, raised, withdrawn) > 0
+
+    assert _taken(watched.prometheus) == watched.records
+    assert ask("sum(icam_dead_lettered_total)") == dead
+    assert ask("sum(icam_escalations_raised_total)") == raised
+    assert ask("sum(icam_escalations_withdrawn_total)") == withdrawn
+    assert ask("icam_partitions_assigned") == 4 * watched.stage.kafka.partitions
+    assert ask("icam_deadline_lateness_seconds_count") == 50
+
+
+def test_what_the_database_holds_is_in_prometheus(watched: Watched) -> None:
+    ask, query = watched.prometheus.value, watched.stage.query
+    people = "case_id NOT LIKE 'canary-%%'"
+    ((cases,),) = query(f"SELECT count(*) FROM case_projection WHERE {people}")
+    ((standing,),) = query("SELECT count(*) FROM escalation WHERE withdrawn_at IS NULL")
+    ((letters,),) = query("SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL")
+
+    assert ask("sum(icam_cases_by_status)") == cases
+    assert ask('sum(icam_escalations{state="open"})') == standing
+    assert ask("sum(icam_dead_letters_open)") == letters
+    assert ask("icam_deadlines_due_unfired") == 0
+    assert ask("icam_offsets_ahead") == 0
+    assert ask("sum(icam_audit_findings)") == 0
+
+
+@pytest.mark.parametrize("place", [item.place for item in shown()])
+def test_a_panel_shows_something(watched: Watched, place: str) -> None:
+    (item,) = [item for item in shown() if item.place == place]
+
+    found = watched.prometheus.vector(item.expr)
+
+    assert found, item.expr
+    assert not any(math.isnan(sample.value) for sample in found), item.expr
+
+
+def test_rules_are_evaluated_without_an_error(watched: Watched) -> None:
+    evaluated = watched.prometheus.rules()
+
+    assert {rule["name"] for rule in evaluated} >= {rule["alert"] for rule in rules()}
+    assert [rule for rule in evaluated if rule["health"] != "ok"] == []
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in rules()])
+def test_a_run_that_is_well_alerts_nobody(watched: Watched, alert: str) -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == alert]
+
+    assert watched.prometheus.vector(rule["expr"]) == []
+
+
+@pytest.mark.parametrize("role", JOBS.values())
+def test_every_series_is_one_of_those_that_were_counted(watched: Watched, role: Role) -> None:
+    """The count at full cardinality left out no value that a label really takes."""
+    metrics, _ = cardinality.roles()[role]
+    free = {"version", "python", "policy", "directory", "producer"}
+
+    def bounded(labels: dict[str, str]) -> frozenset[tuple[str, str]]:
+        return frozenset((name, value) for name, value in labels.items() if name not in free)
+
+    full = {
+        (sample.name, bounded(sample.labels))
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+    seen = {
+        (sample.name, bounded(sample.labels))
+        for family in text_string_to_metric_families(watched.expositions[role])
+        for sample in family.samples
+    }
+    assert seen
+    assert seen - full == set()
