@@ -67,20 +67,22 @@ _OPEN: Final = (
             "bug is ours to mend; unknown_version and schema are a producer's change; "
             "id_reused is two contents under one id: ask the producer which holds.",
         ),
-        or_zero("sort_desc(sum by (reason) (icam_dead_letters_open))", _READ),
-        "{{reason}}",
+        [
+            Query(
+                or_zero("sort_desc(sum by (reason) (icam_dead_letters_open))", _READ), "{{reason}}"
+            )
+        ],
         limits=below(1, 50),
     ),
     bars(
         "Open, by topic",
         told("empty.", "the topic tells which producer to call."),
-        or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ),
-        "{{topic}}",
+        [Query(or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ), "{{topic}}")],
         limits=below(1, 50),
     ),
     graph(
         "Open and overdue",
-        told("both return to 0.", "a line that only rises is worked by nobody."),
+        told("0 again soon, both.", "a line that only rises is worked by nobody."),
         [
             Query(or_zero("sum(icam_dead_letters_open)", _READ), "open"),
             Query("max(icam_dead_letters_overdue)", "overdue"),

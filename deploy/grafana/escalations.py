@@ -55,20 +55,20 @@ _STANDING: Final = (
     bars(
         "Open, by level",
         told("fewer at each step up the ladder.", "a high level above a lower one wants a look."),
-        or_zero(f"sort(sum by (level) ({_OPEN}))", _READ),
-        "level {{level}}",
+        [
+            Query(or_zero(f'sum(icam_escalations{{state="open", level="{level}"}})', _READ), name)
+            for level, name in ((n, f"level {n}") for n in range(1, 6))
+        ],
     ),
     bars(
         "Open, by rule",
         told("as usual.", "one rule far above its usual: read some with `icam escalations`."),
-        or_zero(f"sort_desc(sum by (rule) ({_OPEN}))", _READ),
-        "{{rule}}",
+        [Query(or_zero(f"sort_desc(sum by (rule) ({_OPEN}))", _READ), "{{rule}}")],
     ),
     bars(
         "Open, by office",
         told("in proportion to the caseload.", "see Offices for the load of its team."),
-        or_zero(f"sort_desc(sum by (office) ({_OPEN}))", _READ),
-        "{{office}}",
+        [Query(or_zero(f"sort_desc(sum by (office) ({_OPEN}))", _READ), "{{office}}")],
     ),
 )
 
@@ -94,8 +94,7 @@ _MOVING: Final = (
             "the terms lead: most cases are inside one.",
             "one that is gone altogether: its producer may be silent.",
         ),
-        or_zero("sort_desc(icam_guards_blocking)", _READ),
-        "{{guard}}",
+        [Query(or_zero("sort_desc(icam_guards_blocking)", _READ), "{{guard}}")],
     ),
 )
 

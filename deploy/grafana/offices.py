@@ -58,8 +58,7 @@ _LOADS: Final = (
     bars(
         "Load, by office and track",
         told("every bar under 90 %.", "a red team forgets people first: move cases or staff."),
-        f"sort_desc({_LOAD})",
-        "{{office}} {{track}}",
+        [Query(f"sort_desc({_LOAD})", "{{office}} {{track}}")],
         unit="percentunit",
         limits=_LOADED,
         decimals=0,
@@ -81,14 +80,15 @@ _CASES_OF: Final = (
     bars(
         "Age of the order, in days",
         told("most under 90.", "old ones that stay are people whom nobody brings further."),
-        or_zero("sum by (age) (icam_cases)", _READ),
-        "{{age}}",
+        [
+            Query(or_zero(f'sum(icam_cases{{age="{age}"}})', _READ), age)
+            for age in ("0-7", "8-30", "31-90", "91-365", "366+")
+        ],
     ),
     bars(
         "Cases, by status",
         told("most in follow-up.", "needs_repair waits for a dead letter, awaiting_order for one."),
-        or_zero("sort_desc(sum by (status) (icam_cases_by_status))", _READ),
-        "{{status}}",
+        [Query(or_zero("sort_desc(sum by (status) (icam_cases_by_status))", _READ), "{{status}}")],
     ),
     bars(
         "Cases that no office follows, by reason",
@@ -96,8 +96,7 @@ _CASES_OF: Final = (
             "empty, or short.",
             "awaiting_order: facts came first; triage: no usable postcode, or no office open.",
         ),
-        or_zero("sort_desc(sum by (reason) (icam_cases_unrouted))", _READ),
-        "{{reason}}",
+        [Query(or_zero("sort_desc(sum by (reason) (icam_cases_unrouted))", _READ), "{{reason}}")],
         limits=below(50, 200),
     ),
     graph(

@@ -91,8 +91,7 @@ def stat(
 def bars(
     title: str,
     description: str,
-    expr: str,
-    legend: str,
+    asked: Sequence[Query],
     *,
     unit: str = "short",
     limits: Limits = PLAIN,
@@ -112,7 +111,7 @@ def bars(
         "type": "bargauge",
         "fieldConfig": field,
         "options": options,
-        "targets": _targets([Query(expr, legend)], now=True),
+        "targets": _targets(asked, now=True),
     }
     return Panel(title, description, body, width)
 

@@ -19,16 +19,25 @@ from deploy.grafana.panels import (
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
 _READ: Final = reading("producers")
-_KNOWN: Final = "0 * icam_producer_events_last_day"
+_EACH_ONE: Final = "max by (producer)"
+_KNOWN: Final = f"0 * {_EACH_ONE} (icam_producer_events_last_day)"
 _SILENCE: Final = (
     "icam_producer_silent_seconds / on (producer) (icam_producer_usual_gap_seconds > 0)"
+)
+_OVERLONG: Final = (
+    "icam_producer_silent_seconds"
+    " > on (producer) clamp_min(3 * icam_producer_usual_gap_seconds, 1800)"
+)
+_MEAN_AGE: Final = (
+    f"{counted('icam_event_age_seconds_sum', '1d', 'topic')}"
+    f" / ({counted('icam_event_age_seconds_count', '1d', 'topic')} > 0)"
 )
 
 
 def _in_a_day(outcome: str) -> str:
     """Return how many records of an outcome each producer sent within a day."""
     records = counted(f'icam_producer_records_total{{outcome="{outcome}"}}', "1d", "producer")
-    return f"round({records}) or on (producer) {_KNOWN}"
+    return f"round({records}) or {_KNOWN}"
 
 
 def _share(outcome: str) -> str:
@@ -39,9 +48,9 @@ def _share(outcome: str) -> str:
 
 _NOW: Final = (
     stat(
-        "Silent beyond their usual gap",
-        told("0.", "the table says who: call that producer, its events are kept nowhere else."),
-        or_zero(f"count({_SILENCE} > 1)", _READ),
+        "Silent three times their usual gap",
+        told("0.", "the graph says who: call that producer, its events are kept nowhere else."),
+        or_zero(f"count({_OVERLONG})", _READ),
         limits=NONE_IS_WELL,
         width=8,
     ),
@@ -86,12 +95,14 @@ _EACH: Final = table(
     ),
     ("producer",),
     (
-        Column("events in a day", "icam_producer_events_last_day"),
-        Column("last event", "time() - icam_producer_last_event_timestamp_seconds", "s"),
-        Column("silent for", "icam_producer_silent_seconds", "s"),
+        Column("events in a day", f"{_EACH_ONE} (icam_producer_events_last_day)"),
+        Column(
+            "last event", f"time() - {_EACH_ONE} (icam_producer_last_event_timestamp_seconds)", "s"
+        ),
+        Column("silent for", f"{_EACH_ONE} (icam_producer_silent_seconds)", "s"),
         Column(
             "usual gap",
-            f"icam_producer_usual_gap_seconds or on (producer) {_KNOWN}",
+            f"{_EACH_ONE} (icam_producer_usual_gap_seconds) or {_KNOWN}",
             "s",
             words={"0": "not known yet"},
         ),
@@ -106,10 +117,10 @@ _OVER_TIME: Final = (
         "Silence against the usual gap",
         told(
             "under 1 in office hours, 0 outside.",
-            "above 1 is longer than 99 of 100 pauses of two weeks: call that producer.",
+            "above 1 is longer than 99 of 100 pauses of two weeks; above 3 call that producer.",
         ),
         [Query(or_zero(_SILENCE, _READ), "{{producer}}")],
-        limits=below(1, 2),
+        limits=below(1, 3),
     ),
     graph(
         "Late each day, by producer",
@@ -157,19 +168,13 @@ _AGE: Final = (
     bars(
         "Mean age of events in a day, by topic",
         told("alike.", "one far above the others is held back on its way."),
-        or_zero(
-            f"{counted('icam_event_age_seconds_sum', '1d', 'topic')}"
-            f" / ({counted('icam_event_age_seconds_count', '1d', 'topic')} > 0)",
-            WORKERS,
-        ),
-        "{{topic}}",
+        [Query(or_zero(_MEAN_AGE, WORKERS), "{{topic}}")],
         unit="s",
     ),
     bars(
         "Set aside in a day, by topic",
         told("empty.", "what can't be read names no producer for sure; the topic does."),
-        or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS),
-        "{{topic}}",
+        [Query(or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS), "{{topic}}")],
         limits=below(1, 10),
         decimals=0,
     ),

@@ -146,7 +146,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
         stat(
             "Misses left",
             told(
-                f"above 0: what {GOAL:.1%} of the last 30 days allows, less the misses. Below "
+                f"0 or more: what {GOAL:.1%} of the last 30 days allows, less the misses. Below "
                 "1,000 in a month it allows none.",
                 "what was broken last comes first, before anything new is deployed.",
             ),

@@ -107,18 +107,27 @@ def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 class Shown(NamedTuple):
     """One query of a board."""
 
-    place: str
+    panel: str
+    """Board, number and title."""
+    ref: str
     expr: str
     legend: str
+    description: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.panel} {self.ref}"
 
 
 def shown() -> list[Shown]:
     """Return every query of every board."""
     return [
         Shown(
-            f"{name} {panel['id']}: {panel['title']} {target['refId']}",
+            f"{name} {panel['id']}: {panel['title']}",
+            target["refId"],
             target["expr"],
             target.get("legendFormat", ""),
+            panel["description"],
         )
         for name, board in boards().items()
         for panel in panels(board)

@@ -107,6 +107,21 @@ def test_the_homepage_answers_in_its_first_row() -> None:
     }
 
 
+def test_prometheus_keeps_what_the_boards_look_back_on() -> None:
+    (kept,) = [
+        argument.rpartition("=")[2]
+        for argument in services()["prometheus"]["command"]
+        if argument.startswith("--storage.tsdb.retention.time=")
+    ]
+    asked = {
+        int(days)
+        for item in EXPRESSIONS.values()
+        for days in re.findall(r"[\[ ](\d+)d\b", item.expr)
+    }
+
+    assert int(kept.removesuffix("d")) > max(asked) == 30
+
+
 @pytest.mark.prometheus
 def test_promtool_understands_every_board(promtool: str, tmp_path: Path) -> None:
     """Boards have no check of their own, so their expressions are checked as rules."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.codec import Outgoing, encode
 from streams.canary import SOURCE as CANARY
 from streams.embedded.worker import Role
 from tests.deploy.files import rule_files, rules, shown
 from tests.docs import cardinality
+from tests.domain import given
 from tests.pipeline.histories import history
 from tests.pipeline.prometheus import Prometheus, scraping
 from tests.pipeline.stage import Stage, until
@@ -66,16 +71,28 @@ def watched(
         targets = {job: roles[role].port for job, role in JOBS.items()}
         with scraping(program, directory, targets, rule_files()) as prometheus:
             until(lambda: prometheus.value("sum(up)") == len(JOBS), 30, "all roles are scraped")
-            stage.publish(item.record for item in planned)
+            stage.publish([*(item.record for item in planned), _for_triage()])
             stage.drain()
             _have_terms_end(stage)
-            _settle(prometheus, len(planned))
+            _settle(prometheus, len(planned) + 1)
             yield Watched(
                 stage,
                 prometheus,
                 {name: role.metrics() for name, role in roles.items()},
-                len(planned),
+                len(planned) + 1,
             )
+
+
+def _for_triage() -> Outgoing:
+    """Return an order without a postcode: no office can be found for it."""
+    fact = given.order(residence_postcode=None, interception_postcode=None)
+    return encode(
+        fact.event,
+        event_id=uuid4(),
+        case_id="case-nowhere",
+        source="/be/oe/decisions",
+        time=datetime.now(UTC),
+    )
 
 
 def _have_terms_end(stage: Stage) -> None:
@@ -139,6 +156,15 @@ def test_a_panel_shows_something(watched: Watched, place: str) -> None:
 
     assert found, item.expr
     assert not any(math.isnan(sample.value) for sample in found), item.expr
+
+
+@pytest.mark.parametrize("where", sorted({item.panel for item in shown()}))
+def test_a_panel_of_zeros_says_that_zero_is_good(watched: Watched, where: str) -> None:
+    """What can't be empty by chance is seen with figures: nothing is zero for want of a series."""
+    items = [item for item in shown() if item.panel == where]
+
+    if not any(s.value for item in items for s in watched.prometheus.vector(item.expr)):
+        assert re.match("Good: (0|no |none|empty|under|near 0|back to 0)", items[0].description)
 
 
 def test_rules_are_evaluated_without_an_error(watched: Watched) -> None:
