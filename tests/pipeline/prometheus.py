@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streams.embedded import ports, process
+from streams.embedded.worker import Role, RoleProcess
+from tests.pipeline.stage import JOB_OF, until
 
 
 class Sample(NamedTuple):
@@ -66,9 +68,12 @@ class Prometheus:
 
 @contextmanager
 def scraping(
-    program: str, directory: Path, targets: Mapping[str, int], rules: Iterable[Path] = ()
+    program: str,
+    directory: Path,
+    roles: Mapping[Role, RoleProcess],
+    rules: Iterable[Path] = (),
 ) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes local ports, by job, every second, and evaluates rules."""
+    """Run a Prometheus that scrapes roles every second and evaluates rules; wait for its first."""
     config = directory / "prometheus.yml"
     given = {
         "global": {
@@ -78,8 +83,8 @@ def scraping(
         },
         "rule_files": [str(path.absolute()) for path in rules],
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-            for job, port in targets.items()
+            {"job_name": JOB_OF[name], "static_configs": [{"targets": [f"127.0.0.1:{role.port}"]}]}
+            for name, role in roles.items()
         ],
     }
     config.write_text(json.dumps(given))  # JSON is YAML
@@ -97,6 +102,7 @@ def scraping(
     prometheus = Prometheus(port)
     try:
         process.await_ready(running, prometheus.answers, log, 60)
+        until(lambda: prometheus.value("sum(up)") == len(roles), 30, "all roles are scraped")
         yield prometheus
     finally:
         process.stop(running, signal.SIGTERM, 20)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,18 +20,9 @@ from tests.docs import cardinality
 from tests.domain import given
 from tests.pipeline.histories import history
 from tests.pipeline.prometheus import Prometheus, scraping
-from tests.pipeline.stage import Stage, until
+from tests.pipeline.stage import JOB_OF, Stage, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
-
-JOBS: dict[str, Role] = {"icam": "worker", "icam-exporter": "exporter", "icam-canary": "canary"}
-QUICK = {
-    "ICAM_EXPORTER__BACKLOG_SECONDS": "1",
-    "ICAM_EXPORTER__CASES_SECONDS": "1",
-    "ICAM_EXPORTER__OFFSETS_SECONDS": "1",
-    "ICAM_EXPORTER__AUDIT_SECONDS": "5",
-    "ICAM_CANARY__EVERY_SECONDS": "2",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +36,15 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def program() -> str:
-    found = shutil.which("prometheus")
-    if found is None:
-        reason = "the Debian package prometheus is not installed"
-        if os.environ.get("ICAM_REQUIRE_PROMETHEUS"):
-            pytest.fail(f"ICAM_REQUIRE_PROMETHEUS is set, but {reason}")
-        pytest.skip(reason)
-    return found
-
-
-@pytest.fixture(scope="module")
 def watched(
-    kafka_servers: str, program: str, tmp_path_factory: pytest.TempPathFactory
+    kafka_servers: str, prometheus_program: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
     """Sixty days with every kind of flaw, seen from the first record on."""
     directory = tmp_path_factory.mktemp("watched")
     planned = history(scale=0.2, malformed=0.05)
     with Stage(kafka_servers, directory) as stage:
-        roles = {role: stage.role(role, **QUICK) for role in JOBS.values()}
-        for role in roles.values():
-            role.start()
-        targets = {job: roles[role].port for job, role in JOBS.items()}
-        with scraping(program, directory, targets, rule_files()) as prometheus:
-            until(lambda: prometheus.value("sum(up)") == len(JOBS), 30, "all roles are scraped")
+        roles = stage.all_roles()
+        with scraping(prometheus_program, directory, roles, rule_files()) as prometheus:
             stage.publish([*(item.record for item in planned), _for_triage()])
             stage.drain()
             _have_terms_end(stage)
@@ -181,7 +155,7 @@ def test_a_run_that_is_well_alerts_nobody(watched: Watched, alert: str) -> None:
     assert watched.prometheus.vector(rule["expr"]) == []
 
 
-@pytest.mark.parametrize("role", JOBS.values())
+@pytest.mark.parametrize("role", JOB_OF)
 def test_every_series_is_one_of_those_that_were_counted(watched: Watched, role: Role) -> None:
     """The count at full cardinality left out no value that a label really takes."""
     metrics, _ = cardinality.roles()[role]
