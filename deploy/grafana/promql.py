@@ -28,11 +28,12 @@ def counted(metric: str, window: str, *by: str) -> str:
     """Return how far a counter went within a window, by labels.
 
     ``increase`` sees no step into the first sample of a series, so that sample is added when the
-    series did not exist before the window. A fraction comes from ``increase``, which stretches
-    what it saw to the window's edges.
+    series was not there in the hour before the window: a scrape or two that failed begin nothing
+    anew. A fraction comes from ``increase``, which stretches what it saw to the window's edges.
     """
     grown, first = f"increase({metric}[{window}])", f"min_over_time({metric}[{window}])"
-    return f"{_sum(by)}({grown} + ({first} unless {metric} offset {window}) or {grown})"
+    before = f"last_over_time({metric}[1h] offset {window})"
+    return f"{_sum(by)}({grown} + ({first} unless {before}) or {grown})"
 
 
 def quantile(share: float, histogram: str, window: str, labels: str = "") -> str:
