@@ -156,7 +156,7 @@ _PARTS: Final = (
         ),
         [
             Query("icam_database_away", "{{instance}} database away"),
-            Query("icam_intake_retrying", "{{instance}} intake retrying"),
+            Query("icam_intake_retrying > bool 0", "{{instance}} intake retrying"),
             Query("icam_relay_failing", "{{instance}} relay failing"),
             Query("icam_exporter_database_away", "exporter: database away"),
             Query("icam_brokers_away", "exporter: brokers away"),
