@@ -11,6 +11,8 @@ from typing import Final
 
 PREFIX: Final = "canary-"
 """Case ids that start so are the canary's; no producer may use them for a person."""
+SOURCE: Final = "/icam/canary"
+"""Its CloudEvents ``source``."""
 
 
 def is_canary(case_id: str) -> bool:

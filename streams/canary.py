@@ -42,7 +42,6 @@ from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-SOURCE: Final = "/icam/canary"
 _PATIENCE_TO_START: Final = 10.0
 
 
@@ -62,7 +61,7 @@ def order(at: datetime) -> tuple[str, Outgoing]:
         language=Language.FR,
     )
     case_id = canary.case_id(at.date())
-    return order_id, encode(event, event_id=uuid4(), case_id=case_id, source=SOURCE, time=at)
+    return order_id, encode(event, event_id=uuid4(), case_id=case_id, source=canary.SOURCE, time=at)
 
 
 class Canary:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from schemas.canary import is_canary
 from schemas.envelope import Reason, cases_named
 from schemas.outcomes import Outcome
 from streams import casework, crash
@@ -27,9 +28,10 @@ nothing is decided by it."""
 
 
 class Taken(NamedTuple):
-    """One event applied, in seconds: its age, and how long its record had been on Kafka."""
+    """One event applied: its time, and in seconds its age and how long it had been on Kafka."""
 
     topic: str
+    time: datetime
     age: float
     waited: float | None
 
@@ -44,7 +46,7 @@ class Tally:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Dead letters by topic and reason."""
     taken: tuple[Taken, ...] = ()
-    """Every event applied, for what it says about time."""
+    """Every event applied but the canary's, for what it says about time."""
     outcomes: tuple[Outcome, ...] = ()
     """What was announced, in order."""
 
@@ -102,7 +104,8 @@ async def apply(
             event = item.event
             new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
             verdicts[event.type, event.source, "late" if _is_late(item) else "applied"] += 1
-            taken.append(_timed(item, held.now))
+            if not is_canary(event.case_id):
+                taken.append(_timed(item, held.now))
             _note(causes, (event.case_id,), item.record.arrived_at)
     for item in again:
         if known[item.event.event_id] == item.event.digest:
@@ -137,7 +140,8 @@ def _is_late(item: Accepted) -> bool:
 def _timed(item: Accepted, now: datetime) -> Taken:
     since = item.record.arrived_at
     waited = None if since is None else (now - since).total_seconds()
-    return Taken(item.event.type, (now - item.event.time).total_seconds(), waited)
+    time = item.event.time
+    return Taken(item.event.type, time, (now - time).total_seconds(), waited)
 
 
 def _note(causes: dict[str, datetime], case_ids: Iterable[str], arrived: datetime | None) -> None:

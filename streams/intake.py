@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 
+from schemas import canary
 from schemas.envelope import Reason
 from streams import crash
 from streams.inbox import Tally, apply
@@ -143,7 +144,8 @@ class Intake:
         m = self._metrics
         for (topic, source, verdict), count in tally.verdicts.items():
             m.records.labels(topic, verdict).inc(count)
-            m.producer_records.labels(m.producer(source), verdict).inc(count)
+            if source != canary.SOURCE:
+                m.producer_records.labels(m.producer(source), verdict).inc(count)
         for (topic, reason), count in tally.reasons.items():
             m.dead_lettered.labels(topic, reason).inc(count)
         m.took(tally.taken)

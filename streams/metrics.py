@@ -7,8 +7,10 @@ it is told once; a worker tells what it did itself. ``docs/metrics.md`` is made 
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterable
+from datetime import datetime
 from importlib.metadata import version
 from typing import Final
 
@@ -60,7 +62,7 @@ class Metrics(_Build):
         self.records = Counter(
             "icam_records",
             "Records taken in, by topic and outcome (applied, late, duplicate, dead_lettered); "
-            "late: applied after a later event of its case.",
+            "late: applied, a day or more after its own time.",
             ["topic", "outcome"],
             registry=r,
         )
@@ -174,6 +176,7 @@ class Metrics(_Build):
             registry=r,
         )
         self._producers: set[str] = set()
+        self._latest = 0.0
 
     def producer(self, name: str | None) -> str:
         """Return the label of a producer: its name while there are few, else ``other``."""
@@ -185,12 +188,14 @@ class Metrics(_Build):
             self._producers.add(name)
         return name
 
-    def took(self, taken: Iterable[tuple[str, float, float | None]]) -> None:
-        """Observe events that were committed: topic, age, and time since arrival, in seconds."""
-        for topic, age, waited in taken:
+    def took(self, taken: Iterable[tuple[str, datetime, float, float | None]]) -> None:
+        """Observe events that were committed: topic, time, and in seconds age and wait."""
+        for topic, at, age, waited in taken:
+            self._latest = max(self._latest, at.timestamp())
             self.event_age.labels(topic).observe(age)
             if waited is not None:
                 self.record_seconds.labels(topic).observe(max(0.0, waited))
+        self.last_event.set(self._latest)
 
     def announced(self, outcomes: Iterable[Outcome]) -> None:
         """Count what was announced, the canary's left out; call it after the commit."""
@@ -355,6 +360,17 @@ class ExporterMetrics(_Build):
             ["check"],
             registry=r,
         )
+        for unread in (
+            self.due_unfired,
+            self.due_unfired_oldest,
+            self.due_soon,
+            self.outbox_pending,
+            self.outbox_oldest,
+            self.dead_letters_oldest,
+            self.dead_letters_overdue,
+            self.offsets_ahead,
+        ):
+            unread.set(math.nan)  # a zero would look well before anything was read
 
 
 class CanaryMetrics(_Build):

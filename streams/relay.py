@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas.canary import is_canary
 from streams import crash
 from streams.metrics import Metrics
 from streams.settings import Kafka, Loops
@@ -138,7 +139,7 @@ class Relay:
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
         """Observe how long there was something to announce; clocks of producers may be ahead."""
         for item in wave:
-            if item.waited is not None:
+            if item.waited is not None and not is_canary(item.entry.key):
                 waited = max(0.0, item.waited + since_read)
                 self._metrics.announced_seconds.labels(item.entry.topic).observe(waited)
 

@@ -82,7 +82,7 @@ def _became_overdue(window: str) -> str:
 _PROMISES: Final = (
     _Promise(
         "Valid events are projected within 30 s",
-        "of their arrival on Kafka, the canary's among them",
+        "of their arrival on Kafka, the canary's left out",
         "see From Kafka to the database and Held up on Stream health.",
         *_timed("icam_record_seconds", 30),
         WORKERS,

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from schemas.canary import SOURCE as CANARY
 from schemas.codec import Outgoing, encode
-from streams.canary import SOURCE as CANARY
 from streams.embedded.worker import Role
 from tests.deploy.files import rule_files, rules, shown
 from tests.docs import cardinality
