@@ -84,13 +84,21 @@ class KafkaNode(Server):
     Writes nothing outside ``directory``; is killed when this process ends, whatever ends it.
     """
 
-    def __init__(self, directory: Path, libs: Path = LIBS, *, join_delay_ms: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        libs: Path = LIBS,
+        *,
+        join_delay_ms: int = 0,
+        host: str = "127.0.0.1",
+    ) -> None:
         """``join_delay_ms``: how long a new group waits for more members; Kafka's default is 3000.
-        Without it one worker begins at once, and the second rebalances it.
+        Without it one worker begins at once, and the second rebalances it. ``host`` is the address
+        of this machine at which clients reach it.
         """
         self.directory = directory.resolve()
         self._classpath = f"{libs.absolute()}/*"
-        self._port, self._controller = free_port(), free_port()
+        self._host, self.port, self._controller = host, free_port(), free_port()
         self._log = self.directory / "kafka.log"
         self._config = self.directory / "server.properties"
         self._data = self.directory / "data"
@@ -99,7 +107,7 @@ class KafkaNode(Server):
     @property
     def bootstrap_servers(self) -> str:
         """Return where it listens; the same after every restart."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self._host}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it serves; formats its storage the first time. Blocks.
@@ -125,7 +133,7 @@ class KafkaNode(Server):
         def serves() -> bool:
             with self._log.open("rb") as log:
                 log.seek(mark)
-                return b"Kafka Server started" in log.read() and listening(self._port)
+                return b"Kafka Server started" in log.read() and listening(self.port, self._host)
 
         process.await_ready(self._process, serves, self._log, 90)
 
@@ -141,7 +149,7 @@ class KafkaNode(Server):
 
     def _configure(self) -> None:
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
-        broker, controller = f"127.0.0.1:{self._port}", f"127.0.0.1:{self._controller}"
+        broker, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller}"
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.util import find_spec
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +22,11 @@ from streams.embedded.server import Server
 
 # Small containers have a tiny /dev/shm, too small for initdb already.
 _SHARED_MEMORY: Final = "dynamic_shared_memory_type=mmap"
+_LOCAL: Final = IPv4Interface("127.0.0.1/32")
 
 
 class EmbeddedPostgres(Server):
-    """One server: durable, TCP on 127.0.0.1 only, no password, superuser ``postgres``.
+    """One server: durable, TCP on one address only, no password, superuser ``postgres``.
 
     Works as root and as an ordinary user; writes nothing outside ``directory``; shuts down when
     this process ends, whatever ends it. Data stays for the next start. Root runs it as the owner
@@ -37,9 +39,12 @@ class EmbeddedPostgres(Server):
         settings: Mapping[str, str] | None = None,
         *,
         port: int | None = None,
+        at: IPv4Interface = _LOCAL,
     ) -> None:
+        """``at`` is the address it listens on, and the network from which it lets anybody in."""
         self.directory = directory.resolve()
         self.port = port or free_port()
+        self._at = at
         self._settings = dict(settings or {})
         self._log = self.directory / "postgres.log"
         self._data = self.directory / "data"
@@ -50,7 +55,7 @@ class EmbeddedPostgres(Server):
     @property
     def url(self) -> str:
         """Return where it listens; the same after every restart."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres@{self._at.ip}:{self.port}/postgres"
 
     def start(self) -> None:
         """Start it and wait until it answers; makes the cluster the first time. Blocks.
@@ -131,6 +136,8 @@ class EmbeddedPostgres(Server):
         told = made.communicate()[0].decode(errors="replace").strip()
         if made.returncode != 0:
             raise ServerDidNotStart(f"initdb: {told}")
+        with (unfinished / "pg_hba.conf").open("a") as admitted:
+            admitted.write(f"host all all {self._at.network} trust\n")
         unfinished.rename(self._data)
 
     def _succeed(self) -> None:
@@ -151,7 +158,7 @@ class EmbeddedPostgres(Server):
     def _options(self) -> list[str]:
         settings = {
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": str(self._at.ip),
             "unix_socket_directories": "",
             **self._settings,
             "cluster_name": self._name,

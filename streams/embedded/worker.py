@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
 
@@ -28,7 +28,8 @@ _PORT_OF: Final[Mapping[Role, str]] = {
 class RoleProcess:
     """``icam ROLE`` on a free internal port; its log is ``directory/ROLE.log``.
 
-    ``script`` runs instead of it, where a test needs one with a fault of its own.
+    ``script`` runs instead of it, where a test needs one with a fault of its own. ``inside`` is
+    what its command begins with where it runs in a namespace, and ``host`` where it answers then.
     """
 
     def __init__(
@@ -38,17 +39,20 @@ class RoleProcess:
         environment: Mapping[str, str],
         *,
         script: Path | None = None,
+        inside: Sequence[str] = (),
+        host: str = "127.0.0.1",
     ) -> None:
         self.directory = directory.absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.host, self.port = host, free_port()
         self.log = self.directory / f"{role}.log"
         self._environment = {
             **environment,
             _PORT_OF[role]: str(self.port),
             "ICAM_DATA_DIRECTORY": str(self.directory / "data"),
         }
-        self._command = [script] if script else ["-m", "streams", role]
+        program = [script] if script else ["-m", "streams", role]
+        self._command = [*inside, sys.executable, *program]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,7 +74,7 @@ class RoleProcess:
             ServerDidNotStart: it ended or did not get ready; the message quotes its log.
         """
         self._process = process.start(
-            [sys.executable, *self._command],
+            self._command,
             self.log,
             env=self._environment,
         )
@@ -94,7 +98,7 @@ class RoleProcess:
     @property
     def address(self) -> str:
         """Return where its internal port is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def metrics(self) -> str:
         """Return its metrics as text; empty when nothing answers."""
@@ -128,6 +132,12 @@ class WorkerProcess(RoleProcess):
     """``icam worker``."""
 
     def __init__(
-        self, directory: Path, environment: Mapping[str, str], *, script: Path | None = None
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        script: Path | None = None,
+        inside: Sequence[str] = (),
+        host: str = "127.0.0.1",
     ) -> None:
-        super().__init__("worker", directory, environment, script=script)
+        super().__init__("worker", directory, environment, script=script, inside=inside, host=host)

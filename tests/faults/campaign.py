@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from tests.faults.scenarios import (
     hostile,
     kafka,
     kills,
+    network,
     pauses,
     postgres,
     rebalances,
@@ -31,6 +33,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "pauses": pauses.take,
     "postgres": postgres.take,
     "kafka": kafka.take,
+    "network": network.take,
     "handler": handler.take,
     "disorder": disorder.take,
     "hostile": hostile.take,
@@ -38,6 +41,20 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "flood": flood.take,
 }
 """By name, in the order in which they are taken."""
+
+_STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]]] = {
+    "network": network.stage,
+}
+"""Where a scenario is done that needs other than the usual servers."""
+
+_NEEDS: Final[Mapping[str, Callable[[], str | None]]] = {
+    "network": network.not_permitted,
+}
+
+
+def not_permitted(name: str) -> str | None:
+    """Return None where a scenario can be done, else what this machine does not permit."""
+    return _NEEDS[name]() if name in _NEEDS else None
 
 
 def take(
@@ -52,7 +69,7 @@ def take(
 ) -> Outcome:
     """Do one scenario on topics, a database and a group of its own."""
     with (
-        Stage(servers, directory) as stage,
+        _STAGES.get(name, Stage)(servers, directory) as stage,
         Arena(stage, node, name, seed, share=share, say=say) as arena,
     ):
         return SCENARIOS[name](arena)

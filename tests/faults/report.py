@@ -32,6 +32,9 @@ def show(result: Result, console: Console) -> None:
         for figure, value in outcome.figures.items():
             console.print(f"{name}: {figure}: {value:,.2f}", highlight=False)
     for name, outcome in result.outcomes.items():
+        for note in outcome.notes:
+            console.print(f"{name}: {note}", style="yellow", markup=False, highlight=False)
+    for name, outcome in result.outcomes.items():
         for failure in outcome.failures:
             console.print(f"{name}, seed {outcome.seed}: {failure}", style="red", markup=False)
 
@@ -41,7 +44,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     harm = (outcome.lost, outcome.doubled, outcome.unexplained)
     waits = (outcome.resume(50), outcome.resume(99))
     return (
-        outcome.fault,
+        outcome.fault if outcome.runs or not outcome.notes else f"{outcome.fault} (not done)",
         *(f"{count:,}" for count in (*counts, *harm)),
         *("-" if wait is None else f"{wait:.1f}" for wait in waits),
     )

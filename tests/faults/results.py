@@ -40,6 +40,8 @@ class Outcome(_Found):
     """From each restart, or the end of the fault, to the first newly committed record."""
     figures: dict[str, float] = Field(default_factory=dict)
     """Whatever else was measured, by name with its unit."""
+    notes: list[str] = Field(default_factory=list)
+    """What this machine did not permit, and why."""
     failures: list[str] = Field(default_factory=list)
     """Promises that did not hold, in words; empty when all did."""
 

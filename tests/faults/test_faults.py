@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.kafka import KafkaNode
-from tests.faults.campaign import SCENARIOS, take
+from tests.faults.campaign import SCENARIOS, not_permitted, take
 
 pytestmark = pytest.mark.kafka
 
@@ -20,6 +20,9 @@ def test_nothing_is_lost_doubled_or_unexplained(
 ) -> None:
     if name == "kafka" and kafka_node is None:
         pytest.skip("the broker named in the environment is not ours to restart")
+    reason = not_permitted(name)
+    if reason is not None:
+        pytest.skip(reason)
 
     outcome = take(name, kafka_servers, kafka_node, tmp_path, _SEED, share=None)
 

@@ -34,12 +34,15 @@ JOB_OF: Final[Mapping[Role, str]] = {
 class Stage:
     """Fresh topics, a fresh database and a fresh group for one test."""
 
-    def __init__(self, kafka_servers: str, directory: Path) -> None:
+    def __init__(
+        self, kafka_servers: str, directory: Path, postgres: EmbeddedPostgres | None = None
+    ) -> None:
+        """``postgres`` where it must be other than usual: not started yet, and empty."""
         self.kafka = Kafka(
             bootstrap_servers=kafka_servers, group=f"test-{uuid4().hex[:8]}", partitions=6
         )
         self.directory = directory
-        self.postgres = EmbeddedPostgres(directory / "postgres")
+        self.postgres = postgres or EmbeddedPostgres(directory / "postgres")
         self._stack = ExitStack()
 
     def __enter__(self) -> Stage:
@@ -65,7 +68,7 @@ class Stage:
 
     def worker(self, name: str, script: Path | None = None, **more: str) -> WorkerProcess:
         """Return a worker that is stopped at the latest when the test ends; start it yourself."""
-        made = WorkerProcess(self.directory / name, {**self.environment, **more}, script=script)
+        made = self._make(self.directory / name, {**self.environment, **more}, script)
         self._stack.callback(made.kill)
         return made
 
@@ -88,6 +91,11 @@ class Stage:
         for process in made.values():
             process.start()
         return made
+
+    def _make(
+        self, directory: Path, environment: Mapping[str, str], script: Path | None
+    ) -> WorkerProcess:
+        return WorkerProcess(directory, environment, script=script)
 
     def publish(self, records: Iterable[Outgoing]) -> int:
         return publish(self.kafka.bootstrap_servers, records)
