@@ -12,6 +12,7 @@ from tests.faults.arena import Arena
 from tests.faults.results import Outcome
 from tests.faults.scenarios import (
     deadlines,
+    disk,
     disorder,
     flood,
     handler,
@@ -34,6 +35,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "postgres": postgres.take,
     "kafka": kafka.take,
     "network": network.take,
+    "disk": disk.take,
     "handler": handler.take,
     "disorder": disorder.take,
     "hostile": hostile.take,
@@ -44,11 +46,13 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
 
 _STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]]] = {
     "network": network.stage,
+    "disk": disk.stage,
 }
 """Where a scenario is done that needs other than the usual servers."""
 
 _NEEDS: Final[Mapping[str, Callable[[], str | None]]] = {
     "network": network.not_permitted,
+    "disk": disk.not_permitted,
 }
 
 
