@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import socket
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -16,6 +17,10 @@ else:
     Pool = asyncpg.Pool
     Connection = PoolConnectionProxy
 
+_SILENCE_SECONDS: Final = 15
+"""How long the other end may say nothing before the connection is taken for dead, on both ends."""
+_ASK_AFTER_SECONDS: Final = 5
+
 
 async def open_pool(database: Database, name: str) -> Pool:
     """Open a pool; ``name`` shows in ``pg_stat_activity``. Connections are made when first used.
@@ -24,12 +29,14 @@ async def open_pool(database: Database, name: str) -> Pool:
         OSError, asyncpg.PostgresError: the server can't be reached or refuses us.
     """
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
+    ask, silence_ms = str(_ASK_AFTER_SECONDS), str(_SILENCE_SECONDS * 1000)
     return await asyncpg.create_pool(
         database.url.get_secret_value(),
         min_size=1,
         max_size=database.pool_size,
         timeout=5,
         command_timeout=database.statement_timeout_seconds + 5,
+        init=_notice_silence,
         server_settings={
             "application_name": name,
             "timezone": "UTC",
@@ -40,5 +47,26 @@ async def open_pool(database: Database, name: str) -> Pool:
             "lock_timeout": timeout_ms,
             # A worker frozen inside a transaction must not hold its locks for ever.
             "idle_in_transaction_session_timeout": timeout_ms,
+            # Where the network is cut, the server keeps an idle session for two hours, and with it
+            # the lock that makes one relay publish: no message would leave until then.
+            "tcp_keepalives_idle": ask,
+            "tcp_keepalives_interval": ask,
+            "tcp_user_timeout": silence_ms,
         },
     )
+
+
+async def _notice_silence(conn: asyncpg.Connection[Any]) -> None:
+    """Have the kernel end the connection when the server falls silent.
+
+    By itself it sends again at intervals that double: after a cut of a minute, up to a minute late;
+    and of an answer that was on its way when the server's end went, it never hears.
+    """
+    transport = cast(Any, conn)._transport  # there is no other way to its socket
+    line = transport.get_extra_info("socket")
+    if line.family == socket.AF_UNIX:
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER_SECONDS)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASK_AFTER_SECONDS)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_SECONDS * 1000)

@@ -1,0 +1,41 @@
+"""Both ends of a connection end it by themselves when the other falls silent."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, cast
+
+import uvloop
+
+from streams.settings import Database
+from streams.store.pool import Pool, open_pool
+
+
+async def test_the_server_lets_a_silent_session_go(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        told = [
+            await conn.fetchval("SELECT current_setting($1)", name)
+            for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout")
+        ]
+    assert told == ["5", "5", "15000"]
+
+
+def test_the_worker_lets_a_silent_server_go(database_url: str) -> None:
+    """On the event loop that workers use, whose sockets are not Python's own."""
+
+    async def options() -> tuple[int, ...]:
+        pool = await open_pool(Database(url=database_url), "test")
+        try:
+            async with pool.acquire() as conn:
+                line = cast(Any, conn)._con._transport.get_extra_info("socket")
+                with socket.socket(fileno=socket.dup(line.fileno())) as same:
+                    return (
+                        same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                        same.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                        same.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+                        same.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+                    )
+        finally:
+            await pool.close()
+
+    assert uvloop.run(options()) == (1, 5, 5, 15_000)
