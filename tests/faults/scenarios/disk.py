@@ -22,7 +22,12 @@ from tests.faults.results import Outcome
 from tests.pipeline.stage import Stage, until
 
 _SIZE: Final = "256m"
-_SETTINGS: Final = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
+_SETTINGS: Final = {
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
+    # The auditor's sorts must find room while there is none on the disk.
+    "work_mem": "128MB",
+}
 _CHUNK: Final = bytes(1 << 20)
 _SAID: Final = ("intake_retrying", "database_away")
 

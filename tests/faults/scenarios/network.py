@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice, product
+from datetime import datetime
+from itertools import count, cycle, islice, product
 from pathlib import Path
 from typing import Final, get_args
 
+from schemas.codec import Outgoing
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
@@ -22,6 +24,7 @@ from tests.pipeline.stage import Stage, until
 IN_TIME_SECONDS: Final = 60
 _LOSS_PERCENT: Final = 30
 _LATE_MS: Final = (100, 300)
+_TAKEN_SINCE: Final = "SELECT count(*) FROM case_event WHERE recorded_at > %s"
 
 not_permitted = wire.not_permitted
 
@@ -38,6 +41,14 @@ class _Wired(Stage):
             "PostgreSQL": [postgres.port],
             "both": [node.port, postgres.port],
         }
+        self._heirs = count(1)
+
+    def elsewhere(self) -> WorkerProcess:
+        """Return a worker at the servers' end; start it yourself."""
+        name = f"heir-{next(self._heirs):03d}"
+        made = WorkerProcess(self.directory / name, self.environment)
+        self._stack.callback(made.kill)
+        return made
 
     def _make(
         self, directory: Path, environment: Mapping[str, str], script: Path | None
@@ -63,7 +74,8 @@ def stage(_: str, directory: Path) -> Iterator[Stage]:
 
 
 def take(arena: Arena) -> Outcome:
-    """Cut the wire to either server or both, both ways or one way; lose and delay packets.
+    """Cut the wire to either server or both, both ways or one way; lose and delay packets; and have
+    the worker's machine vanish, while another worker waits.
 
     Nobody is told: only silence says that the other end is gone. Nothing is set aside, and within
     a minute of each fault's end all is taken in and announced. A worker that ended with 1 is
@@ -73,50 +85,87 @@ def take(arena: Arena) -> Outcome:
     if not isinstance(wired, _Wired):
         raise TypeError("the stage has no wire")
     outcome = arena.outcome("network cut, lossy, slow")
-    faults = list(_faults(arena, wired, outcome))
+    faults, vanishings = list(_faults(arena, wired, outcome)), arena.size(5, 0)
     course = arena.course(arena.size(20_000, 900))
-    worker = arena.worker()
-    worker.start()
-    ended, slowest = 0, 0.0
-
-    def again() -> bool:
-        """Start the worker again when it ended; whether it had."""
-        nonlocal ended
-        code = worker.exit_code
-        if code is None:
-            return False
-        outcome.expect(code == 1, f"the worker ended with {code}")
-        ended += 1
-        worker.start(wait=False)
-        return True
-
-    for fault, portion in zip(faults, course.portions(len(faults)), strict=True):
-        third = len(portion) // 3
-        wired.publish(portion[:third])
-        time.sleep(arena.dice.uniform(0, 0.3))
-        with fault.line:
-            began = now()
-            wired.publish(portion[third : 2 * third])
-            _pass(fault.seconds, again)
-            meanwhile = wired.query("SELECT count(*) FROM case_event WHERE recorded_at > %s", began)
-        healed = now()
-        wired.publish(portion[2 * third :])
-        resumed = arena.resumed(healed, gone=lambda: again() and False)
-        outcome.expect(resumed is not None, f"{fault.what}: nothing was taken in afterwards")
-        outcome.resume_seconds += [resumed] if resumed is not None else []
-        until(lambda: not again() and wired.drained(), 300, f"{fault.what}: all is worked through")
-        took = (now() - healed).total_seconds()
-        slowest = max(slowest, took)
-        outcome.expect(took <= IN_TIME_SECONDS, f"{fault.what}: all was done after {took:.0f} s")
-        outcome.runs += 1
-        arena.say(
-            f"{fault.what}, {fault.seconds:.0f} s: {meanwhile[0][0]} taken in meanwhile,"
-            f" resumed after {resumed}, all done after {took:.1f}"
-        )
-    outcome.figures["slowest until all was taken in and announced, s"] = slowest
-    outcome.figures["times that the worker ended and was started again"] = ended
+    portions = course.portions(len(faults) + vanishings)
+    trial = _Trial(arena, wired, outcome)
+    for fault, portion in zip(faults, portions, strict=False):
+        trial.bear(fault, portion)
+    for portion in portions[len(faults) :]:
+        trial.vanish(portion)
+    outcome.figures["slowest until all was taken in and announced, s"] = trial.slowest
+    outcome.figures["times that the worker ended and was started again"] = trial.ended
     arena.settle(outcome, course.ids, set_aside=0)
     return outcome
+
+
+class _Trial:
+    """One worker at the far end of the wire, and what is done to it."""
+
+    def __init__(self, arena: Arena, wired: _Wired, outcome: Outcome) -> None:
+        self._arena, self._wired, self._outcome = arena, wired, outcome
+        self._worker = arena.worker()
+        self._worker.start()
+        self.slowest, self.ended = 0.0, 0
+
+    def bear(self, fault: _Fault, portion: Sequence[Outgoing]) -> None:
+        """Publish before, during and after a fault."""
+        third = len(portion) // 3
+        self._wired.publish(portion[:third])
+        time.sleep(self._arena.dice.uniform(0, 0.3))
+        with fault.line:
+            began = now()
+            self._wired.publish(portion[third : 2 * third])
+            self._pass(fault.seconds)
+            meanwhile = self._wired.query(_TAKEN_SINCE, began)[0][0]
+        healed = now()
+        self._wired.publish(portion[2 * third :])
+        self._recover(f"{fault.what}, {fault.seconds:.0f} s, {meanwhile} meanwhile", healed)
+
+    def vanish(self, portion: Sequence[Outgoing]) -> None:
+        """Have the worker's machine lose power: its sessions are left behind, locks and all."""
+        half = len(portion) // 2
+        self._wired.publish(portion[:half])
+        self._arena.resumed(now(), patience=self._arena.dice.uniform(0, 1))
+        heir = self._wired.elsewhere()
+        with self._wired.wire.cut(self._wired.ports["both"], "both ways"):
+            self._worker.kill()
+            self._outcome.kills += 1
+            gone = now()
+            heir.start(wait=False)
+            self._wired.publish(portion[half:])
+            self._recover("machine gone", gone, heir)
+        heir.stop()
+        self._worker.start()
+
+    def _recover(self, what: str, since: datetime, other: WorkerProcess | None = None) -> None:
+        """Wait until records are taken in again, then until all is taken in and announced."""
+        outcome, again = self._outcome, (lambda: False) if other else self._again
+        resumed = self._arena.resumed(since, gone=lambda: again() and False)
+        outcome.expect(resumed is not None, f"{what}: nothing was taken in afterwards")
+        outcome.resume_seconds += [resumed] if resumed is not None else []
+        until(lambda: not again() and self._wired.drained(), 300, f"{what}: all is worked through")
+        took = (now() - since).total_seconds()
+        self.slowest = max(self.slowest, took)
+        outcome.expect(took <= IN_TIME_SECONDS, f"{what}: all was done after {took:.0f} s")
+        outcome.runs += 1
+        self._arena.say(f"{what}: resumed after {resumed}, all done after {took:.1f}")
+
+    def _pass(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._again()
+            time.sleep(0.1)
+
+    def _again(self) -> bool:
+        """Start the worker again when it ended; whether it had."""
+        code = self._worker.exit_code
+        if code is None:
+            return False
+        self._outcome.expect(code == 1, f"the worker ended with {code}")
+        self.ended += 1
+        self._worker.start(wait=False)
+        return True
 
 
 def _faults(arena: Arena, wired: _Wired, outcome: Outcome) -> Iterator[_Fault]:
@@ -134,10 +183,3 @@ def _faults(arena: Arena, wired: _Wired, outcome: Outcome) -> Iterator[_Fault]:
         yield _Fault("{}-{} ms late".format(*_LATE_MS), wired.wire.slow(*_LATE_MS), seconds)
     else:
         outcome.notes.append("nothing delayed: there is no /dev/net/tun")
-
-
-def _pass(seconds: float, meanwhile: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        meanwhile()
-        time.sleep(0.1)
