@@ -134,13 +134,17 @@ class _Trial:
             gone = now()
             heir.start(wait=False)
             self._wired.publish(portion[half:])
-            self._recover("machine gone", gone, heir)
+            self._recover("machine gone", gone, killed=True)
         heir.stop()
         self._worker.start()
 
-    def _recover(self, what: str, since: datetime, other: WorkerProcess | None = None) -> None:
+    def _recover(self, what: str, since: datetime, *, killed: bool = False) -> None:
         """Wait until records are taken in again, then until all is taken in and announced."""
-        outcome, again = self._outcome, (lambda: False) if other else self._again
+        outcome = self._outcome
+
+        def again() -> bool:
+            return not killed and self._again()
+
         resumed = self._arena.resumed(since, gone=lambda: again() and False)
         outcome.expect(resumed is not None, f"{what}: nothing was taken in afterwards")
         outcome.resume_seconds += [resumed] if resumed is not None else []
