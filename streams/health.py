@@ -73,7 +73,8 @@ class Health:
         """Whether the group's coordinator is unknown: the brokers are away, or moving it."""
         consumer: Any = self._app._consumer
         inner = getattr(getattr(consumer, "_thread", None), "_consumer", None)
-        return inner is None or inner._coordinator.coordinator_id is None
+        coordinator = getattr(inner, "_coordinator", None)  # None until the consumer has started
+        return coordinator is None or coordinator.coordinator_id is None
 
     def _assignment(self) -> set[Any]:
         consumer: Any = self._app._consumer  # the property would create one
