@@ -205,6 +205,10 @@ def build(settings: Settings) -> IcamApp:
         broker_commit_interval=0.5,
         broker_session_timeout=settings.kafka.session_timeout_seconds,
         broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
+        # After a cut nobody reads again from the silent connection until a request is overdue: 90 s
+        # by default. Joining is a request too, and may take as long as a rebalance: 60 s.
+        broker_request_timeout=2 * settings.kafka.session_timeout_seconds,
+        broker_rebalance_timeout=1.5 * settings.kafka.session_timeout_seconds,
         broker_max_poll_records=settings.intake.batch_max,
         # A partition's share of a fetch: 1 MiB times all partitions is more than all else together.
         consumer_max_fetch_size=256 * 1024,

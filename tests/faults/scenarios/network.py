@@ -86,7 +86,7 @@ def take(arena: Arena) -> Outcome:
         raise TypeError("the stage has no wire")
     outcome = arena.outcome("network cut, lossy, slow")
     faults, vanishings = list(_faults(arena, wired, outcome)), arena.size(5, 0)
-    course = arena.course(arena.size(20_000, 900))
+    course = arena.course(arena.size(20_000, 600))
     portions = course.portions(len(faults) + vanishings)
     trial = _Trial(arena, wired, outcome)
     for fault, portion in zip(faults, portions, strict=False):
@@ -178,10 +178,10 @@ def _faults(arena: Arena, wired: _Wired, outcome: Outcome) -> Iterator[_Fault]:
     arena.dice.shuffle(kinds)
     cuts = list(islice(cycle(kinds), arena.size(30, 3)))
     for server, way in cuts:
-        seconds = arena.dice.uniform(1, 3 if arena.short else 60)
+        seconds = arena.dice.uniform(1, 2 if arena.short else 60)
         line = wired.wire.cut(wired.ports[server], way)
         yield _Fault(f"cut from {server}, {way}", line, seconds)
-    seconds = arena.size(120, 4)
+    seconds = arena.size(120, 3)
     yield _Fault(f"{_LOSS_PERCENT} % lost", wired.wire.losing(_LOSS_PERCENT), seconds)
     if wire.can_delay():
         yield _Fault("{}-{} ms late".format(*_LATE_MS), wired.wire.slow(*_LATE_MS), seconds)
