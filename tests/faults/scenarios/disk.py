@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -114,7 +115,7 @@ def _said(worker: WorkerProcess) -> bool:
     return (
         status == 503
         and any(parts.get(name) for name in _SAID)
-        and any(f"icam_{name} 1.0" in told for name in _SAID)
+        and any(re.search(rf"^icam_{name} [1-9]", told, re.MULTILINE) for name in _SAID)
         and "database_away" in worker.log.read_text(errors="replace")
     )
 

@@ -54,7 +54,8 @@ class _Wired(Stage):
         self, directory: Path, environment: Mapping[str, str], script: Path | None
     ) -> WorkerProcess:
         inside, host = self.wire.inside, self.wire.worker
-        return WorkerProcess(directory, environment, script=script, inside=inside, host=host)
+        there = {**environment, "ICAM_HTTP__HOST": host}
+        return WorkerProcess(directory, there, script=script, inside=inside, host=host)
 
 
 @dataclass(frozen=True)
