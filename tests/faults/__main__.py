@@ -69,6 +69,7 @@ def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, jso
                 outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {reason}"])
                 _say(f"not done: {reason}")
                 result.outcomes[name] = outcome
+                save(result, folder)
                 continue
             try:
                 outcome = take(
