@@ -17,6 +17,7 @@ from rich.console import Console
 from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from tests.faults import report
+from tests.faults.beside import BESIDE
 from tests.faults.campaign import SCENARIOS, not_permitted, take
 from tests.faults.results import HOME, SHORT, Outcome, load, save
 
@@ -28,7 +29,7 @@ def _say(text: str) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
+@click.option("--only", multiple=True, type=click.Choice([*SCENARIOS, *BESIDE]), help="Repeatable.")
 @click.option("--short", is_flag=True, help="The short forms, as the tests do them.")
 @click.option(
     "--share",
@@ -58,29 +59,28 @@ def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, jso
     real_kafka.fetch()
     result = load(folder)
     result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    names = only or tuple(SCENARIOS)
+    names = only or (*SCENARIOS, *(() if short else BESIDE))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         node = stack.enter_context(KafkaNode(home / "kafka"))
         for name in names:
             _SAY.print(f"{name}, seed {chosen}", style="bold")
-            reason = not_permitted(name)
-            if reason is not None:
-                outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {reason}"])
-                _say(f"not done: {reason}")
-                result.outcomes[name] = outcome
-                save(result, folder)
-                continue
             try:
-                outcome = take(
-                    name,
-                    node.bootstrap_servers,
-                    node,
-                    home / name,
-                    chosen,
-                    share=None if short else share,
-                    say=_say,
-                )
+                if name in BESIDE:
+                    outcome = BESIDE[name](chosen, share, _say)
+                elif (reason := not_permitted(name)) is not None:
+                    outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {reason}"])
+                    _say(f"not done: {reason}")
+                else:
+                    outcome = take(
+                        name,
+                        node.bootstrap_servers,
+                        node,
+                        home / name,
+                        chosen,
+                        share=None if short else share,
+                        say=_say,
+                    )
             except Exception as error:
                 outcome = Outcome(fault=name, seed=chosen)
                 outcome.failures.append(f"{type(error).__name__}: {error}")

@@ -34,7 +34,10 @@ def simulation(seed: int, share: float, say: Say) -> Outcome:
         found.events += played.records
         found.kills += sum(fault.what is What.CRASH for fault in schedule.faults)
         found.unexplained += len(played.findings)
-        found.failures += [f"seed {number}: {finding}" for finding in played.findings]
+        found.failures += [
+            f"{finding}; replay: python -m tests.simulation --seed {number}"
+            for finding in played.findings
+        ]
         if time.monotonic() - told > 30:
             told = time.monotonic()
             say(f"{found.runs} seeds, {found.unexplained} findings")
