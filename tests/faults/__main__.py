@@ -17,8 +17,9 @@ from rich.console import Console
 from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from tests.faults import report
+from tests.faults.arena import NotHere
 from tests.faults.beside import BESIDE
-from tests.faults.campaign import SCENARIOS, not_permitted, take
+from tests.faults.campaign import SCENARIOS, take
 from tests.faults.results import HOME, SHORT, Outcome, load, save
 
 _SAY = Console(stderr=True)
@@ -68,9 +69,6 @@ def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, jso
             try:
                 if name in BESIDE:
                     outcome = BESIDE[name](chosen, share, _say)
-                elif (reason := not_permitted(name)) is not None:
-                    outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {reason}"])
-                    _say(f"not done: {reason}")
                 else:
                     outcome = take(
                         name,
@@ -81,6 +79,9 @@ def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, jso
                         share=None if short else share,
                         say=_say,
                     )
+            except NotHere as missing:
+                outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {missing}"])
+                _say(f"not done: {missing}")
             except Exception as error:
                 outcome = Outcome(fault=name, seed=chosen)
                 outcome.failures.append(f"{type(error).__name__}: {error}")

@@ -42,6 +42,17 @@ _FIRST_SINCE: Final = """
 """
 
 
+class NotHere(Exception):
+    """A scenario needs what this machine has not; the message says what. It is no outcome.
+
+    ``required_by`` is the variable that makes it one, where a run must not go without.
+    """
+
+    def __init__(self, reason: str, *, required_by: str | None = None) -> None:
+        super().__init__(reason)
+        self.required_by = required_by
+
+
 @dataclass(frozen=True)
 class Course:
     """Records in the order in which they are published, and what must come of them."""

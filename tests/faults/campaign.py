@@ -24,6 +24,7 @@ from tests.faults.scenarios import (
     postgres,
     rebalances,
     stops,
+    upgrade,
 )
 from tests.pipeline.stage import Stage
 
@@ -41,6 +42,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "hostile": hostile.take,
     "deadlines": deadlines.take,
     "flood": flood.take,
+    "upgrade": upgrade.take,
 }
 """By name, in the order in which they are taken."""
 
@@ -49,16 +51,6 @@ _STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]
     "disk": disk.stage,
 }
 """Where a scenario is done that needs other than the usual servers."""
-
-_NEEDS: Final[Mapping[str, Callable[[], str | None]]] = {
-    "network": network.not_permitted,
-    "disk": disk.not_permitted,
-}
-
-
-def not_permitted(name: str) -> str | None:
-    """Return None where a scenario can be done, else what this machine does not permit."""
-    return _NEEDS[name]() if name in _NEEDS else None
 
 
 def take(
@@ -71,7 +63,11 @@ def take(
     share: float | None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Do one scenario on topics, a database and a group of its own."""
+    """Do one scenario on topics, a database and a group of its own.
+
+    Raises:
+        NotHere: this machine has not what it needs.
+    """
     with (
         _STAGES.get(name, Stage)(servers, directory) as stage,
         Arena(stage, node, name, seed, share=share, say=say) as arena,

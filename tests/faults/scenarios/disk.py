@@ -18,7 +18,7 @@ import psycopg
 from streams.audit import AuditError
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
-from tests.faults.arena import Arena, now
+from tests.faults.arena import Arena, NotHere, now
 from tests.faults.results import Outcome
 from tests.pipeline.stage import Stage, until
 
@@ -33,7 +33,7 @@ _CHUNK: Final = bytes(1 << 20)
 _SAID: Final = ("intake_retrying", "database_away")
 
 
-def not_permitted() -> str | None:
+def _not_permitted() -> str | None:
     """Return None where a small file system can be mounted, else why not."""
     if os.geteuid() != 0:
         return "needs root, to mount a small file system"
@@ -47,7 +47,13 @@ def not_permitted() -> str | None:
 
 @contextmanager
 def stage(servers: str, directory: Path) -> Iterator[Stage]:
-    """Have a stage whose database is on a file system of its own, small enough to be filled."""
+    """Have a stage whose database is on a file system of its own, small enough to be filled.
+
+    Raises:
+        NotHere: no file system can be mounted.
+    """
+    if reason := _not_permitted():
+        raise NotHere(reason)
     place = directory / "postgres"
     place.mkdir(parents=True)
     _mount(place, _SIZE).check_returncode()

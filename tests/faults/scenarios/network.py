@@ -16,7 +16,7 @@ from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import WorkerProcess
 from tests.faults import wire
-from tests.faults.arena import Arena, now
+from tests.faults.arena import Arena, NotHere, now
 from tests.faults.results import Outcome
 from tests.faults.wire import Way, Wire
 from tests.pipeline.stage import Stage, until
@@ -25,8 +25,6 @@ IN_TIME_SECONDS: Final = 60
 _LOSS_PERCENT: Final = 30
 _LATE_MS: Final = (100, 300)
 _TAKEN_SINCE: Final = "SELECT count(*) FROM case_event WHERE recorded_at > %s"
-
-not_permitted = wire.not_permitted
 
 
 class _Wired(Stage):
@@ -67,7 +65,13 @@ class _Fault:
 
 @contextmanager
 def stage(_: str, directory: Path) -> Iterator[Stage]:
-    """Have a wire, and at one end of it servers of the scenario's own."""
+    """Have a wire, and at one end of it servers of the scenario's own.
+
+    Raises:
+        NotHere: there can be no wire.
+    """
+    if reason := wire.not_permitted():
+        raise NotHere(reason)
     with ExitStack() as stack:
         line = stack.enter_context(Wire(directory))
         node = stack.enter_context(KafkaNode(directory / "kafka", host=str(line.servers.ip)))

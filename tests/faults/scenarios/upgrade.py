@@ -1,0 +1,138 @@
+"""A rolling upgrade: workers of the version before and of this one, and migrations between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.codec import Outgoing
+from streams.embedded.worker import WorkerProcess
+from streams.store import migrate
+from tests.faults.arena import Arena, NotHere, now
+from tests.faults.results import ROOT, Outcome
+from tests.pipeline.stage import until
+
+BEFORE: Final = "d628c042e5b4a22df881d0cf382b6786f197dc8e"
+"""The version before: the last commit without the newest migration. A new migration moves it to the
+commit that it is made on, so that old workers are always one version behind, as in a deployment.
+"""
+_SCRIPT: Final = Path(__file__).parents[1] / "other_version.py"
+
+
+def take(arena: Arena) -> Outcome:
+    """Roll from one version to the other and back; both work on one stream and one database.
+
+    The tables are those of the version before until its worker works; what is new in this one is
+    applied beside it. Rolling back leaves the tables as they are.
+    """
+    rolls = arena.size(10, 1)
+    course = arena.course(arena.size(12_000, 900), malformed=0.005)
+    outcome = arena.outcome("rolling upgrade")
+    code = _unpacked(arena.stage.directory / "before")
+    _start_over(arena, code)
+    active = _joined(arena, code, outcome)
+    parts = iter(course.portions(3 * rolls))
+    for number, (alone, beside, after) in enumerate(zip(parts, parts, parts, strict=True)):
+        with arena.flowing(alone, len(alone) / 3):
+            if number == 0:
+                _migrate(arena, outcome)
+        heir = _joined(arena, code if number % 2 else None, outcome)
+        shares = _shares(arena, beside, active, heir)
+        outcome.expect(all(shares), f"roll {number + 1}: one worker idle, records each: {shares}")
+        ended = active.stop()
+        outcome.expect(ended == 0, f"roll {number + 1}: the worker that left ended with {ended}")
+        left = now()
+        arena.stage.publish(after)
+        resumed = arena.resumed(left)
+        outcome.expect(resumed is not None, f"roll {number + 1}: nothing was taken in afterwards")
+        outcome.resume_seconds += [resumed] if resumed is not None else []
+        outcome.runs += 1
+        arena.say(f"roll {outcome.runs}: shares {shares}, resumed after {resumed}")
+        active = heir
+    outcome.expect(active.exit_code is None, f"the last worker ended with {active.exit_code}")
+    arena.settle(outcome, course.ids, set_aside=course.broken)
+    return outcome
+
+
+def _unpacked(code: Path) -> Path:
+    """Unpack the version before, from the repository's own history.
+
+    Raises:
+        NotHere: the history does not reach back so far.
+    """
+    git = ["git", "-C", str(ROOT), "archive", BEFORE, "schemas", "streams"]
+    code.mkdir()
+    try:
+        packed = subprocess.run(git, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(code)], input=packed, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NotHere(f"no history with the version before, {BEFORE[:12]}") from error
+    return code
+
+
+def _start_over(arena: Arena, code: Path) -> None:
+    """Have the tables that a version makes, instead of today's."""
+    with psycopg.connect(arena.stage.postgres.url, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+    environment = {**os.environ, **arena.stage.environment, "ICAM_CODE": str(code)}
+    subprocess.run(
+        [sys.executable, _SCRIPT, "migrate"], env=environment, capture_output=True, check=True
+    )
+
+
+def _migrate(arena: Arena, outcome: Outcome) -> None:
+    """Apply what this version adds, beside the worker that does not know it."""
+    began = time.monotonic()
+    applied = migrate.apply(arena.stage.postgres.url)
+    outcome.figures["migrations applied beside it"] = len(applied)
+    outcome.figures["they took, s"] = time.monotonic() - began
+    outcome.expect(bool(applied), f"{BEFORE[:12]} knows every migration: name a later commit")
+
+
+def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
+    """Start a worker of this version, or of the one whose code is named."""
+    if code is None:
+        worker = arena.worker()
+        worker.start()
+        return worker
+    worker = arena.worker(_SCRIPT, ICAM_CODE=str(code))
+    worker.start()
+    told = f"code of {code / 'schemas'} {code / 'streams'}\n"
+    outcome.expect(worker.log.read_text().startswith(told), "it ran other code than meant")
+    return worker
+
+
+def _shares(arena: Arena, records: list[Outgoing], *workers: WorkerProcess) -> list[int]:
+    """Have workers take in records together; return how many each did."""
+    for worker in workers:
+        until(partial(_has_partitions, worker), 60, "each has partitions")
+    before = [_metric(worker, "icam_records") for worker in workers]
+    arena.stage.publish(records)
+    until(arena.stage.drained, 120, "they are worked off")
+    after = [_metric(worker, "icam_records") for worker in workers]
+    return [round(now - then) for now, then in zip(after, before, strict=True)]
+
+
+def _has_partitions(worker: WorkerProcess) -> bool:
+    return _metric(worker, "icam_partitions_assigned") > 0
+
+
+def _metric(worker: WorkerProcess, name: str) -> float:
+    """Return what a worker's metric says, over all labels."""
+    families = text_string_to_metric_families(worker.metrics())
+    return sum(
+        sample.value
+        for family in families
+        if family.name == name
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    )
