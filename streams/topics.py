@@ -65,7 +65,13 @@ def ensure(kafka: Kafka) -> list[TopicState]:
                 name,
                 num_partitions=kafka.partitions,
                 replication_factor=kafka.replication_factor,
-                config={"retention.ms": str(RETENTION_MS[name]), "cleanup.policy": "delete"},
+                config={
+                    "retention.ms": str(RETENTION_MS[name]),
+                    "cleanup.policy": "delete",
+                    # By the sender's clock, one that is fast is refused by the hour, and what one
+                    # that is slow sends is taken away too early.
+                    "message.timestamp.type": "LogAppendTime",
+                },
             )
             for name in missing
         ]

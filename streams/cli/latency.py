@@ -18,9 +18,9 @@ from schemas.outcomes import ESCALATION_TOPIC
 def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
     """Return, for each escalation raised, milliseconds from its cause to its publication.
 
-    The cause is the last record of the same case published before it; both ends are the timestamps
-    that producers gave, on one machine one clock. Escalations that a deadline set off are left out:
-    their cause is the passing of time.
+    The cause is the last record of the same case published before it; both ends are when the broker
+    took the record, or what its producer said where the topic wants that. Escalations that a
+    deadline set off are left out: their cause is the passing of time.
     """
     causes: dict[bytes, list[int]] = {}
     for message in _read(bootstrap_servers, INPUT_TOPICS):
