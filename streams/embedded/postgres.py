@@ -45,6 +45,8 @@ class EmbeddedPostgres(Server):
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._at = at
+        self.environment: dict[str, str] = {}
+        """What the next start has in its environment besides ours."""
         self._settings = dict(settings or {})
         self._log = self.directory / "postgres.log"
         self._data = self.directory / "data"
@@ -83,6 +85,7 @@ class EmbeddedPostgres(Server):
             [postgres, "-D", self._data, *self._options()],
             self._log,
             cwd=self.directory,
+            env=self.environment,
             death_signal=signal.SIGINT,
             account=account,
         )

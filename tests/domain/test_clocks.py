@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.domain.clocks import Calendar, appeal_term_last, departure_term_end
 from tests.domain.given import BRUSSELS, ref
@@ -100,6 +102,34 @@ def test_days_of_the_change_of_hour_have_their_own_length(
     found = date.fromisoformat(day)
     start, end = calendar.start_of(found).astimezone(UTC), calendar.end_of(found).astimezone(UTC)
     assert end - start == timedelta(hours=hours)
+
+
+@given(
+    st.sampled_from([datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2027, 3, 28, 1, tzinfo=UTC)]),
+    st.integers(-45 * 24 * 60, 2 * 24 * 60),
+    st.integers(1, 45),
+)
+def test_around_a_change_of_hour_every_term_ends_at_local_midnight(
+    change: datetime, minutes: int, days: int
+) -> None:
+    calendar, start = ref().calendar, change + timedelta(minutes=minutes)
+    first = start.astimezone(BRUSSELS).date()
+    moved = _worked(calendar, first + timedelta(days=days - 1), 1)
+    for end, last in (
+        (departure_term_end(calendar, start, days), first + timedelta(days=days)),
+        (calendar.after_working_days(start, days), _worked(calendar, first, days)),
+        (calendar.end_of(appeal_term_last(calendar, first, days)), moved),
+    ):
+        local = end.astimezone(BRUSSELS)
+        assert (local.date(), local.time()) == (last + timedelta(days=1), time())
+
+
+def _worked(calendar: Calendar, day: date, count: int) -> date:
+    """Return the day on which so many working days after ``day`` are full."""
+    while count:
+        day += timedelta(days=1)
+        count -= calendar.is_working(day)
+    return day
 
 
 def test_a_term_over_the_change_of_hour_ends_at_local_midnight(calendar: Calendar) -> None:

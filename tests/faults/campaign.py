@@ -11,12 +11,14 @@ from streams.embedded.kafka import KafkaNode
 from tests.faults.arena import Arena
 from tests.faults.results import Outcome
 from tests.faults.scenarios import (
+    clocks,
     deadlines,
     disk,
     disorder,
     flood,
     handler,
     hostile,
+    hours,
     kafka,
     kills,
     network,
@@ -43,6 +45,8 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "deadlines": deadlines.take,
     "flood": flood.take,
     "upgrade": upgrade.take,
+    "clocks": clocks.take,
+    "hours": hours.take,
 }
 """By name, in the order in which they are taken."""
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
-from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.codec import Outgoing
 from streams.embedded.worker import WorkerProcess
 from streams.store import migrate
 from tests.faults.arena import Arena, NotHere, now
+from tests.faults.metrics import metric
 from tests.faults.results import ROOT, Outcome
 from tests.pipeline.stage import until
 
@@ -115,24 +115,12 @@ def _shares(arena: Arena, records: list[Outgoing], *workers: WorkerProcess) -> l
     """Have workers take in records together; return how many each did."""
     for worker in workers:
         until(partial(_has_partitions, worker), 60, "each has partitions")
-    before = [_metric(worker, "icam_records") for worker in workers]
+    before = [metric(worker, "icam_records") for worker in workers]
     arena.stage.publish(records)
     until(arena.stage.drained, 120, "they are worked off")
-    after = [_metric(worker, "icam_records") for worker in workers]
+    after = [metric(worker, "icam_records") for worker in workers]
     return [round(now - then) for now, then in zip(after, before, strict=True)]
 
 
 def _has_partitions(worker: WorkerProcess) -> bool:
-    return _metric(worker, "icam_partitions_assigned") > 0
-
-
-def _metric(worker: WorkerProcess, name: str) -> float:
-    """Return what a worker's metric says, over all labels."""
-    families = text_string_to_metric_families(worker.metrics())
-    return sum(
-        sample.value
-        for family in families
-        if family.name == name
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    )
+    return metric(worker, "icam_partitions_assigned") > 0

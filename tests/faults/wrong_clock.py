@@ -1,0 +1,37 @@
+"""A wall clock that is wrong, for one process alone; see ``wrong_clock.c``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from tests.faults.arena import NotHere
+
+_SOURCE: Final = Path(__file__).with_suffix(".c")
+
+
+class WrongClock:
+    """What a process needs in its environment to have a wrong clock."""
+
+    def __init__(self, directory: Path) -> None:
+        """Compile it into ``directory``, which other accounts must be able to read.
+
+        Raises:
+            NotHere: there is no C compiler.
+        """
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is None:
+            raise NotHere("no C compiler is installed", required_by="ICAM_REQUIRE_COMPILER")
+        self._library = directory / "wrong_clock.so"
+        command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror"]
+        subprocess.run([*command, "-o", self._library, _SOURCE, "-pthread"], check=True)
+
+    def off(self, by: timedelta) -> dict[str, str]:
+        """Return the environment of a process whose clock is fast by so many whole seconds."""
+        return {
+            "LD_PRELOAD": str(self._library),
+            "ICAM_CLOCK_OFF": f"{by.total_seconds():.0f}",
+        }
