@@ -8,38 +8,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from itertools import count, pairwise
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
 
 import psycopg
 from confluent_kafka import KafkaException
 
 from schemas.codec import Outgoing
+from streams.audit import Report, watching
+from streams.audit.findings import Check
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import WorkerProcess
 from streams.publish import at_rate
-from streams.simulate.publishing import Kind, Planned
-from streams.simulate.settings import Settings
-from streams.simulate.stream import stream
+from tests.faults.course import CANARY, DAYS, Course, course
 from tests.faults.results import Outcome
 from tests.faults.verdict import judge
-from tests.pipeline.histories import valid_ids
 from tests.pipeline.stage import Stage, until
 
-_DAYS: Final = 90
-_EVENTS_AT_FULL_SCALE: Final = 15_000
 _FIRST_SINCE: Final = """
     SELECT min(recorded_at) FROM (
         SELECT recorded_at FROM case_event WHERE recorded_at > %(since)s
         UNION ALL SELECT recorded_at FROM dead_letter WHERE recorded_at > %(since)s) AS taken
 """
+
+_SEEDED: Final = "SELECT count(*) FROM case_event WHERE payload::text LIKE %s"
 
 
 class NotHere(Exception):
@@ -51,57 +49,6 @@ class NotHere(Exception):
     def __init__(self, reason: str, *, required_by: str | None = None) -> None:
         super().__init__(reason)
         self.required_by = required_by
-
-
-@dataclass(frozen=True)
-class Course:
-    """Records in the order in which they are published, and what must come of them."""
-
-    planned: tuple[Planned, ...]
-
-    @cached_property
-    def ids(self) -> frozenset[UUID]:
-        """Return the events that must end up in the log."""
-        return frozenset(valid_ids(list(self.planned)))
-
-    @cached_property
-    def broken(self) -> int:
-        """Return how many records must end up as dead letters."""
-        return sum(item.kind is Kind.MALFORMED for item in self.planned)
-
-    @property
-    def records(self) -> list[Outgoing]:
-        return [item.record for item in self.planned]
-
-    def portions(self, number: int) -> list[list[Outgoing]]:
-        """Split the records into so many parts of about the same size, in order."""
-        records, ends = self.records, [len(self.planned) * n // number for n in range(number + 1)]
-        return [records[a:b] for a, b in pairwise(ends)]
-
-
-def course(events: int, seed: int, *, days: int = _DAYS, **faults: float) -> Course:
-    """Return a realistic stream of so many distinct events that ends now, with duplicates and
-    disorder unless told otherwise.
-    """
-    end = datetime.now(UTC)
-    chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
-    settings = Settings(
-        seed=seed,
-        scale=max(0.01, 1.5 * events / _EVENTS_AT_FULL_SCALE * _DAYS / days),
-        start=end - timedelta(days=days),
-        end=end,
-        **chosen,
-    )
-    found: list[Planned] = []
-    distinct = 0
-    for planned in stream(settings):
-        if distinct == events:
-            break
-        found.append(planned)
-        distinct += planned.kind is Kind.VALID
-    if distinct < events:
-        raise ValueError(f"the simulation gave {distinct} of {events} events")
-    return Course(tuple(found))
 
 
 class Arena:
@@ -125,12 +72,18 @@ class Arena:
         self.say = say
         self._share = share
         self._names = count(1)
+        self._workers: list[WorkerProcess] = []
+        self._watched = ExitStack()
         self._conn: psycopg.Connection[tuple[datetime | None]] | None = None
 
     def __enter__(self) -> Self:
+        kafka = self.stage.kafka
+        watch = watching(kafka.bootstrap_servers, self.stage.postgres.url, kafka.group, 1)
+        self._watch = self._watched.enter_context(watch)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watched.close()
         if self._conn is not None:
             self._conn.close()
 
@@ -146,13 +99,15 @@ class Arena:
     def outcome(self, fault: str) -> Outcome:
         return Outcome(fault=fault, seed=self.seed)
 
-    def course(self, events: int, *, days: int = _DAYS, **faults: float) -> Course:
+    def course(self, events: int, *, days: int = DAYS, **faults: float) -> Course:
         """Return the scenario's records."""
         return course(events, self.seed, days=days, **faults)
 
     def worker(self, script: Path | None = None, **more: str) -> WorkerProcess:
         """Return a worker under a new name; start it yourself."""
-        return self.stage.worker(f"worker-{next(self._names):03d}", script, **more)
+        made = self.stage.worker(f"worker-{next(self._names):03d}", script, **more)
+        self._workers.append(made)
+        return made
 
     def resumed(
         self,
@@ -197,21 +152,46 @@ class Arena:
     def settle(
         self, outcome: Outcome, ids: Iterable[UUID], *, set_aside: int, patience: float = 180
     ) -> None:
-        """Wait until nothing is under way, then have the run judged."""
+        """Wait until nothing is under way, then have the run judged: what stands now, what was
+        committed meanwhile, and what all workers have written.
+        """
         wanted = frozenset(ids)
         try:
             until(self._drained, patience, "the stream is worked through")
         except AssertionError as late:
             outcome.failures.append(str(late))
-        report = self.stage.audit(produced=wanted)
+        self._watched.close()
+        report = self.stage.audit(produced=wanted, canaries=[CANARY], papers=dict(self._papers()))
+        report = _with(report, self._watch.check)
         outcome.judged(judge(report, self.stage.query, wanted, set_aside=set_aside))
         outcome.events = len(wanted)
         outcome.figures["messages sent more than once"] = report.counts["outbox.repeated"]
+        outcome.figures["events that hold the canary"] = self.stage.query(_SEEDED, f"%{CANARY}%")[
+            0
+        ][0]
+        outcome.figures["looks at offsets meanwhile"] = self._watch.looks
+        outcome.expect(self._watch.looks > 0, "offsets were never looked at meanwhile")
+
+    def _papers(self) -> Iterator[tuple[str, str]]:
+        """Yield the log of every worker, and the metrics of those that run, without values."""
+        for worker in self._workers:
+            if worker.log.exists():
+                yield f"{worker.directory.name} log", worker.log.read_text(errors="replace")
+            named = (line.rpartition(" ")[0] for line in worker.metrics().splitlines())
+            yield f"{worker.directory.name} metrics", "\n".join(named)
 
     def _drained(self) -> bool:
         with suppress(KafkaException, psycopg.OperationalError):
             return self.stage.drained()
         return False
+
+
+def _with(report: Report, check: Check) -> Report:
+    return replace(
+        report,
+        checks=(*report.checks, check.checked),
+        findings=(*report.findings, *check.findings),
+    )
 
 
 def now() -> datetime:

@@ -31,7 +31,7 @@ _SECONDS = float(os.environ.get("ICAM_FAULTY_SECONDS", "0"))
 async def _faulty(conn: Any, items: Sequence[Item], *rest: Any) -> Tally:
     met = {item.event.event_id for item in items if isinstance(item, Accepted)}
     if met & _RAISES:
-        raise KeyError("a mistake of ours")
+        raise KeyError("a mistake of ours", [item.record.value for item in items])
     for event_id in met & _HANGS:
         _HANGS.discard(event_id)
         await asyncio.sleep(_SECONDS)

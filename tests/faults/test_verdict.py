@@ -36,6 +36,7 @@ def database(events: list[UUID], letters: int = 0, twice: int = 0) -> Any:
     ("check", "detail", "means"),
     [
         ("log", "committed, but neither in the log nor a dead letter", "lost"),
+        ("offsets watched", "committed, but neither in the log nor a dead letter", "lost"),
         ("producer", "acknowledged to its producer, but nowhere", "lost"),
         ("outbox", "marked published, not on icam.escalation.v1", "lost"),
         ("escalations", "2 escalations of rule silence stand at once", "doubled"),

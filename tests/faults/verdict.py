@@ -14,6 +14,7 @@ Heading: TypeAlias = Literal["lost", "doubled", "unexplained"]
 
 _HEADINGS: Final[tuple[tuple[str, str, Heading], ...]] = (
     ("log", r"committed, but neither in the log nor a dead letter", "lost"),
+    ("offsets watched", r"committed, but neither in the log nor a dead letter", "lost"),
     ("log", r"\d+ records not committed", "lost"),
     ("log", r"dead letter \d+ is replayed, but not in the log", "lost"),
     ("offsets", r"committed \d+, missing ", "lost"),

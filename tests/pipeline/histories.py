@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import Settings
 from streams.simulate.stream import stream
@@ -26,15 +27,13 @@ def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: floa
 
 def valid_ids(planned: list[Planned]) -> set[UUID]:
     """Return the ids of the events that must end up in the log."""
-    found = set()
-    for item in planned:
-        if item.kind is not Kind.MALFORMED:
-            headers = dict(item.record.headers)
-            name = headers["ce_id"].decode() if "ce_id" in headers else _body_id(item)
-            found.add(UUID(name))
-    return found
+    return {event_id(item.record) for item in planned if item.kind is not Kind.MALFORMED}
 
 
-def _body_id(item: Planned) -> str:
-    name: str = orjson.loads(item.record.value)["id"]
-    return name
+def event_id(record: Outgoing) -> UUID:
+    """Return the id of an event, wherever its record holds it."""
+    headers = dict(record.headers)
+    if "ce_id" in headers:
+        return UUID(headers["ce_id"].decode())
+    name: str = orjson.loads(record.value)["id"]
+    return UUID(name)

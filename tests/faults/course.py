@@ -1,0 +1,81 @@
+"""Records of a scenario, in the order in which they are published, and what must come of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+from schemas.codec import Outgoing
+from streams.simulate.publishing import Kind, Planned
+from streams.simulate.settings import Settings
+from streams.simulate.stream import stream
+from tests.pipeline.histories import valid_ids
+
+CANARY: Final = "canary-7d3f"
+"""Stands in records where a name might, and must stand in nothing that we write ourselves."""
+DAYS: Final = 90
+_EVENTS_AT_FULL_SCALE: Final = 15_000
+
+
+@dataclass(frozen=True)
+class Course:
+    """Records in the order in which they are published, and what must come of them."""
+
+    planned: tuple[Planned, ...]
+
+    @cached_property
+    def ids(self) -> frozenset[UUID]:
+        """Return the events that must end up in the log."""
+        return frozenset(valid_ids(list(self.planned)))
+
+    @cached_property
+    def broken(self) -> int:
+        """Return how many records must end up as dead letters."""
+        return sum(item.kind is Kind.MALFORMED for item in self.planned)
+
+    @property
+    def records(self) -> list[Outgoing]:
+        return [item.record for item in self.planned]
+
+    def portions(self, number: int) -> list[list[Outgoing]]:
+        """Split the records into so many parts of about the same size, in order."""
+        records, ends = self.records, [len(self.planned) * n // number for n in range(number + 1)]
+        return [records[a:b] for a, b in pairwise(ends)]
+
+
+def course(events: int, seed: int, *, days: int = DAYS, **faults: float) -> Course:
+    """Return a realistic stream of so many distinct events that ends now, with duplicates and
+    disorder unless told otherwise.
+    """
+    end = datetime.now(UTC)
+    chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
+    settings = Settings(
+        seed=seed,
+        scale=max(0.01, 1.5 * events / _EVENTS_AT_FULL_SCALE * DAYS / days),
+        start=end - timedelta(days=days),
+        end=end,
+        **chosen,
+    )
+    found: list[Planned] = []
+    distinct = 0
+    for planned in stream(settings):
+        if distinct == events:
+            break
+        found.append(_seeded(planned))
+        distinct += planned.kind is Kind.VALID
+    if distinct < events:
+        raise ValueError(f"the simulation gave {distinct} of {events} events")
+    return Course(tuple(found))
+
+
+def _seeded(item: Planned) -> Planned:
+    """Put the canary where a name might stand, into one of ten events, whenever it is sent."""
+    event_id = dict(item.record.headers).get("ce_id")
+    if item.kind is Kind.MALFORMED or event_id is None or UUID(event_id.decode()).int % 10:
+        return item
+    value = item.record.value[:-1] + f', "remark": "{CANARY}"}}'.encode()
+    return replace(item, record=replace(item.record, value=value))
