@@ -21,8 +21,9 @@ from tests.faults.results import ROOT, Outcome
 from tests.pipeline.stage import until
 
 BEFORE: Final = "d628c042e5b4a22df881d0cf382b6786f197dc8e"
-"""The version before: the last commit without the newest migration. A new migration moves it to the
-commit that it is made on, so that old workers are always one version behind, as in a deployment.
+"""The version before: the last commit without the migrations that this version adds, 0003 and 0004.
+The first migration after a release moves it to the commit that was released: old workers are one
+version behind, as in a deployment.
 """
 _SCRIPT: Final = Path(__file__).parents[1] / "other_version.py"
 
