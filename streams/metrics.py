@@ -396,3 +396,19 @@ class CanaryMetrics(_Build):
             "When an announcement of the canary last came in time, as Unix time; 0 before.",
             registry=r,
         )
+
+
+class BoardMetrics(_Build):
+    """The live page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        r = self.registry
+        self.clients = Gauge(
+            "icam_board_clients", "Pages open that get every new state.", registry=r
+        )
+        self.reading_age = Gauge(
+            "icam_board_reading_age_seconds",
+            "Age of the last reading that the page shows; -1 before the first.",
+            registry=r,
+        )

@@ -100,6 +100,19 @@ class Canary(BaseModel):
     """How long an announcement may take before it counts as missed."""
 
 
+class Board(BaseModel):
+    """The role that serves the live page. Never expose it outside the cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 6070
+    ops: bool = False
+    """Whether counts under 5 are shown: to those who work the cases anyway."""
+    every_seconds: Annotated[float, Field(ge=0.2, le=60)] = 2.0
+    runbooks: Path = Path("deploy/runbooks")
+
+
 class Settings(BaseSettings):
     """Everything that differs between one deployment and another."""
 
@@ -114,6 +127,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     exporter: Exporter = Exporter()
     canary: Canary = Canary()
+    board: Board = Board()
     policy_file: Path | None = None
     directory_file: Path | None = None
     staffing_file: Path | None = None

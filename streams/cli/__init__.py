@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "worker": "worker:worker",
     "exporter": "exporter:exporter",
     "canary": "canary:canary",
+    "board": "board:board",
     "migrate": "database:migrate",
     "topics": "stream:topics",
     "publish": "stream:publish",

@@ -82,14 +82,18 @@ class Show:
                 "ICAM_EXPORTER__BACKLOG_SECONDS": "0.3",
                 "ICAM_EXPORTER__CASES_SECONDS": "2",
             }
-            self._say("worker and exporter, as processes of their own ...")
+            self._say("worker, exporter and board, as processes of their own ...")
             self.worker = stack.enter_context(
                 WorkerProcess(self._home / "worker", self._environment)
             )
             self.exporter = stack.enter_context(
                 RoleProcess("exporter", self._home / "exporter", self._environment)
             )
+            self.board = stack.enter_context(
+                RoleProcess("board", self._home / "board", self._environment)
+            )
             self._stack = stack.pop_all()
+        self._say(f"the live page: {self.board.address}/?lang={self._plan.language}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +118,8 @@ class Show:
         """Return what to type to look around while it runs."""
         exports = "\n".join(f"  export {k}={v}" for k, v in self._environment.items())
         return (
-            f"\nStill running; Ctrl-C ends it. Metrics: {self.worker.address}/metrics and "
+            f"\nStill running; Ctrl-C ends it. The live page: {self.board.address}/\n"
+            f"Metrics: {self.worker.address}/metrics and "
             f"{self.exporter.address}/metrics\n"
             f"In another shell:\n{exports}\n  .venv/bin/icam escalations --explain --limit 3"
         )

@@ -1,0 +1,96 @@
+// The other figures: the funnel, proposals by level and their trend, deadlines, dead letters.
+
+import { count, inWords, isShown } from "./count.js";
+import { el, fill, svg, table } from "./dom.js";
+import { bars } from "./sparkline.js";
+import { day, hour, known, share, word } from "./words.js";
+
+const STEPS = ["orders", "appointments", "interviews", "outcomes"];
+const CONCLUSIONS = ["residence_prospect", "voluntary_return_accepted", "voluntary_return_refused"];
+
+/** Show how far the cases came. */
+export function showFunnel({ funnel }) {
+  const whole = funnel.orders;
+  const part = (value) => (isShown(value) && isShown(whole) && whole ? value / whole : null);
+  const names = [
+    ...STEPS.map((name) => [name, word(`funnel.${name}`), ""]),
+    ...CONCLUSIONS.map((name) => [name, word(`value.${name}`), "conclusion"]),
+  ];
+  const steps = names.map(([name, text, kind]) => {
+    const value = funnel[name];
+    return el(
+      "li",
+      { class: kind },
+      el("span", { class: "step" }, text),
+      stripe(part(value), kind),
+      el("span", { class: "figure" }, count(value), part(value) === null ? "" : el("small", {}, ` ${share(part(value))}`)),
+    );
+  });
+  fill("funnel", el("ol", { class: "funnel" }, ...steps));
+  const heads = [word("funnel.step"), word("offices.cases"), word("funnel.share")];
+  fill("funnel-table", table(word("funnel.title"), heads, names.map(([name, text]) => [
+    text, count(funnel[name]), part(funnel[name]) === null ? "–" : share(part(funnel[name])),
+  ])));
+}
+
+function stripe(value, kind) {
+  const fitted = value === null ? { class: "kept", fill: "url(#hatch-kept)", width: 12 } : { class: kind || "level", width: value * 100 };
+  return svg(
+    "svg",
+    { class: "stripe", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("rect", { class: "rail", width: 100, height: 10 }),
+    svg("rect", { ...fitted, height: 10 }),
+  );
+}
+
+/** Show what stands by level, and what was raised and withdrawn by day. */
+export function showEscalations({ escalations }, facts) {
+  const { open, days, raised, withdrawn, moved } = escalations;
+  const top = Math.max(1, ...open.levels.map(({ cases }) => cases).filter(isShown));
+  const heads = ["level", "open"].map((name) => word(`escalations.${name}`, { level: "" }).trim());
+  if (moved) heads.push(word("escalations.raised"), word("escalations.withdrawn"));
+  const rows = open.levels.map(({ level, cases }) => {
+    const actions = (facts.levels[level] ?? []).map((action) => word(`action.${action}`)).join(" · ");
+    const head = el("span", {}, el("b", {}, word("escalations.level", { level })), el("small", {}, ` ${actions}`));
+    const cell = el("span", { class: "weighed" }, stripe(isShown(cases) ? cases / top : null, `level-${level}`), count(cases));
+    const more = (moved ?? []).filter((one) => one.level === level).flatMap((one) => [count(one.raised), count(one.withdrawn)]);
+    return [head, cell, ...more];
+  });
+  const foot = [word("offices.total"), count(open.total), ...(moved ? [count(raised.total), count(withdrawn.total)] : [])];
+  fill("escalations-table", table(word("escalations.title"), heads, rows, foot));
+
+  const label = `${word("escalations.trend")}: ${word("escalations.raised")} ${inWords(raised.total)}, ${word("escalations.withdrawn")} ${inWords(withdrawn.total)}`;
+  const ticks = [0, 6, 13].map((i) => [i, day(days[i])]);
+  const series = [{ kind: "raised", cells: raised.cells }, { kind: "withdrawn", cells: withdrawn.cells }];
+  const key = (kind, total) => el("span", { class: `key ${kind}` }, word(`escalations.${kind}`), " ", count(total));
+  fill("trend", el("p", { class: "keys" }, key("raised", raised.total), key("withdrawn", withdrawn.total)), bars(series, ticks, label));
+  const names = ["day", "raised", "withdrawn"].map((name) => word(`escalations.${name}`));
+  fill("trend-table", table(word("escalations.trend"), names, days.map((one, i) => [
+    day(one), count(raised.cells[i]), count(withdrawn.cells[i]),
+  ])));
+}
+
+/** Show what falls due in the hours to come, beside what is due now. */
+export function showDue({ due, as_of: asOf }) {
+  const start = new Date(asOf).getTime();
+  const at = (i) => hour(start + i * 3600_000);
+  fill("due-sum", count(due.total), " ", word("due.total"));
+  const label = `${word("due.title")}: ${inWords(due.total)}`;
+  fill("due", bars([{ kind: "level", cells: due.cells }], [0, 6, 12, 18].map((i) => [i, at(i)]), label));
+  const heads = [word("due.hour"), word("due.cases")];
+  fill("due-table", table(word("due.title"), heads, due.cells.map((value, i) => [`${at(i)}–${at(i + 1)}`, count(value)])));
+}
+
+/** Show what waits for a person to mend it. */
+export function showLetters({ letters }) {
+  if (!letters.length) {
+    fill("letters-table", el("p", {}, word("letters.none")));
+    return;
+  }
+  const top = Math.max(1, ...letters.map((one) => one.letters).filter(isShown));
+  const rows = letters.map(({ reason, letters: value }) => [
+    known(`reason.${reason}`) ? word(`reason.${reason}`) : reason,
+    el("span", { class: "weighed" }, stripe(isShown(value) ? value / top : null, "letter"), count(value)),
+  ]);
+  fill("letters-table", table(word("letters.title"), [word("letters.reason"), word("letters.open")], rows));
+}

@@ -1,0 +1,126 @@
+// Offices: load against capacity, as a schematic map and as a table. Colour is never the only sign.
+
+import { count, inWords, isShown } from "./count.js";
+import { el, fill, svg, table } from "./dom.js";
+import { known, share, spoken, word } from "./words.js";
+
+const BANDS = {
+  low: { fill: null, mark: "○", range: `< ${85} %` },
+  high: { fill: "url(#hatch-high)", mark: "◐", range: "85–100 %" },
+  over: { fill: "url(#hatch-over)", mark: "●", range: "> 100 %" },
+  none: { fill: null, mark: "–", range: "" },
+};
+
+/** Return the share of its capacity that an office uses; null where either is not known. */
+export function load({ cases, capacity }) {
+  return isShown(cases) && capacity ? cases / capacity : null;
+}
+
+/** Return the band a load is in. */
+export function band(value) {
+  if (value === null) return "none";
+  return value < 0.85 ? "low" : value <= 1 ? "high" : "over";
+}
+
+/** Show map, legend and table. */
+export function showOffices(book, facts) {
+  const offices = new Map(book.offices.map((office) => [office.id, office]));
+  fill("map", drawing(offices, facts));
+  fill("legend", ...["low", "high", "over", "none"].map(explained));
+  fill("offices-table", listing(book, facts));
+}
+
+/** Return an office's name; one that the directory no longer knows goes by its id. */
+export function named(id, facts) {
+  return facts.offices[id]?.[spoken()] ?? id;
+}
+
+function drawing(offices, facts) {
+  const { width, height, province, office } = facts.map;
+  const summary = office
+    .filter(({ id }) => offices.has(id))
+    .map(({ id }) => `${named(id, facts)} ${loadInWords(offices.get(id))}`)
+    .join(", ");
+  const map = svg("svg", {
+    class: "map",
+    viewBox: `0 0 ${width} ${height}`,
+    role: "img",
+    "aria-label": word("offices.map", { text: summary }),
+  });
+  for (const { id, name, points } of province) {
+    const cover = facts.coverage[id];
+    const followed = cover && offices.get(cover.office);
+    const kind = followed ? band(load(followed)) : "none";
+    const title = cover
+      ? word("offices.covers", { province: name[spoken()], office: named(cover.office, facts) })
+      : name[spoken()];
+    const shape = { class: `province ${kind}`, points: points.join(" "), fill: BANDS[kind].fill };
+    map.append(svg("polygon", shape, svg("title", {}, title)));
+  }
+  for (const { id, at: [x, y] } of office) {
+    if (offices.has(id)) map.append(marker(offices.get(id), named(id, facts), x, y));
+  }
+  return map;
+}
+
+function marker(office, name, x, y) {
+  const value = load(office);
+  return svg(
+    "g",
+    { class: `office ${band(value)}`, transform: `translate(${x} ${y})` },
+    svg("circle", { r: 5 }),
+    svg("text", { class: "place", y: -11, "text-anchor": "middle" }, name),
+    svg("text", { class: "load", y: 22, "text-anchor": "middle" }, value === null ? "–" : share(value)),
+  );
+}
+
+function explained(kind) {
+  const { fill: pattern, range } = BANDS[kind];
+  const swatch = svg(
+    "svg",
+    { class: "swatch", viewBox: "0 0 24 16", "aria-hidden": "true" },
+    svg("rect", { class: `province ${kind}`, width: 24, height: 16, fill: pattern }),
+  );
+  return el("li", {}, swatch, ` ${range} ${word(`load.${kind}`)}`);
+}
+
+function listing(book, facts) {
+  const heads = ["office", "cases", "capacity", "load"].map((name) => word(`offices.${name}`));
+  const rows = book.offices.flatMap((office) => [
+    row(named(office.id, facts), office),
+    ...(office.tracks ?? []).map((team) => row(el("span", { class: "track" }, track(team)), team)),
+  ]);
+  const measured = book.offices.filter(({ capacity }) => capacity);
+  const capacity = measured.reduce((sum, office) => sum + office.capacity, 0);
+  const foot = [word("offices.total"), count(book.cases), count(capacity), ""];
+  return table(word("offices.title"), heads, rows, foot);
+}
+
+function row(head, office) {
+  const capacity = office.capacity === null ? "–" : count(office.capacity);
+  return [head, count(office.cases), capacity, meter(office)];
+}
+
+function meter(office) {
+  const value = load(office);
+  if (value === null) return el("span", { class: "meter none" }, "–");
+  const kind = band(value);
+  const bar = svg(
+    "svg",
+    { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+    svg("rect", { class: "rail", width: 100, height: 10 }),
+    svg("rect", { class: kind, width: Math.min(100, value * 80), height: 10 }),
+    svg("line", { class: "full", x1: 80, x2: 80, y1: 0, y2: 10 }),
+  );
+  const mark = el("span", { "aria-hidden": "true", class: "mark" }, BANDS[kind].mark);
+  return el("span", { class: `meter ${kind}` }, bar, mark, " ", share(value), el("span", { class: "heard" }, ` ${word(`load.${kind}`)}`));
+}
+
+function loadInWords(office) {
+  const value = load(office);
+  return value === null ? inWords(office.cases) : `${share(value)}, ${word(`load.${band(value)}`)}`;
+}
+
+function track({ track: name }) {
+  return known(`track.${name}`) ? word(`track.${name}`) : name;
+}

@@ -1,0 +1,99 @@
+// The golden signals, and the verdict over them: is it well, is anyone forgotten, what to do.
+
+import { count, inWords, isShown } from "./count.js";
+import { el, fill, say } from "./dom.js";
+import { sparkline } from "./sparkline.js";
+import { age, rate, spoken, word } from "./words.js";
+
+const SLOT_SECONDS = 5;
+const MARKS = { well: "●", watch: "▲", act: "■" };
+const cards = new Map();
+
+/** Show each signal; its card is made once, so that nobody who reads it is thrown out. */
+export function showSignals(signals) {
+  for (const signal of signals) {
+    if (!cards.has(signal.name)) cards.set(signal.name, card(signal.name));
+    update(cards.get(signal.name), signal);
+  }
+}
+
+/** Return what has to be done, the most pressing first. */
+export function pressing(signals) {
+  const rank = { act: 0, watch: 1 };
+  return signals
+    .filter((signal) => signal.state in rank)
+    .sort((a, b) => rank[a.state] - rank[b.state]);
+}
+
+/** Show the verdict; without signals that can be trusted it is not known. */
+export function showVerdict(signals) {
+  const found = signals && pressing(signals);
+  const state = !found ? "unknown" : (found[0]?.state ?? "well");
+  const band = document.getElementById("verdict");
+  band.dataset.state = state;
+  say(document.getElementById("verdict-text"), word(`verdict.${state}`));
+  const key = `${spoken()} ${(found ?? []).map((one) => one.name + advice(one)).join()}`;
+  if (band.dataset.key === key) return;
+  band.dataset.key = key;
+  fill("verdict-list", ...(found ?? []).map((signal) => {
+    const more = el("a", { href: `/runbooks/${signal.runbook}` }, word("runbook"));
+    return el("li", { "data-state": signal.state }, `${advice(signal)}. `, more);
+  }));
+}
+
+function advice(signal) {
+  return word(`advice.${signal.name}`, { age: age(signal.oldest ?? signal.value ?? 0) });
+}
+
+function card(name) {
+  const parts = {
+    label: el("h3"),
+    value: el("p", { class: "value" }),
+    note: el("p", { class: "note" }),
+    state: el("p", { class: "state" }),
+    chart: el("div", { class: "chart" }),
+  };
+  const whole = el("article", { class: "signal", "data-signal": name }, ...Object.values(parts));
+  document.getElementById("signals").append(whole);
+  return { whole, ...parts };
+}
+
+function update(parts, signal) {
+  const label = word(`signal.${signal.name}`);
+  say(parts.label, label);
+  parts.whole.dataset.state = signal.state;
+  const [value, note] = told(signal);
+  if (parts.value.dataset.key !== value.textContent) {
+    parts.value.dataset.key = value.textContent;
+    parts.value.replaceChildren(value);
+  }
+  say(parts.note, note);
+  const mark = MARKS[signal.state];
+  say(parts.state, mark ? `${mark} ${word(`state.${signal.state}`)}` : "");
+  parts.chart.replaceChildren(sparkline(signal.series, spread(signal, label)));
+}
+
+function told(signal) {
+  const { name, value, oldest } = signal;
+  if (name === "committed") {
+    const seen = isShown(value) ? rate(value / SLOT_SECONDS) : "< 1";
+    return [el("span", { class: "n" }, seen), word("signal.per_second")];
+  }
+  if (name === "silent" || name === "canary") {
+    if (value !== null) return [el("span", { class: "n" }, age(value)), ""];
+    return [el("span", { class: "n" }, "–"), word(name === "canary" ? "signal.no_canary" : "signal.never")];
+  }
+  return [count(value), oldest === null ? word("signal.none_waiting") : word("signal.oldest", { age: age(oldest) })];
+}
+
+function spread(signal, label) {
+  const shown = signal.series.filter(isShown);
+  const say = (value) =>
+    value === undefined || value === null ? "–"
+    : !isShown(value) ? inWords(value)
+    : signal.name === "committed" ? rate(value / SLOT_SECONDS)
+    : signal.name === "silent" || signal.name === "canary" ? age(value)
+    : inWords(value);
+  const [low, high] = shown.length ? [Math.min(...shown), Math.max(...shown)] : [];
+  return word("signal.spark", { label, low: say(low), high: say(high), now: say(signal.series.at(-1)) });
+}

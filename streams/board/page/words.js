@@ -1,0 +1,59 @@
+// What is said, in the reader's language: words, numbers, times. Set once, changed by the select.
+
+let all = {};
+let language = "en";
+let formats = {};
+
+/** Take the words of every language, and speak one. */
+export function learn(words, chosen) {
+  all = words;
+  speak(chosen);
+}
+
+/** Change the language of the page and of all that is said from now on. */
+export function speak(chosen) {
+  language = chosen in all ? chosen : "en";
+  const locale = { fr: "fr-BE", nl: "nl-BE", de: "de-BE", en: "en-GB" }[language];
+  const zone = { timeZone: "Europe/Brussels" };
+  formats = {
+    number: new Intl.NumberFormat(locale),
+    share: new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 }),
+    rate: new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }),
+    time: new Intl.DateTimeFormat(locale, { ...zone, timeStyle: "medium" }),
+    hour: new Intl.DateTimeFormat(locale, { ...zone, hour: "2-digit", minute: "2-digit" }),
+    day: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" }),
+  };
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll("[data-word]")) {
+    element.textContent = word(element.dataset.word);
+  }
+}
+
+/** Return the language spoken. */
+export const spoken = () => language;
+
+/** Return a word, with what belongs in its places. */
+export function word(name, places = {}) {
+  const text = all[language]?.[name] ?? name;
+  return text.replace(/\{(\w+)\}/g, (_, place) => places[place] ?? "");
+}
+
+/** Whether there is such a word. */
+export const known = (name) => name in (all[language] ?? {});
+
+export const number = (value) => formats.number.format(value);
+export const share = (value) => formats.share.format(value);
+export const rate = (value) => formats.rate.format(value);
+export const time = (iso) => formats.time.format(new Date(iso));
+export const hour = (instant) => formats.hour.format(instant);
+export const day = (iso) => formats.day.format(new Date(iso));
+
+/** Return a length of time in its largest unit. */
+export function age(seconds) {
+  const [unit, n] =
+    seconds < 120 ? ["s", seconds]
+    : seconds < 7200 ? ["min", seconds / 60]
+    : seconds < 172800 ? ["h", seconds / 3600]
+    : ["d", seconds / 86400];
+  return word(`age.${unit}`, { n: number(Math.floor(n)) });
+}

@@ -1,0 +1,152 @@
+"""Counts for the live page. Aggregates only; the canary left out, but for its own age.
+
+What is asked every two seconds touches indexes only: the log's on time, that of cases on what falls
+due. What is counted over all cases is asked in ``quiet``, every half minute at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import NamedTuple
+
+from schemas.canary import PREFIX
+from streams.store.pool import Connection, Pool
+
+_NOT_CANARY = f"{PREFIX}%"
+
+
+async def committed(conn: Connection, since: datetime, seconds: int) -> dict[int, int]:
+    """Return how many events were recorded since, by when: Unix time over ``seconds``, whole."""
+    rows = await conn.fetch(
+        """
+        SELECT floor(extract(epoch FROM recorded_at) / $2::integer)::bigint, count(*)
+        FROM case_event WHERE recorded_at >= $1 AND case_id NOT LIKE $3 GROUP BY 1
+        """,
+        since,
+        seconds,
+        _NOT_CANARY,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def last_event(conn: Connection, since: datetime) -> datetime | None:
+    """Return when the last event was recorded, if one was since."""
+    found: datetime | None = await conn.fetchval(
+        "SELECT max(recorded_at) FROM case_event WHERE recorded_at >= $1 AND case_id NOT LIKE $2",
+        since,
+        _NOT_CANARY,
+    )
+    return found
+
+
+async def last_of_cases(conn: Connection, case_ids: Sequence[str]) -> datetime | None:
+    """Return when an event of these cases was last recorded; None of none."""
+    found: datetime | None = await conn.fetchval(
+        "SELECT max(recorded_at) FROM case_event WHERE case_id = any($1::text[])", case_ids
+    )
+    return found
+
+
+async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
+    """Return how many cases fall due in each of the next hours, counted from now."""
+    rows = await conn.fetch(
+        """
+        SELECT floor(extract(epoch FROM next_check_at - $1::timestamptz) / 3600)::integer, count(*)
+        FROM case_projection
+        WHERE next_check_at > $1 AND next_check_at < $1 + $2::integer * interval '1 hour'
+          AND case_id NOT LIKE $3
+        GROUP BY 1
+        """,
+        now,
+        hours,
+        _NOT_CANARY,
+    )
+    found = {row[0]: row[1] for row in rows}
+    return [found.get(hour, 0) for hour in range(hours)]
+
+
+@asynccontextmanager
+async def quiet(pool: Pool) -> AsyncIterator[Connection]:
+    """Give a connection on which everything is as of one instant, and whole tables are read."""
+    async with (
+        pool.acquire() as conn,
+        conn.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await conn.execute("SET LOCAL enable_seqscan = on")
+        yield conn
+
+
+class Reached(NamedTuple):
+    """How many cases with an order came how far, and no further."""
+
+    step: str
+    """``ordered``; ``invited``, an appointment was fixed or missed; ``seen``, an interview held."""
+    conclusion: str | None
+    """Of the interview held last; None before the first."""
+    cases: int
+
+
+async def reached(conn: Connection) -> list[Reached]:
+    """Return how far the cases came: order, appointment, interview and its conclusion.
+
+    Of an interview the newest version counts. Reads the whole log.
+    """
+    rows = await conn.fetch(
+        """
+        WITH interview AS (
+            SELECT DISTINCT ON (case_id, payload->>'interview_id')
+                   case_id, event_id, payload->>'conclusion' AS conclusion,
+                   (payload->>'held_at')::timestamptz AS held_at
+            FROM case_event
+            WHERE type = 'icam.interview-completed.v1' AND case_id NOT LIKE $1
+            ORDER BY case_id, payload->>'interview_id', occurred_at DESC, event_id DESC),
+        last AS (
+            SELECT DISTINCT ON (case_id) case_id, conclusion FROM interview
+            ORDER BY case_id, held_at DESC, event_id DESC),
+        came AS (
+            SELECT case_id, bool_or(type = 'icam.oqt-issued.v1') AS ordered,
+                   bool_or(type = 'icam.appointment-missed.v1'
+                           OR payload->>'first_appointment' IS NOT NULL) AS invited
+            FROM case_event
+            WHERE type IN ('icam.oqt-issued.v1', 'icam.appointment-missed.v1')
+              AND case_id NOT LIKE $1
+            GROUP BY case_id)
+        SELECT CASE WHEN conclusion IS NOT NULL THEN 'seen'
+                    WHEN invited THEN 'invited' ELSE 'ordered' END, conclusion, count(*)
+        FROM came LEFT JOIN last USING (case_id) WHERE ordered GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        _NOT_CANARY,
+    )
+    return [Reached(*row) for row in rows]
+
+
+class Moved(NamedTuple):
+    """How many escalations of a level were raised, or withdrawn, on a local day."""
+
+    day: date
+    level: int
+    raised: int
+    withdrawn: int
+
+
+async def escalations_since(conn: Connection, since: datetime, zone: str) -> list[Moved]:
+    """Return what the ledger gained and lost, by day and level."""
+    rows = await conn.fetch(
+        """
+        SELECT (at AT TIME ZONE $2)::date, level, count(*) FILTER (WHERE raised)::integer,
+               count(*) FILTER (WHERE NOT raised)::integer
+        FROM (
+            SELECT case_id, level, raised_at AS at, true AS raised FROM escalation
+            WHERE raised_at >= $1
+            UNION ALL
+            SELECT case_id, level, withdrawn_at, false FROM escalation
+            WHERE withdrawn_at >= $1) AS moved
+        WHERE case_id NOT LIKE $3 GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        since,
+        zone,
+        _NOT_CANARY,
+    )
+    return [Moved(*row) for row in rows]
