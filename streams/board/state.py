@@ -12,7 +12,7 @@ import orjson
 from streams.board import signals
 from streams.board.book import Book, Teller
 from streams.board.signals import Live, Past
-from streams.board.suppression import protect
+from streams.board.suppression import lone, protect
 
 
 @dataclass(slots=True)
@@ -59,14 +59,17 @@ class State:
         reasons = Counter[str]()
         for group in live.letters:
             reasons[group.reason] += group.letters
-        letters = protect(reasons, ops=ops)
+        letters = protect({reason: reasons[reason] for reason in sorted(reasons)}, ops=ops)
         return {
             "as_of": live.as_of,
             "age": round(time.monotonic() - at, 1),
             "signals": signals.tell(live, self.past, ops=ops),
-            "letters": [
-                {"reason": name, "letters": n} for name, n in sorted(letters.cells.items())
-            ],
+            "letters": {
+                # The same as the signal says. Where the table keeps its total back, even how many
+                # reasons there are would tell.
+                "total": lone(live.open_letters, ops=ops),
+                "reasons": list(letters.cells.items()) if isinstance(letters.total, int) else [],
+            },
         }
 
     def _told_book(self) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
 """What of a table of counts may be shown to anyone, so that no small count can be worked out.
 
-A count from 1 to 4 may point at a person. It is kept back, and with it as many of its neighbours as
-it takes to make the difference between a total and what is shown say nothing: totals may be known
-from elsewhere. All that is kept back looks alike. 0 is shown: nobody is in it.
+A count from 1 to 4 may point at a person. It is kept back, and where a total less what is shown
+would tell it, the next larger count with it, so that those kept back are not all alike. 0 is shown,
+for nobody is in it, unless the total is small itself: four cells that make up to 4 hold 1 each.
 
-Guarantee: of the cells kept back in a table, whatever its total, each may hold anything from 1 to
-5 at least.
+Guarantee: whoever knows the exact total, and this rule, can't tell what any small cell holds: any
+two cells kept back could have each other's count, and the same would be shown.
 """
 
 from __future__ import annotations
@@ -56,15 +56,12 @@ def protect(counts: Mapping[Name, int], *, ops: bool = False) -> Table[Name]:
     total = sum(counts.values())
     if ops:
         return Table(dict(counts), total)
-    kept = {name for name, count in counts.items() if _is_small(count)}
-    # The neighbours in the table's own order, whatever their size: the choice must tell nothing.
-    neighbours = [name for name, count in counts.items() if count >= SMALLEST]
-    while kept and not _safe(kept, counts) and neighbours:
-        kept.add(neighbours.pop(0))
-    cells: dict[Name, Shown] = {n: "kept" if n in kept else count for n, count in counts.items()}
     if _is_small(total):
-        return Table(cells, "few")
-    return Table(cells, "kept" if kept and not _safe(kept, counts) else total)
+        return Table(dict.fromkeys(counts, "kept"), "few")
+    up_to = _threshold(set(counts.values()) - {0})
+    cells: dict[Name, Shown] = {n: "kept" if 0 < c <= up_to else c for n, c in counts.items()}
+    alike = len({count for count in counts.values() if 0 < count <= up_to}) == 1
+    return Table(cells, "kept" if alike else total)
 
 
 def withhold(table: Table[Name]) -> Table[Name]:
@@ -76,6 +73,9 @@ def _is_small(count: int) -> bool:
     return 0 < count < SMALLEST
 
 
-def _safe(kept: Collection[Name], counts: Mapping[Name, int]) -> bool:
-    """Whether at least two are kept back, and their sum leaves each of them room up to 5."""
-    return len(kept) >= 2 and sum(counts[n] for n in kept) >= len(kept) + SMALLEST - 1
+def _threshold(found: Collection[int]) -> int:
+    """Return up to which count cells are kept back; 0 where all may be shown."""
+    small = {count for count in found if _is_small(count)}
+    if len(small) != 1:
+        return max(small, default=0)
+    return min(set(found) - small, default=max(small))

@@ -9,7 +9,7 @@ export const isShown = (count) => typeof count === "number";
 /** Return a count as an element: what is seen, and what is heard where the two differ. */
 export function count(value) {
   if (isShown(value)) return el("span", { class: "n" }, number(value));
-  const seen = value === "few" ? "< 5" : "▒";
+  const seen = value === "few" ? "< 5" : "< 5 *";
   return el(
     "span",
     { class: `n ${value}`, title: word(value) },

@@ -82,15 +82,16 @@ export function showDue({ due, as_of: asOf }) {
 }
 
 /** Show what waits for a person to mend it. */
-export function showLetters({ letters }) {
-  if (!letters.length) {
-    fill("letters-table", el("p", {}, word("letters.none")));
+export function showLetters({ letters: { total, reasons } }) {
+  if (!reasons.length) {
+    fill("letters-table", el("p", { class: "sum" }, total === 0 ? word("letters.none") : count(total)));
     return;
   }
-  const top = Math.max(1, ...letters.map((one) => one.letters).filter(isShown));
-  const rows = letters.map(({ reason, letters: value }) => [
+  const top = Math.max(1, ...reasons.map(([, value]) => value).filter(isShown));
+  const rows = reasons.map(([reason, value]) => [
     known(`reason.${reason}`) ? word(`reason.${reason}`) : reason,
     el("span", { class: "weighed" }, stripe(isShown(value) ? value / top : null, "letter"), count(value)),
   ]);
-  fill("letters-table", table(word("letters.title"), [word("letters.reason"), word("letters.open")], rows));
+  const heads = [word("letters.reason"), word("letters.open")];
+  fill("letters-table", table(word("letters.title"), heads, rows, [word("offices.total"), count(total)]));
 }

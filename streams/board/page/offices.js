@@ -5,7 +5,7 @@ import { el, fill, svg, table } from "./dom.js";
 import { known, share, spoken, word } from "./words.js";
 
 const BANDS = {
-  low: { fill: null, mark: "○", range: `< ${85} %` },
+  low: { fill: null, mark: "○", range: "< 85 %" },
   high: { fill: "url(#hatch-high)", mark: "◐", range: "85–100 %" },
   over: { fill: "url(#hatch-over)", mark: "●", range: "> 100 %" },
   none: { fill: null, mark: "–", range: "" },
@@ -65,23 +65,29 @@ function drawing(offices, facts) {
 
 function marker(office, name, x, y) {
   const value = load(office);
+  const wide = Math.max(62, name.length * 8.6 + 14);
   return svg(
     "g",
     { class: `office ${band(value)}`, transform: `translate(${x} ${y})` },
-    svg("circle", { r: 5 }),
-    svg("text", { class: "place", y: -11, "text-anchor": "middle" }, name),
-    svg("text", { class: "load", y: 22, "text-anchor": "middle" }, value === null ? "–" : share(value)),
+    svg("rect", { class: "plate", x: -wide / 2, y: -21, width: wide, height: 42, rx: 4 }),
+    svg("text", { class: "place", y: -5, "text-anchor": "middle" }, name),
+    svg("text", { class: "load", y: 14, "text-anchor": "middle" }, ...figures(value)),
   );
 }
 
+function figures(value) {
+  if (value === null) return ["–"];
+  return [svg("tspan", { class: "mark" }, BANDS[band(value)].mark), ` ${share(value)}`];
+}
+
 function explained(kind) {
-  const { fill: pattern, range } = BANDS[kind];
+  const { fill: pattern, mark, range } = BANDS[kind];
   const swatch = svg(
     "svg",
     { class: "swatch", viewBox: "0 0 24 16", "aria-hidden": "true" },
     svg("rect", { class: `province ${kind}`, width: 24, height: 16, fill: pattern }),
   );
-  return el("li", {}, swatch, ` ${range} ${word(`load.${kind}`)}`);
+  return el("li", {}, swatch, `${mark} ${range} ${word(`load.${kind}`)}`);
 }
 
 function listing(book, facts) {

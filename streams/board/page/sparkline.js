@@ -81,7 +81,8 @@ export function bars(series, ticks, label) {
   chart.append(svg("line", { class: "ground", x1: 0, x2: width, y1: ground, y2: ground }));
   chart.append(svg("text", { class: "top", x: 0, y: 10 }, number(top)));
   for (const [i, text] of ticks) {
-    chart.append(svg("text", { x: i * slot + slot / 2, y: height - 4, "text-anchor": i ? "middle" : "start" }, text));
+    const [x, anchor] = i === 0 ? [0, "start"] : i === slots - 1 ? [width, "end"] : [(i + 0.5) * slot, "middle"];
+    chart.append(svg("text", { x, y: height - 4, "text-anchor": anchor }, text));
   }
   return chart;
 }
