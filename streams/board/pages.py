@@ -28,7 +28,9 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_ALERT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{2,63}")
+_ALERT: Final = re.compile(r"Icam[A-Za-z0-9]{1,60}")
+_NAMED: Final = re.compile(r"<code>(Icam[A-Za-z0-9]{1,60})</code>")
+_AWAY: Final = re.compile(r'<a href="\.\./[^"]*">(.*?)</a>')
 _WORD: Final = re.compile(r'(<[^<>]*\bdata-word="([a-z0-9_.]+)"[^<>]*>)')
 _LABEL: Final = re.compile(r'\bdata-label="([a-z0-9_.]+)"')
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -97,21 +99,35 @@ class Facts:
 
     def runbook(self, alert: str, language: str) -> str | None:
         """Return one runbook as a page; None where there is none of that name."""
-        path = self.runbooks / f"{alert}.md"
-        if not _ALERT.fullmatch(alert) or not path.is_file():
+        if not _ALERT.fullmatch(alert) or not (self.runbooks / f"{alert}.md").is_file():
             return None
-        return self._text_page(alert, _MARKDOWN.render(path.read_text()), language)
+        return self._text_page(alert, self._rendered(alert), language)
 
     def contents(self, language: str) -> str:
-        """Return a page that names every runbook."""
-        names = sorted(path.stem for path in self.runbooks.glob("*.md"))
-        lines = "".join(
-            f'<li><a href="/runbooks/{name}">{name}</a></li>'
-            for name in names
-            if _ALERT.fullmatch(name)
-        )
+        """Return a page that says what holds for every runbook, and names them."""
+        names = sorted(path.stem for path in self.runbooks.glob("Icam*.md"))
+        lines = "".join(f"<li><code>{name}</code></li>" for name in names if _ALERT.fullmatch(name))
         title = words()[language]["runbooks.title"]
-        return self._text_page(title, f"<h1>{html.escape(title)}</h1><ul>{lines}</ul>", language)
+        if (self.runbooks / "README.md").is_file():
+            body = self._rendered("README")
+        else:
+            body = f"<h1>{html.escape(title)}</h1>"
+        return self._text_page(title, body + self._linked(f"<ul>{lines}</ul>"), language)
+
+    def _rendered(self, name: str) -> str:
+        """Return a Markdown file as HTML; what it points at outside of the folder stays text."""
+        body: str = _MARKDOWN.render((self.runbooks / f"{name}.md").read_text())
+        return self._linked(_AWAY.sub(r"\1", body))
+
+    def _linked(self, body: str) -> str:
+        """Turn the names of runbooks into links."""
+
+        def link(found: re.Match[str]) -> str:
+            name = found[1]
+            there = (self.runbooks / f"{name}.md").is_file()
+            return f'<a href="/runbooks/{name}">{found[0]}</a>' if there else found[0]
+
+        return _NAMED.sub(link, body)
 
     def _text_page(self, title: str, body: str, language: str) -> str:
         template = filled(self.files["runbook.html"].body.decode(), language)

@@ -23,7 +23,7 @@ _CANARY_SECONDS: Final = 240.0
 
 RUNBOOKS: Final = {
     "outbox": "IcamOutboxStuck",
-    "letters": "IcamDeadLetterUnworked",
+    "letters": "IcamDeadLetterOverdue",
     "due": "IcamDeadlinesUnfired",
     "canary": "IcamCanaryMissed",
 }

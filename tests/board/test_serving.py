@@ -31,6 +31,8 @@ RUNBOOK = """# IcamOutboxStuck
 | confirm | `icam doctor` |
 
 <script>alert(1)</script>
+
+Then `IcamBehind`, not `IcamUnknown`; see [elsewhere](../elsewhere.yml).
 """
 
 
@@ -42,7 +44,8 @@ def feed() -> Feed:
 @pytest.fixture
 async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, Any]]:
     (tmp_path / "IcamOutboxStuck.md").write_text(RUNBOOK)
-    (tmp_path / "secret").mkdir()
+    (tmp_path / "IcamBehind.md").write_text("# IcamBehind")
+    (tmp_path / "README.md").write_text("# What is always safe")
     settings = Settings(board=Board(runbooks=tmp_path))
     facts = Facts.load(settings, datetime.now(UTC))
     state = State(Teller(facts.offices, facts.levels, staffing.load(), False), Past(10))
@@ -55,7 +58,7 @@ async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, An
 
 async def _event(stream: ClientResponse) -> dict[str, str]:
     """Read one server-sent event."""
-    lines = []
+    lines: list[str] = []
     while (line := (await stream.content.readline()).decode().rstrip("\n")) or not lines:
         lines.append(line)
     return dict(line.split(": ", 1) for line in lines)
@@ -147,10 +150,16 @@ async def test_a_runbook_is_a_page_and_its_markup_stays_text(client: TestClient[
     assert "<td>confirm</td>" in page
     assert "<script" not in page
     assert '<html lang="fr"' in page
-    assert 'href="/runbooks/IcamOutboxStuck"' in await (await client.get("/runbooks/")).text()
+    assert '<a href="/runbooks/IcamBehind"><code>IcamBehind</code></a>' in page
+    assert page.count("<a href=") == 2, "the way back, and the runbook that there is"
+    contents = await (await client.get("/runbooks/")).text()
+    assert "What is always safe" in contents
+    assert contents.count('<a href="/runbooks/') == 2
 
 
-@pytest.mark.parametrize("name", ["Unknown", "..%2FREADME", "secret", "IcamOutboxStuck.md", "%00"])
+@pytest.mark.parametrize(
+    "name", ["IcamUnknown", "..%2FREADME", "README", "IcamOutboxStuck.md", "%00"]
+)
 async def test_there_are_no_runbooks_of_other_names(
     client: TestClient[Any, Any], name: str
 ) -> None:

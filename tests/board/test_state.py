@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streams.board.book import Book, Teller
-from streams.board.signals import SLOT_SECONDS, Live, Past
+from streams.board.signals import RUNBOOKS, SLOT_SECONDS, Live, Past
 from streams.board.state import State
 from streams.reference import staffing
 from streams.store.board import Moved, Reached
@@ -210,6 +211,11 @@ def test_a_signal_asks_for_somebody_when_it_has_waited_too_long(
     name: str, changed: dict[str, Any], state: str
 ) -> None:
     assert signal(told(replace(QUIET, **changed)), name)["state"] == state
+
+
+def test_each_signal_that_asks_for_somebody_has_a_runbook() -> None:
+    runbooks = Path(__file__).parents[2] / "deploy" / "runbooks"
+    assert all((runbooks / f"{name}.md").is_file() for name in RUNBOOKS.values())
 
 
 def test_the_rate_is_that_of_the_last_slot_that_is_over() -> None:
