@@ -11,7 +11,7 @@ export XDG_CACHE_HOME := $(CURDIR)/.run/cache
 export XDG_RUNTIME_DIR := $(CURDIR)/.run/runtime
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check format unit pipeline kafka bench faults schemas metrics boards lock clean
+.PHONY: help demo test check format unit pipeline kafka bench faults schemas metrics boards pictures lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,11 @@ format: $(STAMP) ## format and fix what can be fixed
 
 schemas: $(STAMP) ## write the exported JSON Schemas again
 	$(BIN)/icam schemas export schemas/json
+
+pictures: $(STAMP) kafka ## take the pictures of the live page again, in Chromium over a real run
+	$(BIN)/pytest tests/pipeline/test_board_pictures.py
+	mkdir -p docs/pictures
+	cp .run/pictures/*.png docs/pictures/
 
 metrics: $(STAMP) ## write the tables of docs/metrics.md again
 	$(BIN)/python -m tests.docs.metrics

@@ -60,7 +60,7 @@ def icam(database_url: str) -> Icam:
 def test_help_names_every_command_and_each_has_help_with_examples() -> None:
     names = """
         demo worker migrate topics publish simulate case escalations dead-letters audit rebuild
-        schemas doctor exporter canary
+        schemas doctor exporter canary board
     """.split()  # noqa: SIM905 - reads as the list it is
     assert main.list_commands(click.Context(main)) == sorted(names)
     for name in names:

@@ -13,13 +13,18 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from schemas.envelope import Reason
 from streams import repair
 from streams.audit.auditor import judge
+from streams.board.book import Teller
+from streams.board.feed import Feed
+from streams.board.reading import Reader
+from streams.board.signals import Past
+from streams.board.state import State
 from streams.exporter import readings
 from streams.metrics import ExporterMetrics
 from streams.records import Malformed
-from streams.reference import Reference
+from streams.reference import Reference, staffing
 from streams.settings import Database
 from streams.store import cases, migrate, outbox, reference_tables
-from streams.store.pool import open_pool
+from streams.store.pool import Pool, open_pool
 from tests.audit.memory import MemoryLog
 from tests.domain import given
 from tests.work.world import World
@@ -112,6 +117,19 @@ async def test_an_auditor_reads_every_gauge(url: str, ref: Reference) -> None:
         await readings.backlog(world.pool, world.clock, ref.calendar, metrics)
         await readings.book(world.pool, world.clock, metrics)
         await readings.heard(world.pool, world.clock, ref.calendar, metrics)
+
+
+async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
+    async with _world(AUDITOR, url, ref) as world:
+
+        async def pool_of() -> Pool:
+            return world.pool
+
+        state = State(Teller([], [], staffing.load(), ops=False), Past(1))
+        reader = Reader(pool_of, world.clock, ref.calendar, state, Feed(), 2.0)
+        state.read_live(await reader.live(world.pool))
+        state.read_book(await reader.book(world.pool))
+        assert b'"cases":0' in state.to_json()
 
 
 async def test_an_operator_works_dead_letters(url: str, ref: Reference) -> None:

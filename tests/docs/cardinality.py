@@ -17,6 +17,7 @@ from streams.metrics import (
     MOST_PRODUCERS,
     OTHER_PRODUCER,
     UNKNOWN_PRODUCER,
+    BoardMetrics,
     CanaryMetrics,
     ExporterMetrics,
     Metrics,
@@ -26,7 +27,7 @@ from streams.reference import staffing
 MOST: Final = 2_000
 """Series of one process."""
 
-Filled = Metrics | ExporterMetrics | CanaryMetrics
+Filled = Metrics | ExporterMetrics | CanaryMetrics | BoardMetrics
 
 _OUTCOMES: Final = ("applied", "late", "duplicate", "dead_lettered")
 _READINGS: Final = ("backlog", "group", "cases", "producers", "offsets", "audit")
@@ -116,6 +117,7 @@ def roles() -> dict[str, tuple[Filled, int]]:
         "worker": workers(),
         "exporter": exporters(),
         "canary": CanaryMetrics(),
+        "board": BoardMetrics(),
     }
     return {role: (metrics, series(metrics.registry)) for role, metrics in made.items()}
 

@@ -16,6 +16,7 @@ _ROLES: Final = {
     "worker": "The worker, `icam worker`, job `icam`",
     "exporter": "The exporter, `icam exporter`, job `icam-exporter`",
     "canary": "The canary, `icam canary`, job `icam-canary`",
+    "board": "The board, `icam board`, job `icam-board`",
 }
 
 

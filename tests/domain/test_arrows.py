@@ -141,5 +141,11 @@ def test_the_store_knows_neither_who_calls_it_nor_faust() -> None:
     assert breaches("streams/store", banned=(*above, "streams.app", "faust", "mode")) == []
 
 
+def test_the_board_looks_and_does_nothing() -> None:
+    doing = ("casework", "inbox", "intake", "repair", "deadlines", "relay", "publish", "app")
+    banned = ("faust", "mode", "confluent_kafka", *(f"streams.{name}" for name in doing))
+    assert breaches("streams/board", banned=banned) == []
+
+
 def test_nothing_outside_the_tests_imports_the_tests() -> None:
     assert breaches("streams", banned=("tests", "bench")) == []
