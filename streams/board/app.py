@@ -6,6 +6,7 @@ import asyncio
 import signal
 from contextlib import suppress
 from datetime import UTC, datetime
+from logging.config import dictConfig
 from typing import Final
 
 import structlog
@@ -37,7 +38,7 @@ def run(settings: Settings) -> int:
         PolicyError, DirectoryError, StaffingError: the reference data can't be used.
         OSError: the port is taken.
     """
-    logs.configure(settings.log_level)
+    dictConfig(logs.configure(settings.log_level))
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(settings))
     return 0

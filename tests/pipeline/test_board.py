@@ -9,7 +9,6 @@ import signal
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -391,4 +390,5 @@ def test_it_stops_at_once_though_pages_are_open(run: Run, look: Callable[..., Re
     board.start()
     look(board).open()
     assert board.stop(patience=10) == 0
-    assert Path(board.log).read_text().count("Traceback") == 0
+    # Every line of all boards here is JSON: a traceback may quote anything.
+    assert all(json.loads(line)["level"] for line in board.log.read_text().splitlines())
