@@ -94,7 +94,7 @@ function listing(book, facts) {
   const heads = ["office", "cases", "capacity", "load"].map((name) => word(`offices.${name}`));
   const rows = book.offices.flatMap((office) => [
     row(named(office.id, facts), office),
-    ...(office.tracks ?? []).map((team) => row(el("span", { class: "track" }, track(team)), team)),
+    ...(office.tracks?.length > 1 ? office.tracks : []).map((team) => row(el("span", { class: "track" }, track(team)), team)),
   ]);
   const measured = book.offices.filter(({ capacity }) => capacity);
   const capacity = measured.reduce((sum, office) => sum + office.capacity, 0);
