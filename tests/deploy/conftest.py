@@ -1,4 +1,4 @@
-"""Prometheus' own tools, where they are installed."""
+"""Prometheus' own tools, where they are installed, and the Kubernetes manifests, rendered once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import shutil
 
 import pytest
+
+from .manifests import BASE, EXAMPLE, Manifest, render
 
 
 @pytest.fixture
@@ -31,3 +33,14 @@ def _tool(name: str, package: str) -> str:
             pytest.fail(f"ICAM_REQUIRE_PROMETHEUS is set, but {reason}")
         pytest.skip(reason)
     return found
+
+
+@pytest.fixture(scope="session")
+def base() -> list[Manifest]:
+    return render(BASE)
+
+
+@pytest.fixture(scope="session")
+def example() -> list[Manifest]:
+    """The base as the example overlay completes it, secrets included."""
+    return render(EXAMPLE)

@@ -1,0 +1,134 @@
+"""The Kubernetes manifests, as they lie there and as Kustomize renders them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .files import TOP
+
+KUBERNETES = TOP / "deploy" / "kubernetes"
+BASE = KUBERNETES / "base"
+EXAMPLE = KUBERNETES / "overlays" / "example"
+KEDA = KUBERNETES / "components" / "keda"
+POD_MONITOR = KUBERNETES / "components" / "pod-monitor"
+
+Manifest = dict[str, Any]
+
+
+def documents(text: str) -> list[Manifest]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def render(folder: Path) -> list[Manifest]:
+    """Return what Kustomize makes of a folder; skip, or fail where it must be there, without it."""
+    if shutil.which("kustomize"):
+        command = ["kustomize", "build"]
+    elif shutil.which("kubectl"):
+        command = ["kubectl", "kustomize"]
+    else:
+        reason = "neither kustomize nor kubectl is installed"
+        if os.environ.get("ICAM_REQUIRE_KUSTOMIZE"):
+            pytest.fail(f"ICAM_REQUIRE_KUSTOMIZE is set, but {reason}")
+        pytest.skip(reason)
+    done = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return documents(done.stdout)
+
+
+def with_components(folder: Path, *components: Path) -> list[Manifest]:
+    """Return what Kustomize makes of an overlay, written in ``folder``, of base and components."""
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "resources": [os.path.relpath(BASE, folder)],
+                "components": [os.path.relpath(component, folder) for component in components],
+            }
+        )
+    )
+    return render(folder)
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
+    """Return the manifests of a kind by name."""
+    return {one["metadata"]["name"]: one for one in manifests if one["kind"] == kind}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod as a Deployment or a Job makes it."""
+
+    owner: Manifest
+    labels: dict[str, str]
+    spec: dict[str, Any]
+
+    @property
+    def component(self) -> str:
+        return self.labels["app.kubernetes.io/component"]
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        """Every container, those that run before the others included."""
+        return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """The container of our image."""
+        (found,) = [one for one in self.containers if "icam-streams" in one["image"]]
+        return found
+
+    def variables(self, manifests: list[Manifest]) -> dict[str, str]:
+        """Return the environment of our container, with what it refers to looked up.
+
+        Raises:
+            KeyError: it refers to what is not there.
+        """
+        found: dict[str, str] = {}
+        for source in self.ours.get("envFrom", ()):
+            found |= of_kind(manifests, "ConfigMap")[source["configMapRef"]["name"]]["data"]
+        for one in self.ours.get("env", ()):
+            if "valueFrom" not in one:
+                found[one["name"]] = one["value"]
+                continue
+            reference = one["valueFrom"]["secretKeyRef"]
+            secret = of_kind(manifests, "Secret")[reference["name"]]
+            found[one["name"]] = base64.b64decode(secret["data"][reference["key"]]).decode()
+        return found
+
+
+def pods(manifests: list[Manifest]) -> dict[str, Pod]:
+    """Return the pods by component."""
+    found = [
+        Pod(one, one["spec"]["template"]["metadata"]["labels"], one["spec"]["template"]["spec"])
+        for one in manifests
+        if one["kind"] in {"Deployment", "Job"}
+    ]
+    assert len({pod.component for pod in found}) == len(found)
+    return {pod.component: pod for pod in found}
+
+
+def selected(selector: dict[str, Any], manifests: list[Manifest]) -> set[str]:
+    """Return the components of the pods that a label selector selects."""
+    return {name for name, pod in pods(manifests).items() if _selects(selector, pod.labels)}
+
+
+def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    for one in selector.get("matchExpressions", ()):
+        assert one["operator"] == "In"
+        if labels.get(one["key"]) not in one["values"]:
+            return False
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def kustomizations() -> list[Path]:
+    """Return every kustomization of the deployment."""
+    return sorted((TOP / "deploy").rglob("kustomization.yaml"))

@@ -1,0 +1,162 @@
+"""Kubernetes would take the manifests, by its own schemas, and Kustomize leaves none out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from .files import TOP, read
+from .manifests import (
+    BASE,
+    EXAMPLE,
+    KEDA,
+    KUBERNETES,
+    POD_MONITOR,
+    Manifest,
+    documents,
+    kustomizations,
+    of_kind,
+    pods,
+    render,
+    with_components,
+)
+
+VERSIONS = ("1.27", "1.37")
+"""The oldest that knows every field used, and the newest whose schemas there are."""
+
+CUSTOM = {"ScaledObject": "keda.sh/v1alpha1", "PodMonitor": "monitoring.coreos.com/v1"}
+"""What Kubernetes has no schema for: it comes with an operator."""
+
+
+def _lists(kustomization: Manifest) -> set[str]:
+    """Return every file that a kustomization names."""
+    generated = kustomization.get("configMapGenerator", []) + kustomization.get(
+        "secretGenerator", []
+    )
+    patches = [one["path"] for one in kustomization.get("patches", ()) if "path" in one]
+    return {
+        *kustomization.get("resources", ()),
+        *patches,
+        *(name for one in generated for name in [*one.get("files", ()), *one.get("envs", ())]),
+    }
+
+
+def _patches(kustomization: Manifest) -> set[str]:
+    return {one["path"] for one in kustomization.get("patches", ()) if "path" in one}
+
+
+def _standing() -> list[Path]:
+    """Return every file that holds whole manifests, in contrast to pieces of some."""
+    return [
+        path.parent / name
+        for path in kustomizations()
+        for name in sorted(_lists(read(path)) - _patches(read(path)))
+        if (path.parent / name).is_file() and name.endswith(".yaml")
+    ]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(TOP))
+
+
+def _check(manifest: Manifest, version: str) -> None:
+    if CUSTOM.get(manifest["kind"]) != manifest["apiVersion"]:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("path", kustomizations(), ids=_name)
+def test_a_kustomization_names_every_file_beside_it(path: Path) -> None:
+    beside = {one.name for one in path.parent.iterdir() if one.is_file()} - {path.name}
+    named = {name for name in _lists(read(path)) if (path.parent / name).is_file()}
+
+    assert named == beside
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("path", _standing(), ids=_name)
+def test_a_file_is_valid_as_it_stands(path: Path, version: str) -> None:
+    found = documents(path.read_text())
+
+    assert found
+    for manifest in found:
+        _check(manifest, version)
+
+
+def test_a_mistyped_field_is_found() -> None:
+    (manifest,) = documents((BASE / "disruption.yaml").read_text())
+    manifest["spec"]["minAvailabel"] = 1
+
+    with pytest.raises(kubernetes_validate.ValidationError, match="minAvailabel"):
+        _check(manifest, VERSIONS[0])
+
+
+@pytest.mark.kustomize
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("folder", [BASE, EXAMPLE], ids=_name)
+def test_what_is_rendered_is_valid(folder: Path, version: str) -> None:
+    for manifest in render(folder):
+        _check(manifest, version)
+
+
+@pytest.mark.kustomize
+def test_the_base_leaves_namespace_image_tag_and_secrets_to_an_overlay(
+    base: list[Manifest], example: list[Manifest]
+) -> None:
+    assert all("namespace" not in manifest["metadata"] for manifest in base)
+    assert of_kind(base, "Secret") == {}
+    assert {pod.ours["image"] for pod in pods(base).values()} == {"icam-streams"}
+    assert of_kind(example, "Secret")
+    for manifest in example:
+        if manifest["kind"] != "Namespace":
+            assert manifest["metadata"]["namespace"] in of_kind(example, "Namespace")
+
+
+@pytest.mark.kustomize
+def test_custom_resources_are_off_until_an_overlay_names_their_component(tmp_path: Path) -> None:
+    for folder in (BASE, EXAMPLE):
+        assert {manifest["kind"] for manifest in render(folder)}.isdisjoint(CUSTOM)
+
+    added = with_components(tmp_path, KEDA, POD_MONITOR)
+    assert CUSTOM.keys() <= {manifest["kind"] for manifest in added}
+    for manifest in added:
+        _check(manifest, VERSIONS[-1])
+
+
+def test_keda_is_told_what_it_needs_in_the_types_it_takes() -> None:
+    """KEDA's schema comes with KEDA; of what it asks, this holds what we use."""
+    (scaled,) = documents((KEDA / "scaled-object.yaml").read_text())
+    (trigger,) = scaled["spec"]["triggers"]
+
+    assert scaled["apiVersion"] == CUSTOM["ScaledObject"]
+    assert scaled["spec"].keys() == {
+        *("scaleTargetRef", "minReplicaCount", "maxReplicaCount", "pollingInterval"),
+        *("fallback", "advanced", "triggers"),
+    }
+    assert scaled["spec"]["fallback"].keys() == {"failureThreshold", "replicas"}
+    (behavior,) = scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"].values()
+    _check(_autoscaler(behavior), VERSIONS[-1])
+    assert trigger["type"] == "kafka"
+    assert trigger["metadata"].keys() == {
+        *("bootstrapServersFromEnv", "consumerGroup", "lagThreshold", "offsetResetPolicy")
+    }
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+
+
+def _autoscaler(behavior: dict[str, Any]) -> Manifest:
+    """Return the autoscaler that KEDA hands the behaviour to."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "any"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 2, "behavior": behavior},
+    }
+
+
+def test_every_folder_of_manifests_has_a_kustomization() -> None:
+    folders = {path.parent for path in KUBERNETES.rglob("*") if path.is_file()}
+
+    assert folders == {path.parent for path in KUBERNETES.rglob("kustomization.yaml")}

@@ -1,0 +1,165 @@
+"""What every pod promises: who it is, what it may and takes, what it is asked, when it ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from streams.internal_port import Verdict, application
+from streams.settings import Settings
+
+from .files import (
+    check_command,
+    hosts,
+    image_environment,
+    instruction,
+    ports,
+    services,
+    serving,
+    told,
+)
+from .manifests import Manifest, pods
+
+pytestmark = pytest.mark.kustomize
+
+_UNITS = {"": 1.0, "m": 0.001, "Mi": 2.0**20, "Gi": 2.0**30}
+
+
+def quantity(text: str) -> float:
+    number, unit = re.fullmatch(r"([0-9.]+)(\w*)", str(text)).groups()  # type: ignore[union-attr]
+    return float(number) * _UNITS[unit]
+
+
+def test_every_role_runs_and_what_comes_before_is_a_job(base: list[Manifest]) -> None:
+    assert pods(base).keys() == ports().keys() | {"database", "topics"}
+    for name, pod in pods(base).items():
+        assert pod.owner["kind"] == ("Deployment" if name in ports() else "Job")
+        assert pod.ours["args"] == ["migrate" if name == "database" else name]
+        check_command(pod.ours["args"])
+
+
+def test_no_pod_has_privileges_to_lose(base: list[Manifest]) -> None:
+    user, group = map(int, instruction("USER").split(":"))
+    for pod in pods(base).values():
+        assert pod.spec["automountServiceAccountToken"] is False
+        assert pod.spec["enableServiceLinks"] is False
+        assert pod.spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": group,
+            "fsGroup": group,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        for container in pod.containers:
+            assert container["securityContext"] == {
+                "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_nothing_but_memory_can_be_written_to(base: list[Manifest]) -> None:
+    for pod in pods(base).values():
+        volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
+        memory = {name for name, volume in volumes.items() if "emptyDir" in volume}
+        assert all(volumes[name]["emptyDir"]["medium"] == "Memory" for name in memory)
+        assert all("configMap" in volumes[name] for name in volumes.keys() - memory)
+        for container in pod.containers:
+            for mount in container.get("volumeMounts", ()):
+                assert mount["name"] in volumes
+                assert mount.get("readOnly", False) == (mount["name"] not in memory)
+        if pod.component != "database":
+            paths = {mount["name"]: mount["mountPath"] for mount in pod.ours["volumeMounts"]}
+            assert paths["data"] == image_environment()["ICAM_DATA_DIRECTORY"]
+
+
+def test_every_container_says_what_it_needs_and_may_take(base: list[Manifest]) -> None:
+    for pod in pods(base).values():
+        for container in pod.containers:
+            asked, most = container["resources"]["requests"], container["resources"]["limits"]
+            assert asked.keys() == most.keys() == {"cpu", "memory"}
+            assert all(quantity(asked[name]) <= quantity(most[name]) for name in asked)
+
+
+def test_a_worker_has_room_for_what_was_measured(base: list[Manifest]) -> None:
+    resources = pods(base)["worker"].ours["resources"]
+
+    assert quantity(resources["requests"]["memory"]) >= 200e6, "the promised bound of a backlog"
+    assert quantity(resources["limits"]["memory"]) > quantity("400Mi"), "the bound of a flood"
+
+
+def test_probes_ask_what_is_served_at_the_port_that_is_listened_on(example: list[Manifest]) -> None:
+    served = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), CollectorRegistry())
+    routes = {resource.canonical for resource in served.router.resources()}
+
+    for name in ports():
+        pod = pods(example)[name]
+        (port,) = pod.ours["ports"]
+        assert port == {"name": "internal", "containerPort": ports()[name]}
+        assert pod.variables(example)[hosts()[name]] == "0.0.0.0"  # noqa: S104
+        asked = {kind: pod.ours[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")}
+        assert {kind: probe["httpGet"]["path"] for kind, probe in asked.items()} == {
+            "startup": "/livez",
+            "liveness": "/livez",
+            "readiness": "/readyz",
+        }
+        for probe in asked.values():
+            assert probe["httpGet"]["path"] in routes
+            assert probe["httpGet"]["port"] == port["name"]
+
+
+def test_a_pod_is_replaced_no_sooner_than_the_image_is_called_unhealthy(
+    base: list[Manifest],
+) -> None:
+    options = dict(re.findall(r"--([a-z-]+)=(\d+)", instruction("HEALTHCHECK")))
+    for name in ports():
+        container = pods(base)[name].ours
+        live, start = container["livenessProbe"], container["startupProbe"]
+        assert live["periodSeconds"] == int(options["interval"])
+        assert live["timeoutSeconds"] == int(options["timeout"])
+        assert live["failureThreshold"] == int(options["retries"])
+        assert start["periodSeconds"] * start["failureThreshold"] == int(options["start-period"])
+
+
+def test_our_settings_take_every_variable_and_every_reference_leads_somewhere(
+    example: list[Manifest],
+) -> None:
+    for pod in pods(example).values():
+        settings = told(image_environment() | pod.variables(example))
+        assert settings.kafka.partitions == Settings().kafka.partitions
+
+
+def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner(
+    example: list[Manifest],
+) -> None:
+    urls = {
+        name: pod.variables(example).get("ICAM_DATABASE__URL", "")
+        for name, pod in pods(example).items()
+    }
+
+    assert {name: re.findall(r"//(\w+):", url) for name, url in urls.items()} == {
+        "worker": ["icam_worker"],
+        "exporter": ["icam_auditor"],
+        "board": ["icam_auditor"],
+        "database": ["icam_owner"],
+        "canary": [],
+        "topics": [],
+    }
+
+
+def test_everywhere_the_same_image_by_a_version(example: list[Manifest]) -> None:
+    images = {pod.ours["image"] for pod in pods(example).values()}
+    others = {one["image"] for pod in pods(example).values() for one in pod.containers} - images
+
+    (image,) = images
+    assert re.search(r":\d+\.\d+\.\d+$", image)
+    assert others == {services()["postgres"]["image"]}
+
+
+def test_pods_get_the_time_to_end_that_compose_gives_them(base: list[Manifest]) -> None:
+    for service in serving().values():
+        grace = service.get("stop_grace_period", "10s")
+        spec = pods(base)[service["command"][0]].spec
+        assert f"{spec['terminationGracePeriodSeconds']}s" == grace
