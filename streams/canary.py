@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from logging.config import dictConfig
 from typing import Any, Final
 from uuid import uuid4
 
@@ -146,7 +147,7 @@ def run(settings: Settings) -> int:
     Raises:
         OSError: the port is taken.
     """
-    logs.configure(settings.log_level)
+    dictConfig(logs.configure(settings.log_level))
     asyncio.run(_sing(settings, lambda: datetime.now(UTC)))
     return 0
 

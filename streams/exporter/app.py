@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from logging.config import dictConfig
 
 import structlog
 
@@ -32,7 +33,7 @@ def run(settings: Settings) -> int:
         StaffingError: the staffing table can't be used.
         OSError: the port is taken.
     """
-    logs.configure(settings.log_level)
+    dictConfig(logs.configure(settings.log_level))
     with suppress(asyncio.CancelledError):
         asyncio.run(_export(settings))
     return 0
