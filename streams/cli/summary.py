@@ -55,11 +55,12 @@ def render(out: Console, summary: Summary, problems: list[str]) -> None:
     out.print(
         table(
             "Events",
-            ("published", "applied", "duplicate", "dead-lettered"),
+            ("published", "applied", "a day late or more", "duplicate", "dead-lettered"),
             [
                 (
                     sent,
                     summary.taken_in.get("applied", 0),
+                    summary.taken_in.get("late", 0),
                     summary.taken_in.get("duplicate", 0),
                     summary.taken_in.get("dead_lettered", 0),
                 )

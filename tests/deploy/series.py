@@ -7,9 +7,14 @@ from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams.metrics import CanaryMetrics, ExporterMetrics, Metrics
+from streams.metrics import BoardMetrics, CanaryMetrics, ExporterMetrics, Metrics
 
-JOBS: Final = {"icam": Metrics, "icam-exporter": ExporterMetrics, "icam-canary": CanaryMetrics}
+JOBS: Final = {
+    "icam": Metrics,
+    "icam-exporter": ExporterMetrics,
+    "icam-canary": CanaryMetrics,
+    "icam-board": BoardMetrics,
+}
 """What is exported to each of Prometheus' jobs."""
 
 _SERIES = re.compile(r"\bicam_[a-z_]+")

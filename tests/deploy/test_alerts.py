@@ -53,6 +53,7 @@ def test_every_role_is_scraped_on_its_port() -> None:
         "icam": {settings.http.port},
         "icam-exporter": {settings.exporter.port},
         "icam-canary": {settings.canary.port},
+        "icam-board": {settings.board.port},
     }
     assert ports.keys() == JOBS.keys()
 
