@@ -41,7 +41,15 @@ def _say(text: str) -> None:
 )
 @click.option("--seed", type=int, help="Of every schedule and history; drawn when left out.")
 @click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of a table.")
-def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, json_: bool) -> None:
+@click.option("--shown", is_flag=True, help="Do nothing; print what was found as Markdown.")
+def main(
+    only: tuple[str, ...],
+    short: bool,
+    share: float,
+    seed: int | None,
+    json_: bool,
+    shown: bool,
+) -> None:
     """Do harm on purpose on real Kafka and PostgreSQL, and have the auditor judge what came of it.
 
     Outcomes are added to .run/faults/result.json, so that a long campaign can be taken in pieces.
@@ -56,6 +64,9 @@ def main(only: tuple[str, ...], short: bool, share: float, seed: int | None, jso
     signal.signal(signal.SIGTERM, _interrupt)
     chosen = secrets.randbelow(10**6) if seed is None else seed
     folder = SHORT if short else HOME
+    if shown:
+        click.echo(report.markdown(load(folder)))
+        return
     home = folder / f"run-{os.getpid()}"
     real_kafka.fetch()
     result = load(folder)

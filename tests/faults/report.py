@@ -39,6 +39,13 @@ def show(result: Result, console: Console) -> None:
             console.print(f"{name}, seed {outcome.seed}: {failure}", style="red", markup=False)
 
 
+def markdown(result: Result) -> str:
+    """Return the table as the README shows it."""
+    lines = [_COLUMNS, ["---", *["---:"] * (len(_COLUMNS) - 1)]]
+    lines += [_row(outcome) for outcome in result.outcomes.values()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
 def _row(outcome: Outcome) -> tuple[str, ...]:
     counts = (outcome.runs, outcome.events, outcome.kills)
     harm = (outcome.lost, outcome.doubled, outcome.unexplained)
