@@ -9,12 +9,10 @@ subscriber stand.
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from logging.config import dictConfig
 from typing import Any, Final
 from uuid import uuid4
 
@@ -35,8 +33,8 @@ from schemas.events import (
 )
 from schemas.outcomes import CASE_ROUTED_TOPIC
 from schemas.types import Language
-from streams import logs
-from streams.internal_port import Verdict, application, serve
+from streams import role
+from streams.internal_port import Verdict, application
 from streams.metrics import CanaryMetrics
 from streams.publish import Publisher, PublishError
 from streams.settings import Settings
@@ -147,36 +145,23 @@ def run(settings: Settings) -> int:
     Raises:
         OSError: the port is taken.
     """
-    dictConfig(logs.configure(settings.log_level))
-    asyncio.run(_sing(settings, lambda: datetime.now(UTC)))
-    return 0
+    return role.run(_sing(settings, lambda: datetime.now(UTC)), settings.log_level)
 
 
 async def _sing(settings: Settings, now: Callable[[], datetime]) -> None:
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
     metrics, mine = CanaryMetrics(), settings.canary
     bird = Canary(settings, metrics)
     heard: list[float] = []
-    ready = partial(_ready, heard)
-    made = application(lambda: Verdict(True, {}), ready, metrics.registry)
-    runner, port = await serve(made, mine.host, mine.port)
-    log.info("internal_port", port=port)
-    try:
-        while not told.is_set():
+
+    async def rounds() -> None:
+        while True:
             begun = time.monotonic()
             taken = await asyncio.to_thread(bird.sing, now())
             heard[:] = [] if taken is None else [taken]
-            pause = mine.every_seconds - (time.monotonic() - begun)
-            try:
-                async with asyncio.timeout(max(0.0, pause)):
-                    await told.wait()
-            except TimeoutError:
-                pass
-    finally:
-        bird.close()
-        await runner.cleanup()
+            await asyncio.sleep(max(0.0, mine.every_seconds - (time.monotonic() - begun)))
+
+    made = application(lambda: Verdict(True, {}), partial(_ready, heard), metrics.registry)
+    await role.beside(rounds(), made, mine.host, mine.port)
 
 
 def _ready(heard: list[float]) -> Verdict:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from logging.config import dictConfig
 
-import structlog
-
-from streams import logs, reference
+from streams import reference, role
 from streams.exporter import readings
 from streams.exporter.judges import Judges
 from streams.exporter.loops import Loops, Reading
-from streams.internal_port import Verdict, application, serve
+from streams.internal_port import Verdict, application
 from streams.metrics import ExporterMetrics
 from streams.reference import staffing
 from streams.settings import Settings
 from streams.store import clock
-from streams.store.pool import Pool, open_pool
-
-log = structlog.get_logger(__name__)
+from streams.store.pool import LatePool
 
 
 def run(settings: Settings) -> int:
@@ -33,55 +25,23 @@ def run(settings: Settings) -> int:
         StaffingError: the staffing table can't be used.
         OSError: the port is taken.
     """
-    dictConfig(logs.configure(settings.log_level))
-    with suppress(asyncio.CancelledError):
-        asyncio.run(_export(settings))
-    return 0
+    return role.run(_export(settings), settings.log_level)
 
 
 async def _export(settings: Settings) -> None:
-    task = asyncio.current_task()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _cancel(task))
-    metrics = ExporterMetrics()
+    metrics, mine = ExporterMetrics(), settings.exporter
     for team in staffing.load(settings.staffing_file).teams:
         metrics.capacity.labels(team.office_id, team.track).set(team.capacity)
-    pool_of = _Pool(settings)
+    pool_of = LatePool(settings.database, "icam-exporter")
     loops = Loops(_readings(settings, pool_of, metrics), metrics)
     made = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
-    runner, port = await serve(made, settings.exporter.host, settings.exporter.port)
-    log.info("internal_port", port=port)
     try:
-        await loops.run()
+        await role.beside(loops.run(), made, mine.host, mine.port)
     finally:
-        await runner.cleanup()
-        await pool_of.close()
+        pool_of.terminate()
 
 
-def _cancel(task: asyncio.Task[None] | None) -> Callable[[], None]:
-    return lambda: None if task is None else (task.cancel(), None)[1]
-
-
-class _Pool:
-    """A pool that is opened when it is first needed: the database may be away at the start."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._database = settings.database
-        self._opened: Pool | None = None
-        self._opening = asyncio.Lock()
-
-    async def __call__(self) -> Pool:
-        async with self._opening:
-            if self._opened is None:
-                self._opened = await open_pool(self._database, "icam-exporter")
-            return self._opened
-
-    async def close(self) -> None:
-        if self._opened is not None:
-            self._opened.terminate()
-
-
-def _readings(settings: Settings, pool_of: _Pool, metrics: ExporterMetrics) -> list[Reading]:
+def _readings(settings: Settings, pool_of: LatePool, metrics: ExporterMetrics) -> list[Reading]:
     every, calendar = settings.exporter, reference.belgian_calendar()
     judges = Judges(settings, metrics, lambda: datetime.now(UTC))
 

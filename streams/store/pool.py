@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -70,3 +71,29 @@ async def _notice_silence(conn: asyncpg.Connection[Any]) -> None:
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER_SECONDS)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASK_AFTER_SECONDS)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_SECONDS * 1000)
+
+
+class LatePool:
+    """A pool that is opened when it is first needed: the database may be away at the start."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._opened: Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def __call__(self) -> Pool:
+        """Return the pool.
+
+        Raises:
+            OSError, asyncpg.PostgresError: the server can't be reached or refuses us.
+        """
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await open_pool(self._database, self._name)
+            return self._opened
+
+    def terminate(self) -> None:
+        """Close every connection at once."""
+        if self._opened is not None:
+            self._opened.terminate()
