@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -22,18 +22,17 @@ from streams.store.dead_letters import Letter
 from streams.store.events import Position
 from streams.store.pool import Connection
 
-LATE: Final = timedelta(days=1)
+LATE_SECONDS: Final = 86_400
 """An event that reaches Kafka longer than this after its own time is late. A measure of producers,
 nothing is decided by it."""
 
 
 class Taken(NamedTuple):
-    """One event applied: its time, and in seconds its age and how long it had been on Kafka."""
+    """One event applied: its topic, its time and when it was put on Kafka, as Unix time."""
 
     topic: str
-    time: datetime
-    age: float
-    waited: float | None
+    time: float
+    arrived: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class Tally:
     """Dead letters by topic and reason."""
     taken: tuple[Taken, ...] = ()
     """Every event applied but the canary's, for what it says about time."""
+    at: float = 0.0
+    """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
     """What was announced, in order."""
 
@@ -55,6 +56,7 @@ class Tally:
             self.verdicts + other.verdicts,
             self.reasons + other.reasons,
             self.taken + other.taken,
+            max(self.at, other.at),
             self.outcomes + other.outcomes,
         )
 
@@ -97,16 +99,18 @@ async def apply(
 
     verdicts: Counter[tuple[str, str | None, str]] = Counter()
     new: dict[str, list[Fact]] = {}
-    causes: dict[str, datetime] = {}
+    causes: dict[str, float] = {}
     taken: list[Taken] = []
     for event_id, item in first.items():
         if event_id in added:
             event = item.event
             new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
-            verdicts[event.type, event.source, "late" if _is_late(item) else "applied"] += 1
+            one = Taken(event.type, event.time.timestamp(), item.record.arrived)
+            late = one.arrived is not None and one.arrived - one.time > LATE_SECONDS
+            verdicts[event.type, event.source, "late" if late else "applied"] += 1
             if not is_canary(event.case_id):
-                taken.append(_timed(item, held.now))
-            _note(causes, (event.case_id,), item.record.arrived_at)
+                taken.append(one)
+            _note(causes, (event.case_id,), one.arrived)
     for item in again:
         if known[item.event.event_id] == item.event.digest:
             verdicts[item.record.position.topic, item.event.source, "duplicate"] += 1
@@ -115,7 +119,7 @@ async def apply(
             letters.append(_letter(Malformed(item.record, Reason.ID_REUSED, detail)))
     verdicts.update((letter.position.topic, None, "dead_lettered") for letter in letters)
     for letter in letters:
-        _note(causes, letter.case_ids, letter.arrived_at)
+        _note(causes, letter.case_ids, letter.arrived)
 
     if letters:
         await dead_letters.put(conn, letters)
@@ -126,25 +130,18 @@ async def apply(
         held = await casework.with_letters_read_again(conn, held)
     touched = {case_id for letter in letters for case_id in letter.case_ids}
     outcomes = await casework.reconsider(
-        conn, held, reference, new=new, touched=touched, causes=causes
+        conn,
+        held,
+        reference,
+        new=new,
+        touched=touched,
+        causes={case_id: datetime.fromtimestamp(at, UTC) for case_id, at in causes.items()},
     )
     reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
-    return Tally(verdicts, reasons, tuple(taken), outcomes)
+    return Tally(verdicts, reasons, tuple(taken), held.now.timestamp(), outcomes)
 
 
-def _is_late(item: Accepted) -> bool:
-    since = item.record.arrived_at
-    return since is not None and since - item.event.time > LATE
-
-
-def _timed(item: Accepted, now: datetime) -> Taken:
-    since = item.record.arrived_at
-    waited = None if since is None else (now - since).total_seconds()
-    time = item.event.time
-    return Taken(item.event.type, time, (now - time).total_seconds(), waited)
-
-
-def _note(causes: dict[str, datetime], case_ids: Iterable[str], arrived: datetime | None) -> None:
+def _note(causes: dict[str, float], case_ids: Iterable[str], arrived: float | None) -> None:
     """Keep the latest arrival for each case: what is announced of it waited for that."""
     if arrived is not None:
         for case_id in case_ids:
@@ -170,5 +167,5 @@ def _letter(item: Malformed) -> Letter:
         item.reason,
         item.detail,
         cases_named(record.key, record.headers, item.subject),
-        record.arrived_at,
+        record.arrived,
     )

@@ -148,7 +148,7 @@ class Intake:
                 m.producer_records.labels(m.producer(source), verdict).inc(count)
         for (topic, reason), count in tally.reasons.items():
             m.dead_lettered.labels(topic, reason).inc(count)
-        m.took(tally.taken)
+        m.took(tally.taken, tally.at)
         m.batch_seconds.observe(seconds)
         m.batch_records.observe(records)
         m.last_batch.set_to_current_time()

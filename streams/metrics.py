@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -188,13 +187,16 @@ class Metrics(_Build):
             self._producers.add(name)
         return name
 
-    def took(self, taken: Iterable[tuple[str, datetime, float, float | None]]) -> None:
-        """Observe events that were committed: topic, time, and in seconds age and wait."""
-        for topic, at, age, waited in taken:
-            self._latest = max(self._latest, at.timestamp())
-            self.event_age.labels(topic).observe(age)
-            if waited is not None:
-                self.record_seconds.labels(topic).observe(max(0.0, waited))
+    def took(self, taken: Sequence[tuple[str, float, float | None]], now: float) -> None:
+        """Observe events committed at ``now``: topic, time and arrival, all as Unix time."""
+        topics = {topic for topic, *_ in taken}
+        ages = {topic: self.event_age.labels(topic) for topic in topics}
+        waits = {topic: self.record_seconds.labels(topic) for topic in topics}
+        for topic, at, arrived in taken:
+            ages[topic].observe(now - at)
+            if arrived is not None:
+                waits[topic].observe(max(0.0, now - arrived))
+        self._latest = max(self._latest, max((at for _, at, _ in taken), default=0.0))
         self.last_event.set(self._latest)
 
     def announced(self, outcomes: Iterable[Outcome]) -> None:

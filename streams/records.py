@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from schemas.codec import Decoded, decode
@@ -23,10 +22,9 @@ class Record:
     """When it was put on Kafka, in milliseconds of Unix time; None when that is not known."""
 
     @property
-    def arrived_at(self) -> datetime | None:
-        """Return when it was put on Kafka; None when that is not known."""
-        known = self.timestamp_ms
-        return None if known is None else datetime.fromtimestamp(known / 1000, UTC)
+    def arrived(self) -> float | None:
+        """Return when it was put on Kafka, as Unix time; None when that is not known."""
+        return None if self.timestamp_ms is None else self.timestamp_ms / 1000
 
 
 class Accepted(NamedTuple):

@@ -25,8 +25,8 @@ class Letter:
     reason: str
     detail: str
     case_ids: tuple[str, ...]
-    arrived_at: datetime | None = None
-    """When the record was put on Kafka; not stored."""
+    arrived: float | None = None
+    """When the record was put on Kafka, as Unix time; not stored."""
 
 
 async def put(conn: Connection, letters: Iterable[Letter]) -> None:
