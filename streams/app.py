@@ -71,7 +71,7 @@ class Parts:
         self._settings = settings
         self.metrics = Metrics()
         self.reference = reference.load(settings.policy_file, settings.directory_file)
-        self.health = Health(app, self.metrics)
+        self.health = Health(app, self.metrics, settings.http.stuck_seconds)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._pool: Pool | None = None

@@ -7,7 +7,7 @@ its process looks. Waiting for a database that is away is alive, and not ready.
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any
 
 import faust
 from prometheus_client import Gauge
@@ -15,27 +15,29 @@ from prometheus_client import Gauge
 from streams.internal_port import Verdict
 from streams.metrics import Metrics
 
-_STUCK_SECONDS: Final = 60.0
-
 
 class Health:
     """Judges the worker from its metrics and from what its consumer says."""
 
-    def __init__(self, app: faust.App, metrics: Metrics) -> None:
+    def __init__(self, app: faust.App, metrics: Metrics, patience: float = 60.0) -> None:
+        """``patience`` is in seconds: what takes longer without an outage is stuck."""
+        self._patience = patience
         self._app = app
         self._metrics = metrics
         self._progress = time.monotonic()
         self._batches = 0.0
 
     def live(self) -> Verdict:
-        """Alive unless records wait and no batch was finished for a minute, outage aside."""
+        """Alive unless no batch was finished for a minute while records wait, or one batch has
+        been under way for as long while others go on; outages aside.
+        """
         batches = _value(self._metrics.last_batch)
         behind = self.behind()
         if batches != self._batches or behind == 0 or self.retrying():
             self._batches, self._progress = batches, time.monotonic()
-        idle = time.monotonic() - self._progress
+        stuck = max(time.monotonic() - self._progress, self._seconds_in_flight())
         return Verdict(
-            idle < _STUCK_SECONDS, {"records_behind": behind, "seconds_stuck": round(idle, 1)}
+            stuck < self._patience, {"records_behind": behind, "seconds_stuck": round(stuck, 1)}
         )
 
     def ready(self) -> Verdict:
@@ -68,6 +70,10 @@ class Health:
             if end and committed is not None:
                 behind += max(0, end - committed)
         return behind
+
+    def _seconds_in_flight(self) -> float:
+        lanes = getattr(self._app, "lanes", None)
+        return 0.0 if lanes is None or self.retrying() else float(lanes.seconds_in_flight())
 
     def _coordinator_lost(self) -> bool:
         """Whether the group's coordinator is unknown: the brokers are away, or moving it."""

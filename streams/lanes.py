@@ -12,6 +12,7 @@ that may be committed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +40,7 @@ class _Lane:
         self.filled = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
+        self.begun: float | None = None
 
     def put(self, rank: int, partition: Partition, records: Sequence[Record]) -> None:
         self.queues.setdefault(rank, deque()).append((partition, records))
@@ -91,6 +93,11 @@ class Lanes:
         records pass one lane in order, and a batch that fails ends the worker.
         """
         return self._done
+
+    def seconds_in_flight(self) -> float:
+        """Return for how long the batch that began first has been under way; 0 when none is."""
+        now = time.monotonic()
+        return max((now - lane.begun for lane in self._lanes if lane.begun is not None), default=0)
 
     def has_room(self, partition: Partition) -> bool:
         """Whether less than half a batch of this partition waits, and not too much in its lane."""
@@ -159,9 +166,11 @@ class Lanes:
             era = self._era
             self._room.set()
             lane.idle.clear()
+            lane.begun = time.monotonic()
             try:
                 await lane.handle(batch)
             finally:
+                lane.begun = None
                 lane.idle.set()
             if era == self._era:
                 self._done.update(after)

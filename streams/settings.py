@@ -69,6 +69,8 @@ class Http(BaseModel):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6066
+    stuck_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """A batch under way for longer, with no outage, is not alive any more."""
 
 
 class Exporter(BaseModel):
