@@ -62,6 +62,7 @@ class World:
         checks.database, checks.log = self.database, self.log
         checks.group, checks.broker = self.group, self.broker
         self.workers: list[Worker] = []
+        self._inputs = inputs(schedule.seed, schedule.cases)
         self.fed = False
         self._days_passed = asyncio.Event()
         self._others: list[asyncio.Task[None]] = []
@@ -149,7 +150,7 @@ class World:
 
     async def _feed(self) -> None:
         """Publish each record once its instant has come."""
-        for told in inputs(self.schedule.seed, self.schedule.cases):
+        for told in self._inputs:
             while told.at > self.database.now():
                 self._days_passed.clear()
                 await self._days_passed.wait()
@@ -177,7 +178,9 @@ class World:
             worker.thaw()
         if all(worker.gone for worker in self.workers):
             self.start()
-        while self.database.now() < END:
+        # What is published days late may come after the end of the history.
+        last = max((told.at for told in self._inputs), default=END)
+        while self.database.now() < max(END, last):
             self._pass_days(15)
             await asyncio.sleep(0.5)
         until = asyncio.get_running_loop().time() + _PATIENCE
