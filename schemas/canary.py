@@ -1,6 +1,6 @@
 """The canary's own namespace of cases: real to the pipeline, and no person's.
 
-One case a day, whose order is corrected again and again, is announced like any other. Whoever
+One case a day, with one order after another, each announced like any other. Whoever
 counts cases or acts on announcements leaves out what starts with the prefix.
 """
 

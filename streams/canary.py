@@ -71,6 +71,7 @@ class Canary:
         self._patience = settings.canary.patience_seconds
         self._metrics = metrics
         self._listener: Any = None
+        self._publisher: Publisher | None = None
 
     def sing(self, at: datetime) -> float | None:
         """Return how many seconds the announcement took; None when it did not come in time.
@@ -93,7 +94,8 @@ class Canary:
         return taken
 
     def close(self) -> None:
-        """Stop listening; the next round begins anew."""
+        """Stop listening and publishing; the next round begins anew."""
+        self._publisher = None
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -101,11 +103,12 @@ class Canary:
     def _round(self, at: datetime) -> float | None:
         if self._listener is None:
             self._listener = self._listen()
+        if self._publisher is None:
+            self._publisher = Publisher(self._servers)
         order_id, record = order(at)
         begun = time.monotonic()
-        publisher = Publisher(self._servers)
-        publisher.send(record)
-        publisher.flush(self._patience)
+        self._publisher.send(record)
+        self._publisher.flush(self._patience)
         while (left := begun + self._patience - time.monotonic()) > 0:
             message = self._listener.poll(min(left, 0.5))
             if message is None or message.error() is not None or message.key() != record.key:

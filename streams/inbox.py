@@ -79,9 +79,10 @@ async def apply(
     first: dict[UUID, Accepted] = {}
     again: list[Accepted] = []
     letters: list[Letter] = []
+    causes: dict[str, float] = {}
     for item in items:
         if isinstance(item, Malformed):
-            letters.append(_letter(item))
+            letters.append(_letter(item, causes))
         elif first.setdefault(item.event.event_id, item) is not item:
             again.append(item)
     named = {case_id for letter in letters for case_id in letter.case_ids}
@@ -99,7 +100,6 @@ async def apply(
 
     verdicts: Counter[tuple[str, str | None, str]] = Counter()
     new: dict[str, list[Fact]] = {}
-    causes: dict[str, float] = {}
     taken: list[Taken] = []
     for event_id, item in first.items():
         if event_id in added:
@@ -116,10 +116,8 @@ async def apply(
             verdicts[item.record.position.topic, item.event.source, "duplicate"] += 1
         else:
             detail = "this event id is in the log with other content"
-            letters.append(_letter(Malformed(item.record, Reason.ID_REUSED, detail)))
+            letters.append(_letter(Malformed(item.record, Reason.ID_REUSED, detail), causes))
     verdicts.update((letter.position.topic, None, "dead_lettered") for letter in letters)
-    for letter in letters:
-        _note(causes, letter.case_ids, letter.arrived)
 
     if letters:
         await dead_letters.put(conn, letters)
@@ -157,8 +155,11 @@ def _mended(held: casework.Held, applied: Set[Position]) -> list[int]:
     ]
 
 
-def _letter(item: Malformed) -> Letter:
+def _letter(item: Malformed, causes: dict[str, float]) -> Letter:
+    """Return the dead letter of a record, and note when it arrived for the cases it names."""
     record = item.record
+    named = cases_named(record.key, record.headers, item.subject)
+    _note(causes, named, record.arrived)
     return Letter(
         record.position,
         record.key,
@@ -166,6 +167,5 @@ def _letter(item: Malformed) -> Letter:
         record.headers,
         item.reason,
         item.detail,
-        cases_named(record.key, record.headers, item.subject),
-        record.arrived,
+        named,
     )

@@ -1,4 +1,4 @@
-"""Every metric, each with one line of meaning: of the worker, the exporter and the canary.
+"""Every metric, each with one line of meaning: of the worker and the roles beside it.
 
 Labels come from closed or capped lists only: no case, person, counsellor or municipality ever
 becomes a label. What only the database or the brokers know is told by the exporter alone, so that

@@ -82,6 +82,7 @@ def main() -> None:
       icam worker                    process events until stopped
       icam exporter                  tell what the database and the brokers know, as metrics
       icam canary                    send one event a minute through all of it
+      icam board                     serve the live page
     Look inside:
       icam case CASE_ID              one case: where it is, why, what stands
       icam escalations --level 3     what is proposed to officials

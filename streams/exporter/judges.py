@@ -19,7 +19,7 @@ class Judges:
     def __init__(
         self, settings: Settings, metrics: ExporterMetrics, now: Callable[[], datetime]
     ) -> None:
-        """``now`` is compared with the instants at which producers say that they sent."""
+        """``now`` is compared with the instants at which records were put on Kafka."""
         self._now = now
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.kafka.group

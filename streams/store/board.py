@@ -11,10 +11,8 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import NamedTuple
 
-from schemas.canary import PREFIX
 from streams.store.pool import Connection, Pool
-
-_NOT_CANARY = f"{PREFIX}%"
+from streams.store.statistics import CANARYS
 
 
 async def committed(conn: Connection, since: datetime, seconds: int) -> dict[int, int]:
@@ -26,7 +24,7 @@ async def committed(conn: Connection, since: datetime, seconds: int) -> dict[int
         """,
         since,
         seconds,
-        _NOT_CANARY,
+        CANARYS,
     )
     return {row[0]: row[1] for row in rows}
 
@@ -36,7 +34,7 @@ async def last_event(conn: Connection, since: datetime) -> datetime | None:
     found: datetime | None = await conn.fetchval(
         "SELECT max(recorded_at) FROM case_event WHERE recorded_at >= $1 AND case_id NOT LIKE $2",
         since,
-        _NOT_CANARY,
+        CANARYS,
     )
     return found
 
@@ -61,7 +59,7 @@ async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
         """,
         now,
         hours,
-        _NOT_CANARY,
+        CANARYS,
     )
     found = {row[0]: row[1] for row in rows}
     return [found.get(hour, 0) for hour in range(hours)]
@@ -117,7 +115,7 @@ async def reached(conn: Connection) -> list[Reached]:
                     WHEN invited THEN 'invited' ELSE 'ordered' END, conclusion, count(*)
         FROM came LEFT JOIN last USING (case_id) WHERE ordered GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [Reached(*row) for row in rows]
 
@@ -147,6 +145,6 @@ async def escalations_since(conn: Connection, since: datetime, zone: str) -> lis
         """,
         since,
         zone,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [Moved(*row) for row in rows]

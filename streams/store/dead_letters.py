@@ -25,8 +25,6 @@ class Letter:
     reason: str
     detail: str
     case_ids: tuple[str, ...]
-    arrived: float | None = None
-    """When the record was put on Kafka, as Unix time; not stored."""
 
 
 async def put(conn: Connection, letters: Iterable[Letter]) -> None:

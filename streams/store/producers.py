@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from schemas.canary import PREFIX
 from streams.store.pool import Connection
+from streams.store.statistics import CANARYS
 
 _LOOK_BACK: Final = timedelta(days=14)
 _DAY: Final = timedelta(days=1)
@@ -56,7 +56,7 @@ async def heard(
         now,
         _LOOK_BACK,
         zone,
-        f"{PREFIX}%",
+        CANARYS,
         opens,
         closes,
         _DAY,

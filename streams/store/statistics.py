@@ -6,12 +6,13 @@ Each reads a whole table: ask every half minute, not every second.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.canary import PREFIX
 from streams.store.pool import Connection
 
-_NOT_CANARY = f"{PREFIX}%"
+CANARYS: Final = f"{PREFIX}%"
+"""What the case ids of the canary are LIKE; every count of cases leaves them out."""
 
 
 async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
@@ -21,7 +22,7 @@ async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
         SELECT office_id, track, count(*) FROM case_projection
         WHERE office_id IS NOT NULL AND case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [tuple(row) for row in rows]
 
@@ -48,7 +49,7 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[Aged]:
               FROM case_projection WHERE route IS NOT NULL AND case_id NOT LIKE $1) AS routed
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
-        _NOT_CANARY,
+        CANARYS,
         now,
     )
     return [Aged(*row) for row in rows]
@@ -61,7 +62,7 @@ async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
         SELECT status, count(*) FROM case_projection WHERE case_id NOT LIKE $1
         GROUP BY 1 ORDER BY 1
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [tuple(row) for row in rows]
 
@@ -74,7 +75,7 @@ async def unrouted(conn: Connection) -> list[tuple[str, int]]:
         FROM case_projection
         WHERE (route IS NULL OR track = 'triage') AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [tuple(row) for row in rows]
 
@@ -88,7 +89,7 @@ async def guards_blocking(conn: Connection) -> list[tuple[str, int]]:
              json_array_elements(rule->'by') AS by
         WHERE case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [tuple(row) for row in rows]
 
@@ -111,7 +112,7 @@ async def escalations(conn: Connection) -> list[Entered]:
         SELECT office_id, track, level, rule_id, withdrawn_at IS NULL, count(*)
         FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [Entered(*row) for row in rows]
 
@@ -123,7 +124,7 @@ async def escalations_by_rule(conn: Connection) -> list[tuple[int, str, int, int
         SELECT level, rule_id, count(*) FILTER (WHERE withdrawn_at IS NULL), count(withdrawn_at)
         FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        _NOT_CANARY,
+        CANARYS,
     )
     return [tuple(row) for row in rows]
 
