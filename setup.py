@@ -15,13 +15,13 @@ _COMPILED = (
     "case",
     "clocks",
     "decide",
-    "directory",
-    "guards",
+    "directory/model",
+    "guards/derived",
+    "guards/evaluate",
+    "guards/status",
     "judge",
-    "own_guards",
-    "reading",
+    "policy/rules",
     "routing",
-    "rules",
     "situation",
 )
 

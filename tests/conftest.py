@@ -15,11 +15,12 @@ from streams.embedded import kafka as real_kafka
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
+from streams.kafka.topics import RETENTION_MS
 from streams.reference import Reference
-from streams.settings import Database
-from streams.store import migrate
+from streams.runtime.settings import Database
+from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
-from streams.topics import RETENTION_MS
+from tests.world import World
 
 _NUMBERS = count(1)
 
@@ -54,6 +55,14 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened = await open_pool(Database(url=database_url), "test")
     yield opened
     opened.terminate()
+
+
+@pytest.fixture
+async def world(pool: Pool, ref: Reference) -> World:
+    """One worker's units of work on a database of the test's own."""
+    async with pool.acquire() as conn:
+        await reference_tables.record(conn, ref.policy, ref.directory)
+    return World(pool, ref)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from streams.cli.output import as_json, console, emit
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command()

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command()
@@ -22,6 +22,6 @@ def board() -> None:
     Example:
       ICAM_DATABASE__URL=postgresql://icam_auditor@db/icam icam board
     """
-    from streams.board.app import run
+    from streams.services.board.app import run
 
     sys.exit(run(Settings()))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command()
@@ -21,6 +21,6 @@ def canary() -> None:
     Example:
       ICAM_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 icam canary
     """
-    from streams.canary import run
+    from streams.services.canary import run
 
     sys.exit(run(Settings()))

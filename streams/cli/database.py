@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from streams.cli.output import as_json, emit
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 from streams.store import migrate as migrations
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from streams import reference, repair
+from streams import reference
 from streams.cli.output import as_json, console, emit, table, with_connection, with_pool
-from streams.settings import Settings
+from streams.intake import repair
+from streams.runtime.settings import Settings
 from streams.store import clock
 from streams.store import dead_letters as letters
 from streams.store.pool import Connection, Pool

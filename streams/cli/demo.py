@@ -13,7 +13,7 @@ import click
 from streams.cli.output import as_json, console, emit
 from streams.cli.show import Plan, Show
 from streams.cli.summary import findings, render
-from streams.domain.rules import LANGUAGES
+from streams.domain.policy.rules import LANGUAGES
 
 _HOME = Path(".run")
 

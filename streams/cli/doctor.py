@@ -12,9 +12,9 @@ from confluent_kafka.admin import AdminClient
 from streams import reference
 from streams.cli.output import as_json, console, emit, table
 from streams.embedded import kafka as real_kafka
-from streams.settings import Settings
+from streams.kafka.topics import RETENTION_MS
+from streams.runtime.settings import Settings
 from streams.store import migrate
-from streams.topics import RETENTION_MS
 
 
 @click.command()

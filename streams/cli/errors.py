@@ -9,13 +9,13 @@ import psycopg
 from pydantic import ValidationError
 
 from streams.audit.errors import AuditError
-from streams.domain.directory import DirectoryError
-from streams.domain.policy import PolicyError
+from streams.domain.directory.load import DirectoryError
+from streams.domain.policy.load import PolicyError
 from streams.embedded.errors import EmbeddedError
-from streams.publish import PublishError
-from streams.repair import RepairError
+from streams.intake.repair import RepairError
+from streams.kafka.publish import PublishError
+from streams.kafka.topics import TopicsError
 from streams.store.errors import is_transient
-from streams.topics import TopicsError
 
 FOUND: Final = 1
 WRONG: Final = 2

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command()
@@ -20,6 +20,6 @@ def exporter() -> None:
     Example:
       ICAM_DATABASE__URL=postgresql://icam_auditor@db/icam icam exporter
     """
-    from streams.exporter.app import run
+    from streams.services.exporter.app import run
 
     sys.exit(run(Settings()))

@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 from streams.store.pool import Connection, Pool, open_pool
 
 T = TypeVar("T")

@@ -10,9 +10,9 @@ from schemas.outcomes import EscalationRaised
 from streams import reference
 from streams.cli.output import as_json, console, emit, table, with_connection
 from streams.domain.explain import explain
-from streams.domain.rules import LANGUAGES
+from streams.domain.policy.rules import LANGUAGES
 from streams.reference import Reference
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 from streams.store import cases, dead_letters
 from streams.store import escalations as ledger
 from streams.store import events as log

@@ -9,9 +9,9 @@ from dataclasses import asdict
 import click
 from rich.progress import Progress
 
+from streams.casework.rebuild import Rebuilt, processors, rebuild
 from streams.cli.output import as_json, console, emit
-from streams.rebuild import Rebuilt, processors, rebuild
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command("rebuild")

@@ -27,8 +27,8 @@ from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import RoleProcess, WorkerProcess
-from streams.publish import Publisher, at_rate
-from streams.settings import Database, Kafka, Settings
+from streams.kafka.publish import Publisher, at_rate
+from streams.runtime.settings import Database, Kafka, Settings
 from streams.simulate.publishing import Planned
 from streams.simulate.settings import Settings as Simulation
 from streams.simulate.stream import stream

@@ -13,10 +13,10 @@ import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.codec import Outgoing
-from streams import topics as topics_
 from streams.cli.output import as_json, console, emit, table
-from streams.publish import Publisher
-from streams.settings import Settings
+from streams.kafka import topics as topics_
+from streams.kafka.publish import Publisher
+from streams.runtime.settings import Settings
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import Settings as Simulation
 from streams.simulate.stream import stream

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 
 @click.command()
@@ -21,6 +21,8 @@ def worker() -> None:
     Example:
       ICAM_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 ICAM_HTTP__PORT=6066 icam worker
     """
-    from streams.app import run  # Faust takes half a second to import; other commands do without
+    from streams.worker.app import (
+        run,  # Faust takes half a second to import; other commands do without
+    )
 
     sys.exit(run(Settings()))

@@ -24,10 +24,10 @@ from schemas.outcomes import (
 from streams.domain import situation as situations
 from streams.domain.case import Case
 from streams.domain.clocks import Calendar
-from streams.domain.directory import Directory
+from streams.domain.directory.model import Directory
 from streams.domain.judge import Blocked, Judge, Judgement, Proposal
+from streams.domain.policy.rules import Policy
 from streams.domain.routing import Route, route
-from streams.domain.rules import Policy
 from streams.domain.situation import Situation
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")

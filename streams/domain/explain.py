@@ -8,8 +8,8 @@ from typing import Any
 
 from schemas.outcomes import EscalationRaised, GuardCheck, GuardState
 from streams.domain.clocks import Calendar
-from streams.domain.directory import Directory
-from streams.domain.rules import Policy
+from streams.domain.directory.model import Directory
+from streams.domain.policy.rules import Policy
 
 Words = Mapping[str, Any]
 

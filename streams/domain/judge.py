@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardState, NearMiss
 from schemas.types import Guard
-from streams.domain import guards
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
-from streams.domain.reading import Moment, Reading, term_end
-from streams.domain.rules import Clock, Occasion, Policy, Rule, measure
+from streams.domain.guards import evaluate
+from streams.domain.guards.status import Moment, Reading, term_end
+from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, measure
 from streams.domain.situation import Situation
 
 
@@ -79,7 +79,7 @@ class Judge:
         """Every guard as read at this instant."""
         if self._readings is None:
             moment = Moment.of(self.situation, self.calendar, self.policy.terms, self.now)
-            self._readings = guards.read(moment)
+            self._readings = evaluate.evaluate(moment)
         return self._readings
 
     def judgement(self) -> Judgement:

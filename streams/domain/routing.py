@@ -17,7 +17,7 @@ from schemas.events import HouseholdKind, OqtIssued
 from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
-from streams.domain.directory import Directory, Office
+from streams.domain.directory.model import Directory, Office
 
 
 class Route(NamedTuple):

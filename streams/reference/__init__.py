@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from streams.domain import directory, policy
 from streams.domain.clocks import Calendar
-from streams.domain.directory import Directory
-from streams.domain.policy import PolicyError
-from streams.domain.rules import Policy
+from streams.domain.directory.load import load_directory
+from streams.domain.directory.model import Directory
+from streams.domain.policy.load import PolicyError, load_policy
+from streams.domain.policy.rules import Policy
 
 ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
@@ -60,8 +60,8 @@ def load(policy_file: Path | None = None, directory_file: Path | None = None) ->
         OSError: a file can't be read.
     """
     return Reference(
-        policy.load((policy_file or HERE / "policy.toml").read_text()),
-        directory.load((directory_file or HERE / "directory.toml").read_text()),
+        load_policy((policy_file or HERE / "policy.toml").read_text()),
+        load_directory((directory_file or HERE / "directory.toml").read_text()),
         belgian_calendar(),
     )
 

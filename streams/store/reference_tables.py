@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.domain.directory import Directory
-from streams.domain.rules import Policy
+from streams.domain.directory.model import Directory
+from streams.domain.policy.rules import Policy
 from streams.store.pool import Connection
 
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 
 from schemas.envelope import Reason
-from streams import casework, inbox, records
 from streams.audit import Report
 from streams.audit.auditor import judge
-from streams.records import Malformed, Record
+from streams.casework import unit_of_work
+from streams.intake.batch import apply_batch
+from streams.intake.record import Malformed, Record
+from streams.intake.record import judge as judge_record
 from streams.reference import Reference
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import Settings
@@ -90,19 +92,19 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
         for item in batch:
             record = item.record
             place = log.put(record.topic, record.key, record.value, record.headers, commit=True)
-            judged = records.judge(
+            judged = judge_record(
                 Record(Position(*place), record.key, record.value, record.headers)
             )
             if item.kind is Kind.DUPLICATE and next(repeated) % 10 == 0:
                 judged = Malformed(judged.record, Reason.BUG, "KeyError at domain/case.py:1")
             items.append(judged)
         async with conn.transaction():
-            await inbox.apply(conn, items, ref, _at(batch[-1].at))
+            await apply_batch(conn, items, ref, _at(batch[-1].at))
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():
-        held = await casework.hold(conn, cases, _at(datetime.now(UTC)))
-        await casework.reconsider(conn, held, ref, touched=cases)
+        held = await unit_of_work.hold(conn, cases, _at(datetime.now(UTC)))
+        await unit_of_work.reconsider(conn, held, ref, touched=cases)
     await _relay(conn, log)
 
 

@@ -1,6 +1,6 @@
 """A finished run made by hand: records on topics, and what the database must hold of them.
 
-Projections are written by the pipeline's own ``store.facts``, so that a clean world also shows
+Projections are written by the pipeline's own ``store.digest``, so that a clean world also shows
 that the auditor's second fold agrees with the first.
 """
 
@@ -25,7 +25,6 @@ from streams.audit import Report
 from streams.audit.auditor import judge
 from streams.audit.log import Partition, Place
 from streams.domain.case import Case, Fact, fold
-from streams.store import facts
 from tests.audit import say
 from tests.audit.memory import MemoryLog
 
@@ -109,7 +108,7 @@ class World:
             "INSERT INTO case_projection (case_id, digest, events, order_id, reference_digest, "
             "updated_at) VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (case_id) DO UPDATE "
             "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
-            *(case_id, facts.digest(case)),
+            *(case_id, digest(case)),
             *(len(self.said.get(case_id, ())), order.order_id if order else None),
             POLICY_DIGEST[:32] + "0" * 32,
         )

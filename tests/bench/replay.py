@@ -16,7 +16,6 @@ from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, evolve
 from streams.domain.decide import Announced, Decision, Standing, decide
 from streams.reference import Reference
-from streams.store import facts
 from tests.bench.work import Work
 
 
@@ -113,7 +112,7 @@ def _work(events: int, cases: dict[str, _Known]) -> Work:
         projections.append(
             (
                 case_id,
-                facts.digest(known.case).hex(),
+                digest(known.case).hex(),
                 decision.status,
                 where.office_id if where else None,
                 str(where.track) if where else None,

@@ -14,11 +14,11 @@ from uuid import uuid4
 from confluent_kafka.admin import AdminClient
 
 from schemas.codec import Outgoing
-from streams import topics
 from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
-from streams.publish import publish
-from streams.settings import Kafka
+from streams.kafka import topics
+from streams.kafka.publish import publish
+from streams.runtime.settings import Kafka
 from tests.bench.database import Database, Databases
 from tests.bench.history import END
 from tests.bench.programs import Running

@@ -14,7 +14,7 @@ from psycopg import RawCursor
 from psycopg.rows import no_result
 from psycopg.types.array import ListBinaryDumper
 
-from streams.settings import Database
+from streams.runtime.settings import Database
 
 T = TypeVar("T")
 

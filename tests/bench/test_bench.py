@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams import reference
-from streams.settings import Database
+from streams.runtime.settings import Database
 from tests.bench import __main__ as command
 from tests.bench.database import Connection
 from tests.bench.history import END, History, clone, history

@@ -17,7 +17,7 @@ from streams.reference import Reference
 from streams.store import reference_tables
 from streams.store.pool import Pool
 from tests.domain import given
-from tests.work.world import World
+from tests.world import World
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from streams.cli import main
 from streams.embedded import postgres
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "docker-compose.yml"

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams.metrics import BoardMetrics, CanaryMetrics, ExporterMetrics, Metrics
+from streams.runtime.metrics import BoardMetrics, CanaryMetrics, ExporterMetrics, Metrics
 
 JOBS: Final = {
     "icam": Metrics,

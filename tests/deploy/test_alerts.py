@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 from .files import PROMETHEUS, RUNBOOKS, read, rules
 from .series import JOBS, exported, metrics, named, unknown_labels

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import psycopg
 
-from streams.settings import Settings
+from streams.runtime.settings import Settings
 
 from .files import (
     PROMETHEUS,

@@ -7,8 +7,8 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streams.internal_port import Verdict, application
-from streams.settings import Settings
+from streams.runtime.http import Verdict, application
+from streams.runtime.settings import Settings
 
 from .files import (
     check_command,

@@ -11,23 +11,23 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from schemas.envelope import Reason
-from streams import repair
 from streams.audit.auditor import judge
-from streams.board.book import Teller
-from streams.board.feed import Feed
-from streams.board.reading import Reader
-from streams.board.signals import Past
-from streams.board.state import State
-from streams.exporter import readings
-from streams.metrics import ExporterMetrics
-from streams.records import Malformed
+from streams.intake import repair
+from streams.intake.record import Malformed
 from streams.reference import Reference, staffing
-from streams.settings import Database
+from streams.runtime.metrics import ExporterMetrics
+from streams.runtime.settings import Database
+from streams.services.board.book import Teller
+from streams.services.board.feed import Feed
+from streams.services.board.reading import Reader
+from streams.services.board.signals import Past
+from streams.services.board.state import State
+from streams.services.exporter import readings
 from streams.store import cases, migrate, outbox, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests.audit.memory import MemoryLog
 from tests.domain import given
-from tests.work.world import World
+from tests.world import World
 
 from .files import ROLES
 

@@ -17,8 +17,8 @@ from confluent_kafka import KafkaError
 from schemas.envelope import Reason
 from streams.audit.auditor import judge
 from streams.cli import main
-from streams.internal_port import Verdict, application
-from streams.metrics import Metrics
+from streams.runtime.http import Verdict, application
+from streams.runtime.metrics import Metrics
 from tests.audit.memory import MemoryLog
 
 from .files import ROLES, RUNBOOKS, TOP, rules, variables

@@ -13,7 +13,8 @@ from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS, Track, WithdrawalReason
 from schemas.types import Guard
 from streams import reference
-from streams.metrics import (
+from streams.reference import staffing
+from streams.runtime.metrics import (
     MOST_PRODUCERS,
     OTHER_PRODUCER,
     UNKNOWN_PRODUCER,
@@ -22,7 +23,6 @@ from streams.metrics import (
     ExporterMetrics,
     Metrics,
 )
-from streams.reference import staffing
 
 MOST: Final = 2_000
 """Series of one process."""

@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from streams import crash
 from streams.cli import main
 from streams.embedded.broker import EmbeddedBroker
-from streams.settings import Settings
+from streams.runtime import crash
+from streams.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("docker", "kubectl")

@@ -11,7 +11,7 @@ from schemas.events import Delivery, Justification, Review
 from schemas.types import Guard
 from streams.domain import situation
 from streams.domain.case import Case, Fact, evolve, fold
-from streams.store import facts as stored
+from streams.store.digest import digest as stored_digest
 from tests.domain import given
 from tests.domain.given import (
     CASE_ID,
@@ -34,7 +34,7 @@ def test_any_order_and_any_duplicates_give_the_same_case_and_decision(
     told: tuple[list[Fact], list[Fact]], now: datetime
 ) -> None:
     facts, arrived = told
-    assert stored.digest(case(*arrived)) == stored.digest(case(*facts))
+    assert stored_digest(case(*arrived)) == stored_digest(case(*facts))
     assert decide(arrived, now) == decide(facts, now)
 
 
@@ -53,7 +53,7 @@ def test_one_fact_more_or_corrected_gives_another_digest(
 ) -> None:
     growing = [case(*told[0][:count]) for count in range(len(told[0]) + 1)]
     standing = {frozenset(f.event_id for f in known.facts.values()) for known in growing}
-    assert len({stored.digest(known) for known in growing}) == len(standing)
+    assert len({stored_digest(known) for known in growing}) == len(standing)
 
 
 def test_a_fact_known_already_changes_nothing() -> None:

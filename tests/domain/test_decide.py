@@ -20,10 +20,10 @@ from schemas.outcomes import (
     body,
 )
 from schemas.types import Guard, Language
-from streams.domain import directory as directories
-from streams.domain import policy as policies
 from streams.domain.case import Fact
 from streams.domain.decide import NAMESPACE, Announced, Decision
+from streams.domain.directory.load import load_directory
+from streams.domain.policy.load import load_policy
 from streams.reference import Reference
 from tests.domain import given
 from tests.domain.given import (
@@ -67,7 +67,7 @@ def moving() -> Reference:
     text = ref().directory.body
     text = text.replace(_GENT, f"{_GENT}\nvalid_to = 2026-04-01")
     text = text.replace(_COVERS, f"{_COVERS}\nvalid_to = 2026-04-01")
-    return replace(ref(), directory=directories.load(text + _AALST))
+    return replace(ref(), directory=load_directory(text + _AALST))
 
 
 def with_policy(*edits: tuple[str, str]) -> Reference:
@@ -75,7 +75,7 @@ def with_policy(*edits: tuple[str, str]) -> Reference:
     for old, new in edits:
         assert old in text
         text = text.replace(old, new)
-    return replace(ref(), policy=policies.load(text))
+    return replace(ref(), policy=load_policy(text))
 
 
 REFERENCES = st.sampled_from([ref(), moving()])

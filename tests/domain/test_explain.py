@@ -10,7 +10,7 @@ from schemas.types import Guard
 from streams import reference
 from streams.domain.case import Fact
 from streams.domain.explain import explain
-from streams.domain.rules import FACTS, LANGUAGES, Clock
+from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.situation import Miss
 from tests.domain.given import LATER, circumstance, day, miss, order, ref, standing
 

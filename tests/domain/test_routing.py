@@ -10,8 +10,8 @@ import pytest
 from schemas.events import Lodging
 from schemas.outcomes import Track
 from schemas.types import Language
-from streams.domain import directory as directories
-from streams.domain.directory import Directory
+from streams.domain.directory.load import load_directory
+from streams.domain.directory.model import Directory
 from streams.domain.routing import Route, route
 from tests.domain.given import BRUSSELS, FAMILY, LATER, NOTIFIED, order, ref
 
@@ -35,7 +35,7 @@ def edited(*edits: tuple[str, str], more: str = "") -> Directory:
     for old, new in edits:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return directories.load(text + more)
+    return load_directory(text + more)
 
 
 def routed(now: datetime = LATER, directory: Directory | None = None, /, **changed: Any) -> Route:

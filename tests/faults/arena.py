@@ -25,7 +25,7 @@ from streams.audit import Report, watching
 from streams.audit.findings import Check
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import WorkerProcess
-from streams.publish import at_rate
+from streams.kafka.publish import at_rate
 from tests.faults.course import CANARY, DAYS, Course, course
 from tests.faults.results import Outcome
 from tests.faults.verdict import judge

@@ -14,8 +14,8 @@ from typing import Final
 
 from tests.faults.results import Outcome
 from tests.fuzz.corpus import fuzz
-from tests.simulation.play import run
-from tests.simulation.schedule import What
+from tests.schedules.play import run
+from tests.schedules.schedule import What
 
 Say = Callable[[str], None]
 
@@ -24,7 +24,7 @@ FUZZ_SECONDS: Final = 600
 
 
 def simulation(seed: int, share: float, say: Say) -> Outcome:
-    """Play schedules of faults on the core, with a virtual clock; see ``tests.simulation``."""
+    """Play schedules of faults on the core, with a virtual clock; see ``tests.schedules``."""
     found = Outcome(fault="simulated schedules", seed=seed)
     told = time.monotonic()
     for number in range(seed, seed + max(1, round(SEEDS * share))):
@@ -35,7 +35,7 @@ def simulation(seed: int, share: float, say: Say) -> Outcome:
         found.kills += sum(fault.what is What.CRASH for fault in schedule.faults)
         found.unexplained += len(played.findings)
         found.failures += [
-            f"{finding}; replay: python -m tests.simulation --seed {number}"
+            f"{finding}; replay: python -m tests.schedules --seed {number}"
             for finding in played.findings
         ]
         if time.monotonic() - told > 30:

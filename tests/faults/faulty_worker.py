@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from streams import app, intake
-from streams.inbox import Tally
-from streams.inbox import apply as proper
-from streams.records import Accepted, Item
-from streams.settings import Settings
+from streams.intake import intake
+from streams.intake.batch import Tally
+from streams.intake.batch import apply_batch as proper
+from streams.intake.record import Accepted, Item
+from streams.runtime.settings import Settings
+from streams.worker import app
 
 
 def _named(variable: str) -> set[UUID]:
@@ -38,5 +39,5 @@ async def _faulty(conn: Any, items: Sequence[Item], *rest: Any) -> Tally:
     return await proper(conn, items, *rest)
 
 
-setattr(intake, "apply", _faulty)  # noqa: B010 - for the type checker
+setattr(intake, "apply_batch", _faulty)  # noqa: B010 - for the type checker
 sys.exit(app.run(Settings()))

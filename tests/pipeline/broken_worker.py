@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from streams import app, casework
-from streams.settings import Settings
+from streams.casework import unit_of_work
+from streams.runtime.settings import Settings
+from streams.worker import app
 
 
 async def _broken(*_: Any, **__: Any) -> Any:
     raise KeyError("a mistake of ours")
 
 
-setattr(casework, "reconsider", _broken)  # noqa: B010 - for the type checker
+setattr(unit_of_work, "reconsider", _broken)  # noqa: B010 - for the type checker
 sys.exit(app.run(Settings()))

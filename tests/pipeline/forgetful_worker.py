@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from streams import app, transport
-from streams.settings import Settings
+from streams.runtime.settings import Settings
+from streams.worker import app, transport
 
 _proper = transport.StockConsumer._getmany
 _thrown_away = 0

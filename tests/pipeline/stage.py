@@ -15,12 +15,12 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.codec import Outgoing
 from schemas.events import INPUT_TOPICS
-from streams import topics
 from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import Role, RoleProcess, WorkerProcess
-from streams.publish import publish
-from streams.settings import Kafka
+from streams.kafka import topics
+from streams.kafka.publish import publish
+from streams.runtime.settings import Kafka
 from streams.store import migrate
 
 JOB_OF: Final[Mapping[Role, str]] = {

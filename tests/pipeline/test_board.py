@@ -16,10 +16,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from schemas.codec import Outgoing
-from streams.board.suppression import SMALLEST
-from streams.board.words import words
-from streams.domain.rules import LANGUAGES
+from streams.domain.policy.rules import LANGUAGES
 from streams.embedded.worker import RoleProcess
+from streams.services.board.suppression import SMALLEST
+from streams.services.board.words import words
 from tests.pipeline.chromium import PHONE, Reader, chromium
 from tests.pipeline.histories import history
 from tests.pipeline.stage import Stage, until

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from schemas.codec import Outgoing
 from streams.embedded.worker import RoleProcess
-from streams.publish import Publisher, at_rate
+from streams.kafka.publish import Publisher, at_rate
 from tests.pipeline.chromium import PHONE, Reader, chromium
 from tests.pipeline.histories import history
 from tests.pipeline.stage import Stage, until

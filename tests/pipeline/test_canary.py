@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.canary import is_canary
-from streams.canary import Canary
 from streams.cli.output import with_connection
-from streams.metrics import CanaryMetrics
-from streams.settings import Canary as Mine
-from streams.settings import Database, Settings
+from streams.runtime.metrics import CanaryMetrics
+from streams.runtime.settings import Canary as Mine
+from streams.runtime.settings import Database, Settings
+from streams.services.canary import Canary
 from streams.store.statistics import cases_by_office
 from tests.pipeline.stage import Stage, until
 

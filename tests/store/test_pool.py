@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import uvloop
 
-from streams.settings import Database
+from streams.runtime.settings import Database
 from streams.store.pool import Pool, open_pool
 
 

@@ -14,7 +14,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 
 from schemas.events import INPUT_TOPICS
-from streams.records import Record
+from streams.intake.record import Record
 from streams.store.events import Position
 from tests.bench.contenders.peer import Peer
 

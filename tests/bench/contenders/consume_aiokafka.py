@@ -8,8 +8,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 
 from schemas.events import INPUT_TOPICS
-from streams.records import Accepted, Record, judge
-from streams.settings import Settings
+from streams.intake.record import Accepted, Record, judge
+from streams.runtime.settings import Settings
 from streams.store.events import Position
 from tests.bench.contenders.self_told import SelfTold
 

@@ -7,8 +7,8 @@ import gc
 from confluent_kafka import Consumer
 
 from schemas.events import INPUT_TOPICS
-from streams.records import Accepted, judge
-from streams.settings import Settings
+from streams.intake.record import Accepted, judge
+from streams.runtime.settings import Settings
 from tests.bench.contenders.peer import record_of
 from tests.bench.contenders.self_told import SelfTold
 

@@ -12,9 +12,9 @@ from typing import Any
 import faust
 
 from schemas.events import INPUT_TOPICS
-from streams import agents, app
-from streams.intake import Intake
-from streams.settings import Settings
+from streams.intake.intake import Intake
+from streams.runtime.settings import Settings
+from streams.worker import agents, app
 
 
 def install(app: faust.App, intake: Intake, settings: Settings) -> None:

@@ -14,14 +14,15 @@ import threading
 from collections.abc import Sequence
 from typing import Any, cast
 
-from streams import inbox, reference
-from streams.metrics import Metrics
-from streams.records import Item, Record, judge
-from streams.relay import Relay
-from streams.settings import Settings
+from streams import reference
+from streams.intake.batch import apply_batch
+from streams.intake.record import Item, Record, judge
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Settings
 from streams.store import clock
 from streams.store.events import Position
 from streams.store.pool import open_pool
+from streams.worker.relay import Relay
 from tests.bench.sync_connection import connect, finish
 
 
@@ -49,7 +50,7 @@ class Peer:
 
     async def _apply(self, items: Sequence[Item]) -> None:
         conn = cast(Any, self._conn)
-        await inbox.apply(conn, items, self._reference, clock.now)
+        await apply_batch(conn, items, self._reference, clock.now)
 
     def _publish(self) -> None:
         self._loop.run_until_complete(self._run_relay())

@@ -16,15 +16,16 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.events import INPUT_TOPICS
-from streams import inbox, reference
-from streams.metrics import Metrics
-from streams.records import Item, Record, judge
+from streams import reference
+from streams.intake.batch import apply_batch
+from streams.intake.record import Item, Record, judge
 from streams.reference import Reference
-from streams.relay import Relay
-from streams.settings import Settings
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Settings
 from streams.store import clock
 from streams.store.events import Position
 from streams.store.pool import Pool, open_pool
+from streams.worker.relay import Relay
 
 _BATCH = 500
 _WRITERS = 2
@@ -62,7 +63,7 @@ class Writer:
 
     async def _write(self, batch: Sequence[Record], items: Sequence[Item]) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
-            await inbox.apply(conn, items, self._reference, clock.now)
+            await apply_batch(conn, items, self._reference, clock.now)
         self._relay.wake()
         for record in batch:
             place = record.position

@@ -11,7 +11,7 @@ from quixstreams import Application
 from quixstreams.sinks import BaseSink
 
 from schemas.events import INPUT_TOPICS
-from streams.records import Record
+from streams.intake.record import Record
 from streams.store.events import Position
 from tests.bench.contenders.peer import Peer
 

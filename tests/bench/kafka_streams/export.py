@@ -16,8 +16,8 @@ import orjson
 from streams import reference
 from streams.domain.clocks import Calendar
 from streams.domain.decide import NAMESPACE
-from streams.domain.directory import Assignment, Directory, Span
-from streams.domain.rules import Condition, Policy, Rule
+from streams.domain.directory.model import Assignment, Directory, Span
+from streams.domain.policy.rules import Condition, Policy, Rule
 from streams.reference import Reference
 
 

@@ -13,7 +13,7 @@ import orjson
 from schemas.codec import Outgoing, decode
 from schemas.envelope import Envelope, write
 from schemas.outcomes import OUTCOME_TYPES, EscalationRaised, EscalationWithdrawn
-from streams import casework
+from streams.casework import unit_of_work
 from streams.domain.case import Fact
 from streams.domain.decide import Message, Standing
 from streams.reference import Reference
@@ -75,7 +75,7 @@ def worked(
         kept = cases.setdefault(event.case_id, _Kept())
         kept.facts.append(Fact(event.time, event.event_id, event.event))
         ledger = Ledger(tuple(kept.standing.values()), kept.rounds)
-        kept.saved, messages = casework.project(
+        kept.saved, messages = unit_of_work.project(
             kept.row(event.case_id), kept.facts, ledger, 0, reference, now
         )
         kept.note(messages)
@@ -86,7 +86,7 @@ def worked(
 def _outgoing(case_id: str, message: Message, now: datetime) -> Outgoing:
     name, topic = _TYPE_OF[type(message.outcome)]
     envelope = Envelope(
-        id=message.message_id, source=casework.SOURCE, type=name, time=now, subject=case_id
+        id=message.message_id, source=unit_of_work.SOURCE, type=name, time=now, subject=case_id
     )
     body = message.outcome.model_dump_json().encode()
     return Outgoing(topic, case_id.encode(), body, tuple(write(envelope)))

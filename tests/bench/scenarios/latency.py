@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from streams.cli.latency import latencies, percentile
-from streams.publish import Publisher, at_rate
-from streams.settings import Kafka
-from streams.topics import ensure
+from streams.kafka.publish import Publisher, at_rate
+from streams.kafka.topics import ensure
+from streams.runtime.settings import Kafka
 from tests.bench.history import history
 from tests.bench.results import Latency
 from tests.bench.roster import ROSTER

@@ -15,7 +15,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from schemas.codec import Outgoing, encode
 from schemas.envelope import Reason
 from schemas.events import INPUT_TOPICS
-from streams.publish import PublishError
+from streams.kafka.publish import PublishError
 from tests.faults.arena import Arena
 from tests.faults.course import CANARY
 from tests.faults.results import Outcome

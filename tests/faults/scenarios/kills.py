@@ -9,8 +9,8 @@ from itertools import cycle
 from random import Random
 from typing import Final
 
-from streams import crash
 from streams.embedded.worker import WorkerProcess
+from streams.runtime import crash
 from tests.faults.arena import Arena, now
 from tests.faults.results import Outcome
 

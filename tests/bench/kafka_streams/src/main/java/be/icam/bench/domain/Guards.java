@@ -25,7 +25,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What blocks an escalation; unknown counts as blocked: streams/domain/guards.py. */
+/** What blocks an escalation; unknown counts as blocked: streams/domain/guards/evaluate.py. */
 final class Guards {
     /**
      * One guard as read: its state, why, when the passing of time lifted it (null when time played

@@ -19,7 +19,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/** A whole rule table and how it fits facts: streams/domain/rules.py. Shared by threads. */
+/** A whole rule table and how it fits facts: streams/domain/policy/rules.py. Shared by threads. */
 public final class Rules {
     enum Occasion implements Code { COUNTED_MISS, LAST_MISS, LAST_INTERVIEW, LAST_CONTACT }
 

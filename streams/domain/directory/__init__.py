@@ -1,0 +1,1 @@
+"""The office directory: its types, its loader and its linter."""

@@ -1,0 +1,79 @@
+"""Find the faults of an office directory before it routes anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from schemas.events import Lodging
+from streams.domain.directory.model import Assignment, Directory
+
+_OFFICE_ID: Final = re.compile(r"[a-z][a-z0-9-]{2,31}")
+_NEED_A_TEAM: Final = (Lodging.DETAINED, Lodging.RETURN_HOUSE, Lodging.OPEN_RETURN_PLACE)
+
+
+def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
+    """Return every fault of a directory; none when it can be used. ``table`` is its TOML."""
+    faults: list[str] = []
+    offices = directory.offices
+    moves = directory.transfers
+    lines = [*directory.coverage, *directory.fallback]
+    named = {line.office_id for line in lines} | {directory.triage_office, directory.german_office}
+    faults += [f"office {name} is named but not listed" for name in sorted(named - {*offices})]
+    if len(offices) != len(table["office"]):
+        faults.append("an office id is used twice")
+    if len(directory.teams) != len(table["team"]):
+        faults.append("a lodging has two teams")
+    faults += [
+        f"lodging {kind} has no team" for kind in _NEED_A_TEAM if kind not in directory.teams
+    ]
+    ids = {*offices, *(team.office_id for team in directory.teams.values())}
+    faults += [f"office id {i!r} is not well-formed" for i in ids if not _OFFICE_ID.fullmatch(i)]
+    spans = [(f"office {office.id}", office.span) for office in offices.values()]
+    spans += [(f"{line.province} to {line.office_id}", line.span) for line in lines]
+    spans += [(f"transfer to {transfer.province}", transfer.span) for transfer in moves]
+    faults += [
+        f"{what}: valid_to is not after valid_from" for what, s in spans if s.since >= s.until
+    ]
+    ranges = sorted(r for territory in directory.territories for r in territory.ranges)
+    for (first, last), (following, _) in pairwise(ranges):
+        if following <= last:
+            faults.append(f"postcodes {first}-{last} overlap those from {following}")
+    faults += [f"postcodes {a}-{b} run backwards" for a, b in ranges if a > b]
+    provinces = {territory.province for territory in directory.territories}
+    served = {line.province for line in lines}
+    faults += [f"{p} has neither an office nor a fallback" for p in sorted(provinces - served)]
+    mentioned = served | {transfer.province for transfer in moves}
+    faults += [f"{p} is no territory" for p in sorted(mentioned - provinces)]
+    coded = {
+        *directory.german_postcodes,
+        *directory.facilities,
+        *(code for transfer in moves for code in transfer.postcodes),
+    }
+    faults += [
+        f"postcode {code} lies in no territory"
+        for code in sorted(coded)
+        if directory.territory_of(code) is None
+    ]
+    for kind in ("coverage", "fallback"):
+        faults += _overlaps(kind, getattr(directory, kind))
+    for what, names in [
+        *((f"office {o.id}", o.name) for o in offices.values()),
+        *((f"team {t.office_id}", t.name) for t in directory.teams.values()),
+    ]:
+        faults += [
+            f"{what}: no name in {lang}" for lang in ("fr", "nl", "de", "en") if lang not in names
+        ]
+    return faults
+
+
+def _overlaps(kind: str, lines: tuple[Assignment, ...]) -> list[str]:
+    faults = []
+    for at, line in enumerate(lines):
+        for other in lines[at + 1 :]:
+            both = line.province == other.province
+            if both and line.span.since < other.span.until and other.span.since < line.span.until:
+                faults.append(f"{kind}: {line.province} has two offices on the same day")
+    return faults

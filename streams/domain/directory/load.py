@@ -1,0 +1,103 @@
+"""Load the office directory from TOML and lint it.
+
+Errors::
+
+    DirectoryError         the directory can't be used; the message lists every fault found
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from schemas.events import Lodging
+from schemas.outcomes import Track
+from schemas.types import Language
+from streams.domain.directory.lint import lint
+from streams.domain.directory.model import (
+    Assignment,
+    Directory,
+    Office,
+    Span,
+    Team,
+    Territory,
+    Transfer,
+)
+
+
+class DirectoryError(Exception):
+    """The office directory can't be used."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("mend the office directory: " + "; ".join(faults))
+        self.faults = tuple(faults)
+
+
+def load_directory(text: str) -> Directory:
+    """Return the directory in a TOML text.
+
+    Raises:
+        DirectoryError: with every fault found, not just the first.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DirectoryError([f"not TOML: {error}"]) from None
+    try:
+        directory = _build(table, text)
+        faults = lint(directory, table)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DirectoryError([f"missing or misplaced: {error!r}"]) from None
+    if faults:
+        raise DirectoryError(faults)
+    return directory
+
+
+def _build(table: Mapping[str, Any], text: str) -> Directory:
+    facilities: dict[int, frozenset[Language]] = {}
+    for row in table["facility"]:
+        for code in row["postcodes"]:
+            facilities[code] = facilities.get(code, frozenset()) | {*map(Language, row["honours"])}
+    return Directory(
+        version=table["version"],
+        digest=sha256(text.encode()).hexdigest(),
+        body=text,
+        offices={row["id"]: Office(row["id"], row["name"], _span(row)) for row in table["office"]},
+        teams={
+            Lodging(row["lodging"]): Team(row["office_id"], Track(row["track"]), row["name"])
+            for row in table["team"]
+        },
+        triage_office=table["triage"]["office_id"],
+        territories=tuple(
+            Territory(
+                row["province"],
+                tuple((first, last) for first, last in row["postcodes"]),
+                Language(row["language"]),
+                frozenset(map(Language, row.get("honours", [row["language"]]))),
+            )
+            for row in table["territory"]
+        ),
+        transfers=tuple(
+            Transfer(frozenset(row["postcodes"]), row["province"], _span(row))
+            for row in table["transfer"]
+        ),
+        coverage=tuple(_assignment(row) for row in table["coverage"]),
+        fallback=tuple(_assignment(row) for row in table["fallback"]),
+        german_office=table["german"]["office_id"],
+        german_postcodes=frozenset(table["german"]["postcodes"]),
+        facilities=facilities,
+    )
+
+
+def _span(row: Mapping[str, Any]) -> Span:
+    since, until = row.get("valid_from", date.min), row.get("valid_to", date.max)
+    if type(since) is not date or type(until) is not date:
+        raise ValueError("valid_from and valid_to are days without quotes")
+    return Span(since, until)
+
+
+def _assignment(row: Mapping[str, Any]) -> Assignment:
+    return Assignment(row["province"], row["office_id"], _span(row))

@@ -1,0 +1,1 @@
+"""The guards: circumstances that block an escalation."""

@@ -1,0 +1,153 @@
+"""The guards that the case itself answers: its terms, its household, its notification, its misses.
+
+Of a term that is counted in days, all of the last day still counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+
+from schemas.events import Conclusion, HouseholdKind, Lodging, NotificationChannel
+from schemas.outcomes import GuardState
+from schemas.types import Guard
+from streams.domain.clocks import appeal_term_last, midnight
+from streams.domain.guards.status import Moment, Reading, flag, found, term_end
+from streams.domain.situation import Miss
+
+
+def _until(guard: Guard, name: str, end: datetime, running: bool) -> Reading:
+    text = f"{name} {end.isoformat()}"
+    if running:
+        return found(guard, GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
+    return found(guard, GuardState.CLEAR, f"{text}, run out", cleared_at=end)
+
+
+@lru_cache(maxsize=4096)
+def _through(guard: Guard, name: str, last: date, zone: tzinfo, running: bool) -> Reading:
+    """Read a term that runs to the end of its last day; the terms of many end on the same days."""
+    return _until(guard, name, midnight(last + timedelta(days=1), zone), running)
+
+
+def _departure_term(moment: Moment) -> Reading:
+    guard, name, order = Guard.DEPARTURE_TERM_RUNNING, "departure term ends", moment.situation.order
+    if order.departure_term_days == 0:
+        end = term_end(moment.situation, moment.calendar)
+        return _until(guard, name, end, moment.now < end)
+    last = moment.notified_on + timedelta(days=order.departure_term_days)
+    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
+
+
+def _appeal_term(moment: Moment) -> Reading:
+    guard, name, order = Guard.APPEAL_TERM_RUNNING, "appeal term ends", moment.situation.order
+    short = order.lodging in (Lodging.DETAINED, Lodging.RETURN_HOUSE)
+    days = moment.terms.appeal_days_in_custody if short else moment.terms.appeal_days
+    last = appeal_term_last(moment.calendar, moment.notified_on, days)
+    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
+
+
+_NO_PROSPECT: Final = flag(
+    Guard.NEW_RESIDENCE_PROCEDURE, False, "no residence prospect in the last interview"
+)
+
+
+def _residence_prospect(moment: Moment) -> Reading:
+    held = moment.situation.held
+    if not held or held[-1].event.conclusion is not Conclusion.RESIDENCE_PROSPECT:
+        return _NO_PROSPECT
+    days = moment.terms.residence_prospect_working_days
+    end = moment.calendar.after_working_days(held[-1].event.held_at, days)
+    name = "time to lodge an application ends"
+    return _until(Guard.NEW_RESIDENCE_PROCEDURE, name, end, moment.now < end)
+
+
+_UNACCOMPANIED_MINOR: Final = {
+    kind: flag(
+        Guard.UNACCOMPANIED_MINOR, kind is HouseholdKind.UNACCOMPANIED_MINOR, f"household {kind}"
+    )
+    for kind in HouseholdKind
+}
+_FAMILY: Final = {
+    kind: flag(
+        Guard.FAMILY_WITH_MINORS, kind is HouseholdKind.FAMILY_WITH_MINORS, f"household {kind}"
+    )
+    for kind in HouseholdKind
+}
+
+
+def _unaccompanied_minor(moment: Moment) -> Reading:
+    return _UNACCOMPANIED_MINOR[moment.situation.order.household.kind]
+
+
+def _family(moment: Moment) -> Reading:
+    return _FAMILY[moment.situation.order.household.kind]
+
+
+_PROVEN: Final = {
+    channel: flag(Guard.NOTIFICATION_NOT_PROVEN, False, f"by {channel}, proven")
+    for channel in NotificationChannel
+}
+_NOT_PROVEN: Final = {
+    channel: flag(Guard.NOTIFICATION_NOT_PROVEN, True, f"by {channel}, not proven")
+    for channel in NotificationChannel
+}
+
+
+def _notification(moment: Moment) -> Reading:
+    notification = moment.situation.order.notification
+    return (_PROVEN if notification.proven else _NOT_PROVEN)[notification.channel]
+
+
+_NOTHING_PENDING: Final = flag(Guard.JUSTIFIED_ABSENCE_PENDING, False, "no reason awaits review")
+
+
+def _justified_absence(moment: Moment) -> Reading:
+    pending = [m for m in moment.situation.missed if m.reading is Miss.PENDING]
+    if not pending:
+        return _NOTHING_PENDING
+    names = ", ".join(m.event.appointment_id for m in pending)
+    return flag(Guard.JUSTIFIED_ABSENCE_PENDING, True, f"{names}: reason not yet reviewed")
+
+
+_OTHER_LANGUAGE: Final = flag(
+    Guard.WRONG_LANGUAGE_INVITATION, True, "last invitation in another language"
+)
+_UNDERSTANDABLE: Final = flag(
+    Guard.WRONG_LANGUAGE_INVITATION, False, "last invitation understandable"
+)
+
+
+def _wrong_language(moment: Moment) -> Reading:
+    missed = moment.situation.missed
+    wrong = bool(missed) and missed[-1].reading is Miss.WRONG_LANGUAGE
+    return _OTHER_LANGUAGE if wrong else _UNDERSTANDABLE
+
+
+_RETURN_ACCEPTED: Final = flag(
+    Guard.VOLUNTARY_RETURN_IN_PROGRESS, True, "accepted in the last interview"
+)
+_RETURN_NOT_ACCEPTED: Final = flag(
+    Guard.VOLUNTARY_RETURN_IN_PROGRESS, False, "not accepted in the last interview"
+)
+
+
+def _voluntary_return(moment: Moment) -> Reading:
+    held = moment.situation.held
+    accepted = bool(held) and held[-1].event.conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED
+    return _RETURN_ACCEPTED if accepted else _RETURN_NOT_ACCEPTED
+
+
+OWN: Final[Mapping[Guard, Callable[[Moment], Reading]]] = {
+    Guard.DEPARTURE_TERM_RUNNING: _departure_term,
+    Guard.APPEAL_TERM_RUNNING: _appeal_term,
+    Guard.NEW_RESIDENCE_PROCEDURE: _residence_prospect,
+    Guard.UNACCOMPANIED_MINOR: _unaccompanied_minor,
+    Guard.FAMILY_WITH_MINORS: _family,
+    Guard.NOTIFICATION_NOT_PROVEN: _notification,
+    Guard.JUSTIFIED_ABSENCE_PENDING: _justified_absence,
+    Guard.WRONG_LANGUAGE_INVITATION: _wrong_language,
+    Guard.VOLUNTARY_RETURN_IN_PROGRESS: _voluntary_return,
+}
+"""How each is read. Circumstances that are reported may say more of the same guard."""

@@ -1,0 +1,1 @@
+"""The rule table: its types, its loader and its linter."""

@@ -1,0 +1,132 @@
+"""The rule table: escalation rules as dated data, loaded, linted and named by digest.
+
+A rule reads like a row of a decision table: conditions on facts, clocks that must have run out, and
+the guards it waives, each with a reason. What a rule does not waive, blocks it.
+
+Errors::
+
+    PolicyError            the table can't be used; the message lists every fault found
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from schemas.outcomes import Action
+from schemas.types import Guard
+from streams.domain.guards.status import Terms
+from streams.domain.policy.lint import faults as faults_of
+from streams.domain.policy.rules import (
+    FACTS,
+    OPERATORS,
+    Clock,
+    Condition,
+    Delay,
+    Occasion,
+    Policy,
+    Rule,
+)
+
+T = TypeVar("T")
+
+
+class PolicyError(Exception):
+    """The rule table can't be used."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("mend the policy table: " + "; ".join(faults))
+        self.faults = tuple(faults)
+
+
+def load_policy(text: str) -> Policy:
+    """Return the policy in a TOML text.
+
+    Raises:
+        PolicyError: with every fault found, not just the first.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError([f"not TOML: {error}"]) from None
+    faults: list[str] = []
+    try:
+        policy = Policy(
+            version=table["version"],
+            valid_from=_exactly(date, table["valid_from"], "valid_from is a day without quotes"),
+            digest=sha256(text.encode()).hexdigest(),
+            body=text,
+            terms=Terms(**{name: _days(name, days) for name, days in table["terms"].items()}),
+            interview_restarts_count=_exactly(
+                bool,
+                table["counting"]["interview_restarts_count"],
+                "interview_restarts_count is true or false",
+            ),
+            rules=tuple(
+                rule for row in table.get("rule", []) if (rule := _rule(row, faults)) is not None
+            ),
+            contest=table["contest"],
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
+    try:
+        faults += faults_of(policy)
+    except (AttributeError, TypeError) as error:
+        raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
+    if faults:
+        raise PolicyError(faults)
+    return policy
+
+
+def _exactly(kind: type[T], value: Any, fault: str) -> T:
+    if type(value) is not kind:
+        raise TypeError(fault)
+    return value
+
+
+def _days(name: str, days: Any) -> int:
+    return _exactly(int, days, f"terms: {name} must be a number of days, 0 or more")
+
+
+def _delay(cell: Mapping[str, Any]) -> Delay:
+    days = cell.get("working_days", 0)
+    return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days is a whole number"))
+
+
+def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
+    name = row.get("id", "a rule without id")
+    try:
+        waives = {Guard(w["guard"]): w["because"] for w in row["waives"]}
+        return Rule(
+            id=row["id"],
+            group=row["group"],
+            level=_exactly(int, row["level"], "level is a whole number"),
+            action=Action(row["action"]),
+            occasion=Occasion(row["occasion"]),
+            nth=_exactly(int, row.get("nth", 1), "nth is a whole number"),
+            when=tuple(_condition(cell) for cell in row["when"]),
+            after=tuple(_delay(cell) for cell in row["after"]),
+            waives=waives,
+            text=row["text"],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        faults.append(f"{name}: {error}")
+        return None
+
+
+def _condition(cell: Mapping[str, Any]) -> Condition:
+    fact = cell["fact"]
+    operators = [key for key in cell if key != "fact"]
+    if fact not in FACTS:
+        raise ValueError(f"unknown fact {fact!r}; known: {', '.join(FACTS)}")
+    if len(operators) != 1 or operators[0] not in OPERATORS:
+        raise ValueError(f"{fact}: exactly one of {', '.join(OPERATORS)}")
+    operand = cell[operators[0]]
+    if isinstance(operand, list):
+        operand = frozenset(operand)
+    if (operators[0] in ("one_of", "none_of")) != isinstance(operand, frozenset):
+        raise ValueError(f"{fact}: a list goes with one_of and none_of only")
+    return Condition(fact, operators[0], operand)

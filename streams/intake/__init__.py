@@ -1,0 +1,1 @@
+"""Kafka records into the database: decode, apply in batches, retry, isolate, repair."""

@@ -1,0 +1,1 @@
+"""Topic definitions and the Kafka producer used by commands and the canary."""

@@ -1,0 +1,63 @@
+"""Composition root of the board: opens the pool, reads for all who watch, serves the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from streams import reference
+from streams.reference import staffing
+from streams.runtime import service
+from streams.runtime.http import Verdict, application
+from streams.runtime.metrics import BoardMetrics
+from streams.runtime.settings import Settings
+from streams.services.board.book import Teller
+from streams.services.board.feed import Feed
+from streams.services.board.pages import Facts
+from streams.services.board.reading import Reader
+from streams.services.board.serving import add_page
+from streams.services.board.signals import SLOT_SECONDS, SLOTS, Past
+from streams.services.board.state import State
+from streams.store import clock
+from streams.store.pool import LatePool
+
+_STALE_SECONDS: Final = 30.0
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+
+    Raises:
+        PolicyError, DirectoryError, StaffingError: the reference data can't be used.
+        OSError: the port is taken.
+    """
+    return service.run(_serve(settings), settings.log_level)
+
+
+async def _serve(settings: Settings) -> None:
+    mine = settings.board
+    every = mine.every_seconds
+    facts = Facts.load(settings, datetime.now(UTC))
+    state = State(
+        Teller(facts.offices, facts.levels, staffing.load(settings.staffing_file), mine.ops),
+        Past(round(SLOTS * SLOT_SECONDS / every)),
+    )
+    feed, metrics = Feed(), BoardMetrics()
+    # Two readings, and one to spare.
+    pool_of = LatePool(settings.database.model_copy(update={"pool_size": 3}), "icam-board")
+    reader = Reader(pool_of, clock.now, reference.belgian_calendar(), state, feed, every)
+
+    def live() -> Verdict:
+        metrics.reading_age.set(-1 if state.age is None else state.age)
+        return Verdict(True, {})
+
+    def ready() -> Verdict:
+        fresh = state.age is not None and state.age < _STALE_SECONDS
+        return Verdict(fresh and not state.away, {"database_away": state.away, "fresh": fresh})
+
+    made = application(live, ready, metrics.registry)
+    add_page(made, facts, state, feed, metrics)
+    try:
+        await service.beside(reader.run(), made, mine.host, mine.port)
+    finally:
+        pool_of.terminate()

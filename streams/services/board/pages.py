@@ -1,0 +1,156 @@
+"""The page and what it needs besides the state: its files, its words, the map, the runbooks."""
+
+from __future__ import annotations
+
+import html
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+from markdown_it import MarkdownIt
+
+from streams import reference
+from streams.domain.policy.rules import LANGUAGES
+from streams.reference import HERE
+from streams.runtime.settings import Settings
+from streams.services.board.words import words
+
+_PAGE: Final = Path(__file__).with_name("page")
+_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_ALERT: Final = re.compile(r"Icam[A-Za-z0-9]{1,60}")
+_NAMED: Final = re.compile(r"<code>(Icam[A-Za-z0-9]{1,60})</code>")
+_AWAY: Final = re.compile(r'<a href="\.\./[^"]*">(.*?)</a>')
+_WORD: Final = re.compile(r'(<[^<>]*\bdata-word="([a-z0-9_.]+)"[^<>]*>)')
+_LABEL: Final = re.compile(r'\bdata-label="([a-z0-9_.]+)"')
+_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of the page, as it is sent."""
+
+    body: bytes
+    type: str
+    tag: str
+
+    @classmethod
+    def of(cls, body: bytes, kind: str) -> Self:
+        """Return a file named by what is in it."""
+        return cls(body, kind, f'"{sha256(body).hexdigest()[:16]}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What does not change while the process runs."""
+
+    files: Mapping[str, File]
+    offices: Sequence[str]
+    levels: Sequence[int]
+    runbooks: Path
+
+    @classmethod
+    def load(cls, settings: Settings, now: datetime) -> Self:
+        """Read the page's files and the reference data; provinces are covered as of ``now``.
+
+        Raises:
+            PolicyError, DirectoryError: the reference data can't be used.
+        """
+        ref = reference.load(settings.policy_file, settings.directory_file)
+        offices = [*ref.directory.offices, *(t.office_id for t in ref.directory.teams.values())]
+        levels = sorted({rule.level for rule in ref.policy.rules})
+        told = {
+            "words": words(),
+            "every": settings.board.every_seconds,
+            "map": tomllib.loads((HERE / "map.toml").read_text()),
+            "offices": {
+                name: {lang: ref.directory.name(name, lang) for lang in LANGUAGES}
+                for name in offices
+            },
+            "coverage": _coverage(ref, ref.calendar.local_date(now)),
+            "levels": {
+                level: sorted({rule.action for rule in ref.policy.rules if rule.level == level})
+                for level in levels
+            },
+        }
+        files = {
+            path.name: File.of(path.read_bytes(), _TYPES[path.suffix])
+            for path in _PAGE.iterdir()
+            if path.suffix in _TYPES
+        }
+        files["facts.json"] = File.of(
+            orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS), "application/json"
+        )
+        return cls(files, offices, levels, settings.board.runbooks)
+
+    def page(self, language: str) -> str:
+        """Return the page with its words in place, so that it reads before any script ran."""
+        return filled(self.files["index.html"].body.decode(), language)
+
+    def runbook(self, alert: str, language: str) -> str | None:
+        """Return one runbook as a page; None where there is none of that name."""
+        if not _ALERT.fullmatch(alert) or not (self.runbooks / f"{alert}.md").is_file():
+            return None
+        return self._text_page(alert, self._rendered(alert), language)
+
+    def contents(self, language: str) -> str:
+        """Return a page that says what holds for every runbook, and names them."""
+        names = sorted(path.stem for path in self.runbooks.glob("Icam*.md"))
+        lines = "".join(f"<li><code>{name}</code></li>" for name in names if _ALERT.fullmatch(name))
+        title = words()[language]["runbooks.title"]
+        if (self.runbooks / "README.md").is_file():
+            body = self._rendered("README")
+        else:
+            body = f"<h1>{html.escape(title)}</h1>"
+        return self._text_page(title, body + self._linked(f"<ul>{lines}</ul>"), language)
+
+    def _rendered(self, name: str) -> str:
+        """Return a Markdown file as HTML; what it points at outside of the folder stays text."""
+        body: str = _MARKDOWN.render((self.runbooks / f"{name}.md").read_text())
+        return self._linked(_AWAY.sub(r"\1", body))
+
+    def _linked(self, body: str) -> str:
+        """Turn the names of runbooks into links."""
+
+        def link(found: re.Match[str]) -> str:
+            name = found[1]
+            there = (self.runbooks / f"{name}.md").is_file()
+            return f'<a href="/runbooks/{name}">{found[0]}</a>' if there else found[0]
+
+        return _NAMED.sub(link, body)
+
+    def _text_page(self, title: str, body: str, language: str) -> str:
+        template = filled(self.files["runbook.html"].body.decode(), language)
+        return template.replace("<!--title-->", html.escape(title)).replace("<!--body-->", body)
+
+
+def filled(template: str, language: str) -> str:
+    """Return a page with ``data-word`` elements and ``data-label`` attributes in one language."""
+    texts = {name: html.escape(text) for name, text in words()[language].items()}
+    page = _WORD.sub(lambda found: found[1] + texts[found[2]], template)
+    page = _LABEL.sub(lambda found: f'{found[0]} aria-label="{texts[found[1]]}"', page)
+    page = page.replace('<html lang="en"', f'<html lang="{language}"', 1)
+    return page.replace(f'<option value="{language}"', f'<option value="{language}" selected', 1)
+
+
+def _coverage(ref: reference.Reference, today: date) -> dict[str, Any]:
+    """Return which office covers each province on a day, and whether it is the province's own."""
+    lines = ref.directory
+    found = {}
+    for territory in lines.territories:
+        office = lines.open_office(lines.coverage, territory.province, today)
+        own = office is not None
+        office = office or lines.open_office(lines.fallback, territory.province, today)
+        if office is not None:
+            found[territory.province] = {"office": office.id, "own": own}
+    return found

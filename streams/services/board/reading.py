@@ -1,0 +1,161 @@
+"""One loop for all who watch: reads the database, again and again, and hands on what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+
+from schemas import canary
+from streams.domain.clocks import Calendar
+from streams.reference import ZONE
+from streams.services.board.book import DAYS, HOURS, Book
+from streams.services.board.feed import Feed
+from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
+from streams.services.board.state import State
+from streams.store import board, cases, dead_letters, outbox, statistics
+from streams.store.clock import Clock
+from streams.store.errors import is_not_migrated, is_transient
+from streams.store.pool import Connection, Pool
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_AGAIN: Final = timedelta(seconds=4 * SLOT_SECONDS)
+"""Slots so young are counted again: what a transaction recorded is seen when it commits."""
+_BACK: Final = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+"""How far back the last event is looked for, step by step."""
+_BOOK_SECONDS: Final = 30.0
+_LIVE_PATIENCE: Final = 10.0
+_BOOK_PATIENCE: Final = 60.0
+"""A server that was frozen takes a request and never answers."""
+_SHARE: Final = 10
+"""Counting all cases takes a tenth of the time at most, however many there are."""
+
+
+class Reader:
+    """Takes both readings until cancelled; while the database is away it tries again."""
+
+    def __init__(
+        self,
+        pool_of: Callable[[], Awaitable[Pool]],
+        clock: Clock,
+        calendar: Calendar,
+        state: State,
+        feed: Feed,
+        every_seconds: float,
+    ) -> None:
+        self._pool_of = pool_of
+        self._clock = clock
+        self._calendar = calendar
+        self._state = state
+        self._feed = feed
+        self._every = every_seconds
+        self._slots: dict[int, int] = {}
+        self._last_event: datetime | None = None
+        self._read_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Read for ever."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._pace_feed())
+            loops.create_task(self._pace_live())
+            loops.create_task(self._pace_book())
+
+    async def _pace_feed(self) -> None:
+        """Tell the state, and how old it is, whatever the database does."""
+        while True:
+            self._feed.publish(self._state.to_json())
+            await asyncio.sleep(self._every)
+
+    async def _pace_live(self) -> None:
+        while True:
+            live = await self._try(self.live, _LIVE_PATIENCE)
+            if live is not None:
+                first = self._state.age is None
+                self._state.read_live(live)
+                if first:
+                    self._feed.publish(self._state.to_json())
+            await asyncio.sleep(self._every)
+
+    async def _pace_book(self) -> None:
+        while True:
+            begun = time.monotonic()
+            book = await self._try(self.book, _BOOK_PATIENCE)
+            if book is None:
+                await asyncio.sleep(self._every)
+                continue
+            self._state.read_book(book)
+            self._feed.publish(self._state.to_json())
+            await asyncio.sleep(max(_BOOK_SECONDS, _SHARE * (time.monotonic() - begun)))
+
+    async def _try(self, read: Callable[[Pool], Awaitable[T]], patience: float) -> T | None:
+        """Return what was read; None while the database is away, which is noted."""
+        try:
+            async with asyncio.timeout(patience):
+                found = await read(await self._pool_of())
+        except Exception as error:
+            if not (is_transient(error) or is_not_migrated(error)):
+                raise
+            if not self._state.away:
+                log.warning("database_away", error=type(error).__name__)
+            self._state.away = True
+            return None
+        self._state.away = False
+        return found
+
+    async def live(self, pool: Pool) -> Live:
+        """Read what passes and what waits; indexes only."""
+        async with pool.acquire() as conn:
+            now = await self._clock(conn)
+            await self._count_events(conn, now)
+            bound = self._calendar.working_day_before(now)
+            days = (self._calendar.local_date(now - timedelta(days=back)) for back in (0, 1))
+            return Live(
+                as_of=now,
+                committed=dict(self._slots),
+                last_event=self._last_event,
+                outbox=await outbox.backlog(conn),
+                due=await cases.overdue(conn, now),
+                letters=await dead_letters.unresolved(conn, bound),
+                canary=await board.last_of_cases(conn, [canary.case_id(day) for day in days]),
+            )
+
+    async def book(self, pool: Pool) -> Book:
+        """Count all cases and the ledger, as of one instant."""
+        async with board.quiet(pool) as conn:
+            now = await self._clock(conn)
+            today = self._calendar.local_date(now)
+            first = self._calendar.start_of(today - timedelta(days=DAYS - 1))
+            return Book(
+                as_of=now,
+                today=today,
+                offices=await statistics.cases_by_office(conn),
+                reached=await board.reached(conn),
+                ledger=await statistics.escalations(conn),
+                moved=await board.escalations_since(conn, first, ZONE),
+                due_by_hour=await board.due_by_hour(conn, now, HOURS),
+            )
+
+    async def _count_events(self, conn: Connection, now: datetime) -> None:
+        """Count the slots that may have changed, and find the last event."""
+        first = _slot(now) - SLOTS
+        again = first if self._read_at is None else max(first, _slot(self._read_at - _AGAIN))
+        since = datetime.fromtimestamp(again * SLOT_SECONDS, now.tzinfo)
+        counted = await board.committed(conn, since, SLOT_SECONDS)
+        self._slots = {s: n for s, n in self._slots.items() if first <= s < again} | counted
+        for back in _BACK if self._last_event is None else (now - since,):
+            found = await board.last_event(conn, now - back)
+            if found is not None:
+                self._last_event = max(found, self._last_event or found)
+                break
+        self._read_at = now
+
+
+def _slot(instant: datetime) -> int:
+    return int(instant.timestamp() // SLOT_SECONDS)

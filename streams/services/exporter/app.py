@@ -1,0 +1,79 @@
+"""Composition root of the exporter: opens the pool, takes the readings, serves the port."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+
+from streams import reference
+from streams.reference import staffing
+from streams.runtime import service
+from streams.runtime.http import Verdict, application
+from streams.runtime.metrics import ExporterMetrics
+from streams.runtime.settings import Settings
+from streams.services.exporter import readings
+from streams.services.exporter.judges import Judges
+from streams.services.exporter.loops import Loops, Reading
+from streams.store import clock
+from streams.store.pool import LatePool
+
+
+def run(settings: Settings) -> int:
+    """Export until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+
+    Raises:
+        StaffingError: the staffing table can't be used.
+        OSError: the port is taken.
+    """
+    return service.run(_export(settings), settings.log_level)
+
+
+async def _export(settings: Settings) -> None:
+    metrics, mine = ExporterMetrics(), settings.exporter
+    for team in staffing.load(settings.staffing_file).teams:
+        metrics.capacity.labels(team.office_id, team.track).set(team.capacity)
+    pool_of = LatePool(settings.database, "icam-exporter")
+    loops = Loops(_readings(settings, pool_of, metrics), metrics)
+    made = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
+    try:
+        await service.beside(loops.run(), made, mine.host, mine.port)
+    finally:
+        pool_of.terminate()
+
+
+def _readings(settings: Settings, pool_of: LatePool, metrics: ExporterMetrics) -> list[Reading]:
+    every, calendar = settings.exporter, reference.belgian_calendar()
+    judges = Judges(settings, metrics, lambda: datetime.now(UTC))
+
+    async def backlog() -> None:
+        await readings.backlog(await pool_of(), clock.now, calendar, metrics)
+
+    async def cases() -> None:
+        await readings.book(await pool_of(), clock.now, metrics)
+
+    async def producers() -> None:
+        await readings.heard(await pool_of(), clock.now, calendar, metrics)
+
+    async def group() -> None:
+        await asyncio.to_thread(judges.behind)
+
+    async def offsets() -> None:
+        await asyncio.to_thread(judges.offsets)
+
+    async def audit() -> None:
+        await asyncio.to_thread(judges.audit)
+
+    return [
+        Reading("backlog", every.backlog_seconds, backlog, metrics.database_away),
+        Reading("group", every.backlog_seconds, group, metrics.brokers_away),
+        Reading("cases", every.cases_seconds, cases),
+        Reading("producers", every.cases_seconds, producers),
+        Reading("offsets", every.offsets_seconds, offsets),
+        Reading("audit", every.audit_seconds, audit),
+    ]
+
+
+def _ready(loops: Loops) -> Verdict:
+    missing = sorted(loops.missing)
+    return Verdict(not missing, {"never_read": missing})

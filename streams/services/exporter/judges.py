@@ -1,0 +1,83 @@
+"""From the brokers and the auditor into gauges. All of it blocks: run it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from schemas.events import INPUT_TOPICS
+from streams.audit import Watch, audit
+from streams.audit.kafka import KafkaLog
+from streams.audit.log import Partition, Span
+from streams.runtime.metrics import ExporterMetrics
+from streams.runtime.settings import Settings
+
+
+class Judges:
+    """What needs the brokers: how far the group is, whether it is too far, and the audit."""
+
+    def __init__(
+        self, settings: Settings, metrics: ExporterMetrics, now: Callable[[], datetime]
+    ) -> None:
+        """``now`` is compared with the instants at which records were put on Kafka."""
+        self._now = now
+        self._servers = settings.kafka.bootstrap_servers
+        self._group = settings.kafka.group
+        self._url = settings.database.url.get_secret_value()
+        self._metrics = metrics
+        self._offsets: Watch | None = None
+
+    def behind(self) -> None:
+        """Read how many records of each topic are not committed, and how old the first is.
+
+        Raises:
+            AuditError: the brokers or topics can't be read.
+        """
+        with KafkaLog(self._servers) as log:
+            spans = log.spans(INPUT_TOPICS)
+            committed = log.committed(self._group, spans)
+            waiting = _waiting(spans, committed)
+            firsts = {part: Span(span.low, span.low + 1) for part, span in waiting.items()}
+            arrived = [
+                (record.place.topic, record.timestamp)
+                for record in log.records(firsts)
+                if record.timestamp is not None
+            ]
+        now = self._now()
+        for topic in INPUT_TOPICS:
+            count = sum(s.high - s.low for part, s in waiting.items() if part.topic == topic)
+            oldest = min((at for name, at in arrived if name == topic), default=now)
+            self._metrics.behind_records.labels(topic).set(count)
+            self._metrics.behind_seconds.labels(topic).set(max(0.0, (now - oldest).total_seconds()))
+
+    def offsets(self) -> None:
+        """Judge the offsets committed since the last time.
+
+        Raises:
+            AuditError: Kafka or the database can't be read; the next time judges the same again.
+        """
+        if self._offsets is None:
+            self._offsets = Watch(KafkaLog(self._servers), self._url, self._group)
+        self._offsets.look()
+        self._metrics.offsets_ahead.set(self._offsets.check.checked.found)
+
+    def audit(self) -> None:
+        """Take the whole audit.
+
+        Raises:
+            AuditError: Kafka or the database can't be read.
+        """
+        report = audit(self._servers, self._url, group=self._group)
+        for check in report.checks:
+            self._metrics.audit_findings.labels(check.name).set(check.found)
+
+
+def _waiting(
+    spans: Mapping[Partition, Span], committed: Mapping[Partition, int]
+) -> dict[Partition, Span]:
+    """Return what is not committed of each partition, where there is anything."""
+    left = {
+        part: Span(max(span.low, committed.get(part, span.low)), span.high)
+        for part, span in spans.items()
+    }
+    return {part: span for part, span in left.items() if span.low < span.high}

@@ -1,0 +1,103 @@
+"""From the database into gauges: what waits, how the cases stand, what producers send.
+
+Each function reads first and sets then, without a pause between, so that a scrape never meets a
+gauge half set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from prometheus_client import Gauge
+
+from streams.domain.clocks import Calendar
+from streams.reference import ZONE
+from streams.runtime.metrics import MOST_PRODUCERS, ExporterMetrics
+from streams.store import cases, dead_letters, outbox, producers, statistics
+from streams.store.clock import Clock
+from streams.store.pool import Pool
+
+OPENS: Final = 8
+CLOSES: Final = 18
+"""Office hours in which silence means something, full hours on Belgian clocks. Inferred."""
+_DAY: Final = timedelta(days=1)
+
+
+async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics) -> None:
+    """Read what waits: deadlines, outbox, dead letters."""
+    async with pool.acquire() as conn:
+        now = await clock(conn)
+        due, due_for = await cases.overdue(conn, now)
+        soon = await cases.due_until(conn, now, now + _DAY)
+        pending, pending_for = await outbox.backlog(conn)
+        letters = await dead_letters.unresolved(conn, calendar.working_day_before(now))
+    metrics.due_unfired.set(due)
+    metrics.due_unfired_oldest.set(due_for)
+    metrics.due_soon.set(soon)
+    metrics.outbox_pending.set(pending)
+    metrics.outbox_oldest.set(pending_for)
+    _fill(metrics.dead_letters_open, (((n.topic, n.reason), n.letters) for n in letters))
+    metrics.dead_letters_overdue.set(sum(n.overdue for n in letters))
+    oldest = min((n.oldest_at for n in letters), default=now)
+    metrics.dead_letters_oldest.set(max(0.0, (now - oldest).total_seconds()))
+
+
+async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
+    """Read how all cases stand, and the ledger of escalations."""
+    async with pool.acquire() as conn:
+        now = await clock(conn)
+        aged = await statistics.cases_by_age(conn, now)
+        statuses = await statistics.cases_by_status(conn)
+        unrouted = await statistics.unrouted(conn)
+        guards = await statistics.guards_blocking(conn)
+        ledger = await statistics.escalations(conn)
+    _fill(metrics.cases, (((n.office_id, n.track, n.age), n.cases) for n in aged))
+    _fill(metrics.cases_by_status, (((status,), count) for status, count in statuses))
+    _fill(metrics.unrouted, (((reason,), count) for reason, count in unrouted))
+    _fill(metrics.guards, (((guard,), count) for guard, count in guards))
+    _fill(
+        metrics.escalations,
+        (
+            (
+                (n.office_id, n.track, str(n.level), n.rule_id, "open" if n.open else "withdrawn"),
+                n.escalations,
+            )
+            for n in ledger
+        ),
+    )
+
+
+async def heard(pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics) -> None:
+    """Read how much producers send, and for how long each has been silent."""
+    async with pool.acquire() as conn:
+        now = await clock(conn)
+        found = await producers.heard(conn, now, ZONE, OPENS, CLOSES, MOST_PRODUCERS)
+    _fill(metrics.producer_last, (((n.producer,), n.last_at.timestamp()) for n in found))
+    _fill(metrics.producer_events, (((n.producer,), n.events_last_day) for n in found))
+    _fill(
+        metrics.producer_silent,
+        (((n.producer,), silent_seconds(calendar, n.last_at, now)) for n in found),
+    )
+    _fill(
+        metrics.producer_usual_gap,
+        (((n.producer,), n.usual_gap_seconds) for n in found if n.usual_gap_seconds is not None),
+    )
+
+
+def silent_seconds(calendar: Calendar, last_at: datetime, now: datetime) -> float:
+    """Return for how long nothing has come within today's office hours; 0 outside of them."""
+    local = calendar.local(now)
+    if not calendar.is_working(local.date()) or not OPENS <= local.hour < CLOSES:
+        return 0.0
+    opened = calendar.start_of(local.date()).replace(hour=OPENS)
+    return max(0.0, (now - max(last_at, opened)).total_seconds())
+
+
+def _fill(gauge: Gauge, values: Iterable[tuple[Sequence[str], float]]) -> None:
+    """Set a gauge to these values by labels, and forget all others."""
+    found = list(values)
+    gauge.clear()
+    for labels, value in found:
+        gauge.labels(*labels).set(value)

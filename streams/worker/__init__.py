@@ -1,0 +1,1 @@
+"""The worker process: the Faust app, record delivery, relay, health probes."""

@@ -1,0 +1,245 @@
+"""Composition root: the only file that builds the Faust app, the pool and the clock.
+
+Every Faust setting below prevents one failure, named beside it; all were measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import faust
+import structlog
+from aiohttp import web
+
+from streams import reference
+from streams.casework.deadlines import Deadlines
+from streams.domain.policy.load import PolicyError
+from streams.intake.intake import Intake
+from streams.kafka import topics
+from streams.runtime import logs
+from streams.runtime.http import application, serve
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Settings
+from streams.store import cases, clock, reference_tables
+from streams.store.errors import is_not_migrated, is_transient
+from streams.store.pool import Pool, open_pool
+from streams.worker import agents
+from streams.worker.database_probe import observe
+from streams.worker.health import Health
+from streams.worker.lanes import Lanes
+from streams.worker.relay import Relay
+from streams.worker.transport import LaneTransport, StockTransport
+
+log = structlog.get_logger(__name__)
+
+_GRACE: Final = 5.0
+"""Seconds that a batch in flight gets when the worker stops, before it is rolled back."""
+
+
+class IcamApp(faust.App):
+    """The Faust app with our own parts, opened before an agent can receive anything."""
+
+    parts: Parts
+    fetch_max_wait_ms: int
+    lanes: Lanes | None = None
+    """Where the consumer delivers; None with the stock delivery."""
+
+    def _new_transport(self) -> LaneTransport | StockTransport:
+        transport = LaneTransport if self.parts.in_lanes else StockTransport
+        return transport(self.conf.broker_consumer, self)
+
+    async def on_start(self) -> None:
+        """Open the parts first: Faust's tasks and services start after agents may run."""
+        await self.parts.open()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Stop consuming, then close: a batch under way must still reach the database."""
+        await super().on_stop()
+        if self.lanes is not None:
+            await self.lanes.settle(_GRACE)
+        await self.parts.close()
+
+
+class Parts:
+    """Everything a worker runs beside Faust: pool, intake, relay, deadlines, internal port."""
+
+    def __init__(self, app: IcamApp, settings: Settings) -> None:
+        self._app = app
+        self.in_lanes = settings.kafka.delivery == "lane"
+        self._settings = settings
+        self.metrics = Metrics()
+        self.reference = reference.load(settings.policy_file, settings.directory_file)
+        self.health = Health(app, self.metrics, settings.http.stuck_seconds)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.AppRunner | None = None
+        self._pool: Pool | None = None
+
+    async def open(self) -> None:
+        """Open the internal port, wait for the database, then start the loops."""
+        settings = self._settings
+        made = application(self.health.live, self.health.ready, self.metrics.registry)
+        self._runner, port = await serve(made, settings.http.host, settings.http.port)
+        log.info("internal_port", port=port)
+        pool = self._pool = await self._reach_database()
+        relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
+        self._take_in(pool, relay)
+        deadlines = Deadlines(
+            pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
+        )
+        self._keep("relay", relay.run())
+        self._keep("deadlines", deadlines.run())
+        self._keep("observe", observe(pool, self.metrics))
+        # A batch keeps thousands of objects alive; without this the collector walks the whole
+        # heap again and again while they are made.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    def _take_in(self, pool: Pool, relay: Relay) -> None:
+        """Connect the input topics with the intake, which is not reentrant: one a writer."""
+        limits = self._settings.intake
+
+        def intake() -> Intake:
+            return Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake)
+
+        if not self.in_lanes:
+            agents.install(self._app, intake(), self._settings)
+            return
+        agents.declare(self._app)
+        handlers = [intake().handle for _ in range(limits.writers)]
+        lanes = self._app.lanes = Lanes(handlers, limits.batch_max, topics.BACKLOG_ORDER.index)
+        self._keep("lanes", lanes.run())
+
+    async def close(self) -> None:
+        """Stop the loops, then close pool and port."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pool is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._pool.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _reach_database(self) -> Pool:
+        """Open the pool and note the reference data in use, waiting for as long as it takes."""
+        while True:
+            try:
+                pool = await self._prepare_database()
+            except Exception as error:
+                if not is_transient(error):
+                    log.critical("can_not_start", why=_what_to_do(error))
+                    raise
+                self.metrics.database_away.set(1)
+                log.warning("database_away", error=type(error).__name__)
+                await asyncio.sleep(1)
+            else:
+                self.metrics.database_away.set(0)
+                return pool
+
+    async def _prepare_database(self) -> Pool:
+        ref = self.reference
+        pool = await open_pool(self._settings.database, self._settings.kafka.group)
+        try:
+            async with pool.acquire() as conn:
+                stale, now = 0, await clock.now(conn)
+                ref.check_in_force(now)
+                await reference_tables.record(conn, ref.policy, ref.directory)
+                while marked := await cases.mark_stale(conn, ref.digest, now):
+                    stale += marked
+        except BaseException:
+            pool.terminate()
+            raise
+        self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
+        if stale:
+            log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
+        return pool
+
+    def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a loop of ours; when it dies, the worker dies, rather than look alive without it."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+
+        def died(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and (error := done.exception()) is not None:
+                log.error("loop_died", loop=name, error=type(error).__name__)
+                self._tasks.append(asyncio.create_task(self._app.crash(error)))
+
+        task.add_done_callback(died)
+
+
+def _what_to_do(error: Exception) -> str:
+    """Say it in words where they are our own; other errors' texts stay out of the log."""
+    if isinstance(error, PolicyError):
+        return str(error)
+    if is_not_migrated(error):
+        return "the database has no tables yet, or old ones: run icam migrate"
+    return type(error).__name__
+
+
+def build(settings: Settings) -> IcamApp:
+    """Build the worker's app; nothing is opened yet.
+
+    Raises:
+        PolicyError, DirectoryError: the reference data can't be used.
+    """
+    servers = [f"kafka://{name.strip()}" for name in settings.kafka.bootstrap_servers.split(",")]
+    app = IcamApp(
+        settings.kafka.group,
+        broker=servers,
+        datadir=str(settings.data_directory),
+        # "latest" skips what is already on a new partition.
+        consumer_auto_offset_reset="earliest",
+        # Agents never produce; a full producer buffer would stall consumption.
+        producer_threaded=False,
+        # Topics are made by `icam topics`, with their retention and partitions.
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        # Waiting for streams to drain on stop acknowledges what was not committed.
+        stream_wait_empty=False,
+        # What is buffered is delivered again after a crash; a small buffer keeps that short.
+        stream_buffer_maxsize=4 * settings.intake.batch_max,
+        broker_commit_interval=0.5,
+        broker_session_timeout=settings.kafka.session_timeout_seconds,
+        broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
+        # After a cut nobody reads again from the silent connection until a request is overdue: 90 s
+        # by default. Joining is a request too, and may take as long as a rebalance: 60 s.
+        broker_request_timeout=2 * settings.kafka.session_timeout_seconds,
+        broker_rebalance_timeout=1.5 * settings.kafka.session_timeout_seconds,
+        broker_max_poll_records=settings.intake.batch_max,
+        # A partition's share of a fetch: 1 MiB times all partitions is more than all else together.
+        consumer_max_fetch_size=256 * 1024,
+        # Faust's own web serves tables and topology and always answers OK; health is ours.
+        web_enabled=False,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        # Redirected output turns a library's print into a log line with anything in it.
+        worker_redirect_stdouts=False,
+        logging_config=logs.configure(settings.log_level),
+        autodiscover=False,
+    )
+    app.fetch_max_wait_ms = settings.kafka.fetch_max_wait_ms
+    app.parts = Parts(app, settings)
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT); return the exit code. Blocks."""
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build(settings)
+    worker = faust.Worker(app, loglevel=settings.log_level, quiet=False, loop=loop)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()  # ends with SystemExit
+    except SystemExit as done:
+        return int(done.code or 0)

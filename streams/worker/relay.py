@@ -1,0 +1,157 @@
+"""Outbox to Kafka: at least once, always the same id and bytes, in order for each case.
+
+One relay publishes at a time, held by an advisory lock that falls with its connection. Entries are
+sent in waves: at most one entry per topic and case is under way, so an entry that fails can never
+be overtaken by a later one about the same case, whatever the producer retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from schemas.canary import is_canary
+from streams.runtime import crash
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Kafka, Loops
+from streams.store import outbox
+from streams.store.errors import is_transient
+from streams.store.outbox import Pending
+from streams.store.pool import Connection, Pool
+
+log = structlog.get_logger(__name__)
+
+_PAUSE: Final = 1.0
+_TIMEOUT_MS: Final = 10_000
+_SLICE: Final = 0.2
+"""Seconds that a thread waits for acknowledgements at a time, and so may outlive a cancellation."""
+
+
+class Relay:
+    """Publishes the outbox until cancelled. Every worker runs one; one of them works."""
+
+    def __init__(self, pool: Pool, kafka: Kafka, loops: Loops, metrics: Metrics) -> None:
+        self._pool = pool
+        self._kafka = kafka
+        self._loops = loops
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the outbox now rather than at the next interval."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish for ever, starting over after any failure of Kafka or the database."""
+        while True:
+            try:
+                await self._session()
+            except KafkaException as error:
+                log.warning("broker_away", error=error.args[0].name())
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("database_away", error=type(error).__name__)
+            self._metrics.relay_failing.set(1)
+            await asyncio.sleep(_PAUSE)
+
+    async def _session(self) -> None:
+        async with self._pool.acquire() as conn:
+            while not await outbox.hold_relay_lock(conn):
+                self._metrics.relay_failing.set(0)  # another worker's relay has the work
+                await asyncio.sleep(_PAUSE)
+            try:
+                await self._publish_all(conn)
+            finally:
+                with suppress(Exception):  # the lock falls with the connection anyway
+                    await outbox.release_relay_lock(conn)
+
+    async def _publish_all(self, conn: Connection) -> None:
+        await outbox.mark_lazily(conn)
+        # A C client: the cost of a message in Python would be that of half an event.
+        producer = Producer(
+            {
+                "bootstrap.servers": self._kafka.bootstrap_servers,
+                "client.id": f"{self._kafka.group}-relay",
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 0,
+                "message.timeout.ms": _TIMEOUT_MS,
+                "partitioner": "murmur2_random",  # as Java and Faust producers place keys
+                "log_level": 2,  # failures are raised; its own lines would say them twice
+            }
+        )
+        while True:
+            self._wake.clear()
+            waiting = await outbox.pending(conn, self._loops.relay_batch)
+            read = time.monotonic()
+            for wave in waves(waiting):
+                await self._publish(conn, producer, wave)
+                self._measure(wave, time.monotonic() - read)
+            self._metrics.relay_failing.set(0)
+            if len(waiting) < self._loops.relay_batch:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._loops.relay_seconds):
+                        await self._wake.wait()
+
+    async def _publish(self, conn: Connection, producer: Producer, wave: Sequence[Pending]) -> None:
+        """Send a wave, await every acknowledgement, then mark it.
+
+        Raises:
+            KafkaException: any is missing; nothing of the wave is marked.
+        """
+        started = time.monotonic()
+        refused: list[KafkaError] = []
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        crash.point("before_publish")
+        for item in wave:
+            producer.produce(
+                item.entry.topic,
+                item.entry.body,
+                item.entry.key,
+                headers=list(item.entry.headers),
+                on_delivery=told,
+            )
+        while await asyncio.to_thread(producer.flush, _SLICE):
+            pass
+        crash.point("after_publish")
+        if refused:
+            raise KafkaException(refused[0])
+        crash.point("before_mark")
+        await outbox.mark_published(conn, [item.position for item in wave])
+        elapsed = time.monotonic() - started
+        for topic, count in Counter(item.entry.topic for item in wave).items():
+            self._metrics.published.labels(topic).inc(count)
+        for _ in wave:
+            self._metrics.publish_seconds.observe(elapsed)
+
+    def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
+        """Observe how long there was something to announce; clocks of producers may be ahead."""
+        for item in wave:
+            if item.waited is not None and not is_canary(item.entry.key):
+                waited = max(0.0, item.waited + since_read)
+                self._metrics.announced_seconds.labels(item.entry.topic).observe(waited)
+
+
+def waves(waiting: Sequence[Pending]) -> list[list[Pending]]:
+    """Split entries, kept in order, so that no wave holds two of the same topic and key."""
+    split: list[list[Pending]] = []
+    depth: dict[tuple[str, str], int] = {}
+    for item in waiting:
+        place = (item.entry.topic, item.entry.key)
+        at = depth[place] = depth.get(place, -1) + 1
+        if at == len(split):
+            split.append([])
+        split[at].append(item)
+    return split

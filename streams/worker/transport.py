@@ -1,0 +1,160 @@
+"""Faust's Kafka transport, with a delivery of our own: whole lists instead of single records.
+
+Faust hands every record to its streams one by one, which costs more than all our work on it, and
+commits what was acknowledged, whose gaps have lost messages (docs/decisions/0008). Here the fetcher
+puts the lists it got into lanes, and Faust commits exactly the offsets that the lanes say are in
+the database. Membership, assignment, rebalancing, flow control, the commit interval and the
+shutdown stay Faust's.
+
+Overridden, and held against the Faust release by tests/worker/test_transport.py:
+
+- ``AIOKafkaConsumerThread._create_worker_consumer``: two arguments that Faust fixes in code;
+- ``AIOKafkaConsumerThread.seek_to_committed``: where nothing is committed yet, to the beginning;
+- ``Consumer._drain_messages``: the fetch loop;
+- ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: what may be committed;
+- ``Consumer._commit_offsets``: a place to be killed at in tests;
+- ``Consumer.on_partitions_revoked``: finish what is in flight before the partitions go;
+- ``Consumer.verify_event_path``: watches streams that get nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.intake.record import Record
+from streams.runtime import crash
+from streams.store.events import Position
+from streams.worker.lanes import Lanes
+
+_NOWHERE: Final = TP("", 0)
+"""A partition that does not exist: asking for it keeps the membership alive and fetches nothing."""
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Read when it starts. A real broker answers as soon as there is a record; the embedded one
+        # makes every record wait this out, which Faust fixes at 1500 ms.
+        consumer._fetch_max_wait_ms = cast(Any, self.app).fetch_max_wait_ms
+        # Faust takes round-robin for apps without tables. By range, a partition number of all
+        # topics goes to one worker, and with it a case: two workers needn't wait for its lock.
+        consumer._partition_assignment_strategy = [RangePartitionAssignor]
+        return consumer
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed, and to the beginning where nothing is.
+
+        aiokafka leaves a partition without a committed offset where it stands: past the records of
+        a fetch that a rebalance overtook, which nobody would ever see.
+        """
+        committed: Mapping[TP, int] = await self.call_thread(self._seek_back)
+        return committed
+
+    async def _seek_back(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        # Asked without a pause: a rebalance meanwhile would make it an error to name the others.
+        mine = consumer.assignment()
+        if untouched := [tp for tp, offset in committed.items() if not offset and tp in mine]:
+            await consumer.seek_to_beginning(*untouched)
+        return committed
+
+
+class StockConsumer(driver.Consumer):
+    """Faust's own delivery."""
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        crash.point("before_ack")
+        committed: bool = await super()._commit_offsets(offsets, start_new_transaction)
+        return committed
+
+
+class LaneConsumer(StockConsumer):
+    """Delivery into lanes. What it fetched and did not put there is fetched again."""
+
+    _lost_place = False
+
+    @property
+    def lanes(self) -> Lanes:
+        """Where the records go."""
+        return cast(Lanes, cast(Any, self.app).lanes)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        lanes = self.lanes
+        # A fetcher that was cancelled may have taken records with it that the client thinks read.
+        self._lost_place = bool(self._read_offset)
+        while not (self.should_stop or fetcher.should_stop):
+            if not self.flow_active:
+                await self.wait(cast(Any, self.can_resume_flow))
+                continue
+            if self._lost_place:
+                await self.perform_seek()
+                self._lost_place = False
+            active = self._get_active_partitions()
+            wanted = {tp for tp in active if lanes.has_room(tp)}
+            patient = 0 < len(wanted) == len(active)
+            generation = self.app.consumer_generation_id
+            try:
+                fetched = await self._getmany(wanted or {_NOWHERE}, 1.0 if patient else 0.0)
+            except self.consumer_stopped_errors:
+                if self.app.should_stop:
+                    return
+                raise
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                # Fetched for an assignment that is gone; back to what is committed.
+                self._lost_place = True
+                continue
+            for tp, records in fetched.items():
+                lanes.put((tp.topic, tp.partition), [_record(record) for record in records])
+            if not fetched and not patient:
+                await lanes.room(0.02 if wanted else 1.0)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (
+            TP(*partition)
+            for partition in list(self.lanes.done)
+            if topics is None or partition in topics or partition[0] in topics
+        )
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self.lanes.done.get((tp.topic, tp.partition))
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Drop what waits, let what is in flight reach the database, commit it, then let go."""
+        self.stop_flow()
+        patience = self.app.conf.broker_session_timeout / 2
+        if not await self.lanes.settle(patience):
+            self.log.warning("Partitions go while a batch is in flight; it will be redelivered")
+        await self.commit()
+        self.lanes.forget()
+        await super().on_partitions_revoked(revoked)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Say nothing: Faust would report streams as stuck that receive nothing by design."""
+
+
+def _record(record: Any) -> Record:
+    place = Position(record.topic, record.partition, record.offset)
+    return Record(place, record.key, record.value, record.headers, record.timestamp)
+
+
+class StockTransport(driver.Transport):
+    """Kafka with Faust's own delivery: agents get records one by one."""
+
+    Consumer = StockConsumer
+
+
+class LaneTransport(driver.Transport):
+    """Kafka with delivery into the app's lanes; agents declare topics and receive nothing."""
+
+    Consumer = LaneConsumer

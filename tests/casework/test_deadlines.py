@@ -1,0 +1,112 @@
+"""Time alone changes what stands, through the same path as events."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from schemas.events import Conclusion
+from streams import reference
+from streams.casework import unit_of_work
+from streams.domain.policy.load import load_policy
+from streams.reference import Reference
+from streams.runtime.metrics import ExporterMetrics
+from streams.services.exporter.readings import backlog
+from streams.store import cases
+from tests.domain import given
+from tests.world import World
+
+
+async def test_a_deadline_fires_when_its_instant_has_come_and_not_before(world: World) -> None:
+    world.now = given.day(10)
+    refused = given.interview(1, conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
+    await world.arrive(given.order(), refused)
+    (due,) = (await world.rows("SELECT next_check_at FROM case_projection"))[0]
+
+    world.now = due - timedelta(seconds=1)
+    assert await world.deadlines.sweep(100) == 0
+
+    while due is not None and "review-after-refusal" not in await world.standing():
+        world.now = due
+        assert await world.deadlines.sweep(100) == 1
+        (due,) = (await world.rows("SELECT next_check_at FROM case_projection"))[0]
+    rows = await world.rows(
+        "SELECT due_at, raised_at FROM escalation WHERE rule_id = 'review-after-refusal'"
+    )
+    assert rows == [(given.TERM_END, given.TERM_END)], "on the instant the term had run out"
+
+
+async def test_the_gauge_shows_what_is_due_and_unfired(world: World) -> None:
+    metrics = ExporterMetrics()
+    world.now = given.day(10)
+    await world.arrive(given.order())
+    world.now = given.LATER
+
+    await backlog(world.pool, world.clock, world.ref.calendar, metrics)
+    assert metrics.due_unfired._value.get() == 1
+    assert metrics.due_unfired_oldest._value.get() > 0
+
+    await world.deadlines.sweep(100)
+    await backlog(world.pool, world.clock, world.ref.calendar, metrics)
+    assert metrics.due_unfired._value.get() == 0
+
+
+async def test_a_case_on_which_our_code_fails_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.now = given.day(10)
+    for number in range(5):
+        await world.arrive(given.order(said=given.day(number)), case_id=f"case-due-{number}")
+    world.now = given.LATER
+    real = unit_of_work.reconsider
+
+    async def broken(*held: Any, touched: Any, causes: Any) -> Any:
+        if "case-due-0" in touched:
+            raise ZeroDivisionError
+        return await real(*held, touched=touched, causes=causes)
+
+    monkeypatch.setattr(unit_of_work, "reconsider", broken)
+    with pytest.raises(ZeroDivisionError):
+        await world.deadlines.sweep(100)
+    assert await world.deadlines._one_by_one() == 4
+
+    async with world.pool.acquire() as conn:
+        assert (await cases.overdue(conn, world.now))[0] == 1, "it stays due, and shows"
+    assert await world.standing("case-due-4") == ["silence"]
+
+
+async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
+    await world.arrive(given.order(), given.miss(1))
+    text = (reference.HERE / "policy.toml").read_text()
+    stricter = (
+        text.replace('version = "2026.1"', 'version = "2026.2"')
+        .replace(
+            '{ fact = "counted_misses", at_least = 1 }', '{ fact = "counted_misses", at_least = 2 }'
+        )
+        .replace("nth = 1", "nth = 2")
+    )
+    changed = Reference(load_policy(stricter), world.ref.directory, world.ref.calendar)
+    later = World(world.pool, changed, world.now + timedelta(seconds=1))
+    async with world.pool.acquire() as conn:
+        assert await cases.mark_stale(conn, world.ref.digest, later.now) == 0
+        assert await cases.mark_stale(conn, changed.digest, later.now) == 1
+        assert await cases.mark_stale(conn, changed.digest, later.now) == 0, "marked already"
+
+    await later.deadlines.sweep(100)
+
+    assert await later.standing() == ["silence"]
+    assert ("withdrawn", "reinvite-after-first-miss", "policy_changed") in await later.announced()
+
+
+async def test_two_workers_sweep_side_by_side(world: World) -> None:
+    world.now = given.day(10)
+    for number in range(6):
+        await world.arrive(given.order(said=given.day(number)), case_id=f"case-due-{number}")
+    world.now = given.LATER
+
+    async with world.pool.acquire() as conn, conn.transaction():
+        held = await cases.due(conn, world.now, 3)
+        assert len(held) == 3
+        assert await world.deadlines.sweep(100) == 3, "those that the other holds are skipped"

@@ -1,0 +1,108 @@
+"""An office directory that can't be used is refused, and every fault in it is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.domain.directory.load import DirectoryError, load_directory
+from tests.domain.given import ref
+
+TEXT = ref().directory.body
+LIEGE = """id = "liege"
+name = { fr = "Liège", nl = "Luik", de = "Lüttich", en = "Liège" }
+valid_from = 2021-11-01"""
+VWV = """province = "BE-VWV"
+office_id = "gent" # 40 km
+valid_from = 2021-11-01"""
+TRANSFER = """postcodes = [2070]
+province = "BE-VOV"
+valid_from = 2025-01-01"""
+DETENTION_TEAM = TEXT[TEXT.index("[[team]]") : TEXT.index('[[team]]\nlodging = "return_house"')]
+
+
+def edit(old: str, new: str, within: str = TEXT) -> str:
+    assert within.count(old) == 1, old
+    return within.replace(old, new)
+
+
+def liege(old: str, new: str) -> str:
+    return edit(LIEGE, edit(old, new, LIEGE))
+
+
+def transfer(old: str, new: str) -> str:
+    return edit(TRANSFER, edit(old, new, TRANSFER))
+
+
+FAULTS = [
+    ("[[office", "not TOML"),
+    ("", "missing or misplaced"),
+    (edit('version = "2026.1"\n', ""), "missing or misplaced: KeyError('version')"),
+    (liege('id = "liege"', 'id = "luik"'), "office liege is named but not listed"),
+    (liege('id = "liege"', 'id = "gent"'), "an office id is used twice"),
+    (liege('id = "liege"', 'id = "Liège"'), "office id 'Liège' is not well-formed"),
+    (liege('id = "liege"\n', ""), "missing or misplaced: KeyError('id')"),
+    (liege(', de = "Lüttich"', ""), "office liege: no name in de"),
+    (liege("2021-11-01", '"2021-11-01"'), "days without quotes"),
+    (liege("2021-11-01", "2021-11-01T00:00:00"), "days without quotes"),
+    (
+        liege("2021-11-01", "2021-11-01\nvalid_to = 2021-11-01"),
+        "office liege: valid_to is not after valid_from",
+    ),
+    (
+        edit(VWV, f"{VWV}\nvalid_to = 2020-01-01"),
+        "BE-VWV to gent: valid_to is not after valid_from",
+    ),
+    (transfer("2025-01-01", "2025-01-01\nvalid_to = 2024-01-01"), "transfer to BE-VOV: valid_to"),
+    (transfer("BE-VOV", "BE-OVL"), "BE-OVL is no territory"),
+    (edit(DETENTION_TEAM, ""), "lodging detained has no team"),
+    (edit('lodging = "detained"', 'lodging = "return_house"'), "a lodging has two teams"),
+    (edit('lodging = "detained"', 'lodging = "prison"'), "'prison' is not a valid Lodging"),
+    (edit(', de = "Warteschlange Haft"', ""), "team detention-queue: no name in de"),
+    (edit('track = "detained"', 'track = "deported"'), "'deported' is not a valid Track"),
+    (edit('[triage]\noffice_id = "bruxelles"', "[triage]"), "KeyError('office_id')"),
+    (edit('[triage]\noffice_id = "bruxelles"', '[triage]\noffice_id = "mons"'), "office mons is"),
+    (edit("[[2000, 2999]]", "[[2000, 3010]]"), "postcodes 2000-3010 overlap those from 3000"),
+    (edit("[[2000, 2999]]", "[[2999, 2000]]"), "postcodes 2999-2000 run backwards"),
+    (edit("[[2000, 2999]]", '[["2000", "2999"]]'), "missing or misplaced"),
+    (edit("[[4000, 4999]]", "[[4000, 4699]]"), "postcode 4700 lies in no territory"),
+    (edit("[[2000, 2999]]", "[[2100, 2999]]"), "postcode 2070 lies in no territory"),
+    (edit(VWV, VWV.replace("BE-VWV", "BE-VOV")), "BE-VWV has neither an office nor a fallback"),
+    (edit(VWV, VWV.replace("BE-VWV", "BE-XXX")), "BE-XXX is no territory"),
+    (
+        f'{TEXT}\n[[coverage]]\nprovince = "BE-VOV"\noffice_id = "hasselt"\n',
+        "coverage: BE-VOV has two offices on the same day",
+    ),
+    (
+        f'{TEXT}\n[[fallback]]\nprovince = "BE-VWV"\noffice_id = "hasselt"\n',
+        "fallback: BE-VWV has two offices on the same day",
+    ),
+    (f'{TEXT}\n[[facility]]\nhonours = ["en"]\npostcodes = [1000]\n', "'en' is not a valid"),
+    (f'{TEXT}\n[[facility]]\nhonours = ["fr"]\npostcodes = [999]\n', "postcode 999 lies in no"),
+]
+
+
+def test_the_shipped_directory_is_clean() -> None:
+    directory = load_directory(TEXT)
+    assert (len(directory.offices), len(directory.territories)) == (7, 11)
+    assert directory == ref().directory
+
+
+@pytest.mark.parametrize(("text", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
+def test_a_fault_is_found_and_named(text: str, fault: str) -> None:
+    with pytest.raises(DirectoryError) as caught:
+        load_directory(text)
+    assert any(fault in found for found in caught.value.faults), caught.value.faults
+
+
+def test_all_faults_are_named_at_once() -> None:
+    text = edit("[[2000, 2999]]", "[[2000, 3010]]", liege(', de = "Lüttich"', ""))
+    with pytest.raises(DirectoryError) as caught:
+        load_directory(text)
+    assert len(caught.value.faults) == 2
+
+
+def test_one_office_may_take_over_from_another_on_a_day() -> None:
+    own = '[[coverage]]\nprovince = "BE-VOV"\noffice_id = "gent"'
+    text = edit(own, f"{own}\nvalid_to = 2027-01-01")
+    text += '\n[[coverage]]\nprovince = "BE-VOV"\noffice_id = "hasselt"\nvalid_from = 2027-01-01\n'
+    assert len(load_directory(text).coverage) == 8

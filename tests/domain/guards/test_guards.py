@@ -1,0 +1,210 @@
+"""The guards that are read from the case itself; circumstances are in ``test_rules``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from schemas.events import (
+    Conclusion,
+    Household,
+    HouseholdKind,
+    Lodging,
+    Notification,
+    NotificationChannel,
+    Review,
+)
+from schemas.outcomes import GuardState
+from schemas.types import Guard, Language
+from streams.domain import situation
+from streams.domain.case import Fact
+from streams.domain.guards import evaluate
+from streams.domain.guards.status import Moment, Reading
+from tests.domain.given import (
+    BRUSSELS,
+    FAMILY,
+    LATER,
+    MOMENT,
+    TERM_END,
+    case,
+    circumstance,
+    day,
+    interview,
+    miss,
+    order,
+    ref,
+)
+
+CLEAR, ACTIVE, UNKNOWN = GuardState.CLEAR, GuardState.ACTIVE, GuardState.UNKNOWN
+UNPROVEN = Notification(channel=NotificationChannel.REGISTERED_POST, proven=False)
+MINOR = Household(kind=HouseholdKind.UNACCOMPANIED_MINOR)
+PROSPECT = interview(conclusion=Conclusion.RESIDENCE_PROSPECT)
+ACCEPTED = interview(conclusion=Conclusion.VOLUNTARY_RETURN_ACCEPTED)
+CUSTODY_END = datetime(2026, 3, 13, tzinfo=BRUSSELS)
+PROSPECT_END = datetime(2026, 5, 6, tzinfo=BRUSSELS)
+"""Forty working days after Friday 6 March, Easter Monday and 1 May left out."""
+MEDICAL = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
+
+
+def read(guard: Guard, facts: list[Fact], now: datetime) -> Reading:
+    found = situation.read(case(*facts))
+    assert found is not None
+    return evaluate.evaluate(Moment.of(found, ref().calendar, ref().policy.terms, now))[guard]
+
+
+def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() -> None:
+    facts = [
+        order(),
+        circumstance(Guard.ASYLUM_REQUEST_PENDING),
+        circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=True, effective_at=day(25)),
+    ]
+
+    found = read(Guard.ASYLUM_REQUEST_PENDING, facts, LATER)
+
+    assert (found.state, found.because, found.check.because) == (CLEAR, "ended", "ended")
+    assert found.cleared_at == day(25)
+
+
+@pytest.mark.parametrize(
+    ("guard", "facts", "now", "state"),
+    [
+        (Guard.DEPARTURE_TERM_RUNNING, [order()], TERM_END - MOMENT, ACTIVE),
+        (Guard.DEPARTURE_TERM_RUNNING, [order()], TERM_END, CLEAR),
+        (Guard.DEPARTURE_TERM_RUNNING, [order(departure_term_days=0)], day(0), CLEAR),
+        (Guard.APPEAL_TERM_RUNNING, [order()], TERM_END - MOMENT, ACTIVE),
+        (Guard.APPEAL_TERM_RUNNING, [order()], TERM_END, CLEAR),
+        *[
+            (Guard.APPEAL_TERM_RUNNING, [order(lodging=lodging)], at, state)
+            for lodging in (Lodging.DETAINED, Lodging.RETURN_HOUSE)
+            for at, state in ((CUSTODY_END - MOMENT, ACTIVE), (CUSTODY_END, CLEAR))
+        ],
+        (Guard.NEW_RESIDENCE_PROCEDURE, [order(), PROSPECT], PROSPECT_END - MOMENT, ACTIVE),
+        (Guard.NEW_RESIDENCE_PROCEDURE, [order(), PROSPECT], PROSPECT_END, CLEAR),
+        (Guard.NEW_RESIDENCE_PROCEDURE, [order(), PROSPECT, interview(2)], day(12), CLEAR),
+        (Guard.UNACCOMPANIED_MINOR, [order(household=MINOR)], LATER, ACTIVE),
+        (Guard.UNACCOMPANIED_MINOR, [order(household=FAMILY)], LATER, CLEAR),
+        (Guard.FAMILY_WITH_MINORS, [order(household=FAMILY)], LATER, ACTIVE),
+        (Guard.FAMILY_WITH_MINORS, [order()], LATER, CLEAR),
+        (Guard.NOTIFICATION_NOT_PROVEN, [order(notification=UNPROVEN)], LATER, ACTIVE),
+        (Guard.NOTIFICATION_NOT_PROVEN, [order()], LATER, CLEAR),
+        (
+            Guard.JUSTIFIED_ABSENCE_PENDING,
+            [order(), miss(1, review=Review.PENDING), miss(2)],
+            LATER,
+            ACTIVE,
+        ),
+        (
+            Guard.JUSTIFIED_ABSENCE_PENDING,
+            [order(), miss(1, review=Review.PENDING), interview(2)],
+            LATER,
+            CLEAR,
+        ),
+        (Guard.JUSTIFIED_ABSENCE_PENDING, [order(), miss(1)], LATER, CLEAR),
+        (
+            Guard.WRONG_LANGUAGE_INVITATION,
+            [order(), miss(1, language=Language.FR)],
+            LATER,
+            ACTIVE,
+        ),
+        (
+            Guard.WRONG_LANGUAGE_INVITATION,
+            [order(), miss(1, language=Language.FR), miss(2)],
+            LATER,
+            CLEAR,
+        ),
+        (Guard.VOLUNTARY_RETURN_IN_PROGRESS, [order(), ACCEPTED], LATER, ACTIVE),
+        (Guard.VOLUNTARY_RETURN_IN_PROGRESS, [order(), ACCEPTED, interview(2)], LATER, CLEAR),
+        # Vulnerability stands until an interview held since has reviewed it.
+        (MEDICAL, [order(), circumstance(MEDICAL)], LATER, ACTIVE),
+        (
+            MEDICAL,
+            [order(), circumstance(MEDICAL), interview(held_at=day(25))],
+            LATER,
+            ACTIVE,
+        ),
+        (
+            MEDICAL,
+            [
+                order(),
+                circumstance(MEDICAL),
+                interview(held_at=day(19), vulnerability_reviewed=True),
+            ],
+            LATER,
+            ACTIVE,
+        ),
+        (
+            MEDICAL,
+            [
+                order(),
+                circumstance(MEDICAL),
+                interview(held_at=day(25), vulnerability_reviewed=True),
+            ],
+            LATER,
+            CLEAR,
+        ),
+        (
+            MEDICAL,
+            [
+                order(),
+                circumstance(MEDICAL),
+                interview(held_at=day(20), vulnerability_reviewed=True),
+            ],
+            LATER,
+            CLEAR,
+        ),
+    ],
+)
+def test_a_guard_read_from_the_case(
+    guard: Guard, facts: list[Fact], now: datetime, state: GuardState
+) -> None:
+    assert read(guard, facts, now).state is state
+
+
+GUARD = Guard.EXTENSION_GRANTED
+BEGINS, ENDS = circumstance(GUARD), circumstance(GUARD, ends=True, effective_at=day(30))
+
+
+@pytest.mark.parametrize(
+    ("facts", "now", "state"),
+    [
+        ([BEGINS], day(20) - MOMENT, CLEAR),
+        ([BEGINS], day(20), ACTIVE),
+        ([BEGINS, ENDS], day(30) - MOMENT, ACTIVE),
+        ([BEGINS, ENDS], day(30), CLEAR),
+        ([ENDS], day(10), ACTIVE),  # its begin is not known, so it stands until it ends
+        ([ENDS], day(30), CLEAR),
+        ([BEGINS, ENDS, circumstance(GUARD, reference="procedure-2")], day(31), ACTIVE),
+        ([BEGINS, circumstance(GUARD, ends=True, effective_at=day(20))], day(20), CLEAR),
+        ([BEGINS, circumstance(GUARD, ends=True, effective_at=day(19))], day(10), UNKNOWN),
+        ([BEGINS, circumstance(GUARD, ends=True, effective_at=day(19))], LATER, UNKNOWN),
+        (
+            [BEGINS, circumstance(GUARD, ends=True, effective_at=day(19), reference="other-1")],
+            LATER,
+            ACTIVE,
+        ),
+    ],
+)
+def test_a_circumstance_from_its_begin_to_its_end(
+    facts: list[Fact], now: datetime, state: GuardState
+) -> None:
+    assert read(GUARD, [order(), *facts], now).state is state
+
+
+def test_the_worst_that_is_known_of_a_guard_counts() -> None:
+    contradiction = [
+        circumstance(Guard.FAMILY_WITH_MINORS),
+        circumstance(Guard.FAMILY_WITH_MINORS, ends=True, effective_at=day(19)),
+    ]
+    facts = [order(household=FAMILY), *contradiction]
+    assert read(Guard.FAMILY_WITH_MINORS, facts, LATER).state is UNKNOWN
+
+
+def test_a_circumstance_still_to_come_has_cleared_nothing() -> None:
+    planned = [BEGINS, ENDS]
+    assert read(GUARD, [order(), *planned], day(10)).cleared_at is None
+
+
+@pytest.mark.parametrize("guard", Guard)
+def test_without_any_report_no_guard_is_unknown(guard: Guard) -> None:
+    assert read(guard, [order()], LATER).state is CLEAR

@@ -1,1 +1,0 @@
-from tests.work.conftest import world  # noqa: F401, the fixture

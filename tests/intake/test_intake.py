@@ -1,0 +1,225 @@
+"""A batch in one transaction: applied once, set aside whole, retried or isolated."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from schemas.envelope import Reason
+from streams.casework import unit_of_work
+from streams.domain.case import Fact
+from streams.intake.intake import BrokenDeploy
+from streams.intake.record import judge
+from tests.domain import given
+from tests.world import World
+
+
+async def test_a_batch_is_applied_routed_and_escalated_together(world: World) -> None:
+    tally = await world.arrive(given.order(), given.miss(1))
+
+    assert tally.count("applied") == 2
+    assert await world.standing() == ["reinvite-after-first-miss", "silence"]
+    kinds = [(kind, rule) for kind, rule, _ in await world.announced()]
+    assert kinds[0] == ("routed", "province"), "routed before it is escalated"
+    assert await world.rows("SELECT status, office_id, level, events FROM case_projection") == [
+        ("escalated", "gent", 2, 2)
+    ]
+
+
+async def test_the_same_batch_again_changes_nothing(world: World) -> None:
+    facts = given.order(), given.miss(1)
+    await world.arrive(*facts)
+    before = await world.rows("SELECT * FROM case_projection"), await world.announced()
+
+    tally = await world.arrive(*facts)
+
+    assert tally.count("duplicate") == 2
+    assert (await world.rows("SELECT * FROM case_projection"), await world.announced()) == before
+
+
+async def test_a_duplicate_inside_one_batch_is_seen(world: World) -> None:
+    order = given.order()
+
+    tally = await world.arrive(order, order, order)
+
+    assert (tally.count("applied"), tally.count("duplicate")) == (1, 2)
+
+
+async def test_an_id_reused_with_other_content_is_set_aside_and_holds_the_case(
+    world: World,
+) -> None:
+    order, miss = given.order(), given.miss(1)
+    await world.arrive(order, miss)
+    other = given.order(departure_term_days=29)
+    reused = world.record(type(other)(order.time, order.event_id, other.event))
+
+    tally = await world.take([reused])
+
+    assert tally.reasons == {("icam.oqt-issued.v1", Reason.ID_REUSED): 1}
+    assert await world.standing() == [], "a fact may be missing"
+    assert await world.rows(
+        "SELECT payload->>'departure_term_days' FROM case_event ORDER BY 1"
+    ) == [
+        ("30",),
+        (None,),
+    ], "the first content stands"
+
+
+async def test_a_malformed_record_is_kept_whole_and_withdraws_what_stood(world: World) -> None:
+    await world.arrive(given.order(), given.miss(1))
+    broken = world.record(given.miss(2), value=b"\xff{", headers=(("trace", b"\x00\xff"),))
+
+    tally = await world.take([broken])
+
+    assert tally.reasons == {("icam.appointment-missed.v1", Reason.UNDECODABLE): 1}
+    kept = await world.rows('SELECT topic, "offset", key, value, reason, case_ids FROM dead_letter')
+    where = broken.position
+    assert kept == [
+        (where.topic, where.offset, broken.key, b"\xff{", "undecodable", [given.CASE_ID])
+    ]
+    assert await world.standing() == []
+    withdrawn = [row for row in await world.announced() if row[0] == "withdrawn"]
+    assert {reason for _, _, reason in withdrawn} == {"open_dead_letter"}
+    assert await world.rows("SELECT status FROM case_projection") == [("needs_repair",)]
+
+
+async def test_the_same_malformed_record_delivered_twice_is_one_dead_letter(world: World) -> None:
+    broken = world.record(given.order(), value=b"[]")
+
+    await world.take([broken])
+    await world.take([broken, broken])
+
+    assert await world.rows("SELECT count(*) FROM dead_letter") == [(1,)]
+
+
+async def test_a_wrong_key_holds_both_cases_it_points_at(world: World) -> None:
+    await world.arrive(given.order(), given.miss(1), case_id="case-of-the-key")
+    await world.arrive(given.order(said=given.day(1)), given.miss(1, said=given.day(9)))
+    crossed = world.record(given.miss(2), key=b"case-of-the-key")
+
+    tally = await world.take([crossed])
+
+    assert tally.reasons == {("icam.appointment-missed.v1", Reason.WRONG_KEY): 1}
+    assert await world.standing() == []
+    assert await world.standing("case-of-the-key") == []
+
+
+async def test_facts_before_their_order_wait_for_it(world: World) -> None:
+    await world.arrive(given.miss(1))
+    assert await world.rows("SELECT status, level FROM case_projection") == [("awaiting_order", 0)]
+
+    await world.arrive(given.order())
+
+    assert await world.standing() == ["reinvite-after-first-miss", "silence"]
+
+
+async def test_extra_fields_are_kept_in_the_log(world: World) -> None:
+    record = world.record(given.order())
+    assert record.value is not None
+    extended = world.record(
+        given.order(), value=record.value[:-1] + b',"added_later":{"deep":[1,2.5,"\xc3\xa9"]}}'
+    )
+
+    await world.take([extended])
+
+    assert await world.rows("SELECT payload->'added_later'->'deep'->>2 FROM case_event") == [("é",)]
+
+
+async def test_two_workers_on_the_same_new_case_lose_no_update(world: World) -> None:
+    facts = [given.order(), *(given.miss(n) for n in range(1, 8))]
+    for case_id in (f"case-race-{n}" for n in range(10)):
+        apart = [Fact(fact.time, uuid4(), fact.event) for fact in facts]
+        records = [world.record(fact, case_id) for fact in apart]
+        await asyncio.gather(*(world.intake.apply([judge(r)]) for r in records))
+
+    kept = await world.rows(
+        """
+        SELECT events, shown.digest = sha256(string_agg(uuid_send(event_id), '' ORDER BY event_id))
+        FROM case_projection AS shown JOIN case_event USING (case_id)
+        GROUP BY case_id, events, shown.digest
+        """
+    )
+    assert kept == [(8, True)] * 10
+
+
+async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_set_aside(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ConnectionRefusedError(), TimeoutError(), ConnectionResetError()]
+    real = world.intake.apply
+    retrying = []
+
+    async def flaky(items: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        retrying.append(world.metrics.intake_retrying._value.get())
+        return await real(items)
+
+    monkeypatch.setattr(world.intake, "apply", flaky)
+    tally = await world.arrive(given.order())
+
+    assert tally.count("applied") == 1
+    assert retrying == [1], "shown while it waited"
+    assert world.metrics.intake_retrying._value.get() == 0
+    assert await world.rows("SELECT count(*) FROM dead_letter") == [(0,)]
+
+
+async def test_a_record_on_which_our_code_fails_is_isolated(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_on(monkeypatch, "case-culprit")
+    records = [
+        world.record(given.order(), "case-before"),
+        world.record(given.order(said=given.day(1)), "case-culprit"),
+        world.record(given.order(said=given.day(2)), "case-after"),
+    ]
+
+    tally = await world.take(records)
+
+    assert (tally.count("applied"), tally.reasons) == (2, {("icam.oqt-issued.v1", Reason.BUG): 1})
+    detail = await world.rows("SELECT reason, detail, case_ids FROM dead_letter")
+    assert detail[0][0] == "bug"
+    assert detail[0][1].startswith("ZeroDivisionError at "), "type and place, no message"
+    assert detail[0][2] == ["case-culprit"]
+
+
+async def test_too_many_in_a_row_stop_the_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_on(monkeypatch, "")
+    records = [world.record(given.order(said=given.day(n)), f"case-000{n}") for n in range(1, 6)]
+
+    with pytest.raises(BrokenDeploy, match="3 records in a row"):
+        await world.take(records)
+
+    assert await world.rows("SELECT count(*) FROM case_event") == [(0,)]
+
+
+async def test_a_record_set_aside_for_a_bug_is_resolved_when_delivered_again_and_applied(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = world.record(given.order(), "case-culprit")
+    with monkeypatch.context() as broken:
+        _fail_on(broken, "case-culprit")
+        await world.take([record])
+    assert await world.rows("SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL") == [(1,)]
+
+    await world.take([record])
+
+    assert await world.rows("SELECT resolution FROM dead_letter") == [("replayed",)]
+    assert await world.rows("SELECT status FROM case_projection") == [("escalated",)]
+
+
+def _fail_on(patch: pytest.MonkeyPatch, case_id: str) -> None:
+    """Make casework fail on new facts of a case; of every case when ``case_id`` is empty."""
+    real = unit_of_work.reconsider
+
+    async def broken(*held: Any, new: Any = None, **rest: Any) -> Any:
+        if new and (case_id in new or not case_id):
+            raise ZeroDivisionError("a message that may quote a record")
+        return await real(*held, new=new, **rest)
+
+    patch.setattr(unit_of_work, "reconsider", broken)

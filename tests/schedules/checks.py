@@ -1,0 +1,130 @@
+"""What must hold at every step of a run; each breach becomes a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from tests.schedules.database import GONE, Database, Transaction
+from tests.schedules.kafka import Group, Log, Partition, Sent
+from tests.schedules.producer import Broker, Published
+
+
+class Checks:
+    """Watches commits of the database, commits of offsets, and messages as they arrive."""
+
+    database: Database
+    log: Log
+    group: Group
+    broker: Broker
+
+    def __init__(self, say: Callable[..., None]) -> None:
+        self.findings: list[str] = []
+        self._say = say
+
+    def found(self, text: str) -> None:
+        """Note a breach."""
+        self._say("FOUND", text)
+        self.findings.append(text)
+
+    def written(self, change: Transaction) -> None:
+        """A transaction is about to be applied."""
+        self._say("commit", *(f"{table} {key}" for table, key in change.own))
+        for (table, key), row in change.own.items():
+            before = self.database.get(table, key)
+            if table == "case_projection":
+                self._later_than_before(key, before, row)
+            elif table == "case_event" and before is not GONE:
+                self.found(f"event {key} is written a second time")
+            elif table == "outbox_pending" and row is GONE:
+                entry = self.database.get("outbox", key)
+                if entry.message_id not in self.broker.seen:
+                    self.found(f"outbox position {key} is marked and is on no topic")
+        for case_id in self._touched(change):
+            self._tells_all(case_id, change)
+        if any(table in ("dead_letter", "escalation") for table, _ in change.own):
+            for case_id in standing_under_letter(change.rows):
+                self.found(f"{case_id} has an escalation that stands and an open dead letter")
+
+    @staticmethod
+    def _touched(change: Transaction) -> list[str]:
+        rows = change.own.items()
+        events = [row[0].case_id for (table, _), row in rows if table == "case_event"]
+        shown = [key for (table, key), _ in rows if table == "case_projection"]
+        return list(dict.fromkeys((*events, *shown)))
+
+    def _tells_all(self, case_id: str, change: Transaction) -> None:
+        saved, _ = change.get("case_projection", case_id)
+        held = sum(event.case_id == case_id for _, (event, _) in change.rows("case_event"))
+        if (saved.events if saved else 0) != held:
+            self.found(f"the log of {case_id} has {held} events, its projection tells fewer")
+
+    def _later_than_before(self, case_id: str, before: Any, row: Any) -> None:
+        match before, row:
+            case (_, earlier), (_, later) if earlier is not None and later is not None:
+                if later < earlier:
+                    self.found(f"{case_id} is decided for an instant before its last decision")
+
+    def committed(self, name: str, offsets: Mapping[Partition, int]) -> None:
+        """A commit of offsets is about to be taken."""
+        self._say("offsets", name, *(f"{p[0]}/{p[1]}:{at}" for p, at in offsets.items()))
+        for partition, offset in offsets.items():
+            held = self.group.committed[partition]
+            if self.group.owners.get(partition) != name:
+                self.found(f"{name} commits {partition}, which is not its own")
+            if offset < held:
+                self.found(f"{partition} goes back from {held} to {offset}")
+            for sent in self.log.held[partition][held:offset]:
+                if not self.is_kept(sent):
+                    place = sent.record.position
+                    self.found(f"{partition} is committed to {offset}, {place} is nowhere")
+
+    def is_kept(self, sent: Sent) -> bool:
+        """Whether a record is in the database: in the log of its case, or a dead letter."""
+        if self.database.get("dead_letter", sent.record.position) is not GONE:
+            return True
+        event = sent.told.event
+        held = GONE if event is None else self.database.get("case_event", event.event_id)
+        return event is not None and held is not GONE and held[0].digest == event.digest
+
+    def done(
+        self, name: str, done: Mapping[Partition, int], began: Mapping[Partition, int]
+    ) -> None:
+        """The lanes are asked what is done."""
+        for partition, offset in done.items():
+            if partition not in began:
+                self.found(f"the lanes of {name} speak of {partition}, which was taken away")
+            elif offset < began[partition]:
+                self.found(f"the lanes of {name} speak of {partition} as it was before")
+
+    def arrives(self, message: Published) -> None:
+        """A message arrives on an output topic."""
+        self._say("arrives", message.topic, message.key, message.message_id)
+        position = self.database.get("outbox_message", message.message_id)
+        if position is GONE:
+            self.found(f"message {message.message_id} is published and not in the outbox")
+            return
+        entry = self.database.get("outbox", position)
+        if (entry.topic, entry.key, entry.headers, entry.body) != (
+            message.topic,
+            message.key,
+            message.headers,
+            message.body,
+        ):
+            self.found(f"message {message.message_id} is published with other content")
+
+
+def standing_under_letter(rows: Callable[[str], Iterator[tuple[Any, Any]]]) -> list[str]:
+    """Return the cases on which an escalation stands beside an open dead letter."""
+    held_back: set[str] = set()
+    for _, row in rows("dead_letter"):
+        if row[2] is None:
+            held_back |= set(row[1].case_ids)
+    stands = {key[0] for key, _ in rows("escalation_standing")}
+    return sorted(held_back & stands)
+
+
+def once(ids: list[UUID]) -> list[UUID]:
+    """Return ids in the order of their first appearance."""
+    return list(dict.fromkeys(ids))

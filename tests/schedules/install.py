@@ -1,0 +1,79 @@
+"""Puts the stand-ins in the place of what they stand for, for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from inspect import getmembers, iscoroutinefunction
+from random import Random
+from types import ModuleType
+from typing import Any, Final
+from unittest.mock import patch
+
+import streams.store.cases
+import streams.store.clock
+import streams.store.dead_letters
+import streams.store.escalations
+import streams.store.events
+import streams.store.outbox
+import streams.store.reference_tables
+from streams.casework import deadlines
+from streams.intake import intake
+from streams.worker import relay
+from tests.schedules import store
+from tests.schedules.store import (
+    cases,
+    clock,
+    dead_letters,
+    escalations,
+    events,
+    outbox,
+    reference_tables,
+)
+
+STAND_INS: Final = (
+    (streams.store.cases, cases),
+    (streams.store.clock, clock),
+    (streams.store.dead_letters, dead_letters),
+    (streams.store.escalations, escalations),
+    (streams.store.events, events),
+    (streams.store.outbox, outbox),
+    (streams.store.reference_tables, reference_tables),
+)
+"""Each module of the store with the one that stands in for it."""
+
+
+def operations(stand_in: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Return the operations that a module stands in for, by name."""
+    return {
+        name: function
+        for name, function in getmembers(stand_in, iscoroutinefunction)
+        if function.__module__.startswith(store.__name__)
+    }
+
+
+@contextmanager
+def installed(
+    dice: Random, producer: Callable[[dict[str, Any]], object], say: Callable[..., None]
+) -> Iterator[None]:
+    """Let the parts under test use the stand-ins, ``dice`` for their jitter, ``say`` as log."""
+    with ExitStack() as stack:
+        for real, stand_in in STAND_INS:
+            for name, function in operations(stand_in).items():
+                stack.enter_context(patch.object(real, name, function))
+        stack.enter_context(patch.object(relay, "Producer", producer))
+        for module in (intake, deadlines):
+            stack.enter_context(patch.object(module, "random", dice))
+        for module in (intake, deadlines, relay):
+            stack.enter_context(patch.object(module, "log", _Log(say)))
+        yield
+
+
+class _Log:
+    """Takes what a part says of itself into the trace."""
+
+    def __init__(self, say: Callable[..., None]) -> None:
+        self._say = say
+
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return lambda event, **values: self._say(level, event, *map(str, values.values()))

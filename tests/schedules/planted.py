@@ -1,0 +1,138 @@
+"""Bugs of the kind that the real code is written against, each put in for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, Final
+from unittest.mock import patch
+
+from streams.casework import unit_of_work
+from streams.casework.unit_of_work import Held
+from streams.intake.batch import Tally
+from streams.intake.intake import Intake
+from streams.intake.record import Item
+from streams.store import cases, outbox
+from streams.store.cases import Row
+from streams.store.clock import Clock
+from streams.store.errors import is_transient
+from streams.store.outbox import Pending
+from streams.store.pool import Connection
+from streams.worker import relay
+from streams.worker.lanes import Lanes
+from streams.worker.relay import Relay
+from tests.schedules.connection import link
+from tests.schedules.store.cases import TABLE, row
+
+Planted = Callable[[], AbstractContextManager[object]]
+
+
+def offsets_before_the_transaction() -> AbstractContextManager[object]:
+    async def write(self: Any, lane: Any) -> None:
+        while True:
+            await lane.filled.wait()
+            batch, after = lane.take(self._batch_max)
+            self._done.update(after)
+            self._room.set()
+            lane.idle.clear()
+            try:
+                await lane.handle(batch)
+            finally:
+                lane.idle.set()
+
+    return patch.object(Lanes, "_write", write)
+
+
+def marked_before_published() -> AbstractContextManager[object]:
+    real = Relay._publish
+
+    async def publish(
+        self: Relay, conn: Connection, producer: Any, wave: Sequence[Pending]
+    ) -> None:
+        await outbox.mark_published(conn, [item.position for item in wave])
+        await real(self, conn, producer, wave)
+
+    return patch.object(Relay, "_publish", publish)
+
+
+def cases_not_locked() -> AbstractContextManager[object]:
+    async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+        async with link(conn).statement("cases.lock: insert") as mine:
+            for case_id in sorted(set(case_ids)):
+                await mine.insert(TABLE, case_id, (None, None))
+        return [row(case_id, mine.get(TABLE, case_id)[0]) for case_id in sorted(set(case_ids))]
+
+    return patch.object(cases, "lock", lock)
+
+
+def error_swallowed() -> AbstractContextManager[object]:
+    real = Intake.apply
+
+    async def apply(self: Intake, items: Sequence[Item]) -> Tally:
+        try:
+            return await real(self, items)
+        except Exception as error:
+            if is_transient(error):
+                return Tally()
+            raise
+
+    return patch.object(Intake, "apply", apply)
+
+
+def offsets_not_forgotten() -> AbstractContextManager[object]:
+    return patch.object(Lanes, "forget", lambda _: None)
+
+
+def all_in_one_wave() -> AbstractContextManager[object]:
+    return patch.object(relay, "waves", lambda waiting: [list(waiting)] if waiting else [])
+
+
+def clock_read_before_the_lock() -> AbstractContextManager[object]:
+    real = unit_of_work.hold
+
+    async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
+        now = await clock(conn)
+        return replace(await real(conn, case_ids, clock), now=now)
+
+    return patch.object(unit_of_work, "hold", hold)
+
+
+def dead_letters_not_read_again() -> AbstractContextManager[object]:
+    async def as_they_were(conn: Connection, held: Held) -> Held:
+        return held
+
+    return patch.object(unit_of_work, "with_letters_read_again", as_they_were)
+
+
+def partitions_not_settled() -> AbstractContextManager[object]:
+    """Partitions go at once, with the batches in flight counted all the same."""
+
+    def forget(self: Any) -> None:
+        self._done.clear()
+
+    async def settle(self: Any, patience: float) -> bool:
+        return True
+
+    return patch.multiple(Lanes, forget=forget, settle=settle)
+
+
+WITHIN: Final[dict[Planted, int]] = {
+    offsets_before_the_transaction: 5,
+    marked_before_published: 5,
+    cases_not_locked: 50,
+    error_swallowed: 20,
+    offsets_not_forgotten: 50,
+    all_in_one_wave: 20,
+    clock_read_before_the_lock: 50,
+    dead_letters_not_read_again: 10,
+    partitions_not_settled: 100,
+}
+"""Each planted bug with the number of seeds, from 0 on, within which it must be found."""
+
+
+def first_found(planted: Planted, seeds: int) -> int | None:
+    """Return the first seed that finds a planted bug, if any does."""
+    from tests.schedules.play import run
+
+    return next((seed for seed in range(seeds) if run(seed, planted).findings), None)

@@ -1,0 +1,57 @@
+"""Projections: a row is a pair of what was saved, or None, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import orjson
+
+from streams.store.cases import Row, Saved
+from streams.store.pool import Connection
+from tests.schedules.connection import link
+from tests.schedules.database import GONE
+
+TABLE = "case_projection"
+
+
+async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+    ordered = sorted(set(case_ids))
+    async with link(conn).statement("cases.lock: insert") as mine:
+        for case_id in ordered:
+            await mine.insert(TABLE, case_id, (None, None))
+    held = []
+    async with link(conn).statement("cases.lock: for update") as mine:
+        for case_id in ordered:
+            await mine.lock(TABLE, case_id)
+            held.append(row(case_id, mine.get(TABLE, case_id)[0]))
+    return held
+
+
+def row(case_id: str, saved: Saved | None) -> Row:
+    """Return what is read of a projection when it is locked."""
+    if saved is None:
+        return Row(case_id, None, 0)
+    return Row(case_id, orjson.loads(saved.route), saved.routings)
+
+
+async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
+    async with link(conn).statement("cases.save") as mine:
+        for saved in rows:
+            if mine.get(TABLE, saved.case_id) is not GONE:
+                await mine.lock(TABLE, saved.case_id)
+                mine.write(TABLE, saved.case_id, (saved, now))
+
+
+async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+    async with link(conn).statement("cases.due") as mine:
+        waiting = [
+            (saved.next_check_at, case_id)
+            for case_id, (saved, _) in mine.rows(TABLE)
+            if saved is not None and saved.next_check_at and saved.next_check_at <= now
+        ]
+        found: list[tuple[str, datetime]] = []
+        for at, case_id in sorted(waiting):
+            if len(found) < limit and mine.locks(TABLE, case_id):
+                found.append((case_id, at))
+    return found

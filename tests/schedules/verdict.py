@@ -1,0 +1,169 @@
+"""What must hold once all is at rest, told from the tables, the topics and the domain alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from schemas.outcomes import CASE_ROUTED_TOPIC, EscalationRaised
+from streams.domain.case import Case, Fact, fold
+from streams.domain.decide import Announced, Decision, decide
+from streams.reference import Reference
+from tests.schedules.checks import once, standing_under_letter
+
+if TYPE_CHECKING:
+    from tests.schedules.play import World
+
+
+def verdict(world: World, reference: Reference) -> Iterator[str]:
+    """Yield what does not hold at the end of a run."""
+    yield from _records(world)
+    yield from _messages(world)
+    tables = world.database.tables
+    for case_id in standing_under_letter(lambda name: iter(tables[name].items())):
+        yield f"at the end {case_id} has an escalation that stands and an open dead letter"
+    named = {event.case_id for event, _ in tables["case_event"].values()}
+    for case_id in sorted(named | set(tables["case_projection"])):
+        yield from (f"{case_id}: {text}" for text in _case(world, reference, case_id))
+
+
+def _records(world: World) -> Iterator[str]:
+    tables = world.database.tables
+    events, letters = dict(tables["case_event"]), dict(tables["dead_letter"])
+    expected = set()
+    for held in world.log.held.values():
+        for sent in held:
+            event, reason, place = sent.told.event, sent.told.reason, sent.record.position
+            if reason is not None:
+                letter = letters.pop(place, None)
+                if letter is None:
+                    yield f"the malformed record at {place} is no dead letter"
+                elif (letter[1].reason, letter[1].value) != (reason, sent.record.value):
+                    yield f"the dead letter of {place} says {letter[1].reason}, not {reason}"
+            elif event is not None:
+                expected.add(event.event_id)
+                kept = events.get(event.event_id)
+                if kept is None or kept[0] != event:
+                    yield f"the event at {place} is not in the log as it was sent"
+    for event_id in events.keys() - expected:
+        yield f"{event_id} is in the log and was never sent"
+    yield from (f"{place} is a dead letter, and nothing is wrong with it" for place in letters)
+
+
+def _messages(world: World) -> Iterator[str]:
+    tables = world.database.tables
+    for position in tables["outbox_pending"]:
+        yield f"outbox position {position} still waits"
+    arrived: dict[tuple[str, str], list[UUID]] = {}
+    for message in world.broker.arrived:
+        arrived.setdefault((message.topic, message.key), []).append(message.message_id)
+    decided: dict[tuple[str, str], list[UUID]] = {}
+    for _, entry in sorted(tables["outbox"].items()):
+        decided.setdefault((entry.topic, entry.key), []).append(entry.message_id)
+    for (topic, key), wanted in decided.items():
+        if once(arrived.get((topic, key), [])) != wanted:
+            yield f"{topic} of {key} does not have each message once, in the order of decision"
+
+
+class _Said(NamedTuple):
+    """What was announced of one case, by its messages alone."""
+
+    standing: dict[str, dict[str, Any]]
+    routings: int
+    route: dict[str, Any] | None
+    faults: list[str]
+
+
+def _said(world: World, case_id: str) -> _Said:
+    standing: dict[str, dict[str, Any]] = {}
+    rounds: dict[str, int] = {}
+    routes, faults = [], []
+    for _, entry in sorted(world.database.tables["outbox"].items()):
+        if entry.key != case_id:
+            continue
+        body = json.loads(entry.body)
+        if entry.topic == CASE_ROUTED_TOPIC:
+            routes.append(body)
+            continue
+        name, number = body["escalation_id"], body["round"]
+        if body["kind"] == "raised":
+            if name in standing or number != rounds.get(name, 0) + 1:
+                faults.append(f"{name} is raised out of turn, round {number}")
+            standing[name], rounds[name] = body, number
+        elif standing.pop(name, {}).get("round") != number:
+            faults.append(f"{name} is withdrawn and did not stand, round {number}")
+    return _Said(standing, len(routes), routes[-1] if routes else None, faults)
+
+
+def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
+    tables = world.database.tables
+    facts = [
+        Fact(event.time, event_id, event.event)
+        for event_id, (event, _) in tables["case_event"].items()
+        if event.case_id == case_id
+    ]
+    letters = [
+        letter
+        for _, letter, resolution in tables["dead_letter"].values()
+        if resolution is None and case_id in letter.case_ids
+    ]
+    case = fold(Case(case_id), facts)
+    due = decide(
+        case,
+        Announced(open_dead_letters=len(letters)),
+        reference.policy,
+        reference.directory,
+        reference.calendar,
+        world.database.now(),
+    )
+    yield from _projection(world, case, due, len(facts))
+    said = _said(world, case_id)
+    yield from said.faults
+    wanted = {
+        o.escalation_id: (o.office_id, o.track)
+        for _, o in due.messages
+        if isinstance(o, EscalationRaised)
+    }
+    announced = {name: (o["office_id"], o["track"]) for name, o in said.standing.items()}
+    if announced != wanted:
+        yield f"{sorted(announced)} was announced and {sorted(wanted)} should stand"
+    ledger = {
+        (raised.escalation_id, raised.round)
+        for _, raised, withdrawn in tables["escalation"].values()
+        if raised.case_id == case_id and withdrawn is None
+    }
+    if ledger != {(name, o["round"]) for name, o in said.standing.items()}:
+        yield "the ledger and the messages differ in what stands"
+    saved, _ = tables["case_projection"].get(case_id, (None, None))
+    if saved is not None and saved.routings != said.routings:
+        yield f"{said.routings} routings were announced, the projection counts {saved.routings}"
+    if due.route is not None and said.route is not None:
+        told = said.route["office_id"], said.route["track"], said.route["order_id"]
+        if told != (due.route.office_id, due.route.track, due.order_id):
+            yield "it was last announced to another office"
+
+
+def _projection(world: World, case: Case, due: Decision, events: int) -> Iterator[str]:
+    saved, _ = world.database.tables["case_projection"].get(case.case_id, (None, None))
+    if saved is None:
+        yield "it has no projection"
+        return
+    ids = b"".join(sorted(fact.event_id.bytes for fact in case.facts.values()))
+    wanted = {
+        "digest": sha256(ids).digest(),
+        "events": events,
+        "order_id": due.order_id,
+        "status": due.status,
+        "office_id": due.route.office_id if due.route else None,
+        "track": due.route.track if due.route else None,
+        "level": due.level,
+        "next_check_at": due.next_check,
+    }
+    for name, value in wanted.items():
+        if getattr(saved, name) != value:
+            yield f"its projection says {name} {getattr(saved, name)!r}, its log {value!r}"
+    if due.next_check is not None and due.next_check <= world.database.now():
+        yield f"it was due at {due.next_check} and was not looked at"

@@ -1,0 +1,133 @@
+"""What the board reads is what is in the database, the canary left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas import canary
+from schemas.events import Conclusion
+from streams.reference import Reference, staffing
+from streams.services.board.book import Teller
+from streams.services.board.feed import Feed
+from streams.services.board.reading import Reader
+from streams.services.board.signals import Past
+from streams.services.board.state import State
+from streams.store import clock, reference_tables
+from streams.store.pool import Pool
+from tests.domain import given
+from tests.world import World
+
+
+@pytest.fixture
+async def world(pool: Pool, ref: Reference) -> World:
+    async with pool.acquire() as conn:
+        await reference_tables.record(conn, ref.policy, ref.directory)
+    return World(pool, ref)
+
+
+@pytest.fixture
+def reader(pool: Pool, ref: Reference) -> Reader:
+    async def pool_of() -> Pool:
+        return pool
+
+    state = State(Teller([], [], staffing.load(), True), Past(150))
+    return Reader(pool_of, clock.now, ref.calendar, state, Feed(), 2.0)
+
+
+async def test_an_empty_database_reads_as_empty(reader: Reader, pool: Pool) -> None:
+    live, book = await reader.live(pool), await reader.book(pool)
+
+    assert (live.last_event, live.canary, live.outbox[0], live.due[0]) == (None, None, 0, 0)
+    assert sum(live.rates) == 0
+    assert (book.offices, book.reached, sum(book.due_by_hour)) == ([], [], 0)
+
+
+async def test_what_was_recorded_lately_is_counted_by_slot(
+    reader: Reader, world: World, pool: Pool
+) -> None:
+    await world.arrive(given.order(), given.miss(1))
+    live = await reader.live(pool)
+    assert sum(live.committed.values()) == 2
+    assert live.since(live.last_event) == 0
+    await world.rows("UPDATE case_event SET event_id = gen_random_uuid()")
+    await world.arrive(given.order(), case_id="case-of-another")
+    again = await reader.live(pool)
+    assert sum(again.committed.values()) == 3, "the same slot is counted again, not twice"
+    assert again.last_event is not None
+    assert live.last_event is not None
+    assert again.last_event > live.last_event
+
+
+async def test_an_event_of_long_ago_is_still_the_last(
+    reader: Reader, world: World, pool: Pool
+) -> None:
+    await world.arrive(given.order())
+    await world.rows("UPDATE case_event SET recorded_at = recorded_at - interval '2 hours'")
+
+    live = await reader.live(pool)
+    assert live.since(live.last_event) in range(7200, 7230)
+    assert sum(live.rates) == 0
+
+
+async def test_the_canary_is_counted_nowhere_and_has_an_age(
+    reader: Reader, world: World, pool: Pool, ref: Reference
+) -> None:
+    today = ref.calendar.local_date(datetime.now(UTC))
+    await world.arrive(given.order(), case_id=canary.case_id(today))
+
+    live, book = await reader.live(pool), await reader.book(pool)
+    assert live.canary is not None
+    assert (live.last_event, sum(live.committed.values())) == (None, 0)
+    assert (book.offices, book.reached, book.ledger, book.moved) == ([], [], [], [])
+    assert sum(book.due_by_hour) == 0
+
+
+async def test_the_newest_version_of_the_last_interview_says_how_far_a_case_came(
+    reader: Reader, world: World, pool: Pool
+) -> None:
+    await world.arrive(given.order(), case_id="case-ordered")
+    await world.rows("UPDATE case_event SET event_id = gen_random_uuid()")
+    await world.arrive(given.order(), given.miss(1), case_id="case-missed")
+    await world.rows("UPDATE case_event SET event_id = gen_random_uuid()")
+    await world.arrive(
+        given.order(),
+        given.interview(1, conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED),
+        given.interview(2, conclusion=Conclusion.UNDECIDED),
+        case_id="case-seen",
+    )
+    first = "UPDATE case_event SET payload = (payload::jsonb - 'first_appointment')::json"
+    await world.rows(first)
+
+    book = await reader.book(pool)
+    assert [tuple(row) for row in book.reached] == [
+        ("invited", None, 1),
+        ("ordered", None, 1),
+        ("seen", "undecided", 1),
+    ]
+
+
+async def test_the_ledger_is_read_by_day_and_level(
+    reader: Reader, world: World, pool: Pool
+) -> None:
+    await world.arrive(given.order(), given.miss(1))
+    book = await reader.book(pool)
+    standing: Any = sum(entry.escalations for entry in book.ledger if entry.open)
+    assert standing > 0
+    await world.rows("UPDATE escalation SET raised_at = clock_timestamp() - interval '20 days'")
+    assert (await reader.book(pool)).moved == []
+    await world.rows("UPDATE escalation SET withdrawn_at = clock_timestamp()")
+    moved = (await reader.book(pool)).moved
+    assert sum(m.withdrawn for m in moved) == standing
+    assert {m.day for m in moved} == {book.today}
+
+
+async def test_cases_are_due_by_the_hour(reader: Reader, world: World, pool: Pool) -> None:
+    await world.arrive(given.order())
+    soon = datetime.now(UTC) + timedelta(hours=3, minutes=30)
+    await world.rows("UPDATE case_projection SET next_check_at = $1", soon)
+
+    hours = (await reader.book(pool)).due_by_hour
+    assert (len(hours), hours[3], sum(hours)) == (24, 1, 1)

@@ -1,0 +1,166 @@
+"""What the board answers over HTTP: the page, the state, the stream, the runbooks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+
+from streams.reference import staffing
+from streams.runtime.http import Verdict, application
+from streams.runtime.metrics import BoardMetrics
+from streams.runtime.settings import Board, Settings
+from streams.services.board import serving
+from streams.services.board.book import Teller
+from streams.services.board.feed import Feed
+from streams.services.board.pages import Facts
+from streams.services.board.signals import Past
+from streams.services.board.state import State
+
+RUNBOOK = """# IcamOutboxStuck
+
+| what | how |
+|---|---|
+| confirm | `icam doctor` |
+
+<script>alert(1)</script>
+
+Then `IcamBehind`, not `IcamUnknown`; see [elsewhere](../elsewhere.yml).
+"""
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, Any]]:
+    (tmp_path / "IcamOutboxStuck.md").write_text(RUNBOOK)
+    (tmp_path / "IcamBehind.md").write_text("# IcamBehind")
+    (tmp_path / "README.md").write_text("# What is always safe")
+    settings = Settings(board=Board(runbooks=tmp_path))
+    facts = Facts.load(settings, datetime.now(UTC))
+    state = State(Teller(facts.offices, facts.levels, staffing.load(), False), Past(10))
+    metrics = BoardMetrics()
+    app = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), metrics.registry)
+    serving.add_page(app, facts, state, feed, metrics)
+    async with TestClient(TestServer(app)) as made:
+        yield made
+
+
+async def _event(stream: ClientResponse) -> dict[str, str]:
+    """Read one server-sent event."""
+    lines: list[str] = []
+    while (line := (await stream.content.readline()).decode().rstrip("\n")) or not lines:
+        lines.append(line)
+    return dict(line.split(": ", 1) for line in lines)
+
+
+async def test_every_answer_forbids_what_the_page_does_not_need(
+    client: TestClient[Any, Any],
+) -> None:
+    for path in ("/", "/state", "/page/main.js", "/runbooks/", "/livez"):
+        answer = await client.get(path)
+        assert answer.status == 200, path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_the_page_names_nothing_outside_and_holds_no_inline_code(
+    client: TestClient[Any, Any],
+) -> None:
+    page = await (await client.get("/?lang=nl")).text()
+    assert '<html lang="nl"' in page
+    assert "http" not in page
+    assert "style=" not in page
+    assert "onclick" not in page
+    assert page.count("<script") == 1
+
+
+async def test_the_browsers_language_is_spoken(client: TestClient[Any, Any]) -> None:
+    answer = await client.get("/", headers={"Accept-Language": "de-BE,de;q=0.9"})
+    assert '<html lang="de"' in await answer.text()
+    assert answer.headers["Vary"] == "Accept-Language"
+
+
+async def test_a_file_is_sent_once_and_templates_are_no_files(client: TestClient[Any, Any]) -> None:
+    first = await client.get("/page/style.css")
+    again = await client.get("/page/style.css", headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.status, again.status) == (200, 304)
+    for name in ("index.html", "../state.py", "..%2Fstate.py", "nothing.js"):
+        assert (await client.get(f"/page/{name}")).status == 404
+
+
+async def test_the_stream_tells_at_once_and_again(client: TestClient[Any, Any], feed: Feed) -> None:
+    feed.publish(b'{"n":1}')
+    stream = await client.get("/stream", headers={"Last-Event-ID": "77"})
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    assert await _event(stream) == {"retry": "2000"}
+    assert await _event(stream) == {"id": "1", "event": "state", "data": '{"n":1}'}
+    feed.publish(b'{"n":2}')
+    assert (await _event(stream))["data"] == '{"n":2}'
+    stream.close()
+
+
+async def test_who_takes_nothing_holds_nobody_up(client: TestClient[Any, Any], feed: Feed) -> None:
+    """It is never read from, and far more is sent to it than any buffer holds."""
+    slow = await client.get("/stream")
+    quick = await client.get("/stream")
+    await _event(quick)
+    for n in range(100):
+        feed.publish(json.dumps({"n": n, "fill": "x" * 200_000}).encode())
+        event = await _event(quick)
+        assert json.loads(event["data"])["n"] == n
+    slow.close()
+    quick.close()
+
+
+async def test_clients_are_counted_and_bounded(
+    client: TestClient[Any, Any], feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MOST_CLIENTS", 1)
+    feed.publish(b"{}")
+    stream = await client.get("/stream")
+    await _event(stream)
+    refused = await client.get("/stream")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "10")
+    assert "icam_board_clients 1.0" in await (await client.get("/metrics")).text()
+    stream.close()
+    async with asyncio.timeout(10):
+        while "icam_board_clients 0.0" not in await (await client.get("/metrics")).text():
+            feed.publish(b"{}")
+            await asyncio.sleep(0.01)
+
+
+async def test_a_runbook_is_a_page_and_its_markup_stays_text(client: TestClient[Any, Any]) -> None:
+    answer = await client.get("/runbooks/IcamOutboxStuck?lang=fr")
+    page = await answer.text()
+    assert "<h1>IcamOutboxStuck</h1>" in page
+    assert "<td>confirm</td>" in page
+    assert "<script" not in page
+    assert '<html lang="fr"' in page
+    assert '<a href="/runbooks/IcamBehind"><code>IcamBehind</code></a>' in page
+    assert page.count("<a href=") == 2, "the way back, and the runbook that there is"
+    contents = await (await client.get("/runbooks/")).text()
+    assert "What is always safe" in contents
+    assert contents.count('<a href="/runbooks/') == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["IcamUnknown", "..%2FREADME", "README", "IcamOutboxStuck.md", "%00"]
+)
+async def test_there_are_no_runbooks_of_other_names(
+    client: TestClient[Any, Any], name: str
+) -> None:
+    assert (await client.get(f"/runbooks/{name}")).status == 404

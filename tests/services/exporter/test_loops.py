@@ -1,0 +1,58 @@
+"""A reading that does not come about shows its age, holds up no other, and is taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from streams.audit import DatabaseUnreadable
+from streams.runtime.metrics import ExporterMetrics
+from streams.services.exporter.loops import Loops, Reading
+
+
+async def _for_a_while(loops: Loops) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await loops.run()
+
+
+async def test_what_cannot_be_read_says_so_and_recovers() -> None:
+    metrics, away = ExporterMetrics(), [True]
+    taken: list[str] = []
+
+    async def shaky() -> None:
+        if away[0]:
+            raise DatabaseUnreadable("restarting")
+        taken.append("shaky")
+
+    async def steady() -> None:
+        taken.append("steady")
+
+    loops = Loops(
+        [Reading("shaky", 0.01, shaky, metrics.database_away), Reading("steady", 0.01, steady)],
+        metrics,
+    )
+    await _for_a_while(loops)
+    assert set(taken) == {"steady"}
+    assert loops.missing == {"shaky"}
+    assert metrics.database_away._value.get() == 1
+    assert loops.age("shaky") > loops.age("steady")
+
+    away[0] = False
+    await _for_a_while(loops)
+    assert "shaky" in taken
+    assert loops.missing == set()
+    assert metrics.database_away._value.get() == 0
+
+
+async def test_a_mistake_of_ours_ends_the_exporter() -> None:
+    async def wrong() -> None:
+        raise KeyError("ours")
+
+    loops = Loops([Reading("wrong", 1, wrong)], ExporterMetrics())
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await loops.run()
+    assert ended.group_contains(KeyError)

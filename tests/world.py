@@ -1,0 +1,72 @@
+"""The units of work on a real database, without Kafka: records in, what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from schemas.codec import encode
+from streams.casework.deadlines import Deadlines
+from streams.domain.case import Fact
+from streams.intake.batch import Tally
+from streams.intake.intake import Intake
+from streams.intake.record import Record
+from streams.reference import Reference
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Intake as Limits
+from streams.runtime.settings import Loops
+from streams.store.events import Position
+from streams.store.pool import Connection, Pool
+from tests.domain import given
+
+
+class World:
+    """One worker's units of work, with a clock that a test sets."""
+
+    def __init__(self, pool: Pool, ref: Reference, now: datetime = given.LATER) -> None:
+        self.pool = pool
+        self.ref = ref
+        self.now = now
+        self.metrics = Metrics()
+        limits = Limits(retry_cap_seconds=0.01, max_bugs_in_a_row=3)
+        self.intake = Intake(pool, ref, self.clock, self.metrics, limits)
+        self.deadlines = Deadlines(pool, ref, self.clock, self.metrics, Loops())
+        self._offsets = count()
+
+    async def clock(self, _: Connection) -> datetime:
+        return self.now
+
+    def record(self, fact: Fact, case_id: str = given.CASE_ID, **changed: Any) -> Record:
+        sent = encode(
+            fact.event, event_id=fact.event_id, case_id=case_id, source="/test", time=fact.time
+        )
+        position = Position(sent.topic, 0, next(self._offsets))
+        fields = {"key": sent.key, "value": sent.value, "headers": sent.headers} | changed
+        return Record(position, **fields)
+
+    async def arrive(self, *facts: Fact, case_id: str = given.CASE_ID) -> Tally:
+        return await self.take(self.record(fact, case_id) for fact in facts)
+
+    async def take(self, records: Iterable[Record]) -> Tally:
+        return await self.intake.handle(list(records))
+
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        async with self.pool.acquire() as conn:
+            return [tuple(row) for row in await conn.fetch(sql, *values)]
+
+    async def standing(self, case_id: str = given.CASE_ID) -> list[str]:
+        """Return the rules whose escalations stand."""
+        sql = "SELECT rule_id FROM escalation WHERE case_id = $1 AND withdrawn_at IS NULL"
+        return sorted(row[0] for row in await self.rows(sql, case_id))
+
+    async def announced(self) -> list[tuple[str, str, str]]:
+        """Return kind, rule and reason of everything in the outbox, in order."""
+        return await self.rows(
+            """
+            SELECT coalesce(body->>'kind', 'routed'), body->>'rule_id',
+                   coalesce(body->>'reason', '')
+            FROM outbox ORDER BY position
+            """
+        )
