@@ -25,6 +25,7 @@ from streams.audit import Report
 from streams.audit.auditor import judge
 from streams.audit.log import Partition, Place
 from streams.domain.case import Case, Fact, fold
+from streams.store.digest import digest
 from tests.audit import say
 from tests.audit.memory import MemoryLog
 

@@ -16,6 +16,7 @@ from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, evolve
 from streams.domain.decide import Announced, Decision, Standing, decide
 from streams.reference import Reference
+from streams.store.digest import digest
 from tests.bench.work import Work
 
 
