@@ -17,7 +17,7 @@ from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.kafka.topics import RETENTION_MS
 from streams.reference import Reference
-from streams.runtime.settings import Database
+from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests.world import World
@@ -52,7 +52,7 @@ def database_url(server_url: str) -> str:
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(Database(url=database_url), "test")
+    opened = await open_pool(DatabaseSettings(url=database_url), "test")
     yield opened
     opened.terminate()
 

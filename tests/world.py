@@ -10,13 +10,13 @@ from typing import Any
 from schemas.codec import encode
 from streams.casework.deadlines import Deadlines
 from streams.domain.case import Fact
-from streams.intake.batch import Tally
+from streams.intake.batch import BatchResult
 from streams.intake.intake import Intake
 from streams.intake.record import Record
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Intake as Limits
-from streams.runtime.settings import Loops
+from streams.runtime.settings import IntakeSettings as Limits
+from streams.runtime.settings import LoopSettings
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 from tests.domain import given
@@ -32,7 +32,7 @@ class World:
         self.metrics = Metrics()
         limits = Limits(retry_cap_seconds=0.01, max_bugs_in_a_row=3)
         self.intake = Intake(pool, ref, self.clock, self.metrics, limits)
-        self.deadlines = Deadlines(pool, ref, self.clock, self.metrics, Loops())
+        self.deadlines = Deadlines(pool, ref, self.clock, self.metrics, LoopSettings())
         self._offsets = count()
 
     async def clock(self, _: Connection) -> datetime:
@@ -46,10 +46,10 @@ class World:
         fields = {"key": sent.key, "value": sent.value, "headers": sent.headers} | changed
         return Record(position, **fields)
 
-    async def arrive(self, *facts: Fact, case_id: str = given.CASE_ID) -> Tally:
+    async def arrive(self, *facts: Fact, case_id: str = given.CASE_ID) -> BatchResult:
         return await self.take(self.record(fact, case_id) for fact in facts)
 
-    async def take(self, records: Iterable[Record]) -> Tally:
+    async def take(self, records: Iterable[Record]) -> BatchResult:
         return await self.intake.handle(list(records))
 
     async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

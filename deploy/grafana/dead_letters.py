@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
-from deploy.grafana.panels import NONE_IS_WELL, Query, bars, below, graph, stat, told
+from deploy.grafana.layout import Board, BoardRow
+from deploy.grafana.panels import NONE_IS_WELL, Query, bars, below, describe, graph, stat
 from deploy.grafana.promql import WORKERS, counted, or_zero, reading
 
 _READ: Final = reading("backlog")
@@ -14,13 +14,15 @@ _DAY: Final = 24 * 3600
 _NOW: Final = (
     stat(
         "Overdue",
-        told("0: each is worked within a working day.", "`icam dead-letters list`, oldest first."),
+        describe(
+            "0: each is worked within a working day.", "`icam dead-letters list`, oldest first."
+        ),
         "max(icam_dead_letters_overdue)",
         limits=NONE_IS_WELL,
     ),
     stat(
         "Open",
-        told(
+        describe(
             "0, or a few that came today.",
             "`icam dead-letters list` shows each with its reason; replay or discard it.",
         ),
@@ -29,14 +31,16 @@ _NOW: Final = (
     ),
     stat(
         "The oldest waits since",
-        told("less than a day.", "over a weekend more is allowed; Overdue counts working days."),
+        describe(
+            "less than a day.", "over a weekend more is allowed; Overdue counts working days."
+        ),
         "max(icam_dead_letters_oldest_seconds)",
         unit="s",
         limits=below(_DAY, 4 * _DAY),
     ),
     stat(
         "Cases held back by them",
-        told(
+        describe(
             "0. Without the missing fact such a case has no order, and nobody follows it.",
             "work the letters that name cases first.",
         ),
@@ -45,14 +49,16 @@ _NOW: Final = (
     ),
     stat(
         "Set aside in a day",
-        told("0 to a few.", "many at once: a producer changed its events, or we deployed a bug."),
+        describe(
+            "0 to a few.", "many at once: a producer changed its events, or we deployed a bug."
+        ),
         or_zero(counted("icam_dead_lettered_total", "1d"), WORKERS),
         limits=below(10, 100),
         decimals=0,
     ),
     stat(
         "By our own bugs in a day",
-        told("0.", "the letter names type and place; mend it, deploy, and replay them."),
+        describe("0.", "the letter names type and place; mend it, deploy, and replay them."),
         or_zero(counted('icam_dead_lettered_total{reason="bug"}', "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
@@ -62,7 +68,7 @@ _NOW: Final = (
 _OPEN: Final = (
     bars(
         "Open, by reason",
-        told(
+        describe(
             "empty.",
             "bug is ours to mend; unknown_version and schema are a producer's change; "
             "id_reused is two contents under one id: ask the producer which holds.",
@@ -76,13 +82,13 @@ _OPEN: Final = (
     ),
     bars(
         "Open, by topic",
-        told("empty.", "the topic tells which producer to call."),
+        describe("empty.", "the topic tells which producer to call."),
         [Query(or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ), "{{topic}}")],
         limits=below(1, 50),
     ),
     graph(
         "Open and overdue",
-        told("0 again soon, both.", "a line that only rises is worked by nobody."),
+        describe("0 again soon, both.", "a line that only rises is worked by nobody."),
         [
             Query(or_zero("sum(icam_dead_letters_open)", _READ), "open"),
             Query("max(icam_dead_letters_overdue)", "overdue"),
@@ -93,7 +99,7 @@ _OPEN: Final = (
 _COMING: Final = (
     graph(
         "Set aside each hour, by reason",
-        told("none.", "the hour tells which deployment it was, ours or a producer's."),
+        describe("none.", "the hour tells which deployment it was, ours or a producer's."),
         [
             Query(
                 or_zero(counted("icam_dead_lettered_total", "1h", "reason"), WORKERS), "{{reason}}"
@@ -103,7 +109,7 @@ _COMING: Final = (
     ),
     graph(
         "Set aside each hour, by topic",
-        told("none.", "one topic alone is one producer; all of them are more likely us."),
+        describe("none.", "one topic alone is one producer; all of them are more likely us."),
         [Query(or_zero(counted("icam_dead_lettered_total", "1h", "topic"), WORKERS), "{{topic}}")],
         each="1h",
     ),
@@ -113,6 +119,6 @@ BOARD: Final = Board(
     name="dead-letters",
     title="Dead letters",
     description="Records that could not be applied and wait for a person.",
-    rows=(Row(4, _NOW), Row(8, _OPEN), Row(8, _COMING)),
+    rows=(BoardRow(4, _NOW), BoardRow(8, _OPEN), BoardRow(8, _COMING)),
     since="now-7d",
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
-from deploy.grafana.panels import Query, bars, below, graph, stat, told
+from deploy.grafana.layout import Board, BoardRow
+from deploy.grafana.panels import Query, bars, below, describe, graph, stat
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
 _READ: Final = reading("cases")
@@ -16,36 +16,42 @@ _WITHDRAWN: Final = "icam_escalations_withdrawn_total"
 _NOW: Final = (
     stat(
         "Open",
-        told("about as many as last week.", "if it only grows, officials do not get to them."),
+        describe("about as many as last week.", "if it only grows, officials do not get to them."),
         or_zero(f"sum({_OPEN})", _READ),
     ),
     stat(
         "Open at level 3 or above",
-        told("few: each asks a person to review a file.", "see which office they wait in."),
+        describe("few: each asks a person to review a file.", "see which office they wait in."),
         or_zero('sum(icam_escalations{state="open", level=~"[345]"})', _READ),
     ),
     stat(
         "Raised in a day",
-        told("like other working days.", "a multiple of it: a new policy, or facts that are gone."),
+        describe(
+            "like other working days.", "a multiple of it: a new policy, or facts that are gone."
+        ),
         or_zero(counted(_RAISED, "1d"), WORKERS),
         decimals=0,
     ),
     stat(
         "Withdrawn in a day",
-        told("some, for facts come late.", "see the reasons below; many guards: good news came."),
+        describe(
+            "some, for facts come late.", "see the reasons below; many guards: good news came."
+        ),
         or_zero(counted(_WITHDRAWN, "1d"), WORKERS),
         decimals=0,
     ),
     stat(
         "99 % announced within",
-        told("under 30 s, over the last hour: that is promised.", "see Publishing, Stream health."),
+        describe(
+            "under 30 s, over the last hour: that is promised.", "see Publishing, Stream health."
+        ),
         quantile(0.99, "icam_announced_seconds", "1h", 'topic="icam.escalation.v1"'),
         unit="s",
         limits=below(10, 30),
     ),
     stat(
         "Kinds of guard that block",
-        told("most of the seventeen.", "0 means that guards are not read: stop and find out."),
+        describe("most of the seventeen.", "0 means that guards are not read: stop and find out."),
         or_zero("count(icam_guards_blocking > 0)", _READ),
         limits=((None, "red"), (1, "green")),
     ),
@@ -54,7 +60,9 @@ _NOW: Final = (
 _STANDING: Final = (
     bars(
         "Open, by level",
-        told("fewer at each step up the ladder.", "a high level above a lower one wants a look."),
+        describe(
+            "fewer at each step up the ladder.", "a high level above a lower one wants a look."
+        ),
         [
             Query(or_zero(f'sum(icam_escalations{{state="open", level="{level}"}})', _READ), name)
             for level, name in ((n, f"level {n}") for n in range(1, 6))
@@ -62,12 +70,12 @@ _STANDING: Final = (
     ),
     bars(
         "Open, by rule",
-        told("as usual.", "one rule far above its usual: read some with `icam escalations`."),
+        describe("as usual.", "one rule far above its usual: read some with `icam escalations`."),
         [Query(or_zero(f"sort_desc(sum by (rule) ({_OPEN}))", _READ), "{{rule}}")],
     ),
     bars(
         "Open, by office",
-        told("in proportion to the caseload.", "see Offices for the load of its team."),
+        describe("in proportion to the caseload.", "see Offices for the load of its team."),
         [Query(or_zero(f"sort_desc(sum by (office) ({_OPEN}))", _READ), "{{office}}")],
     ),
 )
@@ -75,13 +83,13 @@ _STANDING: Final = (
 _MOVING: Final = (
     graph(
         "Raised each day, by level",
-        told("like last week.", "a step up on a day of deployment: the policy changed."),
+        describe("like last week.", "a step up on a day of deployment: the policy changed."),
         [Query(or_zero(counted(_RAISED, "1d", "level"), WORKERS), "level {{level}}")],
         each="1d",
     ),
     graph(
         "Withdrawn each day, by reason",
-        told(
+        describe(
             "guard and no_longer_holds: facts that came late.",
             "open_dead_letter: work the dead letters; policy_changed: expected once, not twice.",
         ),
@@ -90,7 +98,7 @@ _MOVING: Final = (
     ),
     bars(
         "Cases in which a guard blocks",
-        told(
+        describe(
             "the terms lead: most cases are inside one.",
             "one that is gone altogether: its producer may be silent.",
         ),
@@ -103,6 +111,6 @@ BOARD: Final = Board(
     title="Escalations",
     description="What is proposed to officials, and what is taken back. Each is for a person to "
     "decide.",
-    rows=(Row(4, _NOW), Row(8, _STANDING), Row(10, _MOVING)),
+    rows=(BoardRow(4, _NOW), BoardRow(8, _STANDING), BoardRow(10, _MOVING)),
     since="now-30d",
 )

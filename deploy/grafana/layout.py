@@ -15,7 +15,7 @@ _SCHEMA_VERSION: Final = 42  # Grafana lifts older ones by itself when it loads 
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BoardRow:
     """Panels side by side, all of one height in Grafana's units of 30 pixels and a gap."""
 
     height: int
@@ -41,7 +41,7 @@ class Board:
     name: str
     title: str
     description: str
-    rows: Sequence[Row]
+    rows: Sequence[BoardRow]
     since: str = "now-6h"
 
 

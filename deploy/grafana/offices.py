@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
-from deploy.grafana.panels import Column, Limits, Query, bars, below, graph, stat, table, told
+from deploy.grafana.layout import Board, BoardRow
+from deploy.grafana.panels import (
+    Column,
+    Limits,
+    Query,
+    bars,
+    below,
+    describe,
+    graph,
+    stat,
+    table,
+)
 from deploy.grafana.promql import WORKERS, counted, or_zero, reading
 
 _READ: Final = reading("cases")
@@ -18,17 +28,17 @@ _LOADED: Final[Limits] = below(0.9, 1)
 _NOW: Final = (
     stat(
         "Followed by a team",
-        told("about as many as orders in force.", "a fall is cases that lost their office."),
+        describe("about as many as orders in force.", "a fall is cases that lost their office."),
         f"sum({_CASES})",
     ),
     stat(
         "They can follow",
-        told("above the cases.", "counsellors are recruited, or offices share; it is a table."),
+        describe("above the cases.", "counsellors are recruited, or offices share; it is a table."),
         "sum(icam_office_capacity)",
     ),
     stat(
         "Load of all teams",
-        told("under 90 %.", "there is no room for a peak anywhere; tell who plans the staff."),
+        describe("under 90 %.", "there is no room for a peak anywhere; tell who plans the staff."),
         f"sum({_CASES}) / sum(icam_office_capacity)",
         unit="percentunit",
         limits=_LOADED,
@@ -36,19 +46,21 @@ _NOW: Final = (
     ),
     stat(
         "Teams above capacity",
-        told("0.", "see which, and whether a neighbour has room."),
+        describe("0.", "see which, and whether a neighbour has room."),
         f"count({_LOAD} > 1) or on () 0 * sum(icam_office_capacity)",
         limits=below(1, 3),
     ),
     stat(
         "Cases that no office follows",
-        told("few, each for a reason below.", "triage decides by hand; no order: ask upstream."),
+        describe(
+            "few, each for a reason below.", "triage decides by hand; no order: ask upstream."
+        ),
         or_zero("sum(icam_cases_unrouted)", _READ),
         limits=below(50, 200),
     ),
     stat(
         "Routed or re-routed in a day",
-        told("about as many as orders.", "a flood is a new directory; none is no orders."),
+        describe("about as many as orders.", "a flood is a new directory; none is no orders."),
         or_zero(counted("icam_routings_total", "1d"), WORKERS),
         decimals=0,
     ),
@@ -57,7 +69,7 @@ _NOW: Final = (
 _LOADS: Final = (
     bars(
         "Load, by office and track",
-        told("every bar under 90 %.", "a red team forgets people first: move cases or staff."),
+        describe("every bar under 90 %.", "a red team forgets people first: move cases or staff."),
         [Query(f"sort_desc({_LOAD})", "{{office}} {{track}}")],
         unit="percentunit",
         limits=_LOADED,
@@ -66,7 +78,7 @@ _LOADS: Final = (
     ),
     table(
         "Cases and capacity",
-        told("no red line.", "capacity is of the staffing table, dated and inferred: mend it."),
+        describe("no red line.", "capacity is of the staffing table, dated and inferred: mend it."),
         ("office", "track"),
         (
             Column("cases", _CASES),
@@ -79,7 +91,7 @@ _LOADS: Final = (
 _CASES_OF: Final = (
     bars(
         "Age of the order, in days",
-        told("most under 90.", "old ones that stay are people whom nobody brings further."),
+        describe("most under 90.", "old ones that stay are people whom nobody brings further."),
         [
             Query(or_zero(f'sum(icam_cases{{age="{age}"}})', _READ), age)
             for age in ("0-7", "8-30", "31-90", "91-365", "366+")
@@ -87,12 +99,14 @@ _CASES_OF: Final = (
     ),
     bars(
         "Cases, by status",
-        told("most in follow-up.", "needs_repair waits for a dead letter, awaiting_order for one."),
+        describe(
+            "most in follow-up.", "needs_repair waits for a dead letter, awaiting_order for one."
+        ),
         [Query(or_zero("sort_desc(sum by (status) (icam_cases_by_status))", _READ), "{{status}}")],
     ),
     bars(
         "Cases that no office follows, by reason",
-        told(
+        describe(
             "empty, or short.",
             "awaiting_order: facts came first; triage: no usable postcode, or no office open.",
         ),
@@ -101,7 +115,7 @@ _CASES_OF: Final = (
     ),
     graph(
         "Routed each day, by office",
-        told(
+        describe(
             "in last month's proportions.",
             "an office that gets none may be closed in the directory.",
         ),
@@ -115,6 +129,6 @@ BOARD: Final = Board(
     title="Offices and load",
     description="Cases against what each team can follow. Teams in detention and triage have no "
     "capacity of ours and are counted by case only.",
-    rows=(Row(4, _NOW), Row(11, _LOADS), Row(9, _CASES_OF)),
+    rows=(BoardRow(4, _NOW), BoardRow(11, _LOADS), BoardRow(9, _CASES_OF)),
     since="now-30d",
 )

@@ -51,7 +51,7 @@ class Panel:
     """Of 24 columns; None for a fair share of what the others leave."""
 
 
-def told(good: str, otherwise: str) -> str:
+def describe(good: str, otherwise: str) -> str:
     """Return a description: what a good value is, and what to do when it is not."""
     return f"Good: {good} Otherwise: {otherwise}"
 

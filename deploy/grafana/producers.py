@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
+from deploy.grafana.layout import Board, BoardRow
 from deploy.grafana.panels import (
     NONE_IS_WELL,
     Column,
     Query,
     bars,
     below,
+    describe,
     graph,
     stat,
     table,
-    told,
 )
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
@@ -49,19 +49,21 @@ def _share(outcome: str) -> str:
 _NOW: Final = (
     stat(
         "Silent three times their usual gap",
-        told("0.", "the graph says who: call that producer, its events are kept nowhere else."),
+        describe("0.", "the graph says who: call that producer, its events are kept nowhere else."),
         or_zero(f"count({_OVERLONG})", _READ),
         limits=NONE_IS_WELL,
         width=8,
     ),
     stat(
         "Producers heard in two weeks",
-        told("all that are agreed.", "one fewer is one that stopped; above 20 the rest is other."),
+        describe(
+            "all that are agreed.", "one fewer is one that stopped; above 20 the rest is other."
+        ),
         or_zero("count(icam_producer_events_last_day)", _READ),
     ),
     stat(
         "Again, of a day's records",
-        told("under 5 %; duplicates change nothing.", "a producer sends all again: ask why."),
+        describe("under 5 %; duplicates change nothing.", "a producer sends all again: ask why."),
         _share("duplicate"),
         unit="percentunit",
         limits=below(0.05, 0.2),
@@ -69,7 +71,7 @@ _NOW: Final = (
     ),
     stat(
         "Late, of a day's records",
-        told("under 5 %.", "decisions were taken without them; see who, and how old below."),
+        describe("under 5 %.", "decisions were taken without them; see who, and how old below."),
         _share("late"),
         unit="percentunit",
         limits=below(0.05, 0.2),
@@ -77,7 +79,7 @@ _NOW: Final = (
     ),
     stat(
         "Set aside, of a day's records",
-        told("0 %.", "the Dead letters board says why."),
+        describe("0 %.", "the Dead letters board says why."),
         _share("dead_lettered"),
         unit="percentunit",
         limits=below(0.001, 0.01),
@@ -88,7 +90,7 @@ _NOW: Final = (
 
 _EACH: Final = table(
     "Each producer",
-    told(
+    describe(
         "events today, none late, silence within the usual gap.",
         "silence counts within today's office hours only; unknown are records that could not be "
         "read, other is what comes after the first twenty names.",
@@ -115,7 +117,7 @@ _EACH: Final = table(
 _OVER_TIME: Final = (
     graph(
         "Silence against the usual gap",
-        told(
+        describe(
             "under 1 in office hours, 0 outside.",
             "above 1 is longer than 99 of 100 pauses of two weeks; above 3 call that producer.",
         ),
@@ -124,7 +126,7 @@ _OVER_TIME: Final = (
     ),
     graph(
         "Late each day, by producer",
-        told("few.", "a producer that catches up after an outage is late once."),
+        describe("few.", "a producer that catches up after an outage is late once."),
         [
             Query(
                 or_zero(
@@ -138,7 +140,7 @@ _OVER_TIME: Final = (
     ),
     graph(
         "Again each day, by producer",
-        told("few.", "a step is a producer that sends twice, or starts over."),
+        describe("few.", "a step is a producer that sends twice, or starts over."),
         [
             Query(
                 or_zero(
@@ -155,7 +157,7 @@ _OVER_TIME: Final = (
 _AGE: Final = (
     graph(
         "Age of events when committed",
-        told(
+        describe(
             "hours: offices enter things when they get to it.",
             "days: a producer holds events back; the topics to the right tell which.",
         ),
@@ -167,13 +169,13 @@ _AGE: Final = (
     ),
     bars(
         "Mean age of events in a day, by topic",
-        told("alike.", "one far above the others is held back on its way."),
+        describe("alike.", "one far above the others is held back on its way."),
         [Query(or_zero(_MEAN_AGE, WORKERS), "{{topic}}")],
         unit="s",
     ),
     bars(
         "Set aside in a day, by topic",
-        told("empty.", "what can't be read names no producer for sure; the topic does."),
+        describe("empty.", "what can't be read names no producer for sure; the topic does."),
         [Query(or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS), "{{topic}}")],
         limits=below(1, 10),
         decimals=0,
@@ -184,6 +186,6 @@ BOARD: Final = Board(
     name="producers",
     title="Data quality",
     description="What each producer sends: again, late, broken, or nothing at all.",
-    rows=(Row(4, _NOW), Row(9, (_EACH,)), Row(8, _OVER_TIME), Row(8, _AGE)),
+    rows=(BoardRow(4, _NOW), BoardRow(9, (_EACH,)), BoardRow(8, _OVER_TIME), BoardRow(8, _AGE)),
     since="now-7d",
 )

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
-from deploy.grafana.panels import Panel, Query, above, below, graph, stat, told
+from deploy.grafana.layout import Board, BoardRow
+from deploy.grafana.panels import Panel, Query, above, below, describe, graph, stat
 from deploy.grafana.promql import WORKERS, bound, braced, counted, or_zero, reading, slower
 
 _Expression = Callable[[str], str]
@@ -117,7 +117,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
     return (
         stat(
             f"{promise.title}: share kept",
-            told(
+            describe(
                 f"{GOAL:.1%} of all, {promise.since}; 100 % where there was nothing to keep.",
                 promise.otherwise,
             ),
@@ -129,7 +129,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
         ),
         stat(
             "Misses",
-            told("0.", promise.otherwise),
+            describe("0.", promise.otherwise),
             promise.asked(promise.missed),
             limits=below(1, 5),
             decimals=0,
@@ -145,7 +145,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
         ),
         stat(
             "Misses left",
-            told(
+            describe(
                 f"0 or more: what {GOAL:.1%} of the last 30 days allows, less the misses. Below "
                 "1,000 in a month it allows none.",
                 "what was broken last comes first, before anything new is deployed.",
@@ -160,7 +160,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
 
 _MISSES: Final = graph(
     "Misses each day",
-    told("none.", "the day tells which deployment or outage it was."),
+    describe("none.", "the day tells which deployment or outage it was."),
     [Query(or_zero(promise.missed("1d"), promise.there), promise.title) for promise in _PROMISES],
     each="1d",
 )
@@ -169,6 +169,6 @@ BOARD: Final = Board(
     name="promises",
     title="Promises",
     description="The four objectives, over a day, a week and a month: shares, and the misses.",
-    rows=(*(Row(6, _row(promise)) for promise in _PROMISES), Row(8, (_MISSES,))),
+    rows=(*(BoardRow(6, _row(promise)) for promise in _PROMISES), BoardRow(8, (_MISSES,))),
     since="now-30d",
 )

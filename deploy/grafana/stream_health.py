@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.layout import Board, Row
+from deploy.grafana.layout import Board, BoardRow
 from deploy.grafana.panels import (
     NONE_IS_WELL,
     Column,
     Query,
     below,
+    describe,
     graph,
     stat,
     states,
     table,
-    told,
 )
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
 _WELL: Final = (
     stat(
         "Alerts firing",
-        told(
+        describe(
             "none, and then the rest of this board need not be read.",
             "each alert names its runbook, which says what to do.",
         ),
@@ -31,7 +31,7 @@ _WELL: Final = (
     ),
     stat(
         "Last canary that came through",
-        told(
+        describe(
             "under two minutes ago: a made-up event goes from end to end every minute.",
             "something on the way stands still; the panels to the right say where.",
         ),
@@ -41,7 +41,7 @@ _WELL: Final = (
     ),
     stat(
         "Events wait for",
-        told(
+        describe(
             "under 10 s, by the oldest record that is not committed.",
             "see Held up below; if nothing is held up, add a worker.",
         ),
@@ -51,7 +51,7 @@ _WELL: Final = (
     ),
     stat(
         "Decisions wait for",
-        told(
+        describe(
             "under 10 s, by the oldest one that is not known to be announced.",
             "the brokers refuse or are away; nothing is lost, and downstream does not know.",
         ),
@@ -64,7 +64,7 @@ _WELL: Final = (
 _FORGOTTEN: Final = (
     stat(
         "Cases wait for a look since",
-        told(
+        describe(
             "under a minute, by the case that has been due longest.",
             "terms pass unnoticed; see whether workers run and reach the database.",
         ),
@@ -75,7 +75,7 @@ _FORGOTTEN: Final = (
     ),
     stat(
         "Dead letters overdue",
-        told(
+        describe(
             "0: each is worked within a working day.",
             "`icam dead-letters list`; the cases they name are not escalated meanwhile.",
         ),
@@ -85,7 +85,7 @@ _FORGOTTEN: Final = (
     ),
     stat(
         "Cases that no office follows",
-        told(
+        describe(
             "few, and each for a reason: the order has not come, or triage decides by hand.",
             "if it grows, see the reasons, and whether a postcode or an office is missing.",
         ),
@@ -95,7 +95,7 @@ _FORGOTTEN: Final = (
     ),
     stat(
         "Audit findings",
-        told(
+        describe(
             "0: an independent reading of Kafka and the database agrees with what was decided.",
             "`icam audit` names every finding; nothing else here can be trusted before.",
         ),
@@ -107,7 +107,7 @@ _FORGOTTEN: Final = (
 _FLOW: Final = (
     graph(
         "Records taken in each quarter of an hour",
-        told(
+        describe(
             "mostly applied, a few late or again (duplicate); none at night but the canary's.",
             "for dead_lettered see Dead letters, for silence see Data quality.",
         ),
@@ -121,7 +121,7 @@ _FLOW: Final = (
     ),
     graph(
         "From Kafka to the database",
-        told(
+        describe(
             "under a second, and never above 30 s: that is promised.",
             "a database that is slow shows in Batches as well; a rebalance takes seconds.",
         ),
@@ -134,7 +134,7 @@ _FLOW: Final = (
     ),
     graph(
         "From the cause to the announcement",
-        told(
+        describe(
             "under a second, and never above 30 s: that is promised.",
             "if only this one is slow, the brokers are; see Publishing.",
         ),
@@ -150,7 +150,7 @@ _FLOW: Final = (
 _PARTS: Final = (
     states(
         "Held up",
-        told(
+        describe(
             "no everywhere.",
             "what is away must come back; everything waits for it and nothing is lost.",
         ),
@@ -164,7 +164,7 @@ _PARTS: Final = (
     ),
     graph(
         "Batches",
-        told(
+        describe(
             "99 % well under a second.",
             "slow batches mean a slow database: look at its locks and disks.",
         ),
@@ -176,7 +176,7 @@ _PARTS: Final = (
     ),
     graph(
         "Publishing",
-        told(
+        describe(
             "99 % well under a second.",
             "slow acknowledgements mean brokers that are overloaded or replicate slowly.",
         ),
@@ -191,7 +191,7 @@ _PARTS: Final = (
 _REST: Final = (
     graph(
         "Partitions of each worker",
-        told(
+        describe(
             "shared evenly; the sum is all input partitions.",
             "a worker with none is spare or can't join; a sum that is short is unread records.",
         ),
@@ -199,7 +199,7 @@ _REST: Final = (
     ),
     graph(
         "Waiting",
-        told(
+        describe(
             "near 0 between bursts.",
             "what grows and stays is named: records not taken in, or decisions not announced.",
         ),
@@ -210,7 +210,7 @@ _REST: Final = (
     ),
     graph(
         "Age of the figures",
-        told(
+        describe(
             "a few seconds, for offsets a minute, for the audit a few hours.",
             "figures of a reading that is old are as old; the exporter's log says why.",
         ),
@@ -219,7 +219,7 @@ _REST: Final = (
     ),
     table(
         "What runs",
-        told(
+        describe(
             "one version of code, policy and directory everywhere.",
             "a deployment is under way, or half done.",
         ),
@@ -232,5 +232,10 @@ BOARD: Final = Board(
     name="stream-health",
     title="Stream health",
     description="Is it well, and is anyone being forgotten? The first row answers.",
-    rows=(Row(4, _WELL + _FORGOTTEN), Row(8, _FLOW), Row(8, _PARTS), Row(7, _REST)),
+    rows=(
+        BoardRow(4, _WELL + _FORGOTTEN),
+        BoardRow(8, _FLOW),
+        BoardRow(8, _PARTS),
+        BoardRow(7, _REST),
+    ),
 )

@@ -15,9 +15,9 @@ from schemas.outcomes import ESCALATION_TOPIC
 from streams.audit import identity
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.log import Log, Partition, Record, Span
+from streams.audit.log import Log, LogRecord, OffsetRange, Partition
 
-Spans = Mapping[Partition, Span]
+Spans = Mapping[Partition, OffsetRange]
 
 _SKEW: Final = timedelta(hours=1)
 """How far, generously, a record's timestamp may lie before its row was written: clocks differ."""
@@ -138,7 +138,7 @@ class Horizon:
             partition: None for partition, span in spans.items() if span.low > 0
         }
 
-    def meet(self, record: Record) -> None:
+    def meet(self, record: LogRecord) -> None:
         """Count a record, and note the first one of a partition that has lost its beginning."""
         partition = Partition(record.place.topic, record.place.partition)
         self.records[partition.topic] += 1
@@ -151,7 +151,7 @@ class Horizon:
         return all(at is not None and at + _SKEW < created_at for at in starts)
 
 
-def _message_id(record: Record) -> UUID | None:
+def _message_id(record: LogRecord) -> UUID | None:
     named = [value for name, value in record.headers if name == "ce_id"]
     try:
         return UUID((named[0] or b"").decode()) if len(named) == 1 else None

@@ -13,10 +13,10 @@ from streams.audit import (
     escalations,
     folds,
     guards,
-    held,
     policies,
     privacy,
     received,
+    stored,
 )
 from streams.audit.cases import cases
 from streams.audit.counts import count
@@ -48,7 +48,7 @@ def audit(
         AuditError: Kafka or the database can't be read.
     """
     with KafkaLog(bootstrap) as log:
-        return judge(
+        return audit_log(
             log,
             database_url,
             group=group,
@@ -60,7 +60,7 @@ def audit(
         )
 
 
-def judge(
+def audit_log(
     log: Log,
     database_url: str,
     *,
@@ -97,7 +97,7 @@ def judge(
         spans, after = log.spans(INPUT_TOPICS), log.spans(OUTPUT_TOPICS)
         lately = guards.lately(snap.now, due_bound_seconds)
 
-        kept = held.load(snap)
+        kept = stored.load(snap)
         reading = received.read_input(log_check, log, kept, spans, committed, drained=drained)
         received.check_offsets(offset_check, reading, spans, committed)
         if produced is not None:

@@ -14,7 +14,7 @@ from streams.audit.database import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProjectionRow:
     """One event of the log as stored."""
 
     case_id: str
@@ -42,7 +42,7 @@ class CaseRows:
     """A case that is in the log, in the projections, or in both."""
 
     case_id: str
-    rows: tuple[Row, ...]
+    rows: tuple[ProjectionRow, ...]
     projection: Projection | None
 
 
@@ -64,7 +64,7 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
     log, shown = _next_log(logs), _next(projections)
     while log is not None or shown is not None:
         case_id = min(side[0] for side in (log, shown) if side is not None)
-        rows: tuple[Row, ...] = ()
+        rows: tuple[ProjectionRow, ...] = ()
         projection = None
         if log is not None and log[0] == case_id:
             rows, log = log[1], _next_log(logs)
@@ -79,6 +79,6 @@ def _next(rows: Iterator[tuple[Any, ...]]) -> tuple[Any, ...] | None:
 
 def _next_log(
     logs: Iterator[tuple[str, Iterator[tuple[Any, ...]]]],
-) -> tuple[str, tuple[Row, ...]] | None:
+) -> tuple[str, tuple[ProjectionRow, ...]] | None:
     group = next(logs, None)
-    return None if group is None else (group[0], tuple(Row(*row) for row in group[1]))
+    return None if group is None else (group[0], tuple(ProjectionRow(*row) for row in group[1]))

@@ -10,10 +10,10 @@ from operator import itemgetter
 from streams.audit import identity
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.policies import Policy
+from streams.audit.policies import AuditedPolicy
 
 
-def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, Policy]) -> None:
+def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]) -> None:
     """Prove the ledger row by row: identity, policy, rounds, one standing per case and rule."""
     standing: Counter[tuple[str, str]] = Counter()
     named: set[str] = set()

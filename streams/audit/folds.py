@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.codec import digest as content_digest
 from schemas.events import EVENT_TYPES
 from streams.audit import refold
-from streams.audit.cases import CaseRows, Row
+from streams.audit.cases import CaseRows, ProjectionRow
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 from streams.audit.refold import Facts, Version
@@ -53,7 +53,7 @@ def check_fold(check: Check, case: CaseRows, named: Set[str]) -> Facts:
     return facts
 
 
-def _versions(check: Check, rows: tuple[Row, ...]) -> list[Version]:
+def _versions(check: Check, rows: tuple[ProjectionRow, ...]) -> list[Version]:
     versions = []
     for row in rows:
         model = EVENT_TYPES.get(row.type)

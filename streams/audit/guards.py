@@ -14,12 +14,12 @@ from schemas.types import Guard
 from streams.audit.cases import CaseRows
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.policies import Policy, deciding
+from streams.audit.policies import AuditedPolicy, deciding
 from streams.audit.refold import Facts, current_order
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingEscalation:
     """One escalation that stands, and the guards its evidence says were waived."""
 
     reference: str
@@ -28,13 +28,13 @@ class Standing:
 
 
 def check_evidence(
-    check: Check, snapshot: Snapshot, policies: Mapping[str, Policy]
-) -> dict[str, list[Standing]]:
+    check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]
+) -> dict[str, list[StandingEscalation]]:
     """Prove that what stands was raised with every guard clear or waived by its own rule.
 
     Returns what stands, by case.
     """
-    standing: dict[str, list[Standing]] = {}
+    standing: dict[str, list[StandingEscalation]] = {}
     rows = snapshot.rows(
         """
         SELECT case_id, escalation_id, round, rule_id, policy_digest,
@@ -56,7 +56,7 @@ def check_evidence(
         if policy is not None:
             for guard in sorted(waived - policy.waivers.get(rule_id, frozenset())):
                 check.found(reference, f"waives guard {guard}, which its rule does not")
-        standing.setdefault(case_id, []).append(Standing(reference, rule_id, waived))
+        standing.setdefault(case_id, []).append(StandingEscalation(reference, rule_id, waived))
     return standing
 
 
@@ -78,8 +78,8 @@ def check_facts(
     check: Check,
     case: CaseRows,
     facts: Facts,
-    standing: Sequence[Standing],
-    policies: Mapping[str, Policy],
+    standing: Sequence[StandingEscalation],
+    policies: Mapping[str, AuditedPolicy],
     lately: datetime,
 ) -> None:
     """Prove, without the evidence, that nothing stands against a fact that blocks it.

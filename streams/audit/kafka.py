@@ -18,7 +18,7 @@ from confluent_kafka import (
 )
 
 from streams.audit.errors import LogUnreadable
-from streams.audit.log import Partition, Place, Record, Span
+from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 
 _BATCH: Final = 1000
 _PASSING: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
@@ -38,9 +38,9 @@ class KafkaLog:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
+    def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         """Return what every partition of these topics holds now."""
-        found: dict[Partition, Span] = {}
+        found: dict[Partition, OffsetRange] = {}
         with _readable():
             for topic in topics:
                 described = self._consumer.list_topics(topic, self._patience).topics[topic]
@@ -51,7 +51,7 @@ class KafkaLog:
                     held = self._consumer.get_watermark_offsets(part, self._patience)
                     if held is None:
                         raise LogUnreadable(f"no answer about {topic}[{number}]")
-                    found[Partition(topic, number)] = Span(*held)
+                    found[Partition(topic, number)] = OffsetRange(*held)
         return found
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
@@ -72,7 +72,7 @@ class KafkaLog:
             if answer.offset != OFFSET_INVALID
         }
 
-    def records(self, spans: Mapping[Partition, Span]) -> Iterator[Record]:
+    def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
         """Yield every record of the spans, ascending within each partition, then end."""
         left = {partition: span for partition, span in spans.items() if span.low < span.high}
         with _readable():
@@ -125,11 +125,11 @@ def _readable() -> Iterator[None]:
         raise LogUnreadable(error.args[0].str()) from None
 
 
-def _record(message: Any) -> Record:
+def _record(message: Any) -> LogRecord:
     kind, millis = message.timestamp()
     at = None if kind == TIMESTAMP_NOT_AVAILABLE else datetime.fromtimestamp(millis / 1000, UTC)
-    return Record(
-        Place(message.topic(), message.partition(), message.offset()),
+    return LogRecord(
+        LogPosition(message.topic(), message.partition(), message.offset()),
         message.key(),
         message.value(),
         tuple(message.headers() or ()),

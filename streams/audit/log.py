@@ -18,7 +18,7 @@ class Partition(NamedTuple):
         return f"{self.topic}[{self.number}]"
 
 
-class Place(NamedTuple):
+class LogPosition(NamedTuple):
     """Where one record stands."""
 
     topic: str
@@ -29,7 +29,7 @@ class Place(NamedTuple):
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
-class Span(NamedTuple):
+class OffsetRange(NamedTuple):
     """Offsets that a partition holds: from ``low``, up to and without ``high``."""
 
     low: int
@@ -37,10 +37,10 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """One record as it stands on a topic."""
 
-    place: Place
+    place: LogPosition
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
@@ -50,7 +50,7 @@ class Record:
 class Log(Protocol):
     """Kafka, read only."""
 
-    def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
+    def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         """Return what every partition of these topics holds now.
 
         Raises:
@@ -60,7 +60,7 @@ class Log(Protocol):
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the group's committed offsets, where it has any; never joins the group."""
 
-    def records(self, spans: Mapping[Partition, Span]) -> Iterator[Record]:
+    def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
         """Yield every record of the spans, ascending within each partition, then end.
 
         Raises:

@@ -12,7 +12,7 @@ from streams.audit.database import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AuditedPolicy:
     """One recorded policy. ``whole`` when its text has the digest it is kept under."""
 
     whole: bool
@@ -20,16 +20,18 @@ class Policy:
     """Guards that a rule waives, by rule id."""
 
 
-def load(snapshot: Snapshot) -> dict[str, Policy]:
+def load(snapshot: Snapshot) -> dict[str, AuditedPolicy]:
     """Return every recorded policy by digest."""
     rows = snapshot.rows("SELECT digest, body FROM reference_table WHERE kind = 'policy'")
     return {
-        digest: Policy(sha256(body.encode()).hexdigest() == digest, _waivers(body))
+        digest: AuditedPolicy(sha256(body.encode()).hexdigest() == digest, _waivers(body))
         for digest, body in rows
     }
 
 
-def deciding(policies: Mapping[str, Policy], reference_digest: str | None) -> Policy | None:
+def deciding(
+    policies: Mapping[str, AuditedPolicy], reference_digest: str | None
+) -> AuditedPolicy | None:
     """Return the policy a case was last decided under; a reference digest starts with its name."""
     if not reference_digest:
         return None

@@ -15,17 +15,17 @@ from uuid import UUID
 from schemas.codec import Decoded, decode
 from schemas.envelope import Reason, Rejected
 from streams.audit.findings import Check
-from streams.audit.held import Held, Letter
-from streams.audit.log import Log, Partition, Place, Record, Span
+from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
+from streams.audit.stored import StoredDeadLetter, StoredInput
 
 
 @dataclass(slots=True)
-class Reading:
+class ReceivedRecords:
     """What one pass over the input topics came to."""
 
     records: Counter[str] = field(default_factory=Counter)
     pending: int = 0
-    missing: dict[Partition, Place] = field(default_factory=dict)
+    missing: dict[Partition, LogPosition] = field(default_factory=dict)
     """First record below the committed offset that the database does not hold."""
     excused: set[bytes] = field(default_factory=set)
     """Ids that records claim which are dead letters, or are not yet committed."""
@@ -34,12 +34,12 @@ class Reading:
 def read_input(
     check: Check,
     log: Log,
-    held: Held,
-    spans: Mapping[Partition, Span],
+    held: StoredInput,
+    spans: Mapping[Partition, OffsetRange],
     committed: Mapping[Partition, int],
     *,
     drained: bool,
-) -> Reading:
+) -> ReceivedRecords:
     """Compare every record with what is held, then everything held with the records.
 
     Proves, as check ``log``: a record below the committed offset is an event of the log with the
@@ -47,7 +47,7 @@ def read_input(
     good record is no dead letter, unless its id was reused, our code failed on it, or it was
     replayed; and no event or dead letter names a place whose record is not there or is another.
     """
-    reading = Reading()
+    reading = ReceivedRecords()
     for record in log.records(spans):
         place = record.place
         partition = Partition(place.topic, place.partition)
@@ -75,21 +75,29 @@ def read_input(
     return reading
 
 
-def _decoded(record: Record) -> Decoded | Rejected:
+def _decoded(record: LogRecord) -> Decoded | Rejected:
     try:
         return decode(record.place.topic, record.key, record.value, record.headers)
     except Rejected as rejection:
         return rejection
 
 
-def _rejected(check: Check, place: Place, letter: Letter | None, reason: Reason) -> bool:
+def _rejected(
+    check: Check, place: LogPosition, letter: StoredDeadLetter | None, reason: Reason
+) -> bool:
     """Judge a record that can't be an event; return whether the database holds it."""
     if letter is not None and letter.resolution == "replayed":
         check.found(place, f"dead letter {letter.number} is replayed, but {reason} still")
     return letter is not None
 
 
-def _good(check: Check, event: Decoded, place: Place, letter: Letter | None, held: Held) -> bool:
+def _good(
+    check: Check,
+    event: Decoded,
+    place: LogPosition,
+    letter: StoredDeadLetter | None,
+    held: StoredInput,
+) -> bool:
     """Judge a record that is an event; return whether the database holds it."""
     entry = held.entries.get(event.event_id.bytes)
     same = entry is not None and entry.digest == event.digest
@@ -108,13 +116,13 @@ def _good(check: Check, event: Decoded, place: Place, letter: Letter | None, hel
     return True
 
 
-def _kept_whole(check: Check, record: Record, letter: Letter) -> None:
+def _kept_whole(check: Check, record: LogRecord, letter: StoredDeadLetter) -> None:
     letter.seen = True
     whole = (letter.key, letter.value) == (_sha(record.key), _sha(record.value))
     check.expect(whole, record.place, f"dead letter {letter.number} is not the record as it was")
 
 
-def _nothing_else(check: Check, held: Held, spans: Mapping[Partition, Span]) -> None:
+def _nothing_else(check: Check, held: StoredInput, spans: Mapping[Partition, OffsetRange]) -> None:
     for event_id, entry in held.entries.items():
         if not entry.seen and _on_topic(entry.place, spans):
             check.found(entry.place, f"event {UUID(bytes=event_id)} does not stand there")
@@ -124,7 +132,7 @@ def _nothing_else(check: Check, held: Held, spans: Mapping[Partition, Span]) -> 
     check.compared += len(held.entries) + len(held.letters)
 
 
-def _on_topic(place: Place, spans: Mapping[Partition, Span]) -> bool:
+def _on_topic(place: LogPosition, spans: Mapping[Partition, OffsetRange]) -> bool:
     """Whether the place can be judged: retention has not taken its record."""
     span = spans.get(Partition(place.topic, place.partition))
     return span is None or place.offset >= span.low
@@ -132,8 +140,8 @@ def _on_topic(place: Place, spans: Mapping[Partition, Span]) -> bool:
 
 def check_offsets(
     check: Check,
-    reading: Reading,
-    spans: Mapping[Partition, Span],
+    reading: ReceivedRecords,
+    spans: Mapping[Partition, OffsetRange],
     committed: Mapping[Partition, int],
 ) -> None:
     """Prove that no committed offset is ahead of the database, or of its partition.
@@ -148,7 +156,9 @@ def check_offsets(
         check.expect(offset <= high, partition, f"committed {offset}, but it ends at {high}")
 
 
-def check_producer(check: Check, produced: Iterable[UUID], held: Held, reading: Reading) -> None:
+def check_producer(
+    check: Check, produced: Iterable[UUID], held: StoredInput, reading: ReceivedRecords
+) -> None:
     """Prove that every id a producer saw acknowledged is an event or a dead letter.
 
     While the stream runs, ids of records not yet committed are not judged.
@@ -159,7 +169,7 @@ def check_producer(check: Check, produced: Iterable[UUID], held: Held, reading: 
             check.found(event_id, "acknowledged to its producer, but nowhere")
 
 
-def _claimed(record: Record, event: Decoded | Rejected) -> set[bytes]:
+def _claimed(record: LogRecord, event: Decoded | Rejected) -> set[bytes]:
     if isinstance(event, Decoded):
         return {event.event_id.bytes}
     claims: list[object] = [

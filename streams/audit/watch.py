@@ -20,7 +20,7 @@ from streams.audit.database import Snapshot, snapshot
 from streams.audit.errors import AuditError
 from streams.audit.findings import Check
 from streams.audit.kafka import KafkaLog
-from streams.audit.log import Log, Partition, Place, Record, Span
+from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
 
 _PORTION: Final = 2_000
 
@@ -48,7 +48,7 @@ class Watch:
         """
         spans = self._log.spans(INPUT_TOPICS)
         committed = self._log.committed(self._group, spans)
-        compared, missing = 0, list[Place]()
+        compared, missing = 0, list[LogPosition]()
         with snapshot(self._url) as snap:
             fresh = self._fresh(spans, committed)
             records = self._log.records(fresh)
@@ -63,19 +63,19 @@ class Watch:
         self._judged.update({partition: span.high for partition, span in fresh.items()})
 
     def _fresh(
-        self, spans: Mapping[Partition, Span], committed: Mapping[Partition, int]
-    ) -> dict[Partition, Span]:
+        self, spans: Mapping[Partition, OffsetRange], committed: Mapping[Partition, int]
+    ) -> dict[Partition, OffsetRange]:
         found = {}
         for partition, offset in committed.items():
             low, high = spans[partition]
             begin, end = max(low, self._judged.get(partition, 0)), min(offset, high)
             if begin < end:
-                found[partition] = Span(begin, end)
+                found[partition] = OffsetRange(begin, end)
         return found
 
 
-def _missing(snap: Snapshot, records: Sequence[Record]) -> list[Place]:
-    claimed: dict[Place, tuple[UUID, bytes] | None] = {}
+def _missing(snap: Snapshot, records: Sequence[LogRecord]) -> list[LogPosition]:
+    claimed: dict[LogPosition, tuple[UUID, bytes] | None] = {}
     for record in records:
         try:
             event = decode(record.place.topic, record.key, record.value, record.headers)
@@ -93,7 +93,8 @@ def _missing(snap: Snapshot, records: Sequence[Record]) -> list[Place]:
     if not left:
         return []
     letters = {
-        Place(*row) for row in snap.rows('SELECT topic, "partition", "offset" FROM dead_letter')
+        LogPosition(*row)
+        for row in snap.rows('SELECT topic, "partition", "offset" FROM dead_letter')
     }
     return [place for place in left if place not in letters]
 

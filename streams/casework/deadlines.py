@@ -14,7 +14,7 @@ import structlog
 from streams.casework import unit_of_work
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Loops
+from streams.runtime.settings import LoopSettings
 from streams.store import cases
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
@@ -32,7 +32,7 @@ class Deadlines:
         reference: Reference,
         clock: Clock,
         metrics: Metrics,
-        loops: Loops,
+        loops: LoopSettings,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool = pool
@@ -67,13 +67,13 @@ class Deadlines:
             if not due:
                 return 0
             causes = dict(due)
-            held = await unit_of_work.hold(conn, causes, self._clock)
+            held = await unit_of_work.lock_and_load(conn, causes, self._clock)
             outcomes = await unit_of_work.reconsider(
                 conn, held, self._reference, touched=causes, causes=causes
             )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
-        self._metrics.announced(outcomes)
+        self._metrics.count_announced(outcomes)
         self._committed()
         return len(due)
 

@@ -154,7 +154,7 @@ async def _compare(
         if stored is None:
             wrong.append(case_id)
             continue
-        row = cases.Row(case_id, orjson.loads(stored.route), stored.routings)
+        row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings)
         again, due = unit_of_work.project(
             row,
             log.get(case_id, ()),
@@ -187,7 +187,7 @@ async def _mend(conn: Connection, ref: Reference, wrong: Sequence[str]) -> None:
     async with conn.transaction():
         await reference_tables.record(conn, ref.policy, ref.directory)
         await cases.restore(conn, wrong)
-        held = await unit_of_work.hold(conn, wrong, clock.now)
+        held = await unit_of_work.lock_and_load(conn, wrong, clock.now)
         await unit_of_work.reconsider(conn, held, ref, touched=wrong)
 
 

@@ -25,7 +25,7 @@ from schemas.outcomes import (
 )
 from schemas.types import Language
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, Message, decide
+from streams.domain.decide import Announced, Announcement, Decision, decide
 from streams.reference import Reference
 from streams.store import cases, dead_letters, escalations, events, outbox
 from streams.store.clock import Clock
@@ -38,28 +38,28 @@ NO_LEDGER: Final = escalations.Ledger((), {})
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LockedCases:
     """Cases that this transaction has locked, and all that was known of them at that moment."""
 
     now: datetime
     """The instant of the decision, read after the last lock was won: never before another's."""
-    rows: Sequence[cases.Row]
+    rows: Sequence[cases.CaseRow]
     log: Mapping[str, Sequence[Fact]]
     ledgers: Mapping[str, escalations.Ledger]
-    letters: Sequence[dead_letters.Open]
+    letters: Sequence[dead_letters.OpenDeadLetter]
 
 
-async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
+async def lock_and_load(conn: Connection, case_ids: Iterable[str], clock: Clock) -> LockedCases:
     """Lock cases in case-id order, new ones included, and read what is known of them.
 
     Blocks while another transaction holds one of them.
     """
     wanted = set(case_ids)
     if not wanted:
-        return Held(await clock(conn), (), {}, {}, ())
+        return LockedCases(await clock(conn), (), {}, {}, ())
     rows = await cases.lock(conn, wanted)
     ordered = [row.case_id for row in rows]
-    return Held(
+    return LockedCases(
         await clock(conn),
         rows,
         await events.log(conn, ordered),
@@ -68,7 +68,7 @@ async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
     )
 
 
-async def with_letters_read_again(conn: Connection, held: Held) -> Held:
+async def reload_dead_letters(conn: Connection, held: LockedCases) -> LockedCases:
     """Return the same cases with the dead letters that are open now."""
     letters = await dead_letters.open_on(conn, [row.case_id for row in held.rows])
     return replace(held, letters=letters)
@@ -76,7 +76,7 @@ async def with_letters_read_again(conn: Connection, held: Held) -> Held:
 
 async def reconsider(
     conn: Connection,
-    held: Held,
+    held: LockedCases,
     reference: Reference,
     *,
     new: Mapping[str, Sequence[Fact]] | None = None,
@@ -98,7 +98,7 @@ async def reconsider(
     open_letters = Counter(case_id for letter in held.letters for case_id in letter.case_ids)
 
     saved: list[cases.Saved] = []
-    messages: list[tuple[str, Message]] = []
+    messages: list[tuple[str, Announcement]] = []
     for row in held.rows:
         if row.case_id not in named:
             continue
@@ -131,13 +131,13 @@ async def reconsider(
 
 
 def project(
-    row: cases.Row,
+    row: cases.CaseRow,
     facts: Sequence[Fact],
     ledger: escalations.Ledger,
     open_letters: int,
     reference: Reference,
     now: datetime,
-) -> tuple[cases.Saved, Sequence[Message]]:
+) -> tuple[cases.Saved, Sequence[Announcement]]:
     """Return what the projection of a case must hold at ``now``, and what is to be announced.
 
     ``facts`` are all events of its log, in any order. Without I/O: asked again with what was then
@@ -174,11 +174,11 @@ def project(
 
 
 def _entry(
-    case_id: str, message: Message, now: datetime, caused_at: datetime | None
-) -> outbox.Entry:
+    case_id: str, message: Announcement, now: datetime, caused_at: datetime | None
+) -> outbox.OutboxEntry:
     name, topic = _TYPE_OF[type(message.outcome)]
     attributes = headers(message.message_id, SOURCE, name, now, case_id)
-    return outbox.Entry(
+    return outbox.OutboxEntry(
         message.message_id, topic, case_id, tuple(attributes), body(message.outcome), caused_at
     )
 

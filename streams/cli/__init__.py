@@ -18,11 +18,11 @@ _COMMANDS: Final = {
     "canary": "canary:canary",
     "board": "board:board",
     "migrate": "database:migrate",
-    "topics": "stream:topics",
-    "publish": "stream:publish",
-    "simulate": "stream:simulate",
-    "case": "read:case",
-    "escalations": "read:escalations",
+    "topics": "topics:topics",
+    "publish": "publish:publish",
+    "simulate": "simulate:simulate",
+    "case": "inspect:case",
+    "escalations": "inspect:escalations",
     "dead-letters": "dead_letters:dead_letters",
     "audit": "audit:audit",
     "rebuild": "rebuild:command",
@@ -58,9 +58,9 @@ class _Icam(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from streams.cli.errors import told
+            from streams.cli.errors import describe_error
 
-            found = told(error)
+            found = describe_error(error)
             if found is None:
                 raise
             click.echo(f"icam: {found.message}", err=True)

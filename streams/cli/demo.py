@@ -10,8 +10,8 @@ from types import FrameType
 
 import click
 
+from streams.cli.demo_run import Plan, Show
 from streams.cli.output import as_json, console, emit
-from streams.cli.show import Plan, Show
 from streams.cli.summary import findings, render
 from streams.domain.policy.rules import LANGUAGES
 

@@ -29,7 +29,7 @@ class Told(NamedTuple):
     code: int
 
 
-def told(error: Exception) -> Told | None:
+def describe_error(error: Exception) -> Told | None:
     """Return what to say of an error; None of one that nobody foresaw."""
     match error:
         case RepairError() | PolicyError() | DirectoryError() | EmbeddedError():

@@ -36,7 +36,7 @@ _PREFIX: Final = NAMESPACE.bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingEscalation:
     """An escalation that was announced and not withdrawn."""
 
     escalation_id: UUID
@@ -55,13 +55,13 @@ class Announced:
 
     route: RouteRef | None = None
     routings: int = 0
-    standing: tuple[Standing, ...] = ()
+    standing: tuple[StandingEscalation, ...] = ()
     rounds: Mapping[UUID, int] = field(default_factory=dict)
     """Rounds already used, by escalation: one that stands again gets the next."""
     open_dead_letters: int = 0
 
 
-class Message(NamedTuple):
+class Announcement(NamedTuple):
     """An outcome with the id under which it is published, however often."""
 
     message_id: UUID
@@ -71,7 +71,7 @@ class Message(NamedTuple):
 class Decision(NamedTuple):
     """What to announce, and what the projection says afterwards."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[Announcement, ...]
     status: str
     order_id: str | None
     route: Route | None
@@ -94,7 +94,9 @@ def decide(
     An open dead letter means that a fact is missing, so nothing stands until it is resolved. While
     no order is known there is nothing to route and nothing can stand.
     """
-    situation = situations.read(case, interview_restarts_count=policy.interview_restarts_count)
+    situation = situations.derive_situation(
+        case, interview_restarts_count=policy.interview_restarts_count
+    )
     if situation is None:
         withdrawn = [
             _withdraw(case, s, WithdrawalReason.NO_LONGER_HOLDS, ("no order is known",), now)
@@ -110,7 +112,9 @@ def decide(
     messages, routings = _routed(case, situation, where, announced, directory)
     standing = {s.escalation_id: s for s in announced.standing}
     for escalation_id in sorted(standing.keys() - wanted.keys()):
-        reason, because = _why(standing[escalation_id], announced, situation, judge, judgement)
+        reason, because = _withdrawal_reason(
+            standing[escalation_id], announced, situation, judge, judgement
+        )
         messages.append(_withdraw(case, standing[escalation_id], reason, because, now))
     for escalation_id in sorted(standing.keys() & wanted.keys()):
         # What one office was asked, another does not know: it is asked anew.
@@ -172,7 +176,7 @@ def _routed(
     where: Route,
     announced: Announced,
     directory: Directory,
-) -> tuple[list[Message], int]:
+) -> tuple[list[Announcement], int]:
     previous = announced.route
     # Another rule that leads to the same office tells nobody anything new.
     if previous is not None and (
@@ -198,7 +202,7 @@ def _routed(
         directory_digest=directory.digest,
         previous=previous,
     )
-    return [Message(_named(f"{case.case_id}|routed|{count}"), outcome)], count
+    return [Announcement(_named(f"{case.case_id}|routed|{count}"), outcome)], count
 
 
 def _raise(
@@ -210,7 +214,7 @@ def _raise(
     judge: Judge,
     where: Route,
     now: datetime,
-) -> Message:
+) -> Announcement:
     rule, name = proposal.rule, str(escalation_id)
     outcome = EscalationRaised(
         escalation_id=name,
@@ -229,16 +233,16 @@ def _raise(
         detected_at=now,
         evidence=judge.evidence(proposal),
     )
-    return Message(_named(f"{name}|raised|{number}"), outcome)
+    return Announcement(_named(f"{name}|raised|{number}"), outcome)
 
 
 def _withdraw(
     case: Case,
-    standing: Standing,
+    standing: StandingEscalation,
     reason: WithdrawalReason,
     because: Sequence[str],
     now: datetime,
-) -> Message:
+) -> Announcement:
     escalation_id = str(standing.escalation_id)
     outcome = EscalationWithdrawn(
         escalation_id=escalation_id,
@@ -251,11 +255,11 @@ def _withdraw(
         because=tuple(because),
         withdrawn_at=now,
     )
-    return Message(_named(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
+    return Announcement(_named(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
 
 
-def _why(
-    standing: Standing,
+def _withdrawal_reason(
+    standing: StandingEscalation,
     announced: Announced,
     situation: Situation,
     judge: Judge,

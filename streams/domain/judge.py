@@ -14,7 +14,7 @@ from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
-from streams.domain.guards.status import Moment, Reading, term_end
+from streams.domain.guards.status import GuardContext, GuardStatus, term_end
 from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, measure
 from streams.domain.situation import Situation
 
@@ -35,7 +35,7 @@ class Proposal(NamedTuple):
     occasion: str
     facts: tuple[Fact, ...]
     clocks: Sequence[Step]
-    heeded: Sequence[tuple[Guard, Reading]]
+    heeded: Sequence[tuple[Guard, GuardStatus]]
 
     @property
     def due_at(self) -> datetime:
@@ -49,7 +49,7 @@ class Blocked(NamedTuple):
     """A rule that matches and is held back, and by what."""
 
     rule: Rule
-    by: tuple[tuple[Guard, Reading], ...]
+    by: tuple[tuple[Guard, GuardStatus], ...]
 
 
 class Judgement(NamedTuple):
@@ -72,14 +72,14 @@ class Judge:
         self.now = now
         self.local = calendar.local(now)
         self.fit = policy.fit(measure(situation))
-        self._readings: Mapping[Guard, Reading] | None = None
+        self._readings: Mapping[Guard, GuardStatus] | None = None
 
     @property
-    def guards(self) -> Mapping[Guard, Reading]:
+    def guards(self) -> Mapping[Guard, GuardStatus]:
         """Every guard as read at this instant."""
         if self._readings is None:
-            moment = Moment.of(self.situation, self.calendar, self.policy.terms, self.now)
-            self._readings = evaluate.evaluate(moment)
+            moment = GuardContext.of(self.situation, self.calendar, self.policy.terms, self.now)
+            self._readings = evaluate.evaluate_guards(moment)
         return self._readings
 
     def judgement(self) -> Judgement:
@@ -157,7 +157,7 @@ class Judge:
         # Most fall due at a local midnight: against local time no offset need be looked up.
         return [step for step in clocks if step.due > self.local]
 
-    def _heeded(self, rule: Rule) -> list[tuple[Guard, Reading]]:
+    def _heeded(self, rule: Rule) -> list[tuple[Guard, GuardStatus]]:
         """Return the guards that the rule does not waive and that are not idle."""
         return [
             (guard, reading)
@@ -208,10 +208,10 @@ class Judge:
         return None
 
 
-def _blocking(readings: Sequence[tuple[Guard, Reading]]) -> list[tuple[Guard, Reading]]:
+def _blocking(readings: Sequence[tuple[Guard, GuardStatus]]) -> list[tuple[Guard, GuardStatus]]:
     return [(guard, r) for guard, r in readings if r.state is not GuardState.CLEAR]
 
 
-def _waived(guard: Guard, reading: Reading, reason: str) -> GuardCheck:
+def _waived(guard: Guard, reading: GuardStatus, reason: str) -> GuardCheck:
     because = f"{reading.because}; waived: {reason}"
     return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because)

@@ -30,7 +30,7 @@ from schemas.types import Guard
 from streams.domain.case import Case, Fact
 
 
-class Miss(StrEnum):
+class MissKind(StrEnum):
     """How a missed appointment is read."""
 
     COUNTED = "counted"
@@ -40,19 +40,19 @@ class Miss(StrEnum):
     JUSTIFIED = "justified"
 
 
-class Held(NamedTuple):
+class Interview(NamedTuple):
     """An interview that took place."""
 
     fact: Fact
     event: InterviewCompleted
 
 
-class Missed(NamedTuple):
+class MissedAppointment(NamedTuple):
     """A missed appointment and how it is read."""
 
     fact: Fact
     event: AppointmentMissed
-    reading: Miss
+    reading: MissKind
 
 
 class Situation(NamedTuple):
@@ -60,10 +60,10 @@ class Situation(NamedTuple):
 
     order: OqtIssued
     order_fact: Fact
-    held: tuple[Held, ...]
-    missed: tuple[Missed, ...]
+    held: tuple[Interview, ...]
+    missed: tuple[MissedAppointment, ...]
     """Misses since the count last started."""
-    counted: tuple[Missed, ...]
+    counted: tuple[MissedAppointment, ...]
     """Those of them that count."""
     circumstances: Mapping[Guard, Sequence[CircumstanceChanged]]
     """What was reported of each guard, in any order."""
@@ -74,14 +74,14 @@ class Situation(NamedTuple):
     """Latest appointment that was held or missed."""
 
 
-def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | None:
+def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Situation | None:
     """Return the situation under the current order; None while no order is known.
 
     The current order is the one notified last: a second order supersedes the first.
     """
     orders: list[tuple[Fact, OqtIssued]] = []
     misses: list[tuple[Fact, AppointmentMissed]] = []
-    interviews: list[Held] = []
+    interviews: list[Interview] = []
     circumstances: dict[Guard, list[CircumstanceChanged]] = {}
     for fact in case.facts.values():
         event = fact.event
@@ -90,7 +90,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
         elif type(event) is AppointmentMissed:
             misses.append((fact, event))
         elif type(event) is InterviewCompleted:
-            interviews.append(Held(fact, event))
+            interviews.append(Interview(fact, event))
         elif type(event) is CircumstanceChanged:
             circumstances.setdefault(event.circumstance, []).append(event)
     if not orders:
@@ -103,7 +103,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
     held.sort(key=lambda item: (item.event.held_at, item.event.interview_id))
     attended = {item.event.appointment_id for item in held}
     all_missed = [
-        Missed(fact, event, _reading(event, order))
+        MissedAppointment(fact, event, _reading(event, order))
         for fact, event in misses
         if event.order_id == order.order_id and event.appointment_id not in attended
     ]
@@ -120,7 +120,7 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
         order_fact,
         tuple(held),
         tuple(missed),
-        tuple([item for item in missed if item.reading is Miss.COUNTED]),
+        tuple([item for item in missed if item.reading is MissKind.COUNTED]),
         circumstances,
         last_contact,
         last_contact_fact,
@@ -129,7 +129,10 @@ def read(case: Case, *, interview_restarts_count: bool = True) -> Situation | No
 
 
 def _last_contact(
-    order: OqtIssued, order_fact: Fact, held: Sequence[Held], missed: Sequence[Missed]
+    order: OqtIssued,
+    order_fact: Fact,
+    held: Sequence[Interview],
+    missed: Sequence[MissedAppointment],
 ) -> tuple[datetime, Fact]:
     """Return the latest contact and the fact that tells of it; of a tie, the greater event id."""
     contacts = [(order.notified_at, order_fact)]
@@ -145,15 +148,15 @@ def _last_contact(
     return max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
 
 
-def _reading(event: AppointmentMissed, order: OqtIssued) -> Miss:
+def _reading(event: AppointmentMissed, order: OqtIssued) -> MissKind:
     if event.review is Review.ACCEPTED:
-        return Miss.JUSTIFIED
+        return MissKind.JUSTIFIED
     if event.invitation.delivery is not Delivery.PROVEN:
-        return Miss.UNDELIVERED
+        return MissKind.UNDELIVERED
     if event.invitation.language is not order.language:
-        return Miss.WRONG_LANGUAGE
+        return MissKind.WRONG_LANGUAGE
     if event.review is Review.REJECTED:
-        return Miss.COUNTED
+        return MissKind.COUNTED
     if event.review is Review.PENDING or event.justification is not Justification.NONE:
-        return Miss.PENDING
-    return Miss.COUNTED
+        return MissKind.PENDING
+    return MissKind.COUNTED

@@ -14,12 +14,12 @@ from schemas.envelope import Reason, cases_named
 from schemas.outcomes import Outcome
 from streams.casework import unit_of_work
 from streams.domain.case import Fact
-from streams.intake.record import Accepted, Item, Malformed
+from streams.intake.record import Accepted, DecodedRecord, Malformed
 from streams.reference import Reference
 from streams.runtime import crash
 from streams.store import dead_letters, events
 from streams.store.clock import Clock
-from streams.store.dead_letters import Letter
+from streams.store.dead_letters import DeadLetter
 from streams.store.events import Position
 from streams.store.pool import Connection
 
@@ -28,7 +28,7 @@ LATE_SECONDS: Final = 86_400
 nothing is decided by it."""
 
 
-class Taken(NamedTuple):
+class AppliedEvent(NamedTuple):
     """One event applied: its topic, its time and when it was put on Kafka, as Unix time."""
 
     topic: str
@@ -37,7 +37,7 @@ class Taken(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class BatchResult:
     """What one batch came to; every record has exactly one verdict."""
 
     verdicts: Counter[tuple[str, str | None, str]] = field(default_factory=Counter)
@@ -45,15 +45,15 @@ class Tally:
     ``dead_lettered``. The producer of a dead letter is not known: what it says may be anything."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Dead letters by topic and reason."""
-    taken: tuple[Taken, ...] = ()
+    taken: tuple[AppliedEvent, ...] = ()
     """Every event applied but the canary's, for what it says about time."""
     at: float = 0.0
     """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
     """What was announced, in order."""
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
+    def __add__(self, other: BatchResult) -> BatchResult:
+        return BatchResult(
             self.verdicts + other.verdicts,
             self.reasons + other.reasons,
             self.taken + other.taken,
@@ -67,8 +67,8 @@ class Tally:
 
 
 async def apply_batch(
-    conn: Connection, items: Sequence[Item], reference: Reference, clock: Clock
-) -> Tally:
+    conn: Connection, items: Sequence[DecodedRecord], reference: Reference, clock: Clock
+) -> BatchResult:
     """Apply items inside the caller's transaction.
 
     1. Lock every case that is named, and read what is known of it.
@@ -79,7 +79,7 @@ async def apply_batch(
     """
     first: dict[UUID, Accepted] = {}
     again: list[Accepted] = []
-    letters: list[Letter] = []
+    letters: list[DeadLetter] = []
     causes: dict[str, float] = {}
     for item in items:
         if isinstance(item, Malformed):
@@ -88,7 +88,7 @@ async def apply_batch(
             again.append(item)
     named = {case_id for letter in letters for case_id in letter.case_ids}
     named |= {item.event.case_id for item in first.values()}
-    held = await unit_of_work.hold(conn, named, clock)
+    held = await unit_of_work.lock_and_load(conn, named, clock)
 
     added: set[UUID] = set()
     if first:
@@ -101,12 +101,12 @@ async def apply_batch(
 
     verdicts: Counter[tuple[str, str | None, str]] = Counter()
     new: dict[str, list[Fact]] = {}
-    taken: list[Taken] = []
+    taken: list[AppliedEvent] = []
     for event_id, item in first.items():
         if event_id in added:
             event = item.event
             new.setdefault(event.case_id, []).append(Fact(event.time, event_id, event.event))
-            one = Taken(event.type, event.time.timestamp(), item.record.arrived)
+            one = AppliedEvent(event.type, event.time.timestamp(), item.record.arrived)
             late = one.arrived is not None and one.arrived - one.time > LATE_SECONDS
             verdicts[event.type, event.source, "late" if late else "applied"] += 1
             if not is_canary(event.case_id):
@@ -126,7 +126,7 @@ async def apply_batch(
     if mended:
         await dead_letters.applied_after_all(conn, mended)
     if letters or mended:
-        held = await unit_of_work.with_letters_read_again(conn, held)
+        held = await unit_of_work.reload_dead_letters(conn, held)
     touched = {case_id for letter in letters for case_id in letter.case_ids}
     outcomes = await unit_of_work.reconsider(
         conn,
@@ -137,7 +137,7 @@ async def apply_batch(
         causes={case_id: datetime.fromtimestamp(at, UTC) for case_id, at in causes.items()},
     )
     reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
-    return Tally(verdicts, reasons, tuple(taken), held.now.timestamp(), outcomes)
+    return BatchResult(verdicts, reasons, tuple(taken), held.now.timestamp(), outcomes)
 
 
 def _note(causes: dict[str, float], case_ids: Iterable[str], arrived: float | None) -> None:
@@ -147,7 +147,7 @@ def _note(causes: dict[str, float], case_ids: Iterable[str], arrived: float | No
             causes[case_id] = max(arrived, causes.get(case_id, arrived))
 
 
-def _mended(held: unit_of_work.Held, applied: Set[Position]) -> list[int]:
+def _mended(held: unit_of_work.LockedCases, applied: Set[Position]) -> list[int]:
     """Dead letters of our own bugs whose record came again and was applied."""
     return [
         letter.dead_letter_id
@@ -156,12 +156,12 @@ def _mended(held: unit_of_work.Held, applied: Set[Position]) -> list[int]:
     ]
 
 
-def _letter(item: Malformed, causes: dict[str, float]) -> Letter:
+def _letter(item: Malformed, causes: dict[str, float]) -> DeadLetter:
     """Return the dead letter of a record, and note when it arrived for the cases it names."""
     record = item.record
     named = cases_named(record.key, record.headers, item.subject)
     _note(causes, named, record.arrived)
-    return Letter(
+    return DeadLetter(
         record.position,
         record.key,
         record.value,

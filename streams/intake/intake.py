@@ -22,12 +22,12 @@ import structlog
 
 from schemas import canary
 from schemas.envelope import Reason
-from streams.intake.batch import Tally, apply_batch
-from streams.intake.record import Item, Malformed, Record, judge
+from streams.intake.batch import BatchResult, apply_batch
+from streams.intake.record import DecodedRecord, Malformed, Record, decode_record
 from streams.reference import Reference
 from streams.runtime import crash
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Intake as Limits
+from streams.runtime.settings import IntakeSettings as Limits
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
@@ -69,7 +69,7 @@ class Intake:
         self._committed = committed
         self._bugs_in_a_row = 0
 
-    async def handle(self, records: Sequence[Record]) -> Tally:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         """Bring a batch into the database; on return it is committed and may be acknowledged.
 
         May be repeated with the same records: they are then duplicates. Blocks, retrying for
@@ -79,22 +79,22 @@ class Intake:
             BrokenDeploy: too many records in a row fail in our own code.
         """
         started = time.monotonic()
-        items = [judge(record) for record in records]
+        items = [decode_record(record) for record in records]
         try:
-            tally = await self._persist(items)
+            result = await self._persist(items)
         except Exception as error:
             log.error("batch_failed", error=_where(error), records=len(items))
-            tally = await self._isolate(items)
-        self._observe(len(items), tally, time.monotonic() - started)
-        return tally
+            result = await self._isolate(items)
+        self._observe(len(items), result, time.monotonic() - started)
+        return result
 
-    async def _persist(self, items: Sequence[Item]) -> Tally:
+    async def _persist(self, items: Sequence[DecodedRecord]) -> BatchResult:
         """Apply items, retrying for ever what passes by itself."""
         attempt = 0
         try:
             while True:
                 try:
-                    tally = await self.apply(items)
+                    result = await self.apply(items)
                 except Exception as error:
                     if not is_transient(error):
                         raise
@@ -106,17 +106,17 @@ class Intake:
                     await asyncio.sleep(random.uniform(cap / 2, cap))  # noqa: S311 - jitter
                 else:
                     self._committed()
-                    return tally
+                    return result
         finally:
             if attempt:
                 self._metrics.intake_retrying.dec()
 
-    async def _isolate(self, items: Sequence[Item]) -> Tally:
+    async def _isolate(self, items: Sequence[DecodedRecord]) -> BatchResult:
         """Apply items one by one and set aside those on which our code fails."""
-        total = Tally()
+        total = BatchResult()
         for item in items:
             try:
-                tally = await self._persist([item])
+                result = await self._persist([item])
                 self._bugs_in_a_row = 0
             except Exception as error:
                 where = _where(error)
@@ -128,31 +128,31 @@ class Intake:
                         f"{where}: roll back or mend it; nothing of this batch is acknowledged"
                     ) from error
                 log.error("record_set_aside", position=str(item.record.position), error=where)
-                tally = await self._persist([Malformed(item.record, Reason.BUG, where)])
-            total += tally
+                result = await self._persist([Malformed(item.record, Reason.BUG, where)])
+            total += result
         return total
 
-    async def apply(self, items: Sequence[Item]) -> Tally:
+    async def apply(self, items: Sequence[DecodedRecord]) -> BatchResult:
         """Apply items in one transaction: all of it is in the database afterwards, or nothing."""
         async with self._pool.acquire() as conn, conn.transaction():
-            tally = await apply_batch(conn, items, self._reference, self._clock)
+            result = await apply_batch(conn, items, self._reference, self._clock)
             crash.point("before_commit")
         crash.point("after_commit")
-        return tally
+        return result
 
-    def _observe(self, records: int, tally: Tally, seconds: float) -> None:
+    def _observe(self, records: int, result: BatchResult, seconds: float) -> None:
         m = self._metrics
-        for (topic, source, verdict), count in tally.verdicts.items():
+        for (topic, source, verdict), count in result.verdicts.items():
             m.records.labels(topic, verdict).inc(count)
             if source != canary.SOURCE:
                 m.producer_records.labels(m.producer(source), verdict).inc(count)
-        for (topic, reason), count in tally.reasons.items():
+        for (topic, reason), count in result.reasons.items():
             m.dead_lettered.labels(topic, reason).inc(count)
-        m.took(tally.taken, tally.at)
+        m.observe_applied(result.taken, result.at)
         m.batch_seconds.observe(seconds)
         m.batch_records.observe(records)
         m.last_batch.set_to_current_time()
-        m.announced(tally.outcomes)
+        m.count_announced(result.outcomes)
 
 
 def _where(error: BaseException) -> str:

@@ -43,10 +43,10 @@ class Malformed(NamedTuple):
     subject: str | None = None
 
 
-Item = Accepted | Malformed
+DecodedRecord = Accepted | Malformed
 
 
-def judge(record: Record) -> Item:
+def decode_record(record: Record) -> DecodedRecord:
     """Return what a record is: a value, never an exception."""
     try:
         event = decode(record.position.topic, record.key, record.value, record.headers)

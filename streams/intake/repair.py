@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from streams.casework import unit_of_work
-from streams.intake.batch import Tally, apply_batch
-from streams.intake.record import Accepted, Record, judge
+from streams.intake.batch import BatchResult, apply_batch
+from streams.intake.record import Accepted, Record, decode_record
 from streams.reference import Reference
 from streams.store import dead_letters, reference_tables
 from streams.store.clock import Clock
@@ -45,7 +45,7 @@ async def replay(
     reference: Reference,
     clock: Clock,
     note: str,
-) -> Tally:
+) -> BatchResult:
     """Take a dead letter through intake again; resolve it when it is applied or a duplicate.
 
     One transaction: the letter is resolved, the event applied and the case reconsidered together.
@@ -58,19 +58,19 @@ async def replay(
         letter = await _open_letter(conn, dead_letter_id)
         position = Position(letter["topic"], letter["partition"], letter["offset"])
         record = Record(position, letter["key"], letter["value"], letter["headers"])
-        item = judge(record)
+        item = decode_record(record)
         await reference_tables.record(conn, reference.policy, reference.directory)
         if isinstance(item, Accepted):
             savepoint = conn.transaction()
             await savepoint.start()
             await dead_letters.resolve(conn, dead_letter_id, "replayed", note)
-            tally = await apply_batch(conn, [item], reference, clock)
-            if not tally.reasons:
+            result = await apply_batch(conn, [item], reference, clock)
+            if not result.reasons:
                 await _decide_again(conn, letter["case_ids"], reference, clock)
                 await savepoint.commit()
-                return tally
+                return result
             await savepoint.rollback()
-            (_, reason), detail = next(iter(tally.reasons)), "still rejected when replayed"
+            (_, reason), detail = next(iter(result.reasons)), "still rejected when replayed"
         else:
             reason, detail = item.reason, item.detail
         await dead_letters.tried_again(conn, dead_letter_id, reason, detail)
@@ -99,7 +99,7 @@ async def discard(
 async def _decide_again(
     conn: Connection, case_ids: Sequence[str], reference: Reference, clock: Clock
 ) -> None:
-    held = await unit_of_work.hold(conn, case_ids, clock)
+    held = await unit_of_work.lock_and_load(conn, case_ids, clock)
     await unit_of_work.reconsider(conn, held, reference, touched=case_ids)
 
 

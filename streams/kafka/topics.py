@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
-from streams.runtime.settings import Kafka
+from streams.runtime.settings import KafkaSettings
 
 _DAY_MS: Final = 24 * 3600 * 1000
 RETENTION_MS: Final = {
@@ -42,7 +42,7 @@ class TopicState:
     created: bool
 
 
-def ensure(kafka: Kafka) -> list[TopicState]:
+def ensure(kafka: KafkaSettings) -> list[TopicState]:
     """Make the topics that are missing and return all of them. Blocks up to half a minute.
 
     Never changes a topic that exists: adding partitions would move keys between them.

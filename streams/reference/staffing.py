@@ -31,7 +31,7 @@ class StaffingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class StaffLine:
     """One office's counsellors for one track, and how many cases they can follow together."""
 
     office_id: str
@@ -46,7 +46,7 @@ class Staffing:
 
     version: str
     valid_from: date
-    teams: tuple[Team, ...]
+    teams: tuple[StaffLine, ...]
 
     def capacity(self, office_id: str, track: str) -> int | None:
         """Return how many cases a team can follow; None where there is no such team."""
@@ -74,7 +74,7 @@ def load(file: Path | None = None) -> Staffing:
         raw["version"],
         raw["valid_from"],
         tuple(
-            Team(row["office_id"], track, row[track], row[track] * caseload[track])
+            StaffLine(row["office_id"], track, row[track], row[track] * caseload[track])
             for row in raw["team"]
             for track in caseload
             if track in row

@@ -187,7 +187,7 @@ class Metrics(_Build):
             self._producers.add(name)
         return name
 
-    def took(self, taken: Sequence[tuple[str, float, float | None]], now: float) -> None:
+    def observe_applied(self, taken: Sequence[tuple[str, float, float | None]], now: float) -> None:
         """Observe events committed at ``now``: topic, time and arrival, all as Unix time."""
         topics = {topic for topic, *_ in taken}
         ages = {topic: self.event_age.labels(topic) for topic in topics}
@@ -199,7 +199,7 @@ class Metrics(_Build):
         self._latest = max(self._latest, max((at for _, at, _ in taken), default=0.0))
         self.last_event.set(self._latest)
 
-    def announced(self, outcomes: Iterable[Outcome]) -> None:
+    def count_announced(self, outcomes: Iterable[Outcome]) -> None:
         """Count what was announced, the canary's left out; call it after the commit."""
         for outcome in outcomes:
             if is_canary(outcome.case_id):

@@ -39,7 +39,7 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
     await task
 
 
-async def beside(
+async def run_with_http(
     work: Coroutine[Any, Any, None], made: web.Application, host: str, port: int
 ) -> None:
     """Do the work with the internal port open.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Kafka(BaseModel):
+class KafkaSettings(BaseModel):
     """How to reach the brokers and how topics are laid out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +27,7 @@ class Kafka(BaseModel):
     """Whole lists into lanes, or Faust's own delivery record by record; docs/decisions/0008."""
 
 
-class Database(BaseModel):
+class DatabaseSettings(BaseModel):
     """How to reach PostgreSQL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,7 +37,7 @@ class Database(BaseModel):
     statement_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
-class Intake(BaseModel):
+class IntakeSettings(BaseModel):
     """How records are taken in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class Intake(BaseModel):
     retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
 
 
-class Loops(BaseModel):
+class LoopSettings(BaseModel):
     """How often the worker's own loops look, in seconds; they are also woken by work."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +62,7 @@ class Loops(BaseModel):
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
 
 
-class Http(BaseModel):
+class HttpSettings(BaseModel):
     """The internal port: health and metrics. Never expose it outside the cluster."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,7 +90,7 @@ class Exporter(BaseModel):
     """The whole audit, which reads everything."""
 
 
-class Canary(BaseModel):
+class CanarySettings(BaseModel):
     """The role that sends one event after another through the whole pipeline."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,13 +122,13 @@ class Settings(BaseSettings):
         env_prefix="ICAM_", env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
-    kafka: Kafka = Kafka()
-    database: Database = Database()
-    intake: Intake = Intake()
-    loops: Loops = Loops()
-    http: Http = Http()
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    intake: IntakeSettings = IntakeSettings()
+    loops: LoopSettings = LoopSettings()
+    http: HttpSettings = HttpSettings()
     exporter: Exporter = Exporter()
-    canary: Canary = Canary()
+    canary: CanarySettings = CanarySettings()
     board: Board = Board()
     policy_file: Path | None = None
     directory_file: Path | None = None

@@ -164,7 +164,7 @@ async def _sing(settings: Settings, now: Callable[[], datetime]) -> None:
             await asyncio.sleep(max(0.0, mine.every_seconds - (time.monotonic() - begun)))
 
     made = application(lambda: Verdict(True, {}), partial(_ready, heard), metrics.registry)
-    await service.beside(rounds(), made, mine.host, mine.port)
+    await service.run_with_http(rounds(), made, mine.host, mine.port)
 
 
 def _ready(heard: list[float]) -> Verdict:

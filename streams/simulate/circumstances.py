@@ -8,8 +8,8 @@ from typing import Final
 
 from schemas.events import CircumstanceChanged, CircumstanceState, OqtIssued
 from schemas.types import Guard
+from streams.simulate.event import SimulatedEvent, World, emit
 from streams.simulate.figures import CircumstanceFigures, Ending
-from streams.simulate.happening import Happening, World, say
 from streams.simulate.orders import Served
 from streams.simulate.trajectory import Trajectory
 
@@ -28,7 +28,9 @@ _BROUGHT_BY: Final = {
 """What the end of a counselling brings with it."""
 
 
-def befall(world: World, served: Served, trajectory: Trajectory) -> Iterator[Happening]:
+def draw_circumstances(
+    world: World, served: Served, trajectory: Trajectory
+) -> Iterator[SimulatedEvent]:
     """Yield begins and ends: by chance under any order, and as the end of the counselling."""
     brought = _BROUGHT_BY.get(trajectory.ending) if trajectory.ending else None
     for figures in world.figures.circumstances:
@@ -47,7 +49,7 @@ def _concerns(figures: CircumstanceFigures, order: OqtIssued) -> bool:
 
 def _one(
     world: World, order: OqtIssued, figures: CircumstanceFigures, begins: datetime
-) -> Iterator[Happening]:
+) -> Iterator[SimulatedEvent]:
     event = CircumstanceChanged(
         order_id=order.order_id if figures.guard in _OF_THE_ORDER else None,
         circumstance=figures.guard,
@@ -62,8 +64,8 @@ def _one(
         yield _told(world, figures, event.model_copy(update={"state": state, "effective_at": ends}))
 
 
-def _told(world: World, figures: CircumstanceFigures, event: CircumstanceChanged) -> Happening:
-    return say(
+def _told(world: World, figures: CircumstanceFigures, event: CircumstanceChanged) -> SimulatedEvent:
+    return emit(
         world,
         figures.feed,
         event,

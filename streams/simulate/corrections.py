@@ -8,13 +8,13 @@ from typing import Any
 
 from schemas.events import Lodging
 from streams.simulate import places
-from streams.simulate.happening import ORDERS, Happening, World
+from streams.simulate.event import ORDERS, SimulatedEvent, World
 from streams.simulate.orders import Served
 
 _MOVABLE = (Lodging.HOME, Lodging.RECEPTION)
 
 
-def corrected(world: World, served: Served) -> Iterator[Happening]:
+def corrected(world: World, served: Served) -> Iterator[SimulatedEvent]:
     """Yield at most one correction: the same order, a new event id, a later CloudEvents time.
 
     The language and the first appointment stay: they were fixed when the order was served.
@@ -24,7 +24,7 @@ def corrected(world: World, served: Served) -> Iterator[Happening]:
         low, high = (timedelta(days=count) for count in world.figures.corrections.within_days)
         later = served.order.notified_at + world.dice.lasting(low, high)
         event = served.order.model_copy(update=change)
-        yield Happening(later, ORDERS, world.dice.uuid(), event)
+        yield SimulatedEvent(later, ORDERS, world.dice.uuid(), event)
 
 
 def _change(world: World, served: Served) -> dict[str, Any]:

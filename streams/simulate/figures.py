@@ -87,7 +87,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class TermFigures:
     """Reasons for terms of no days and of fewer than 30."""
 
     repeat_reason_share: float
@@ -197,7 +197,7 @@ class Figures:
     people: People
     group: Weighted[Group]
     service: Mapping[Group, Service]
-    terms: Terms
+    terms: TermFigures
     return_house_share: float
     return_house: Weighted[str]
     province: Weighted[Province]

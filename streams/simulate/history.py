@@ -9,10 +9,10 @@ from typing import Final
 
 from schemas.events import AppointmentMissed, OqtIssued
 from streams.simulate import days, orders, trajectory
-from streams.simulate.circumstances import befall
+from streams.simulate.circumstances import draw_circumstances
 from streams.simulate.corrections import corrected
+from streams.simulate.event import INTERVIEWS, ORDERS, SimulatedEvent, World, emit
 from streams.simulate.figures import Ending
-from streams.simulate.happening import INTERVIEWS, ORDERS, Happening, World, say
 from streams.simulate.orders import Served
 
 _SETTLED: Final = (Ending.VOLUNTARY_RETURN, Ending.RESIDENCE_PROCEDURE)
@@ -31,7 +31,7 @@ class History:
     """Belgian day on which the first order was notified."""
     notified_at: datetime
     """When the first order was notified; nothing is said before."""
-    happenings: tuple[Happening, ...]
+    events: tuple[SimulatedEvent, ...]
     next_orders: tuple[date, ...]
     """Belgian days on which orders after the first were notified."""
 
@@ -44,7 +44,7 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
     """
     case_id, who = world.dice.token("case"), orders.person(world)
     first = served = orders.serve(world, who, day, repeat=repeat)
-    said, next_orders = list[Happening](), list[date]()
+    said, next_orders = list[SimulatedEvent](), list[date]()
     while True:
         episode, ending = _episode(world, served)
         said = [*_until(said, served.order.notified_at), *episode]
@@ -53,17 +53,21 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
             break
         next_orders.append(upcoming)
         served = orders.serve(world, who, upcoming, repeat=True)
-    said.sort(key=lambda happening: (happening.time, happening.event_id))
+    said.sort(key=lambda simulated: (simulated.time, simulated.event_id))
     return History(case_id, day, first.order.notified_at, tuple(said), tuple(next_orders))
 
 
-def _episode(world: World, served: Served) -> tuple[list[Happening], Ending | None]:
+def _episode(world: World, served: Served) -> tuple[list[SimulatedEvent], Ending | None]:
     """Return what follows from one order, and how its counselling ended."""
     followed = trajectory.follow(world, served)
-    later = [*followed.happenings, *befall(world, served, followed), *corrected(world, served)]
-    order = say(world, ORDERS, served.order, served.order.notified_at, mean=timedelta(hours=5))
+    later = [
+        *followed.events,
+        *draw_circumstances(world, served, followed),
+        *corrected(world, served),
+    ]
+    order = emit(world, ORDERS, served.order, served.order.notified_at, mean=timedelta(hours=5))
     if later and world.dice.chance(world.figures.volumes.order_after_facts):
-        first = min(happening.time for happening in later)
+        first = min(simulated.time for simulated in later)
         lag = max(first - order.time, timedelta(0)) + timedelta(hours=world.dice.whole(1, 48))
         order = replace(order, held_back=lag)
     return [order, *later], followed.ending
@@ -78,18 +82,18 @@ def _next_order(world: World, served: Served) -> date | None:
     return days.working_from(day + timedelta(days=max(_SOONEST, round(wait))))
 
 
-def _until(said: list[Happening], cut: datetime) -> Iterator[Happening]:
+def _until(said: list[SimulatedEvent], cut: datetime) -> Iterator[SimulatedEvent]:
     """Yield what still holds of earlier orders once a next one is notified at ``cut``.
 
     Its planned appointments lapse; corrections of misses still come, and circumstances run on.
     """
-    for happening in said:
-        event = happening.event
+    for simulated in said:
+        event = simulated.event
         if isinstance(event, AppointmentMissed):
             stands = event.scheduled_at < cut
-        elif isinstance(event, OqtIssued) or happening.source == INTERVIEWS:
-            stands = happening.time < cut
+        elif isinstance(event, OqtIssued) or simulated.source == INTERVIEWS:
+            stands = simulated.time < cut
         else:
             stands = True
         if stands:
-            yield happening
+            yield simulated

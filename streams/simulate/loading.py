@@ -31,7 +31,7 @@ from streams.simulate.figures import (
     Province,
     Service,
     Story,
-    Terms,
+    TermFigures,
     Volumes,
 )
 from streams.simulate.reading import FiguresError, Section, as_item
@@ -121,8 +121,8 @@ def _service(at: Section) -> Service:
     return found
 
 
-def _terms(at: Section) -> Terms:
-    found = Terms(
+def _terms(at: Section) -> TermFigures:
+    found = TermFigures(
         repeat_reason_share=at.share("repeat_reason_share"),
         reason_none=at.weights("reason_none", TermReason),
         reason_short=at.weights("reason_short", TermReason),

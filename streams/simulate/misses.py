@@ -16,8 +16,8 @@ from schemas.events import (
     Review,
 )
 from schemas.types import Language
+from streams.simulate.event import APPOINTMENTS, SimulatedEvent, World, emit
 from streams.simulate.figures import Story
-from streams.simulate.happening import APPOINTMENTS, Happening, World, say
 
 Reading = tuple[Justification, Review]
 
@@ -36,7 +36,7 @@ class _Account:
 
 def missed(
     world: World, order: OqtIssued, planned: Appointment, sequence: int
-) -> Iterator[Happening]:
+) -> Iterator[SimulatedEvent]:
     """Yield the report of a miss and, for some, its correction days later.
 
     A correction names the same appointment, under a new event id, at a later CloudEvents time.
@@ -52,7 +52,7 @@ def missed(
         justification=account.first[0],
         review=account.first[1],
     )
-    first = say(world, APPOINTMENTS, event, planned.at + timedelta(minutes=30))
+    first = emit(world, APPOINTMENTS, event, planned.at + timedelta(minutes=30))
     yield first
     if account.later is None:
         return
@@ -60,7 +60,7 @@ def missed(
     corrected = event.model_copy(update={"justification": justification, "review": review})
     low, high = (timedelta(days=count) for count in world.figures.misses.review_days)
     after = first.time + world.dice.lasting(low, high)
-    yield Happening(after, APPOINTMENTS, world.dice.uuid(), corrected)
+    yield SimulatedEvent(after, APPOINTMENTS, world.dice.uuid(), corrected)
 
 
 def _account(world: World, order: OqtIssued) -> _Account:

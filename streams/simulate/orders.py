@@ -17,9 +17,9 @@ from schemas.events import (
     TermReason,
 )
 from streams.simulate import days, places
+from streams.simulate.event import World
 from streams.simulate.figures import Group, Service
-from streams.simulate.happening import World
-from streams.simulate.places import Place
+from streams.simulate.places import Residence
 
 FULL_TERM: Final = 30
 _EU_ANNEXES: Final = (Annex.A20, Annex.A21)
@@ -43,7 +43,7 @@ class Served:
 
     order: OqtIssued
     group: Group
-    place: Place
+    place: Residence
 
 
 def person(world: World) -> Person:
@@ -96,7 +96,7 @@ def appointment(world: World, after: datetime, wait_days: float, office: str) ->
     )
 
 
-def _residence(world: World, who: Person, service: Service) -> tuple[Place, Lodging, bool]:
+def _residence(world: World, who: Person, service: Service) -> tuple[Residence, Lodging, bool]:
     dice = world.dice
     family = who.household.kind is HouseholdKind.FAMILY_WITH_MINORS
     if family and dice.chance(world.figures.return_house_share):
@@ -126,7 +126,7 @@ def _term(
 
 
 def _first_appointment(
-    world: World, notified_at: datetime, term: int, lodging: Lodging, known: bool, place: Place
+    world: World, notified_at: datetime, term: int, lodging: Lodging, known: bool, place: Residence
 ) -> Appointment | None:
     figures, dice = world.figures.appointments, world.dice
     if not known or lodging not in _AT_LARGE or term == 0:

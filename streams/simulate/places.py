@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.types import Language
+from streams.simulate.event import World
 from streams.simulate.figures import Province
-from streams.simulate.happening import World
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Residence:
     """A postcode with its province, office and language of procedure."""
 
     province: Province
@@ -23,12 +23,12 @@ class Place:
         return self.province.office
 
 
-def anywhere(world: World) -> Place:
+def anywhere(world: World) -> Residence:
     """Return a place anywhere in the country, provinces by weight."""
     return somewhere_in(world, world.dice.one(world.figures.province))
 
 
-def somewhere_in(world: World, province: Province) -> Place:
+def somewhere_in(world: World, province: Province) -> Residence:
     """Return a place in one province, its special postcodes by their share."""
     dice = world.dice
     special = bool(province.special) and dice.chance(province.special_share)
@@ -36,11 +36,11 @@ def somewhere_in(world: World, province: Province) -> Place:
     language = dice.one(province.language)
     if special and province.special_language is not None:
         language = province.special_language
-    return Place(province, postcode, language)
+    return Residence(province, postcode, language)
 
 
-def return_house(world: World) -> Place:
+def return_house(world: World) -> Residence:
     """Return one of the places that have return houses, by their units [DVZ-HOUSES]."""
     postcode = world.dice.one(world.figures.return_house)
     province = next(p for p in world.figures.province.items if postcode in p.postcodes)
-    return Place(province, postcode, world.dice.one(province.language))
+    return Residence(province, postcode, world.dice.one(province.language))

@@ -16,10 +16,10 @@ from typing import Final
 from schemas.codec import Outgoing, encode
 from schemas.envelope import STRUCTURED, Envelope, write_structured
 from streams.simulate.dice import Dice
+from streams.simulate.event import SimulatedEvent
 from streams.simulate.flaws import FLAWS, Flaw, spoil
-from streams.simulate.happening import Happening
 from streams.simulate.history import History
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 
 ON_REAL_CASES: Final = 0.06
 """Share of malformed records on real cases (inferred): an open dead letter blocks a case."""
@@ -53,50 +53,53 @@ class Planned:
     """What is wrong with it; None unless malformed."""
 
 
-def publish(settings: Settings, dice: Dice, history: History) -> Iterator[Planned]:
+def publish(settings: SimulationSettings, dice: Dice, history: History) -> Iterator[Planned]:
     """Yield the records of one case inside the window, in no order."""
-    happenings = history.happenings
-    for count, happening in enumerate(happenings):
-        successor = happenings[count + 1] if count + 1 < len(happenings) else None
-        at = _published_at(settings, dice, happening, successor)
+    events = history.events
+    for count, simulated in enumerate(events):
+        successor = events[count + 1] if count + 1 < len(events) else None
+        at = _published_at(settings, dice, simulated, successor)
         structured = dice.chance(settings.structured)
         again = dice.soon(*_AGAIN) if dice.chance(settings.duplicates) else None
         spoilt = dice.chance(settings.malformed)
-        if happening.time <= settings.end and at <= settings.end:
-            record = _write(history.case_id, happening, structured=structured)
+        if simulated.time <= settings.end and at <= settings.end:
+            record = _write(history.case_id, simulated, structured=structured)
             yield Planned(at, record, history.case_id, Kind.VALID)
             if again is not None and at + again <= settings.end:
                 yield Planned(at + again, record, history.case_id, Kind.DUPLICATE)
         if spoilt:
-            planned = _malformed(dice, history.case_id, happening, at)
-            if planned.at <= settings.end and happening.time <= settings.end:
+            planned = _malformed(dice, history.case_id, simulated, at)
+            if planned.at <= settings.end and simulated.time <= settings.end:
                 yield planned
 
 
 def _published_at(
-    settings: Settings, dice: Dice, happening: Happening, successor: Happening | None
+    settings: SimulationSettings,
+    dice: Dice,
+    simulated: SimulatedEvent,
+    successor: SimulatedEvent | None,
 ) -> datetime:
-    at = happening.time + happening.held_back + dice.soon(*_USUAL)
+    at = simulated.time + simulated.held_back + dice.soon(*_USUAL)
     if dice.chance(settings.late):
         at += dice.lasting(*_LATE)
     if dice.chance(settings.disorder):
-        near = successor is not None and successor.time - happening.time < _NEIGHBOUR
+        near = successor is not None and successor.time - simulated.time < _NEIGHBOUR
         if successor is not None and near:
             at = max(at, successor.time)
         at += dice.lasting(*_OVERTAKEN)
     return at
 
 
-def _write(case_id: str, happening: Happening, *, structured: bool) -> Outgoing:
-    event, time = happening.event, happening.time
+def _write(case_id: str, simulated: SimulatedEvent, *, structured: bool) -> Outgoing:
+    event, time = simulated.event, simulated.time
     record = encode(
-        event, event_id=happening.event_id, case_id=case_id, source=happening.source, time=time
+        event, event_id=simulated.event_id, case_id=case_id, source=simulated.source, time=time
     )
     if not structured:
         return record
     envelope = Envelope(
-        id=happening.event_id,
-        source=happening.source,
+        id=simulated.event_id,
+        source=simulated.source,
         type=record.topic,
         time=time,
         subject=case_id,
@@ -105,8 +108,8 @@ def _write(case_id: str, happening: Happening, *, structured: bool) -> Outgoing:
     return Outgoing(record.topic, record.key, value, (("content-type", STRUCTURED.encode()),))
 
 
-def _malformed(dice: Dice, case_id: str, happening: Happening, at: datetime) -> Planned:
-    """Return a spoilt record like ``happening``, an hour older, published after it.
+def _malformed(dice: Dice, case_id: str, simulated: SimulatedEvent, at: datetime) -> Planned:
+    """Return a spoilt record like ``simulated``, an hour older, published after it.
 
     A reused id stays on its own case: the same key keeps it behind the record whose id it takes.
     """
@@ -117,11 +120,11 @@ def _malformed(dice: Dice, case_id: str, happening: Happening, at: datetime) -> 
     record = spoil(
         flaw,
         dice,
-        happening.event,
-        event_id=happening.event_id if reused else dice.uuid(),
+        simulated.event,
+        event_id=simulated.event_id if reused else dice.uuid(),
         case_id=claimed,
-        source=happening.source,
-        time=happening.time - timedelta(hours=1),
+        source=simulated.source,
+        time=simulated.time - timedelta(hours=1),
     )
     later = at + dice.lasting(*_SPOILT)
     return Planned(later, record, claimed, Kind.MALFORMED, flaw)

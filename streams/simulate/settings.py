@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SimulationSettings:
     """Size, window and faults of one stream. Raises ValueError when they can't be used.
 
     The true histories depend on ``seed``, ``scale``, ``start`` and ``cases`` alone: the faults

@@ -9,17 +9,17 @@ from heapq import heappop, heappush
 
 from streams.simulate import days, history
 from streams.simulate.dice import Dice
+from streams.simulate.event import World
 from streams.simulate.figures import Figures, Volumes
-from streams.simulate.happening import World
 from streams.simulate.history import History
 from streams.simulate.loading import published
 from streams.simulate.publishing import Kind, Planned, publish
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 
-__all__ = ["Kind", "Planned", "Settings", "histories", "stream"]
+__all__ = ["Kind", "Planned", "SimulationSettings", "histories", "stream"]
 
 
-def stream(settings: Settings, figures: Figures | None = None) -> Iterator[Planned]:
+def stream(settings: SimulationSettings, figures: Figures | None = None) -> Iterator[Planned]:
     """Yield the records of the window by ascending publication instant.
 
     The same settings give the same records, byte for byte. Memory holds only the records still to
@@ -40,7 +40,7 @@ def stream(settings: Settings, figures: Figures | None = None) -> Iterator[Plann
         yield heappop(waiting)[2]
 
 
-def histories(settings: Settings, figures: Figures | None = None) -> Iterator[History]:
+def histories(settings: SimulationSettings, figures: Figures | None = None) -> Iterator[History]:
     """Yield the true histories behind the stream by the day on which they begin.
 
     They are whole: what happens after the end of the window is part of them.

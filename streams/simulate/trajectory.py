@@ -16,8 +16,8 @@ from schemas.events import (
     Lodging,
 )
 from streams.simulate import days, orders
+from streams.simulate.event import INTERVIEWS, SimulatedEvent, World, emit
 from streams.simulate.figures import Ending, Group
-from streams.simulate.happening import INTERVIEWS, Happening, World, say
 from streams.simulate.misses import missed
 from streams.simulate.orders import Served
 
@@ -38,7 +38,7 @@ _LAST_WORD: Final = {
 class Trajectory:
     """What happened at the office; ``ending`` and ``ended_at`` are None for who never came."""
 
-    happenings: tuple[Happening, ...]
+    events: tuple[SimulatedEvent, ...]
     ending: Ending | None = None
     ended_at: datetime | None = None
 
@@ -85,11 +85,11 @@ def _walked_in(world: World, served: Served) -> Trajectory:
 
 def _attempts(world: World, served: Served, planned: Appointment, *, sequence: int) -> Trajectory:
     """Invite again after each miss, until the person comes or the office gives up."""
-    figures, said = world.figures.no_show, list[Happening]()
+    figures, said = world.figures.no_show, list[SimulatedEvent]()
     for _ in range(figures.most_in_a_row):
         if not world.dice.chance(no_show(world, served, engaged=False)):
             came = _interviews(world, served, planned.at, planned, sequence)
-            return Trajectory((*said, *came.happenings), came.ending, came.ended_at)
+            return Trajectory((*said, *came.events), came.ending, came.ended_at)
         said.extend(missed(world, served.order, planned, sequence))
         if not world.dice.chance(figures.reinvited):
             break
@@ -103,7 +103,7 @@ def _interviews(
     """Draw the interviews of a person who came, with the misses between them."""
     dice, figures = world.dice, world.figures.interviews
     to_hold, ending = dice.one(figures.count), dice.one(figures.ending)
-    said: list[Happening] = []
+    said: list[SimulatedEvent] = []
     while True:
         to_hold -= 1
         last = to_hold == 0
@@ -126,9 +126,9 @@ def _interviews(
 
 def _until_kept(
     world: World, served: Served, planned: Appointment, sequence: int, *, lost: bool
-) -> tuple[list[Happening], Appointment | None, int]:
+) -> tuple[list[SimulatedEvent], Appointment | None, int]:
     """Return the misses before a follow-up is kept, that follow-up (None: never), its sequence."""
-    figures, said = world.figures.no_show, list[Happening]()
+    figures, said = world.figures.no_show, list[SimulatedEvent]()
     for _ in range(figures.most_in_a_row):
         if not lost and not world.dice.chance(no_show(world, served, engaged=True)):
             return said, planned, sequence
@@ -147,7 +147,7 @@ def _interview(
     sequence: int,
     ending: Ending | None,
     ahead: Appointment | None,
-) -> Happening:
+) -> SimulatedEvent:
     conclusion, cooperation = Conclusion.UNDECIDED, Cooperation.PARTIAL
     if ending is not None:
         conclusion, cooperation = _LAST_WORD[ending]
@@ -164,7 +164,7 @@ def _interview(
         vulnerability_reviewed=world.dice.chance(world.figures.interviews.vulnerability_reviewed),
         next_appointment=ahead,
     )
-    return say(world, INTERVIEWS, event, held_at + timedelta(minutes=45))
+    return emit(world, INTERVIEWS, event, held_at + timedelta(minutes=45))
 
 
 def _next(world: World, served: Served, after: datetime) -> Appointment:

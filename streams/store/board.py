@@ -66,7 +66,7 @@ async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
 
 
 @asynccontextmanager
-async def quiet(pool: Pool) -> AsyncIterator[Connection]:
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     """Give a connection on which everything is as of one instant, and whole tables are read."""
     async with (
         pool.acquire() as conn,

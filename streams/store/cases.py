@@ -15,7 +15,7 @@ from streams.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CaseRow:
     """What a projection held when it was locked."""
 
     case_id: str
@@ -42,7 +42,7 @@ class Saved:
     reference_digest: str
 
 
-async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     """Lock the rows of these cases in case-id order and return what they hold.
 
     Rows that do not exist are made first, so that a new case can be locked too; without that two
@@ -66,7 +66,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
         ordered,
     )
     return [
-        Row(
+        CaseRow(
             row["case_id"],
             orjson.loads(row["route"]) if row["route"] else None,
             row["routings"],

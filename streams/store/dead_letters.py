@@ -15,7 +15,7 @@ from streams.store.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One dead letter: the record as it was, where it stood, and why it was set aside."""
 
     position: Position
@@ -27,7 +27,7 @@ class Letter:
     case_ids: tuple[str, ...]
 
 
-async def put(conn: Connection, letters: Iterable[Letter]) -> None:
+async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     """Add dead letters, one a record position: the same record again changes nothing."""
     await conn.executemany(
         """
@@ -54,7 +54,7 @@ async def put(conn: Connection, letters: Iterable[Letter]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenDeadLetter:
     """An open dead letter, as far as the cases it names are concerned."""
 
     dead_letter_id: int
@@ -63,7 +63,7 @@ class Open:
     case_ids: tuple[str, ...]
 
 
-async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[Open]:
+async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     """Return the open dead letters that name any of these cases."""
     rows = await conn.fetch(
         """
@@ -73,7 +73,7 @@ async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[Open]:
         case_ids,
     )
     return [
-        Open(letter_id, Position(*place), reason, tuple(named))
+        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named))
         for letter_id, *place, reason, named in rows
     ]
 

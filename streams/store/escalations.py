@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
-from streams.domain.decide import Standing
+from streams.domain.decide import StandingEscalation
 from streams.store.pool import Connection
 
 
@@ -19,7 +19,7 @@ from streams.store.pool import Connection
 class Ledger:
     """What the ledger says of one case: what stands, and the rounds used so far."""
 
-    standing: tuple[Standing, ...]
+    standing: tuple[StandingEscalation, ...]
     rounds: Mapping[UUID, int]
 
 
@@ -36,10 +36,10 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
         """,
         case_ids,
     )
-    standing: dict[str, list[Standing]] = {}
+    standing: dict[str, list[StandingEscalation]] = {}
     rounds: dict[str, dict[UUID, int]] = {}
     for case_id, stands, *rest in rows:
-        latest = Standing(*rest)
+        latest = StandingEscalation(*rest)
         rounds.setdefault(case_id, {})[latest.escalation_id] = latest.round
         if stands:
             standing.setdefault(case_id, []).append(latest)

@@ -20,7 +20,7 @@ _RELAY_LOCK = 0x1CA4_0B0C
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """One message to publish. ``headers`` and ``body`` are the exact bytes, however often sent."""
 
     message_id: UUID
@@ -37,11 +37,11 @@ class Pending:
     """An entry with its position, and for how many seconds there was something to announce."""
 
     position: int
-    entry: Entry
+    entry: OutboxEntry
     waited: float | None = None
 
 
-async def put(conn: Connection, entries: Iterable[Entry]) -> None:
+async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
     """Add entries in the order given; one statement.
 
     Raises:
@@ -101,7 +101,7 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     return [
         Pending(
             row["position"],
-            Entry(
+            OutboxEntry(
                 row["message_id"],
                 row["topic"],
                 row["key"],

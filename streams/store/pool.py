@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from streams.runtime.settings import Database
+from streams.runtime.settings import DatabaseSettings
 
 if TYPE_CHECKING:  # generic in the stubs only
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -23,7 +23,7 @@ _SILENCE_SECONDS: Final = 15
 _ASK_AFTER_SECONDS: Final = 5
 
 
-async def open_pool(database: Database, name: str) -> Pool:
+async def open_pool(database: DatabaseSettings, name: str) -> Pool:
     """Open a pool; ``name`` shows in ``pg_stat_activity``. Connections are made when first used.
 
     Raises:
@@ -76,7 +76,7 @@ async def _notice_silence(conn: asyncpg.Connection[Any]) -> None:
 class LatePool:
     """A pool that is opened when it is first needed: the database may be away at the start."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: DatabaseSettings, name: str) -> None:
         self._database = database
         self._name = name
         self._opened: Pool | None = None

@@ -23,7 +23,7 @@ class Heard(NamedTuple):
     when there were none to measure."""
 
 
-async def heard(
+async def producer_activity(
     conn: Connection, now: datetime, zone: str, opens: int, closes: int, limit: int
 ) -> list[Heard]:
     """Return the producers of the last two weeks, the busiest first, the canary left out.

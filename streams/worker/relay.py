@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.canary import is_canary
 from streams.runtime import crash
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Kafka, Loops
+from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.store import outbox
 from streams.store.errors import is_transient
 from streams.store.outbox import Pending
@@ -37,7 +37,9 @@ _SLICE: Final = 0.2
 class Relay:
     """Publishes the outbox until cancelled. Every worker runs one; one of them works."""
 
-    def __init__(self, pool: Pool, kafka: Kafka, loops: Loops, metrics: Metrics) -> None:
+    def __init__(
+        self, pool: Pool, kafka: KafkaSettings, loops: LoopSettings, metrics: Metrics
+    ) -> None:
         self._pool = pool
         self._kafka = kafka
         self._loops = loops

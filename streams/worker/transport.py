@@ -31,7 +31,7 @@ from streams.runtime import crash
 from streams.store.events import Position
 from streams.worker.lanes import Lanes
 
-_NOWHERE: Final = TP("", 0)
+_HEARTBEAT_ONLY: Final = TP("", 0)
 """A partition that does not exist: asking for it keeps the membership alive and fetches nothing."""
 
 
@@ -105,7 +105,7 @@ class LaneConsumer(StockConsumer):
             patient = 0 < len(wanted) == len(active)
             generation = self.app.consumer_generation_id
             try:
-                fetched = await self._getmany(wanted or {_NOWHERE}, 1.0 if patient else 0.0)
+                fetched = await self._getmany(wanted or {_HEARTBEAT_ONLY}, 1.0 if patient else 0.0)
             except self.consumer_stopped_errors:
                 if self.app.should_stop:
                     return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
-from streams.audit.log import Partition, Place, Record, Span
+from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -16,7 +16,7 @@ class MemoryLog:
     """Every topic of the contract with two partitions. ``after_spans`` scripts a live stream."""
 
     def __init__(self) -> None:
-        self.held: dict[Partition, dict[int, Record]] = {
+        self.held: dict[Partition, dict[int, LogRecord]] = {
             Partition(topic, number): {}
             for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS)
             for number in (0, 1)
@@ -36,24 +36,24 @@ class MemoryLog:
         partition: int = 0,
         at: datetime | None = None,
         commit: bool = False,
-    ) -> Place:
+    ) -> LogPosition:
         where = Partition(topic, partition)
         offset = self.ends.get(where, 0)
-        place = Place(topic, partition, offset)
+        place = LogPosition(topic, partition, offset)
         stamp = at or datetime.now(UTC)
-        self.held[where][offset] = Record(place, key, value, tuple(headers), stamp)
+        self.held[where][offset] = LogRecord(place, key, value, tuple(headers), stamp)
         self.ends[where] = offset + 1
         if commit:
             self.offsets[where] = offset + 1
         return place
 
-    def commit(self, place: Place) -> None:
+    def commit(self, place: LogPosition) -> None:
         self.offsets[Partition(place.topic, place.partition)] = place.offset + 1
 
-    def record(self, place: Place) -> Record:
+    def record(self, place: LogPosition) -> LogRecord:
         return self.held[Partition(place.topic, place.partition)][place.offset]
 
-    def remove(self, place: Place) -> Record:
+    def remove(self, place: LogPosition) -> LogRecord:
         return self.held[Partition(place.topic, place.partition)].pop(place.offset)
 
     def truncate(self, partition: Partition, low: int) -> None:
@@ -61,10 +61,10 @@ class MemoryLog:
         for offset in [o for o in self.held[partition] if o < low]:
             del self.held[partition][offset]
 
-    def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
+    def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         wanted = set(topics)
         found = {
-            part: Span(self.lows.get(part, 0), self.ends.get(part, 0))
+            part: OffsetRange(self.lows.get(part, 0), self.ends.get(part, 0))
             for part in self.held
             if part.topic in wanted
         }
@@ -75,7 +75,7 @@ class MemoryLog:
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
         return {part: self.offsets[part] for part in partitions if part in self.offsets}
 
-    def records(self, spans: Mapping[Partition, Span]) -> Iterator[Record]:
+    def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
         for part, span in spans.items():
             for offset, record in sorted(self.held[part].items()):
                 if span.low <= offset < span.high:

@@ -7,14 +7,14 @@ from itertools import count, islice
 
 from schemas.envelope import Reason
 from streams.audit import Report
-from streams.audit.auditor import judge
+from streams.audit.auditor import audit_log
 from streams.casework import unit_of_work
 from streams.intake.batch import apply_batch
 from streams.intake.record import Malformed, Record
-from streams.intake.record import judge as judge_record
+from streams.intake.record import decode_record as judge_record
 from streams.reference import Reference
 from streams.simulate.publishing import Kind, Planned
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store import outbox, reference_tables
 from streams.store.clock import Clock
@@ -67,7 +67,7 @@ async def test_given_a_guard_that_the_pipeline_overlooked_then_it_is_found(
 
 def _planned() -> list[Planned]:
     end = datetime.now(UTC)
-    settings = Settings(
+    settings = SimulationSettings(
         start=end - timedelta(days=365),
         end=end,
         seed=7,
@@ -103,7 +103,7 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():
-        held = await unit_of_work.hold(conn, cases, _at(datetime.now(UTC)))
+        held = await unit_of_work.lock_and_load(conn, cases, _at(datetime.now(UTC)))
         await unit_of_work.reconsider(conn, held, ref, touched=cases)
     await _relay(conn, log)
 
@@ -124,4 +124,4 @@ async def _relay(conn: Connection, log: MemoryLog) -> None:
 
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:
-    return judge(log, url, group="test", drained=True, produced=valid_ids(planned))
+    return audit_log(log, url, group="test", drained=True, produced=valid_ids(planned))

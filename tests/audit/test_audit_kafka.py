@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.audit import DatabaseUnreadable, LogUnreadable, audit
 from streams.audit.kafka import KafkaLog
-from streams.audit.log import Partition, Place, Span
+from streams.audit.log import LogPosition, OffsetRange, Partition
 from streams.embedded.broker import EmbeddedBroker
 
 TOPIC = "icam.oqt-issued.v1"
@@ -33,24 +33,24 @@ def test_records_spans_and_committed_offsets_are_read_as_they_are(
         producer.produce(TOPIC, b"too late", b"k", partition=1)
         producer.flush(10)
         records = list(log.records(spans))
-        again = list(log.records({Partition(TOPIC, 1): Span(3, 5)}))
+        again = list(log.records({Partition(TOPIC, 1): OffsetRange(3, 5)}))
 
     assert spans == {
-        Partition(TOPIC, 0): Span(0, 0),
-        Partition(TOPIC, 1): Span(0, 5),
-        Partition(TOPIC, 2): Span(0, 1),
-        Partition(TOPIC, 3): Span(0, 0),
+        Partition(TOPIC, 0): OffsetRange(0, 0),
+        Partition(TOPIC, 1): OffsetRange(0, 5),
+        Partition(TOPIC, 2): OffsetRange(0, 1),
+        Partition(TOPIC, 3): OffsetRange(0, 0),
     }
     assert committed == {Partition(TOPIC, 1): 3}
     by_place = {record.place: record for record in records}
     assert by_place.keys() == {
-        *(Place(TOPIC, 1, offset) for offset in range(5)),
-        Place(TOPIC, 2, 0),
+        *(LogPosition(TOPIC, 1, offset) for offset in range(5)),
+        LogPosition(TOPIC, 2, 0),
     }
-    first = by_place[Place(TOPIC, 1, 0)]
+    first = by_place[LogPosition(TOPIC, 1, 0)]
     assert (first.key, first.value, first.headers) == (b"k", b"v0", tuple(headers))
     assert first.timestamp is not None
-    bare = by_place[Place(TOPIC, 2, 0)]
+    bare = by_place[LogPosition(TOPIC, 2, 0)]
     assert (bare.key, bare.value, bare.headers) == (b"", None, ())
     assert [record.place.offset for record in again] == [3, 4]
 
@@ -68,7 +68,7 @@ def test_records_that_do_not_come_end_the_audit(mock_broker: EmbeddedBroker) -> 
         KafkaLog(mock_broker.bootstrap_servers, patience=1) as log,
         pytest.raises(LogUnreadable, match=r"no records for 1 s"),
     ):
-        list(log.records({Partition("icam.no-such-topic.v1", 0): Span(0, 3)}))
+        list(log.records({Partition("icam.no-such-topic.v1", 0): OffsetRange(0, 3)}))
 
 
 def test_brokers_away_are_an_error_not_a_finding() -> None:

@@ -22,8 +22,8 @@ from schemas.events import Event, OqtIssued
 from schemas.outcomes import ESCALATION_TOPIC, Evidence, GuardCheck, GuardState
 from schemas.types import Guard
 from streams.audit import Report
-from streams.audit.auditor import judge
-from streams.audit.log import Partition, Place
+from streams.audit.auditor import audit_log
+from streams.audit.log import LogPosition, Partition
 from streams.domain.case import Case, Fact, fold
 from streams.store.digest import digest
 from tests.audit import say
@@ -64,14 +64,14 @@ class World:
         return cursor.fetchall() if cursor.description else []
 
     def audit(self, **options: Any) -> Report:
-        return judge(self.log, self.url, group="test", **options)
+        return audit_log(self.log, self.url, group="test", **options)
 
-    def produce(self, record: Outgoing, *, commit: bool = True) -> Place:
+    def produce(self, record: Outgoing, *, commit: bool = True) -> LogPosition:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
 
     def tell(
         self, case_id: str, event: Event, *, said: datetime | None = None, apply: bool = True
-    ) -> tuple[UUID, Place]:
+    ) -> tuple[UUID, LogPosition]:
         """Put an event on its topic, committed; with ``apply`` it is in the log too."""
         event_id, time = uuid4(), said or say.ago(5)
         record = encode(event, event_id=event_id, case_id=case_id, source="/test", time=time)
@@ -82,7 +82,7 @@ class World:
             self.project(case_id)
         return event_id, place
 
-    def place_of(self, event_id: UUID) -> Place:
+    def place_of(self, event_id: UUID) -> LogPosition:
         """Return where a record with this id stands."""
         wanted = ("ce_id", str(event_id).encode())
         for held in self.log.held.values():
@@ -91,7 +91,7 @@ class World:
                     return record.place
         raise LookupError(event_id)
 
-    def store(self, record: Outgoing, place: Place) -> None:
+    def store(self, record: Outgoing, place: LogPosition) -> None:
         event = decode(record.topic, record.key, record.value, record.headers)
         self.sql(
             "INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, "
@@ -116,7 +116,7 @@ class World:
 
     def set_aside(
         self,
-        place: Place,
+        place: LogPosition,
         reason: str,
         *case_ids: str,
         resolution: str | None = None,
@@ -172,7 +172,7 @@ class World:
         kind: str,
         number: int,
         evidence: Mapping[str, Any] | None = None,
-    ) -> Place:
+    ) -> LogPosition:
         return self.announce(case_id, message(escalation_id, kind, number), kind, evidence=evidence)
 
     def announce(
@@ -182,7 +182,7 @@ class World:
         kind: str,
         topic: str = ESCALATION_TOPIC,
         evidence: Mapping[str, Any] | None = None,
-    ) -> Place:
+    ) -> LogPosition:
         """Put a row into the outbox and on its topic, marked published."""
         name = f"icam.escalation-{kind}.v1"
         envelope = Envelope(id=message_id, source="/test", type=name, time=say.NOW, subject=case_id)

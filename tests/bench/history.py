@@ -15,7 +15,7 @@ from typing import Final
 
 from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 
 END: Final = datetime(2026, 10, 31, tzinfo=UTC)
@@ -40,7 +40,7 @@ def history(
 
     A larger number is a larger country, not a longer time.
     """
-    settings = Settings(
+    settings = SimulationSettings(
         seed=seed,
         scale=max(0.05, 1.1 * events / _EVENTS_AT_FULL_SCALE),
         start=end - timedelta(days=_DAYS),

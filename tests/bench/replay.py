@@ -14,7 +14,7 @@ from uuid import UUID
 from schemas.codec import Decoded, Outgoing, decode
 from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, evolve
-from streams.domain.decide import Announced, Decision, Standing, decide
+from streams.domain.decide import Announced, Decision, StandingEscalation, decide
 from streams.reference import Reference
 from streams.store.digest import digest
 from tests.bench.work import Work
@@ -82,7 +82,7 @@ def _after(before: Announced, decision: Decision) -> Announced:
         elif isinstance(said, EscalationRaised):
             name = UUID(said.escalation_id)
             rounds[name] = said.round
-            standing[name] = Standing(
+            standing[name] = StandingEscalation(
                 name,
                 said.round,
                 said.rule_id,

@@ -18,7 +18,7 @@ from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from streams.kafka import topics
 from streams.kafka.publish import publish
-from streams.runtime.settings import Kafka
+from streams.runtime.settings import KafkaSettings
 from tests.bench.database import Database, Databases
 from tests.bench.history import END
 from tests.bench.programs import Running
@@ -69,7 +69,7 @@ class Stage:
     def fill(self, records: Iterable[Outgoing]) -> None:
         """Empty all topics, then publish these records. Blocks."""
         self.clear()
-        topics.ensure(Kafka(bootstrap_servers=self.servers))
+        topics.ensure(KafkaSettings(bootstrap_servers=self.servers))
         publish(self.servers, records)
 
     def clear(self) -> None:

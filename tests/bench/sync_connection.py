@@ -14,7 +14,7 @@ from psycopg import RawCursor
 from psycopg.rows import no_result
 from psycopg.types.array import ListBinaryDumper
 
-from streams.runtime.settings import Database
+from streams.runtime.settings import DatabaseSettings
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ def _plain(value: Any) -> Any:
     return list(value) or "{}"
 
 
-def connect(database: Database, name: str) -> SyncConnection:
+def connect(database: DatabaseSettings, name: str) -> SyncConnection:
     """Open a connection with the session settings of ``streams.store.pool``; every statement is
     prepared when it is first used, as asyncpg does.
     """

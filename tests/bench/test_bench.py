@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams import reference
-from streams.runtime.settings import Database
+from streams.runtime.settings import DatabaseSettings
 from tests.bench import __main__ as command
 from tests.bench.database import Connection
 from tests.bench.history import END, History, clone, history
@@ -178,7 +178,7 @@ def test_clones_are_other_people_with_the_same_history(records: History, truth: 
 
 
 def test_blocking_connection_speaks_as_asyncpg_does(database_url: str) -> None:
-    conn = connect(Database(url=database_url), "test")
+    conn = connect(DatabaseSettings(url=database_url), "test")
     instant, name = datetime(2026, 10, 31, 12, tzinfo=UTC), UUID(int=7)
     query = (
         "SELECT $1::uuid[] AS ids, $2::bytea AS raw, $3::timestamptz AS at, $4::text[] AS words,"

@@ -10,8 +10,8 @@ import pytest
 
 from streams.casework.rebuild import Rebuilt, rebuild
 from streams.intake.record import Record
-from streams.runtime.settings import Database, Settings
-from streams.simulate.settings import Settings as Simulation
+from streams.runtime.settings import DatabaseSettings, Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.events import Position
 from tests.world import World
@@ -27,7 +27,9 @@ _SHOWN = """
 async def worked(world: World) -> World:
     """A world with three months of a small region behind it."""
     world.now = datetime.now(UTC)
-    history = Simulation(start=world.now - timedelta(days=90), end=world.now, seed=3, scale=0.05)
+    history = SimulationSettings(
+        start=world.now - timedelta(days=90), end=world.now, seed=3, scale=0.05
+    )
     records = [
         Record(Position(item.record.topic, 0, n), *_parts(item.record))
         for n, item in enumerate(stream(history))
@@ -39,7 +41,7 @@ async def worked(world: World) -> World:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return Settings(database=Database.model_validate({"url": database_url}))
+    return Settings(database=DatabaseSettings.model_validate({"url": database_url}))
 
 
 async def test_given_work_well_done_then_every_projection_comes_out_the_same(

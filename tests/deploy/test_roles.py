@@ -11,14 +11,14 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from schemas.envelope import Reason
-from streams.audit.auditor import judge
+from streams.audit.auditor import audit_log
 from streams.intake import repair
 from streams.intake.record import Malformed
 from streams.reference import Reference, staffing
 from streams.runtime.metrics import ExporterMetrics
-from streams.runtime.settings import Database
-from streams.services.board.book import Teller
+from streams.runtime.settings import DatabaseSettings
 from streams.services.board.feed import Feed
+from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
 from streams.services.board.signals import Past
 from streams.services.board.state import State
@@ -74,7 +74,7 @@ def _connected(role: str, url: str) -> Iterator[psycopg.Connection]:
 
 @asynccontextmanager
 async def _world(role: str, url: str, ref: Reference) -> AsyncIterator[World]:
-    pool = await open_pool(Database(url=_as(role, url)), "test")
+    pool = await open_pool(DatabaseSettings(url=_as(role, url)), "test")
     try:
         yield World(pool, ref)
     finally:
@@ -116,7 +116,7 @@ async def test_an_auditor_reads_every_gauge(url: str, ref: Reference) -> None:
     async with _world(AUDITOR, url, ref) as world:
         await readings.backlog(world.pool, world.clock, ref.calendar, metrics)
         await readings.book(world.pool, world.clock, metrics)
-        await readings.heard(world.pool, world.clock, ref.calendar, metrics)
+        await readings.read_producers(world.pool, world.clock, ref.calendar, metrics)
 
 
 async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
@@ -125,7 +125,7 @@ async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
         async def pool_of() -> Pool:
             return world.pool
 
-        state = State(Teller([], [], staffing.load(), ops=False), Past(1))
+        state = State(PublicFigures([], [], staffing.load(), ops=False), Past(1))
         reader = Reader(pool_of, world.clock, ref.calendar, state, Feed(), 2.0)
         state.read_live(await reader.live(world.pool))
         state.read_book(await reader.book(world.pool))
@@ -161,7 +161,7 @@ async def test_an_auditor_reads_everything(url: str, ref: Reference) -> None:
         await _start(worker)
         await worker.arrive(given.order(), given.miss(1))
 
-    report = judge(MemoryLog(), _as(AUDITOR, url), group="test")
+    report = audit_log(MemoryLog(), _as(AUDITOR, url), group="test")
 
     compared = {check.name: check.compared for check in report.checks}
     assert compared["fold"] == 1

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from schemas.envelope import Reason
-from streams.audit.auditor import judge
+from streams.audit.auditor import audit_log
 from streams.cli import main
 from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import Metrics
@@ -165,5 +165,5 @@ def test_every_reason_of_a_dead_letter_is_explained() -> None:
 
 
 def test_every_check_of_the_audit_is_explained(database_url: str) -> None:
-    for check in judge(MemoryLog(), database_url, group="none").checks:
+    for check in audit_log(MemoryLog(), database_url, group="none").checks:
         assert f"`{check.name}`" in PAGES["IcamAuditDifference"]

@@ -47,7 +47,7 @@ from schemas.types import Guard, Language
 from streams import reference
 from streams.domain import decide as deciding
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, Standing
+from streams.domain.decide import Announced, Decision, StandingEscalation
 from streams.reference import Reference
 
 CASE_ID = "case-0001"
@@ -182,7 +182,7 @@ def applied(announced: Announced, decision: Decision) -> Announced:
         elif isinstance(outcome, EscalationWithdrawn):
             del standing[UUID(outcome.escalation_id)]
         else:
-            found = Standing(
+            found = StandingEscalation(
                 UUID(outcome.escalation_id),
                 outcome.round,
                 outcome.rule_id,

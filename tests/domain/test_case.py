@@ -144,7 +144,7 @@ def test_a_miss_at_the_very_instant_of_an_interview_does_not_count() -> None:
 
 def test_without_the_restart_every_miss_counts() -> None:
     known = case(order(), miss(1), miss(2), interview(held_at=day(12)), miss(3))
-    found = situation.read(known, interview_restarts_count=False)
+    found = situation.derive_situation(known, interview_restarts_count=False)
     assert found is not None
     assert len(found.counted) == 3
 
@@ -158,7 +158,7 @@ def test_a_circumstance_outlives_the_order_it_was_reported_under() -> None:
 
 def test_a_planned_appointment_counts_as_contact() -> None:
     planned = interview(next_appointment=given.appointment(LATER))
-    found = situation.read(case(order(), planned))
+    found = situation.derive_situation(case(order(), planned))
     assert found is not None
     assert found.last_contact == LATER
     assert "silence" not in standing([order(), planned], LATER + timedelta(days=20))

@@ -11,7 +11,7 @@ from streams import reference
 from streams.domain.case import Fact
 from streams.domain.explain import explain
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
-from streams.domain.situation import Miss
+from streams.domain.situation import MissKind
 from tests.domain.given import LATER, circumstance, day, miss, order, ref, standing
 
 THREE = [order(), miss(1), miss(2), miss(3)]
@@ -26,7 +26,7 @@ THREE = [order(), miss(1), miss(2), miss(3)]
         ("guard", [*Guard]),
         ("track", [*Track]),
         ("value", [*Conclusion, *(set(Lodging) - {Lodging.DETAINED}), "true", "false", "unknown"]),
-        ("value", [Miss.UNDELIVERED, Miss.WRONG_LANGUAGE]),
+        ("value", [MissKind.UNDELIVERED, MissKind.WRONG_LANGUAGE]),
         ("waiver", sorted({why for rule in ref().policy.rules for why in rule.waives.values()})),
     ],
 )

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind, Planned
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from tests.pipeline.histories import valid_ids
 
@@ -53,7 +53,7 @@ def course(events: int, seed: int, *, days: int = DAYS, **faults: float) -> Cour
     """
     end = datetime.now(UTC)
     chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
-    settings = Settings(
+    settings = SimulationSettings(
         seed=seed,
         scale=max(0.01, 1.5 * events / _EVENTS_AT_FULL_SCALE * DAYS / days),
         start=end - timedelta(days=days),

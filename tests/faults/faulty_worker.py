@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from streams.intake import intake
-from streams.intake.batch import Tally
+from streams.intake.batch import BatchResult
 from streams.intake.batch import apply_batch as proper
-from streams.intake.record import Accepted, Item
+from streams.intake.record import Accepted, DecodedRecord
 from streams.runtime.settings import Settings
 from streams.worker import app
 
@@ -29,7 +29,7 @@ _RAISES, _HANGS = _named("ICAM_FAULTY_RAISES"), _named("ICAM_FAULTY_HANGS")
 _SECONDS = float(os.environ.get("ICAM_FAULTY_SECONDS", "0"))
 
 
-async def _faulty(conn: Any, items: Sequence[Item], *rest: Any) -> Tally:
+async def _faulty(conn: Any, items: Sequence[DecodedRecord], *rest: Any) -> BatchResult:
     met = {item.event.event_id for item in items if isinstance(item, Accepted)}
     if met & _RAISES:
         raise KeyError("a mistake of ours", [item.record.value for item in items])

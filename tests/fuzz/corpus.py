@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -22,7 +22,9 @@ def corpus(folder: Path) -> Path:
     from tests.fuzz.decode import packed
 
     folder.mkdir(parents=True)
-    settings = Settings(start=_END - timedelta(days=60), end=_END, malformed=0.5, structured=0.4)
+    settings = SimulationSettings(
+        start=_END - timedelta(days=60), end=_END, malformed=0.5, structured=0.4
+    )
     for number, planned in enumerate(stream(settings)):
         record = planned.record
         text = packed(record.topic, record.key, record.headers, record.value)

@@ -12,7 +12,7 @@ from schemas.envelope import Reason
 from streams.casework import unit_of_work
 from streams.domain.case import Fact
 from streams.intake.intake import BrokenDeploy
-from streams.intake.record import judge
+from streams.intake.record import decode_record
 from tests.domain import given
 from tests.world import World
 
@@ -133,7 +133,7 @@ async def test_two_workers_on_the_same_new_case_lose_no_update(world: World) -> 
     for case_id in (f"case-race-{n}" for n in range(10)):
         apart = [Fact(fact.time, uuid4(), fact.event) for fact in facts]
         records = [world.record(fact, case_id) for fact in apart]
-        await asyncio.gather(*(world.intake.apply([judge(r)]) for r in records))
+        await asyncio.gather(*(world.intake.apply([decode_record(r)]) for r in records))
 
     kept = await world.rows(
         """

@@ -10,7 +10,7 @@ import orjson
 
 from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind, Planned
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 
 
@@ -20,7 +20,9 @@ def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: floa
     chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
     return list(
         stream(
-            Settings(seed=seed, scale=scale, start=end - timedelta(days=days), end=end, **chosen)
+            SimulationSettings(
+                seed=seed, scale=scale, start=end - timedelta(days=days), end=end, **chosen
+            )
         )
     )
 

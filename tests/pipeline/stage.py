@@ -20,7 +20,7 @@ from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import Role, RoleProcess, WorkerProcess
 from streams.kafka import topics
 from streams.kafka.publish import publish
-from streams.runtime.settings import Kafka
+from streams.runtime.settings import KafkaSettings
 from streams.store import migrate
 
 JOB_OF: Final[Mapping[Role, str]] = {
@@ -38,7 +38,7 @@ class Stage:
         self, kafka_servers: str, directory: Path, postgres: EmbeddedPostgres | None = None
     ) -> None:
         """``postgres`` where it must be other than usual: not started yet, and empty."""
-        self.kafka = Kafka(
+        self.kafka = KafkaSettings(
             bootstrap_servers=kafka_servers, group=f"test-{uuid4().hex[:8]}", partitions=6
         )
         self.directory = directory
@@ -160,7 +160,7 @@ def until(true: Callable[[], bool], patience: float, what: str) -> None:
         time.sleep(0.1)
 
 
-def _delete_topics(kafka: Kafka) -> None:
+def _delete_topics(kafka: KafkaSettings) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     old = [name for name in topics.RETENTION_MS if name in admin.list_topics(timeout=10).topics]
     if old:

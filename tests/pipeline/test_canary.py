@@ -9,8 +9,8 @@ import pytest
 from schemas.canary import is_canary
 from streams.cli.output import with_connection
 from streams.runtime.metrics import CanaryMetrics
-from streams.runtime.settings import Canary as Mine
-from streams.runtime.settings import Database, Settings
+from streams.runtime.settings import CanarySettings as Mine
+from streams.runtime.settings import DatabaseSettings, Settings
 from streams.services.canary import Canary
 from streams.store.statistics import cases_by_office
 from tests.pipeline.stage import Stage, until
@@ -60,5 +60,5 @@ def test_it_does_not_count_as_a_case(stage: Stage) -> None:
 
     bird.close()
     assert "icam_routings_total{" not in worker.metrics()
-    settings = Settings(kafka=stage.kafka, database=Database(url=stage.postgres.url))
+    settings = Settings(kafka=stage.kafka, database=DatabaseSettings(url=stage.postgres.url))
     assert with_connection(settings, cases_by_office) == []

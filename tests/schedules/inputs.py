@@ -11,7 +11,7 @@ from schemas.codec import Decoded, Outgoing, decode
 from schemas.envelope import Reason
 from streams.simulate.dice import Dice
 from streams.simulate.flaws import FLAWS, REASON, Flaw, spoil
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import Kind, Planned, stream
 
 START: Final = datetime(2026, 3, 2, 7, tzinfo=UTC)
@@ -33,7 +33,7 @@ class Input:
 
 def inputs(seed: int, cases: int) -> list[Input]:
     """Return the records of a run in the order in which they are published."""
-    settings = Settings(
+    settings = SimulationSettings(
         start=START,
         end=END,
         seed=seed,

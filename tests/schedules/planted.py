@@ -9,12 +9,12 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from streams.casework import unit_of_work
-from streams.casework.unit_of_work import Held
-from streams.intake.batch import Tally
+from streams.casework.unit_of_work import LockedCases
+from streams.intake.batch import BatchResult
 from streams.intake.intake import Intake
-from streams.intake.record import Item
+from streams.intake.record import DecodedRecord
 from streams.store import cases, outbox
-from streams.store.cases import Row
+from streams.store.cases import CaseRow
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.outbox import Pending
@@ -57,7 +57,7 @@ def marked_before_published() -> AbstractContextManager[object]:
 
 
 def cases_not_locked() -> AbstractContextManager[object]:
-    async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+    async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
         async with link(conn).statement("cases.lock: insert") as mine:
             for case_id in sorted(set(case_ids)):
                 await mine.insert(TABLE, case_id, (None, None))
@@ -69,12 +69,12 @@ def cases_not_locked() -> AbstractContextManager[object]:
 def error_swallowed() -> AbstractContextManager[object]:
     real = Intake.apply
 
-    async def apply(self: Intake, items: Sequence[Item]) -> Tally:
+    async def apply(self: Intake, items: Sequence[DecodedRecord]) -> BatchResult:
         try:
             return await real(self, items)
         except Exception as error:
             if is_transient(error):
-                return Tally()
+                return BatchResult()
             raise
 
     return patch.object(Intake, "apply", apply)
@@ -89,20 +89,20 @@ def all_in_one_wave() -> AbstractContextManager[object]:
 
 
 def clock_read_before_the_lock() -> AbstractContextManager[object]:
-    real = unit_of_work.hold
+    real = unit_of_work.lock_and_load
 
-    async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> Held:
+    async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> LockedCases:
         now = await clock(conn)
         return replace(await real(conn, case_ids, clock), now=now)
 
-    return patch.object(unit_of_work, "hold", hold)
+    return patch.object(unit_of_work, "lock_and_load", hold)
 
 
 def dead_letters_not_read_again() -> AbstractContextManager[object]:
-    async def as_they_were(conn: Connection, held: Held) -> Held:
+    async def as_they_were(conn: Connection, held: LockedCases) -> LockedCases:
         return held
 
-    return patch.object(unit_of_work, "with_letters_read_again", as_they_were)
+    return patch.object(unit_of_work, "reload_dead_letters", as_they_were)
 
 
 def partitions_not_settled() -> AbstractContextManager[object]:

@@ -14,8 +14,8 @@ from streams.intake.intake import Intake
 from streams.kafka.topics import BACKLOG_ORDER
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Intake as Limits
-from streams.runtime.settings import Kafka, Loops
+from streams.runtime.settings import IntakeSettings as Limits
+from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.store import clock
 from streams.store.pool import Pool
 from streams.worker.lanes import Lanes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _IDLE_IN_TRANSACTION: Final = 30.0
 _GRACE: Final = 5.0
-_LOOPS: Final = Loops(relay_seconds=1.0, relay_batch=20, sweep_seconds=1.0, sweep_batch=5)
+_LOOPS: Final = LoopSettings(relay_seconds=1.0, relay_batch=20, sweep_seconds=1.0, sweep_batch=5)
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +57,7 @@ class Worker:
         self._tasks: list[asyncio.Task[Any]] = []
         pool = cast(Pool, self._links)
         limits = Limits(batch_max=world.schedule.batch_max)
-        relay = Relay(pool, Kafka(), _LOOPS, _metrics())
+        relay = Relay(pool, KafkaSettings(), _LOOPS, _metrics())
 
         def intake() -> Intake:
             return Intake(pool, ref(), clock.now, _metrics(), limits, relay.wake)

@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 import pytest
 
 from streams.simulate.history import History
-from streams.simulate.stream import Planned, Settings, histories, stream
+from streams.simulate.stream import Planned, SimulationSettings, histories, stream
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 END = datetime(2026, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(start=START, end=END, scale=0.3, malformed=0.05)
+def settings() -> SimulationSettings:
+    return SimulationSettings(start=START, end=END, scale=0.3, malformed=0.05)
 
 
 @pytest.fixture(scope="session")
-def records(settings: Settings) -> Sequence[Planned]:
+def records(settings: SimulationSettings) -> Sequence[Planned]:
     return tuple(stream(settings))
 
 
 @pytest.fixture(scope="session")
 def told() -> Sequence[History]:
-    return tuple(histories(Settings(start=START, end=END, scale=1.0)))
+    return tuple(histories(SimulationSettings(start=START, end=END, scale=1.0)))

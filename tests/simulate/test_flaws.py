@@ -15,11 +15,11 @@ from schemas.events import EVENT_TYPES, Event
 from streams.simulate.dice import Dice
 from streams.simulate.flaws import REASON, Flaw, spoil
 from streams.simulate.history import History
-from streams.simulate.stream import Kind, Planned, Settings, stream
+from streams.simulate.stream import Kind, Planned, SimulationSettings, stream
 
 
 def one_of_each(told: Sequence[History]) -> list[Event]:
-    found = {type(h.event): h.event for history in told[:500] for h in history.happenings}
+    found = {type(h.event): h.event for history in told[:500] for h in history.events}
     assert len(found) == len(EVENT_TYPES)
     return list(found.values())
 
@@ -27,7 +27,7 @@ def one_of_each(told: Sequence[History]) -> list[Event]:
 @pytest.mark.parametrize("flaw", [flaw for flaw in Flaw if flaw is not Flaw.ID_REUSED])
 def test_every_flaw_is_refused_for_its_reason(flaw: Flaw, told: Sequence[History]) -> None:
     dice = Dice(1, "test")
-    time = told[0].happenings[0].time
+    time = told[0].events[0].time
     for event in one_of_each(told):
         for _ in range(20):
             record = spoil(
@@ -44,7 +44,7 @@ def test_every_flaw_is_refused_for_its_reason(flaw: Flaw, told: Sequence[History
             assert refused.value.reason is REASON[flaw]
 
 
-def test_a_reused_id_comes_after_its_record_on_its_own_case(settings: Settings) -> None:
+def test_a_reused_id_comes_after_its_record_on_its_own_case(settings: SimulationSettings) -> None:
     digests: dict[object, tuple[str, bytes]] = {}
     reused = 0
     for planned in stream(replace(settings, malformed=0.5, late=0.0)):
@@ -63,7 +63,7 @@ def test_a_reused_id_comes_after_its_record_on_its_own_case(settings: Settings) 
     assert REASON[Flaw.ID_REUSED] is Reason.ID_REUSED
 
 
-def test_the_stream_holds_every_flaw_and_says_which(settings: Settings) -> None:
+def test_the_stream_holds_every_flaw_and_says_which(settings: SimulationSettings) -> None:
     seen = Counter[Flaw]()
     for planned in stream(replace(settings, malformed=0.5)):
         if planned.kind is not Kind.MALFORMED:
@@ -80,7 +80,7 @@ def test_the_stream_holds_every_flaw_and_says_which(settings: Settings) -> None:
 
 
 def test_malformed_records_are_added_on_request_only(
-    records: Sequence[Planned], settings: Settings
+    records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     kinds = Counter(planned.kind for planned in records)
     asked = settings.malformed * kinds[Kind.VALID]
@@ -89,7 +89,7 @@ def test_malformed_records_are_added_on_request_only(
     assert all(planned.kind is not Kind.MALFORMED for planned in stream(week))
 
 
-def test_few_malformed_records_point_at_real_cases(settings: Settings) -> None:
+def test_few_malformed_records_point_at_real_cases(settings: SimulationSettings) -> None:
     planned = list(stream(replace(settings, malformed=0.5)))
     real = {p.case_id for p in planned if p.kind is Kind.VALID}
     spoilt = [p for p in planned if p.kind is Kind.MALFORMED]

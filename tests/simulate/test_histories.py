@@ -21,42 +21,42 @@ from schemas.events import (
 )
 from schemas.types import Guard, Language
 from streams.simulate import days
-from streams.simulate.happening import Happening
+from streams.simulate.event import SimulatedEvent
 from streams.simulate.history import History
 
 E = TypeVar("E", bound=Event)
 
 
-def said(told: Sequence[History], kind: type[E]) -> Iterator[tuple[History, Happening, E]]:
+def said(told: Sequence[History], kind: type[E]) -> Iterator[tuple[History, SimulatedEvent, E]]:
     for history in told:
-        for happening in history.happenings:
-            if isinstance(happening.event, kind):
-                yield history, happening, happening.event
+        for simulated in history.events:
+            if isinstance(simulated.event, kind):
+                yield history, simulated, simulated.event
 
 
 def test_a_history_begins_with_its_notification(told: Sequence[History]) -> None:
     for history in told:
-        times = [happening.time for happening in history.happenings]
+        times = [simulated.time for simulated in history.events]
         assert times == sorted(times)
         assert times[0] > history.notified_at
         assert days.local_day(history.notified_at) == history.day
 
 
 def test_facts_are_said_after_what_they_speak_of(told: Sequence[History]) -> None:
-    for _, happening, order in said(told, OqtIssued):
-        assert happening.time > order.notified_at
-    for _, happening, miss in said(told, AppointmentMissed):
-        assert happening.time > miss.scheduled_at
-    for _, happening, interview in said(told, InterviewCompleted):
-        assert happening.time > interview.held_at
-    for _, happening, change in said(told, CircumstanceChanged):
-        assert happening.time > change.effective_at
+    for _, simulated, order in said(told, OqtIssued):
+        assert simulated.time > order.notified_at
+    for _, simulated, miss in said(told, AppointmentMissed):
+        assert simulated.time > miss.scheduled_at
+    for _, simulated, interview in said(told, InterviewCompleted):
+        assert simulated.time > interview.held_at
+    for _, simulated, change in said(told, CircumstanceChanged):
+        assert simulated.time > change.effective_at
 
 
 def test_late_reviews_correct_the_same_appointment(told: Sequence[History]) -> None:
-    versions = defaultdict[str, list[tuple[Happening, AppointmentMissed]]](list)
-    for _, happening, miss in said(told, AppointmentMissed):
-        versions[miss.appointment_id].append((happening, miss))
+    versions = defaultdict[str, list[tuple[SimulatedEvent, AppointmentMissed]]](list)
+    for _, simulated, miss in said(told, AppointmentMissed):
+        versions[miss.appointment_id].append((simulated, miss))
     corrected = [pair for pair in versions.values() if len(pair) > 1]
     assert len(corrected) > 100
     for (before, first), (after, last) in corrected:
@@ -89,13 +89,13 @@ def test_a_next_order_ends_the_appointments_of_the_one_before(told: Sequence[His
     for history in told:
         notified = {
             h.event.order_id: h.event.notified_at
-            for h in history.happenings
+            for h in history.events
             if isinstance(h.event, OqtIssued)
         }
         assert len(notified) == 1 + len(history.next_orders)
         superseded += len(notified) > 1
-        for happening in history.happenings:
-            event = happening.event
+        for simulated in history.events:
+            event = simulated.event
             if isinstance(event, AppointmentMissed | InterviewCompleted):
                 after = [at for at in notified.values() if at > notified[event.order_id]]
                 when = (

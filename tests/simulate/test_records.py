@@ -16,7 +16,7 @@ from schemas.envelope import STRUCTURED
 from schemas.events import EVENT_TYPES
 from streams.simulate.dice import Dice
 from streams.simulate.flaws import not_quite_a_national_number
-from streams.simulate.stream import Kind, Planned, Settings
+from streams.simulate.stream import Kind, Planned, SimulationSettings
 
 
 def valid(records: Sequence[Planned]) -> list[Planned]:
@@ -57,7 +57,7 @@ def test_valid_records_keep_to_the_json_schema(records: Sequence[Planned]) -> No
 
 
 def test_a_share_of_the_records_is_in_structured_mode(
-    records: Sequence[Planned], settings: Settings
+    records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     share = sum(map(is_structured, valid(records))) / len(valid(records))
     assert share == pytest.approx(settings.structured, abs=0.015)

@@ -20,7 +20,7 @@ from streams.simulate import days
 from streams.simulate.figures import Group
 from streams.simulate.history import History
 from streams.simulate.loading import published
-from streams.simulate.stream import Settings, histories
+from streams.simulate.stream import SimulationSettings, histories
 
 FIGURES = published()
 
@@ -29,8 +29,8 @@ def orders(told: Sequence[History], *, first: bool = False) -> Iterator[OqtIssue
     """Yield each order once, as first said; only the first of each case if so wished."""
     for history in told:
         seen: set[str] = set()
-        for happening in history.happenings:
-            event = happening.event
+        for simulated in history.events:
+            event = simulated.event
             if isinstance(event, OqtIssued) and event.order_id not in seen:
                 if not (first and seen):
                     yield event
@@ -44,7 +44,7 @@ def close(count: int, total: int, share: float) -> bool:
 def test_about_two_in_five_appointments_are_kept(told: Sequence[History]) -> None:
     kept, missed = set(), set()
     for history in told:
-        for event in (happening.event for happening in history.happenings):
+        for event in (simulated.event for simulated in history.events):
             if isinstance(event, InterviewCompleted) and event.appointment_id:
                 kept.add(event.appointment_id)
             elif isinstance(event, AppointmentMissed):
@@ -105,10 +105,10 @@ def test_two_in_five_orders_of_the_window_are_repeat_orders(told: Sequence[Histo
 
 def test_interviews_of_who_came_follow_the_figures(told: Sequence[History]) -> None:
     held = Counter(
-        happening.event.order_id
+        simulated.event.order_id
         for history in told
-        for happening in history.happenings
-        if isinstance(happening.event, InterviewCompleted)
+        for simulated in history.events
+        if isinstance(simulated.event, InterviewCompleted)
     )
     found = Counter(min(count, 4) for count in held.values())
     share = FIGURES.interviews.count.share
@@ -131,7 +131,7 @@ def test_the_volume_of_working_days_follows_the_scale(told: Sequence[History]) -
 
 def test_a_holiday_dips() -> None:
     easter_monday = date(2026, 4, 6)
-    window = Settings(
+    window = SimulationSettings(
         start=days.at(easter_monday, 0), end=days.at(easter_monday + timedelta(days=2), 0), scale=1
     )
     begun = Counter(history.day for history in histories(window))

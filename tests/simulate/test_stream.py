@@ -15,10 +15,10 @@ import pytest
 
 from schemas.codec import Decoded, decode
 from schemas.events import OqtIssued
-from streams.simulate.stream import Kind, Planned, Settings, histories, stream
+from streams.simulate.stream import Kind, Planned, SimulationSettings, histories, stream
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-SMALL = Settings(start=START, end=START + timedelta(days=30), malformed=0.05)
+SMALL = SimulationSettings(start=START, end=START + timedelta(days=30), malformed=0.05)
 
 
 def read(planned: Planned) -> Decoded:
@@ -26,11 +26,11 @@ def read(planned: Planned) -> Decoded:
     return decode(record.topic, record.key, record.value, record.headers)
 
 
-def fingerprint(settings: Settings) -> str:
+def fingerprint(settings: SimulationSettings) -> str:
     return sha256(repr(list(stream(settings))).encode()).hexdigest()
 
 
-def contents(settings: Settings) -> set[tuple[str, bytes]]:
+def contents(settings: SimulationSettings) -> set[tuple[str, bytes]]:
     return {
         (str(event.event_id), event.digest)
         for event in (read(p) for p in stream(settings) if p.kind is Kind.VALID)
@@ -41,9 +41,9 @@ PROGRAM = """
 import sys
 from datetime import datetime
 from hashlib import sha256
-from streams.simulate.stream import Settings, stream
+from streams.simulate.stream import SimulationSettings, stream
 start, end = map(datetime.fromisoformat, sys.argv[1:])
-settings = Settings(start=start, end=end, malformed=0.05)
+settings = SimulationSettings(start=start, end=end, malformed=0.05)
 print(sha256(repr(list(stream(settings))).encode()).hexdigest())
 """
 
@@ -71,7 +71,7 @@ def test_records_leave_in_the_order_of_publication(records: Sequence[Planned]) -
 
 
 def test_nothing_is_said_or_published_after_the_end(
-    records: Sequence[Planned], settings: Settings
+    records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     assert max(planned.at for planned in records) <= settings.end
     assert max(read(p).time for p in records if p.kind is Kind.VALID) <= settings.end
@@ -110,7 +110,7 @@ def test_without_faults_only_orders_held_back_arrive_out_of_order() -> None:
 def test_disorder_and_lateness_put_facts_behind_later_facts(disorder: float, late: float) -> None:
     calm = replace(SMALL, scale=0.5, disorder=0, duplicates=0, late=0, malformed=0)
 
-    def overtaken(settings: Settings) -> int:
+    def overtaken(settings: SimulationSettings) -> int:
         latest: dict[str, datetime] = {}
         count = 0
         for event in map(read, stream(settings)):
@@ -122,7 +122,7 @@ def test_disorder_and_lateness_put_facts_behind_later_facts(disorder: float, lat
 
 
 def test_a_duplicate_is_the_very_same_bytes_later(
-    records: Sequence[Planned], settings: Settings
+    records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     first: dict[Any, datetime] = {}
     repeated = 0

@@ -8,7 +8,7 @@ from random import Random
 from schemas.codec import decode
 from streams.domain.case import Case, Fact, fold
 from streams.simulate.publishing import Kind
-from streams.simulate.settings import Settings
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.digest import digest
 
@@ -19,7 +19,9 @@ END = datetime(2026, 10, 31, tzinfo=UTC)
 def test_any_permutation_with_duplicates_gives_the_same_digest() -> None:
     dice = Random(20261031)
     facts: dict[str, list[Fact]] = {}
-    for planned in stream(Settings(seed=5, scale=1.0, start=END - timedelta(days=90), end=END)):
+    for planned in stream(
+        SimulationSettings(seed=5, scale=1.0, start=END - timedelta(days=90), end=END)
+    ):
         if planned.kind is Kind.VALID:
             record = planned.record
             event = decode(record.topic, record.key, record.value, record.headers)

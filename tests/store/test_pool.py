@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import uvloop
 
-from streams.runtime.settings import Database
+from streams.runtime.settings import DatabaseSettings
 from streams.store.pool import Pool, open_pool
 
 
@@ -24,7 +24,7 @@ def test_the_worker_lets_a_silent_server_go(database_url: str) -> None:
     """On the event loop that workers use, whose sockets are not Python's own."""
 
     async def options() -> tuple[int, ...]:
-        pool = await open_pool(Database(url=database_url), "test")
+        pool = await open_pool(DatabaseSettings(url=database_url), "test")
         try:
             async with pool.acquire() as conn:
                 line = cast(Any, conn)._con._transport.get_extra_info("socket")

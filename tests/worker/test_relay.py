@@ -13,8 +13,8 @@ from confluent_kafka import Consumer
 
 from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
 from streams.embedded.broker import EmbeddedBroker
-from streams.runtime.settings import Kafka, Loops
-from streams.store.outbox import Entry, Pending
+from streams.runtime.settings import KafkaSettings, LoopSettings
+from streams.store.outbox import OutboxEntry, Pending
 from streams.worker.relay import Relay, waves
 from tests.domain import given
 from tests.world import World
@@ -22,7 +22,7 @@ from tests.world import World
 
 def test_no_wave_holds_two_entries_of_one_topic_and_case() -> None:
     entries = [
-        Pending(n, Entry(uuid4(), topic, case, (), b"{}"))
+        Pending(n, OutboxEntry(uuid4(), topic, case, (), b"{}"))
         for n, (topic, case) in enumerate(
             [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x"), ("a", "x"), ("a", "y")]
         )
@@ -36,8 +36,8 @@ def test_no_wave_holds_two_entries_of_one_topic_and_case() -> None:
 
 @pytest.fixture
 async def relay(world: World, mock_broker: EmbeddedBroker) -> AsyncIterator[Relay]:
-    kafka = Kafka(bootstrap_servers=mock_broker.bootstrap_servers)
-    made = Relay(world.pool, kafka, Loops(), world.metrics)
+    kafka = KafkaSettings(bootstrap_servers=mock_broker.bootstrap_servers)
+    made = Relay(world.pool, kafka, LoopSettings(), world.metrics)
     task = asyncio.create_task(made.run())
     yield made
     task.cancel()

@@ -14,24 +14,30 @@ from schemas.events import Conclusion, HouseholdKind, Lodging, NotificationChann
 from schemas.outcomes import GuardState
 from schemas.types import Guard
 from streams.domain.clocks import appeal_term_last, midnight
-from streams.domain.guards.status import Moment, Reading, flag, found, term_end
-from streams.domain.situation import Miss
+from streams.domain.guards.status import (
+    GuardContext,
+    GuardStatus,
+    guard_status,
+    term_end,
+    timeless_status,
+)
+from streams.domain.situation import MissKind
 
 
-def _until(guard: Guard, name: str, end: datetime, running: bool) -> Reading:
+def _until(guard: Guard, name: str, end: datetime, running: bool) -> GuardStatus:
     text = f"{name} {end.isoformat()}"
     if running:
-        return found(guard, GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
-    return found(guard, GuardState.CLEAR, f"{text}, run out", cleared_at=end)
+        return guard_status(guard, GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
+    return guard_status(guard, GuardState.CLEAR, f"{text}, run out", cleared_at=end)
 
 
 @lru_cache(maxsize=4096)
-def _through(guard: Guard, name: str, last: date, zone: tzinfo, running: bool) -> Reading:
+def _through(guard: Guard, name: str, last: date, zone: tzinfo, running: bool) -> GuardStatus:
     """Read a term that runs to the end of its last day; the terms of many end on the same days."""
     return _until(guard, name, midnight(last + timedelta(days=1), zone), running)
 
 
-def _departure_term(moment: Moment) -> Reading:
+def _departure_term(moment: GuardContext) -> GuardStatus:
     guard, name, order = Guard.DEPARTURE_TERM_RUNNING, "departure term ends", moment.situation.order
     if order.departure_term_days == 0:
         end = term_end(moment.situation, moment.calendar)
@@ -40,7 +46,7 @@ def _departure_term(moment: Moment) -> Reading:
     return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
 
 
-def _appeal_term(moment: Moment) -> Reading:
+def _appeal_term(moment: GuardContext) -> GuardStatus:
     guard, name, order = Guard.APPEAL_TERM_RUNNING, "appeal term ends", moment.situation.order
     short = order.lodging in (Lodging.DETAINED, Lodging.RETURN_HOUSE)
     days = moment.terms.appeal_days_in_custody if short else moment.terms.appeal_days
@@ -48,12 +54,12 @@ def _appeal_term(moment: Moment) -> Reading:
     return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
 
 
-_NO_PROSPECT: Final = flag(
+_NO_PROSPECT: Final = timeless_status(
     Guard.NEW_RESIDENCE_PROCEDURE, False, "no residence prospect in the last interview"
 )
 
 
-def _residence_prospect(moment: Moment) -> Reading:
+def _residence_prospect(moment: GuardContext) -> GuardStatus:
     held = moment.situation.held
     if not held or held[-1].event.conclusion is not Conclusion.RESIDENCE_PROSPECT:
         return _NO_PROSPECT
@@ -64,82 +70,86 @@ def _residence_prospect(moment: Moment) -> Reading:
 
 
 _UNACCOMPANIED_MINOR: Final = {
-    kind: flag(
+    kind: timeless_status(
         Guard.UNACCOMPANIED_MINOR, kind is HouseholdKind.UNACCOMPANIED_MINOR, f"household {kind}"
     )
     for kind in HouseholdKind
 }
 _FAMILY: Final = {
-    kind: flag(
+    kind: timeless_status(
         Guard.FAMILY_WITH_MINORS, kind is HouseholdKind.FAMILY_WITH_MINORS, f"household {kind}"
     )
     for kind in HouseholdKind
 }
 
 
-def _unaccompanied_minor(moment: Moment) -> Reading:
+def _unaccompanied_minor(moment: GuardContext) -> GuardStatus:
     return _UNACCOMPANIED_MINOR[moment.situation.order.household.kind]
 
 
-def _family(moment: Moment) -> Reading:
+def _family(moment: GuardContext) -> GuardStatus:
     return _FAMILY[moment.situation.order.household.kind]
 
 
 _PROVEN: Final = {
-    channel: flag(Guard.NOTIFICATION_NOT_PROVEN, False, f"by {channel}, proven")
+    channel: timeless_status(Guard.NOTIFICATION_NOT_PROVEN, False, f"by {channel}, proven")
     for channel in NotificationChannel
 }
 _NOT_PROVEN: Final = {
-    channel: flag(Guard.NOTIFICATION_NOT_PROVEN, True, f"by {channel}, not proven")
+    channel: timeless_status(Guard.NOTIFICATION_NOT_PROVEN, True, f"by {channel}, not proven")
     for channel in NotificationChannel
 }
 
 
-def _notification(moment: Moment) -> Reading:
+def _notification(moment: GuardContext) -> GuardStatus:
     notification = moment.situation.order.notification
     return (_PROVEN if notification.proven else _NOT_PROVEN)[notification.channel]
 
 
-_NOTHING_PENDING: Final = flag(Guard.JUSTIFIED_ABSENCE_PENDING, False, "no reason awaits review")
+_NOTHING_PENDING: Final = timeless_status(
+    Guard.JUSTIFIED_ABSENCE_PENDING, False, "no reason awaits review"
+)
 
 
-def _justified_absence(moment: Moment) -> Reading:
-    pending = [m for m in moment.situation.missed if m.reading is Miss.PENDING]
+def _justified_absence(moment: GuardContext) -> GuardStatus:
+    pending = [m for m in moment.situation.missed if m.reading is MissKind.PENDING]
     if not pending:
         return _NOTHING_PENDING
     names = ", ".join(m.event.appointment_id for m in pending)
-    return flag(Guard.JUSTIFIED_ABSENCE_PENDING, True, f"{names}: reason not yet reviewed")
+    return timeless_status(
+        Guard.JUSTIFIED_ABSENCE_PENDING, True, f"{names}: reason not yet reviewed"
+    )
 
 
-_OTHER_LANGUAGE: Final = flag(
+_OTHER_LANGUAGE: Final = timeless_status(
     Guard.WRONG_LANGUAGE_INVITATION, True, "last invitation in another language"
 )
-_UNDERSTANDABLE: Final = flag(
+_UNDERSTANDABLE: Final = timeless_status(
     Guard.WRONG_LANGUAGE_INVITATION, False, "last invitation understandable"
 )
 
 
-def _wrong_language(moment: Moment) -> Reading:
+def _wrong_language(moment: GuardContext) -> GuardStatus:
     missed = moment.situation.missed
-    wrong = bool(missed) and missed[-1].reading is Miss.WRONG_LANGUAGE
+    wrong = bool(missed) and missed[-1].reading is MissKind.WRONG_LANGUAGE
     return _OTHER_LANGUAGE if wrong else _UNDERSTANDABLE
 
 
-_RETURN_ACCEPTED: Final = flag(
+_RETURN_ACCEPTED: Final = timeless_status(
     Guard.VOLUNTARY_RETURN_IN_PROGRESS, True, "accepted in the last interview"
 )
-_RETURN_NOT_ACCEPTED: Final = flag(
+_RETURN_NOT_ACCEPTED: Final = timeless_status(
     Guard.VOLUNTARY_RETURN_IN_PROGRESS, False, "not accepted in the last interview"
 )
 
 
-def _voluntary_return(moment: Moment) -> Reading:
+def _voluntary_return(moment: GuardContext) -> GuardStatus:
     held = moment.situation.held
     accepted = bool(held) and held[-1].event.conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED
     return _RETURN_ACCEPTED if accepted else _RETURN_NOT_ACCEPTED
 
 
-OWN: Final[Mapping[Guard, Callable[[Moment], Reading]]] = {
+DERIVED_GUARDS: Final[Mapping[Guard, Callable[[GuardContext], GuardStatus]]] = {
     Guard.DEPARTURE_TERM_RUNNING: _departure_term,
     Guard.APPEAL_TERM_RUNNING: _appeal_term,
     Guard.NEW_RESIDENCE_PROCEDURE: _residence_prospect,

@@ -13,26 +13,26 @@ from typing import Final
 from schemas.events import CircumstanceChanged, CircumstanceState
 from schemas.outcomes import GuardState
 from schemas.types import Guard
-from streams.domain.guards.derived import OWN
-from streams.domain.guards.status import Moment, Reading, flag, found
+from streams.domain.guards.derived import DERIVED_GUARDS
+from streams.domain.guards.status import GuardContext, GuardStatus, guard_status, timeless_status
 from streams.domain.situation import Situation
 
 
-def evaluate(moment: Moment) -> dict[Guard, Reading]:
+def evaluate_guards(moment: GuardContext) -> dict[Guard, GuardStatus]:
     """Return every guard as it stands at ``moment.now``; of each, the worst that is known of it."""
     readings = dict(_NOTHING_REPORTED)
-    for guard, own in OWN.items():
+    for guard, own in DERIVED_GUARDS.items():
         readings[guard] = own(moment)
     for guard, reported in moment.situation.circumstances.items():
         told = _reported(guard, reported, moment)
-        readings[guard] = _worst(readings[guard], told) if guard in OWN else told
+        readings[guard] = _worst(readings[guard], told) if guard in DERIVED_GUARDS else told
     return readings
 
 
-def _worst(own: Reading, reported: Reading) -> Reading:
+def _worst(own: GuardStatus, reported: GuardStatus) -> GuardStatus:
     worst = reported if _SEVERITY[reported.state] > _SEVERITY[own.state] else own
     cleared = [r.cleared_at for r in (own, reported) if r.cleared_at is not None]
-    return Reading(
+    return GuardStatus(
         worst.state,
         worst.because,
         worst.check,
@@ -42,13 +42,15 @@ def _worst(own: Reading, reported: Reading) -> Reading:
     )
 
 
-_NOTHING_REPORTED: Final[Mapping[Guard, Reading]] = {
-    guard: flag(guard, False, "nothing reported") for guard in Guard
+_NOTHING_REPORTED: Final[Mapping[Guard, GuardStatus]] = {
+    guard: timeless_status(guard, False, "nothing reported") for guard in Guard
 }
 _SEVERITY: Final = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
 
 
-def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Moment) -> Reading:
+def _reported(
+    guard: Guard, reported: Iterable[CircumstanceChanged], moment: GuardContext
+) -> GuardStatus:
     spans: dict[str, dict[CircumstanceState, datetime]] = {}
     for event in reported:
         spans.setdefault(event.reference, {})[event.state] = event.effective_at
@@ -62,7 +64,7 @@ def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Mom
             until = _reviewed_after(begins, moment.situation)
         if begins is not None and until is not None and until < begins:
             because = f"{reference} ends before it begins"
-            return found(guard, GuardState.UNKNOWN, because, changes_at=tuple(changes))
+            return guard_status(guard, GuardState.UNKNOWN, because, changes_at=tuple(changes))
         changes += [at for at in (begins, until) if at is not None and at > now]
         started = begins is None or begins <= now
         if started and (until is None or until > now):
@@ -73,7 +75,7 @@ def _reported(guard: Guard, reported: Iterable[CircumstanceChanged], moment: Mom
         elif state is GuardState.CLEAR:
             because = f"{reference} not begun"
     cleared_at = max(ends, default=None) if state is GuardState.CLEAR else None
-    return found(guard, state, because, cleared_at, tuple(changes))
+    return guard_status(guard, state, because, cleared_at, tuple(changes))
 
 
 def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:

@@ -17,7 +17,7 @@ from streams.domain.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PolicyTerms:
     """Dated terms of the policy, in days. All but the appeal terms are inferred."""
 
     appeal_days: int
@@ -25,7 +25,7 @@ class Terms:
     residence_prospect_working_days: int
 
 
-class Reading(NamedTuple):
+class GuardStatus(NamedTuple):
     """One guard as read: its state, why, and the instants to come at which time alone changes it.
 
     ``check`` says the same as evidence. ``cleared_at`` is when the passing of time lifted the
@@ -41,18 +41,20 @@ class Reading(NamedTuple):
     idle: bool
 
 
-class Moment(NamedTuple):
+class GuardContext(NamedTuple):
     """What a guard is read from. ``today`` and ``notified_on`` are local days."""
 
     situation: Situation
     calendar: Calendar
-    terms: Terms
+    terms: PolicyTerms
     now: datetime
     today: date
     notified_on: date
 
     @classmethod
-    def of(cls, situation: Situation, calendar: Calendar, terms: Terms, now: datetime) -> Moment:
+    def of(
+        cls, situation: Situation, calendar: Calendar, terms: PolicyTerms, now: datetime
+    ) -> GuardContext:
         """Return the moment ``now`` of a situation."""
         today, notified_on = map(calendar.local_date, (now, situation.order.notified_at))
         return cls(situation, calendar, terms, now, today, notified_on)
@@ -64,19 +66,19 @@ def term_end(situation: Situation, calendar: Calendar) -> datetime:
     return departure_term_end(calendar, order.notified_at, order.departure_term_days)
 
 
-def found(
+def guard_status(
     guard: Guard,
     state: GuardState,
     because: str,
     cleared_at: datetime | None = None,
     changes_at: tuple[datetime, ...] = (),
-) -> Reading:
+) -> GuardStatus:
     """Return a reading, with the same said as evidence."""
     check = GuardCheck(guard=guard, state=state, because=because)
     idle = state is GuardState.CLEAR and cleared_at is None and not changes_at
-    return Reading(state, because, check, cleared_at, changes_at, idle)
+    return GuardStatus(state, because, check, cleared_at, changes_at, idle)
 
 
-def flag(guard: Guard, active: bool, because: str) -> Reading:
+def timeless_status(guard: Guard, active: bool, because: str) -> GuardStatus:
     """Return the reading of a guard that time plays no part in."""
-    return found(guard, GuardState.ACTIVE if active else GuardState.CLEAR, because)
+    return guard_status(guard, GuardState.ACTIVE if active else GuardState.CLEAR, because)

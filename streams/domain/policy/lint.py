@@ -17,10 +17,10 @@ from streams.domain.policy.rules import (
     Policy,
     Rule,
 )
-from streams.domain.situation import Miss
+from streams.domain.situation import MissKind
 
 _CODES: Final[Mapping[str, frozenset[str]]] = {
-    "last_miss": frozenset(Miss),
+    "last_miss": frozenset(MissKind),
     "last_conclusion": frozenset(Conclusion),
     "lodging": frozenset(Lodging),
     "household": frozenset(HouseholdKind),

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from schemas.outcomes import Action
 from schemas.types import Guard
-from streams.domain.guards.status import Terms
+from streams.domain.guards.status import PolicyTerms
 from streams.domain.policy.lint import faults as faults_of
 from streams.domain.policy.rules import (
     FACTS,
@@ -59,7 +59,7 @@ def load_policy(text: str) -> Policy:
             valid_from=_exactly(date, table["valid_from"], "valid_from is a day without quotes"),
             digest=sha256(text.encode()).hexdigest(),
             body=text,
-            terms=Terms(**{name: _days(name, days) for name, days in table["terms"].items()}),
+            terms=PolicyTerms(**{name: _days(name, days) for name, days in table["terms"].items()}),
             interview_restarts_count=_exactly(
                 bool,
                 table["counting"]["interview_restarts_count"],

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from schemas.events import Conclusion, HouseholdKind, Lodging
 from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard
-from streams.domain.guards.status import Terms
-from streams.domain.situation import Miss, Situation
+from streams.domain.guards.status import PolicyTerms
+from streams.domain.situation import MissKind, Situation
 
 HIGHEST_LEVEL: Final = 5
 """Level 6 of the ladder, a forced-return referral, is a human decision and no outcome of ours."""
@@ -45,7 +45,7 @@ class Facts(NamedTuple):
     """What a rule may test of a situation. Age, origin or any score are not among it."""
 
     counted_misses: int
-    last_miss: Miss | None
+    last_miss: MissKind | None
     interviews_held: int
     last_conclusion: Conclusion | None
     lodging: Lodging
@@ -140,7 +140,7 @@ class Policy:
     valid_from: date
     digest: str
     body: str
-    terms: Terms
+    terms: PolicyTerms
     interview_restarts_count: bool
     rules: tuple[Rule, ...]
     contest: Mapping[str, str]

@@ -11,9 +11,9 @@ from streams.runtime import service
 from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import BoardMetrics
 from streams.runtime.settings import Settings
-from streams.services.board.book import Teller
 from streams.services.board.feed import Feed
-from streams.services.board.pages import Facts
+from streams.services.board.figures import PublicFigures
+from streams.services.board.pages import PageFacts
 from streams.services.board.reading import Reader
 from streams.services.board.serving import add_page
 from streams.services.board.signals import SLOT_SECONDS, SLOTS, Past
@@ -37,9 +37,9 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     mine = settings.board
     every = mine.every_seconds
-    facts = Facts.load(settings, datetime.now(UTC))
+    facts = PageFacts.load(settings, datetime.now(UTC))
     state = State(
-        Teller(facts.offices, facts.levels, staffing.load(settings.staffing_file), mine.ops),
+        PublicFigures(facts.offices, facts.levels, staffing.load(settings.staffing_file), mine.ops),
         Past(round(SLOTS * SLOT_SECONDS / every)),
     )
     feed, metrics = Feed(), BoardMetrics()
@@ -58,6 +58,6 @@ async def _serve(settings: Settings) -> None:
     made = application(live, ready, metrics.registry)
     add_page(made, facts, state, feed, metrics)
     try:
-        await service.beside(reader.run(), made, mine.host, mine.port)
+        await service.run_with_http(reader.run(), made, mine.host, mine.port)
     finally:
         pool_of.terminate()

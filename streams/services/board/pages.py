@@ -51,7 +51,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PageFacts:
     """What does not change while the process runs."""
 
     files: Mapping[str, File]

@@ -13,8 +13,8 @@ import structlog
 from schemas import canary
 from streams.domain.clocks import Calendar
 from streams.reference import ZONE
-from streams.services.board.book import DAYS, HOURS, Book
 from streams.services.board.feed import Feed
+from streams.services.board.figures import DAYS, HOURS, Book
 from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
 from streams.store import board, cases, dead_letters, outbox, statistics
@@ -128,7 +128,7 @@ class Reader:
 
     async def book(self, pool: Pool) -> Book:
         """Count all cases and the ledger, as of one instant."""
-        async with board.quiet(pool) as conn:
+        async with board.snapshot(pool) as conn:
             now = await self._clock(conn)
             today = self._calendar.local_date(now)
             first = self._calendar.start_of(today - timedelta(days=DAYS - 1))

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streams.runtime.metrics import BoardMetrics
 from streams.services.board.feed import Feed
-from streams.services.board.pages import Facts
+from streams.services.board.pages import PageFacts
 from streams.services.board.state import State
 from streams.services.board.words import chosen
 
@@ -34,7 +34,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 def add_page(
-    app: web.Application, facts: Facts, state: State, feed: Feed, metrics: BoardMetrics
+    app: web.Application, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics
 ) -> None:
     """Add the page's routes to an application, and its security headers to every answer."""
     serving = _Serving(facts, state, feed, metrics)
@@ -49,7 +49,7 @@ def add_page(
 
 
 class _Serving:
-    def __init__(self, facts: Facts, state: State, feed: Feed, metrics: BoardMetrics) -> None:
+    def __init__(self, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics) -> None:
         self._facts = facts
         self._state = state
         self._feed = feed

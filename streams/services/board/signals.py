@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from streams.services.board.suppression import lone
+from streams.services.board.suppression import suppress
 from streams.store.dead_letters import Unresolved
 
 SLOT_SECONDS: Final = 5
@@ -89,14 +89,14 @@ class Past:
         return [reading[at] for reading in self._kept]
 
 
-def tell(live: Live, past: Past, *, ops: bool) -> list[dict[str, Any]]:
+def to_public_json(live: Live, past: Past, *, ops: bool) -> list[dict[str, Any]]:
     """Return each signal: value, series, age of the oldest, and its state.
 
     ``state`` is ``well``; ``watch``, for the next working day; ``act``, now; or ``plain`` where
     volumes are too small to judge by. Rates are events in a slot; ``few`` of them are less than
     one a second.
     """
-    rates = [lone(events, ops=ops) for events in live.rates]
+    rates = [suppress(events, ops=ops) for events in live.rates]
     return [
         {"name": "committed", "value": rates[-1], "series": rates, "state": "plain"},
         _age("silent", live.since(live.last_event), past, None),
@@ -122,9 +122,9 @@ def _wait(
 ) -> dict[str, Any]:
     return {
         "name": name,
-        "value": lone(count, ops=ops),
+        "value": suppress(count, ops=ops),
         "oldest": None if oldest is None or not count else int(oldest),
-        "series": [lone(n, ops=ops) for n in past.of(name) if n is not None],
+        "series": [suppress(n, ops=ops) for n in past.of(name) if n is not None],
         "state": state,
         "runbook": RUNBOOKS[name],
     }

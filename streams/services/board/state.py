@@ -10,16 +10,16 @@ from typing import Any
 import orjson
 
 from streams.services.board import signals
-from streams.services.board.book import Book, Teller
+from streams.services.board.figures import Book, PublicFigures
 from streams.services.board.signals import Live, Past
-from streams.services.board.suppression import lone, protect
+from streams.services.board.suppression import protect, suppress
 
 
 @dataclass(slots=True)
 class State:
     """The last readings. They are kept while the database is away, and grow old."""
 
-    teller: Teller
+    teller: PublicFigures
     past: Past
     away: bool = False
     """Whether the database does not answer."""
@@ -63,11 +63,11 @@ class State:
         return {
             "as_of": live.as_of,
             "age": round(time.monotonic() - at, 1),
-            "signals": signals.tell(live, self.past, ops=ops),
+            "signals": signals.to_public_json(live, self.past, ops=ops),
             "letters": {
                 # The same as the signal says. Where the table keeps its total back, even how many
                 # reasons there are would tell.
-                "total": lone(live.open_letters, ops=ops),
+                "total": suppress(live.open_letters, ops=ops),
                 "reasons": list(letters.cells.items()) if isinstance(letters.total, int) else [],
             },
         }
@@ -77,4 +77,4 @@ class State:
             return None
         book, at = self._book
         age = round(time.monotonic() - at, 1)
-        return {"as_of": book.as_of, "age": age, **self.teller.tell(book)}
+        return {"as_of": book.as_of, "age": age, **self.teller.to_public_json(book)}

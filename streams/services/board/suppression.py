@@ -23,7 +23,7 @@ Shown: TypeAlias = int | Literal["few", "kept"]
 Name = TypeVar("Name", bound=Hashable)
 
 
-def lone(count: int, *, ops: bool = False) -> Shown:
+def suppress(count: int, *, ops: bool = False) -> Shown:
     """Return a count that stands in no table."""
     return count if ops or not _is_small(count) else "few"
 

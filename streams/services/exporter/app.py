@@ -13,8 +13,8 @@ from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import ExporterMetrics
 from streams.runtime.settings import Settings
 from streams.services.exporter import readings
-from streams.services.exporter.judges import Judges
-from streams.services.exporter.loops import Loops, Reading
+from streams.services.exporter.audit_readings import AuditReadings
+from streams.services.exporter.loops import ReadingLoops, ReadingState
 from streams.store import clock
 from streams.store.pool import LatePool
 
@@ -34,17 +34,19 @@ async def _export(settings: Settings) -> None:
     for team in staffing.load(settings.staffing_file).teams:
         metrics.capacity.labels(team.office_id, team.track).set(team.capacity)
     pool_of = LatePool(settings.database, "icam-exporter")
-    loops = Loops(_readings(settings, pool_of, metrics), metrics)
+    loops = ReadingLoops(_readings(settings, pool_of, metrics), metrics)
     made = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
     try:
-        await service.beside(loops.run(), made, mine.host, mine.port)
+        await service.run_with_http(loops.run(), made, mine.host, mine.port)
     finally:
         pool_of.terminate()
 
 
-def _readings(settings: Settings, pool_of: LatePool, metrics: ExporterMetrics) -> list[Reading]:
+def _readings(
+    settings: Settings, pool_of: LatePool, metrics: ExporterMetrics
+) -> list[ReadingState]:
     every, calendar = settings.exporter, reference.belgian_calendar()
-    judges = Judges(settings, metrics, lambda: datetime.now(UTC))
+    judges = AuditReadings(settings, metrics, lambda: datetime.now(UTC))
 
     async def backlog() -> None:
         await readings.backlog(await pool_of(), clock.now, calendar, metrics)
@@ -53,7 +55,7 @@ def _readings(settings: Settings, pool_of: LatePool, metrics: ExporterMetrics) -
         await readings.book(await pool_of(), clock.now, metrics)
 
     async def producers() -> None:
-        await readings.heard(await pool_of(), clock.now, calendar, metrics)
+        await readings.read_producers(await pool_of(), clock.now, calendar, metrics)
 
     async def group() -> None:
         await asyncio.to_thread(judges.behind)
@@ -65,15 +67,15 @@ def _readings(settings: Settings, pool_of: LatePool, metrics: ExporterMetrics) -
         await asyncio.to_thread(judges.audit)
 
     return [
-        Reading("backlog", every.backlog_seconds, backlog, metrics.database_away),
-        Reading("group", every.backlog_seconds, group, metrics.brokers_away),
-        Reading("cases", every.cases_seconds, cases),
-        Reading("producers", every.cases_seconds, producers),
-        Reading("offsets", every.offsets_seconds, offsets),
-        Reading("audit", every.audit_seconds, audit),
+        ReadingState("backlog", every.backlog_seconds, backlog, metrics.database_away),
+        ReadingState("group", every.backlog_seconds, group, metrics.brokers_away),
+        ReadingState("cases", every.cases_seconds, cases),
+        ReadingState("producers", every.cases_seconds, producers),
+        ReadingState("offsets", every.offsets_seconds, offsets),
+        ReadingState("audit", every.audit_seconds, audit),
     ]
 
 
-def _ready(loops: Loops) -> Verdict:
+def _ready(loops: ReadingLoops) -> Verdict:
     missing = sorted(loops.missing)
     return Verdict(not missing, {"never_read": missing})

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingState:
     """Something that is read every so many seconds; ``take`` sets the gauges that it is for."""
 
     name: str
@@ -29,10 +29,10 @@ class Reading:
     """1 while it can't be read, where a server that is away is the only reason."""
 
 
-class Loops:
+class ReadingLoops:
     """Takes readings until cancelled. What can't be read now is read later, and its age shows."""
 
-    def __init__(self, readings: list[Reading], metrics: ExporterMetrics) -> None:
+    def __init__(self, readings: list[ReadingState], metrics: ExporterMetrics) -> None:
         self._metrics = metrics
         self._readings = readings
         begun = time.monotonic()
@@ -56,13 +56,13 @@ class Loops:
             for reading in self._readings:
                 group.create_task(self._keep(reading), name=reading.name)
 
-    async def _keep(self, reading: Reading) -> None:
+    async def _keep(self, reading: ReadingState) -> None:
         while True:
             begun = time.monotonic()
             await self._take(reading)
             await asyncio.sleep(max(0.0, reading.every_seconds - (time.monotonic() - begun)))
 
-    async def _take(self, reading: Reading) -> None:
+    async def _take(self, reading: ReadingState) -> None:
         begun = time.monotonic()
         try:
             await reading.take()

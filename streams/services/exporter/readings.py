@@ -69,11 +69,13 @@ async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
     )
 
 
-async def heard(pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics) -> None:
+async def read_producers(
+    pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics
+) -> None:
     """Read how much producers send, and for how long each has been silent."""
     async with pool.acquire() as conn:
         now = await clock(conn)
-        found = await producers.heard(conn, now, ZONE, OPENS, CLOSES, MOST_PRODUCERS)
+        found = await producers.producer_activity(conn, now, ZONE, OPENS, CLOSES, MOST_PRODUCERS)
     _fill(metrics.producer_last, (((n.producer,), n.last_at.timestamp()) for n in found))
     _fill(metrics.producer_events, (((n.producer,), n.events_last_day) for n in found))
     _fill(

@@ -8,7 +8,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 
 from schemas.events import INPUT_TOPICS
-from streams.intake.record import Accepted, Record, judge
+from streams.intake.record import Accepted, Record, decode_record
 from streams.runtime.settings import Settings
 from streams.store.events import Position
 from tests.bench.contenders.self_told import SelfTold
@@ -34,7 +34,7 @@ async def main() -> None:
             for m in messages:
                 place = Position(part.topic, part.partition, m.offset)
                 told.accepted += isinstance(
-                    judge(Record(place, m.key, m.value, m.headers)), Accepted
+                    decode_record(Record(place, m.key, m.value, m.headers)), Accepted
                 )
                 told.seen += 1
         await consumer.commit()

@@ -7,7 +7,7 @@ import gc
 from confluent_kafka import Consumer
 
 from schemas.events import INPUT_TOPICS
-from streams.intake.record import Accepted, judge
+from streams.intake.record import Accepted, decode_record
 from streams.runtime.settings import Settings
 from tests.bench.contenders.peer import record_of
 from tests.bench.contenders.self_told import SelfTold
@@ -33,7 +33,7 @@ def main() -> None:
         if not messages:
             continue
         told.begin()
-        told.accepted += sum(isinstance(judge(record_of(m)), Accepted) for m in messages)
+        told.accepted += sum(isinstance(decode_record(record_of(m)), Accepted) for m in messages)
         told.seen += len(messages)
         consumer.commit(asynchronous=True)
     told.tell()

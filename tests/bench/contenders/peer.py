@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from streams import reference
 from streams.intake.batch import apply_batch
-from streams.intake.record import Item, Record, judge
+from streams.intake.record import DecodedRecord, Record, decode_record
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.store import clock
@@ -42,13 +42,13 @@ class Peer:
 
     def handle(self, records: Sequence[Record]) -> None:
         """Judge records and apply them in one transaction; committed on return."""
-        items = [judge(record) for record in records]
+        items = [decode_record(record) for record in records]
         with self._conn.connection.transaction():
             finish(self._apply(items))
         if self._relay is not None:
             self._loop.call_soon_threadsafe(self._relay.wake)
 
-    async def _apply(self, items: Sequence[Item]) -> None:
+    async def _apply(self, items: Sequence[DecodedRecord]) -> None:
         conn = cast(Any, self._conn)
         await apply_batch(conn, items, self._reference, clock.now)
 

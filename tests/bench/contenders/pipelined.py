@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.events import INPUT_TOPICS
 from streams import reference
 from streams.intake.batch import apply_batch
-from streams.intake.record import Item, Record, judge
+from streams.intake.record import DecodedRecord, Record, decode_record
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
@@ -47,7 +47,7 @@ class Writer:
         under_way: asyncio.Task[None] | None = None
         while True:
             batch = await self._take()
-            items = [judge(record) for record in batch]
+            items = [decode_record(record) for record in batch]
             if under_way is not None:
                 await under_way
             under_way = asyncio.create_task(self._write(batch, items))
@@ -61,7 +61,7 @@ class Writer:
         self._rest = batch[_BATCH:]
         return batch[:_BATCH]
 
-    async def _write(self, batch: Sequence[Record], items: Sequence[Item]) -> None:
+    async def _write(self, batch: Sequence[Record], items: Sequence[DecodedRecord]) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             await apply_batch(conn, items, self._reference, clock.now)
         self._relay.wake()

@@ -15,9 +15,9 @@ from schemas.envelope import Envelope, write
 from schemas.outcomes import OUTCOME_TYPES, EscalationRaised, EscalationWithdrawn
 from streams.casework import unit_of_work
 from streams.domain.case import Fact
-from streams.domain.decide import Message, Standing
+from streams.domain.decide import Announcement, StandingEscalation
 from streams.reference import Reference
-from streams.store.cases import Row, Saved
+from streams.store.cases import CaseRow, Saved
 from streams.store.escalations import Ledger
 from tests.bench.work import Work
 
@@ -30,23 +30,23 @@ class _Kept:
 
     facts: list[Fact] = field(default_factory=list)
     saved: Saved | None = None
-    standing: dict[UUID, Standing] = field(default_factory=dict)
+    standing: dict[UUID, StandingEscalation] = field(default_factory=dict)
     rounds: dict[UUID, int] = field(default_factory=dict)
 
-    def row(self, case_id: str) -> Row:
+    def row(self, case_id: str) -> CaseRow:
         """Return the case's row as it is locked and read."""
         if self.saved is None:
-            return Row(case_id, None, 0)
+            return CaseRow(case_id, None, 0)
         route: dict[str, Any] | None = orjson.loads(self.saved.route)
-        return Row(case_id, route, self.saved.routings)
+        return CaseRow(case_id, route, self.saved.routings)
 
-    def note(self, messages: Iterable[Message]) -> None:
+    def note(self, messages: Iterable[Announcement]) -> None:
         """Enter messages into the ledger."""
         for _, said in messages:
             if isinstance(said, EscalationRaised):
                 name = UUID(said.escalation_id)
                 self.rounds[name] = said.round
-                self.standing[name] = Standing(
+                self.standing[name] = StandingEscalation(
                     name,
                     said.round,
                     said.rule_id,
@@ -83,7 +83,7 @@ def worked(
     return _work(len(seen), cases), sent
 
 
-def _outgoing(case_id: str, message: Message, now: datetime) -> Outgoing:
+def _outgoing(case_id: str, message: Announcement, now: datetime) -> Outgoing:
     name, topic = _TYPE_OF[type(message.outcome)]
     envelope = Envelope(
         id=message.message_id, source=unit_of_work.SOURCE, type=name, time=now, subject=case_id

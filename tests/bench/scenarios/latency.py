@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from streams.cli.latency import latencies, percentile
 from streams.kafka.publish import Publisher, at_rate
 from streams.kafka.topics import ensure
-from streams.runtime.settings import Kafka
+from streams.runtime.settings import KafkaSettings
 from tests.bench.history import history
 from tests.bench.results import Latency
 from tests.bench.roster import ROSTER
@@ -29,7 +29,7 @@ def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) 
     """Publish ``rate`` events a second for ``seconds``. Blocks."""
     place = stage.place("latency")
     stage.clear()
-    ensure(Kafka(bootstrap_servers=stage.servers))
+    ensure(KafkaSettings(bootstrap_servers=stage.servers))
     end = datetime.now(UTC)
     before = history(_WARM_UP, seed=2, end=end, duplicates=0)
     after = history(int(rate * (_WARM_UP_SECONDS + seconds)), seed=99, end=end, duplicates=0)

@@ -20,7 +20,7 @@ from schemas.types import Guard, Language
 from streams.domain import situation
 from streams.domain.case import Fact
 from streams.domain.guards import evaluate
-from streams.domain.guards.status import Moment, Reading
+from streams.domain.guards.status import GuardContext, GuardStatus
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
@@ -47,10 +47,12 @@ PROSPECT_END = datetime(2026, 5, 6, tzinfo=BRUSSELS)
 MEDICAL = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
 
 
-def read(guard: Guard, facts: list[Fact], now: datetime) -> Reading:
-    found = situation.read(case(*facts))
+def read(guard: Guard, facts: list[Fact], now: datetime) -> GuardStatus:
+    found = situation.derive_situation(case(*facts))
     assert found is not None
-    return evaluate.evaluate(Moment.of(found, ref().calendar, ref().policy.terms, now))[guard]
+    return evaluate.evaluate_guards(
+        GuardContext.of(found, ref().calendar, ref().policy.terms, now)
+    )[guard]
 
 
 def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() -> None:

@@ -23,7 +23,7 @@ from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.policy.load import load_policy
 from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, Facts
-from streams.domain.situation import Miss
+from streams.domain.situation import MissKind
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
@@ -356,7 +356,7 @@ def test_more_misses_change_neither_the_occasion_nor_the_rule(miss_count: int) -
 FACTS = st.builds(
     Facts,
     st.integers(0, 4),
-    st.none() | st.sampled_from(Miss),
+    st.none() | st.sampled_from(MissKind),
     st.integers(0, 2),
     st.none() | st.sampled_from(Conclusion),
     st.sampled_from(Lodging),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import orjson
 
-from streams.store.cases import Row, Saved
+from streams.store.cases import CaseRow, Saved
 from streams.store.pool import Connection
 from tests.schedules.connection import link
 from tests.schedules.database import GONE
@@ -15,7 +15,7 @@ from tests.schedules.database import GONE
 TABLE = "case_projection"
 
 
-async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
+async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     ordered = sorted(set(case_ids))
     async with link(conn).statement("cases.lock: insert") as mine:
         for case_id in ordered:
@@ -28,11 +28,11 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[Row]:
     return held
 
 
-def row(case_id: str, saved: Saved | None) -> Row:
+def row(case_id: str, saved: Saved | None) -> CaseRow:
     """Return what is read of a projection when it is locked."""
     if saved is None:
-        return Row(case_id, None, 0)
-    return Row(case_id, orjson.loads(saved.route), saved.routings)
+        return CaseRow(case_id, None, 0)
+    return CaseRow(case_id, orjson.loads(saved.route), saved.routings)
 
 
 async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:

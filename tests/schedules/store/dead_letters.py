@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from streams.store.dead_letters import Letter, Open
+from streams.store.dead_letters import DeadLetter, OpenDeadLetter
 from streams.store.pool import Connection
 from tests.schedules.connection import link
 
 TABLE = "dead_letter"
 
 
-async def put(conn: Connection, letters: Iterable[Letter]) -> None:
+async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     async with link(conn).statement("dead_letters.put") as mine:
         for letter in letters:
             number = link(conn).database.next_number("dead_letter")
             await mine.insert(TABLE, letter.position, (number, letter, None))
 
 
-async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[Open]:
+async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     async with link(conn).statement("dead_letters.open_on") as mine:
         return [
-            Open(number, letter.position, letter.reason, letter.case_ids)
+            OpenDeadLetter(number, letter.position, letter.reason, letter.case_ids)
             for _, (number, letter, resolution) in mine.rows(TABLE)
             if resolution is None and any(case_id in case_ids for case_id in letter.case_ids)
         ]

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
-from streams.domain.decide import Standing
+from streams.domain.decide import StandingEscalation
 from streams.store.escalations import Ledger
 from streams.store.pool import Connection
 from tests.schedules.connection import link
@@ -23,7 +23,7 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
         entries = [(key, row) for key, row in mine.rows(TABLE) if row[1].case_id in case_ids]
         for (escalation_id, _), (_, raised, withdrawn) in sorted(entries, key=lambda e: e[0]):
             latest[escalation_id] = raised, withdrawn
-    standing: dict[str, list[Standing]] = {}
+    standing: dict[str, list[StandingEscalation]] = {}
     rounds: dict[str, dict[UUID, int]] = {}
     for escalation_id, (raised, withdrawn) in latest.items():
         rounds.setdefault(raised.case_id, {})[escalation_id] = raised.round
@@ -34,8 +34,8 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
     }
 
 
-def _standing(escalation_id: UUID, raised: EscalationRaised) -> Standing:
-    return Standing(
+def _standing(escalation_id: UUID, raised: EscalationRaised) -> StandingEscalation:
+    return StandingEscalation(
         escalation_id,
         raised.round,
         raised.rule_id,

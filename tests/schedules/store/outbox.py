@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import asyncpg
 
-from streams.store.outbox import Entry, Pending
+from streams.store.outbox import OutboxEntry, Pending
 from streams.store.pool import Connection
 from tests.schedules.connection import link
 from tests.schedules.database import GONE
@@ -14,7 +14,7 @@ from tests.schedules.database import GONE
 TABLE, IDS, WAITING = "outbox", "outbox_message", "outbox_pending"
 
 
-async def put(conn: Connection, entries: Iterable[Entry]) -> None:
+async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
     async with link(conn).statement("outbox.put") as mine:
         for entry in entries:
             position = link(conn).database.next_number("outbox")

@@ -10,8 +10,8 @@ import pytest
 from schemas import canary
 from schemas.events import Conclusion
 from streams.reference import Reference, staffing
-from streams.services.board.book import Teller
 from streams.services.board.feed import Feed
+from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
 from streams.services.board.signals import Past
 from streams.services.board.state import State
@@ -33,7 +33,7 @@ def reader(pool: Pool, ref: Reference) -> Reader:
     async def pool_of() -> Pool:
         return pool
 
-    state = State(Teller([], [], staffing.load(), True), Past(150))
+    state = State(PublicFigures([], [], staffing.load(), True), Past(150))
     return Reader(pool_of, clock.now, ref.calendar, state, Feed(), 2.0)
 
 

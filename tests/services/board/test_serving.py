@@ -18,9 +18,9 @@ from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import BoardMetrics
 from streams.runtime.settings import Board, Settings
 from streams.services.board import serving
-from streams.services.board.book import Teller
 from streams.services.board.feed import Feed
-from streams.services.board.pages import Facts
+from streams.services.board.figures import PublicFigures
+from streams.services.board.pages import PageFacts
 from streams.services.board.signals import Past
 from streams.services.board.state import State
 
@@ -47,8 +47,8 @@ async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, An
     (tmp_path / "IcamBehind.md").write_text("# IcamBehind")
     (tmp_path / "README.md").write_text("# What is always safe")
     settings = Settings(board=Board(runbooks=tmp_path))
-    facts = Facts.load(settings, datetime.now(UTC))
-    state = State(Teller(facts.offices, facts.levels, staffing.load(), False), Past(10))
+    facts = PageFacts.load(settings, datetime.now(UTC))
+    state = State(PublicFigures(facts.offices, facts.levels, staffing.load(), False), Past(10))
     metrics = BoardMetrics()
     app = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), metrics.registry)
     serving.add_page(app, facts, state, feed, metrics)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streams.reference import staffing
-from streams.services.board.book import Book, Teller
+from streams.services.board.figures import Book, PublicFigures
 from streams.services.board.signals import RUNBOOKS, SLOT_SECONDS, Live, Past
 from streams.services.board.state import State
 from streams.store.board import Moved, Reached
@@ -52,7 +52,7 @@ BOOK = Book(
 
 
 def told(live: Live = QUIET, book: Book = BOOK, *, ops: bool = False) -> Any:
-    teller = Teller(["gent", "namur", "liege"], [1, 2, 3, 5], staffing.load(), ops)
+    teller = PublicFigures(["gent", "namur", "liege"], [1, 2, 3, 5], staffing.load(), ops)
     state = State(teller, Past(150))
     state.read_live(live)
     state.read_book(book)
@@ -87,7 +87,7 @@ def test_each_part_says_how_old_it_is() -> None:
 
 
 def test_before_the_first_reading_nothing_is_told() -> None:
-    teller = Teller([], [], staffing.load(), False)
+    teller = PublicFigures([], [], staffing.load(), False)
     empty = json.loads(State(teller, Past(1), away=True).to_json())
     assert empty == {"ops": False, "away": True, "live": None, "book": None}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.services.board.suppression import SMALLEST, Table, lone, protect, withhold
+from streams.services.board.suppression import SMALLEST, Table, protect, suppress, withhold
 
 SMALL = range(1, SMALLEST)
 counts = st.lists(st.integers(0, 12) | st.integers(0, 1000), max_size=9).map(
@@ -18,8 +18,8 @@ counts = st.lists(st.integers(0, 12) | st.integers(0, 1000), max_size=9).map(
 
 @pytest.mark.parametrize(("count", "shown"), [(0, 0), (1, "few"), (4, "few"), (5, 5), (1200, 1200)])
 def test_a_lone_count_from_1_to_4_is_few(count: int, shown: int | str) -> None:
-    assert lone(count) == shown
-    assert lone(count, ops=True) == count
+    assert suppress(count) == shown
+    assert suppress(count, ops=True) == count
 
 
 def test_a_table_without_small_cells_is_shown_as_it_is() -> None:

@@ -17,8 +17,8 @@ from schemas.outcomes import Action, Track
 from streams.domain.policy.rules import LANGUAGES
 from streams.runtime.settings import Settings
 from streams.services import board
-from streams.services.board.book import CONCLUSIONS
-from streams.services.board.pages import Facts
+from streams.services.board.figures import CONCLUSIONS
+from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
 from streams.services.board.words import chosen, words
 
@@ -81,7 +81,7 @@ def test_the_language_asked_for_wins_then_the_browsers(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_reads_before_any_script_ran(language: str) -> None:
-    page = Facts.load(Settings(), datetime.now(UTC)).page(language)
+    page = PageFacts.load(Settings(), datetime.now(UTC)).page(language)
 
     assert f'<html lang="{language}"' in page
     assert f'<option value="{language}" selected' in page
@@ -90,7 +90,7 @@ def test_the_page_reads_before_any_script_ran(language: str) -> None:
 
 
 def test_every_province_is_on_the_map_and_followed_by_an_office_that_is_on_it() -> None:
-    facts = orjson.loads(Facts.load(Settings(), datetime.now(UTC)).files["facts.json"].body)
+    facts = orjson.loads(PageFacts.load(Settings(), datetime.now(UTC)).files["facts.json"].body)
 
     provinces = {province["id"] for province in facts["map"]["province"]}
     offices = {office["id"] for office in facts["map"]["office"]}

@@ -9,10 +9,10 @@ import pytest
 
 from streams.audit import DatabaseUnreadable
 from streams.runtime.metrics import ExporterMetrics
-from streams.services.exporter.loops import Loops, Reading
+from streams.services.exporter.loops import ReadingLoops, ReadingState
 
 
-async def _for_a_while(loops: Loops) -> None:
+async def _for_a_while(loops: ReadingLoops) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(0.2):
             await loops.run()
@@ -30,8 +30,11 @@ async def test_what_cannot_be_read_says_so_and_recovers() -> None:
     async def steady() -> None:
         taken.append("steady")
 
-    loops = Loops(
-        [Reading("shaky", 0.01, shaky, metrics.database_away), Reading("steady", 0.01, steady)],
+    loops = ReadingLoops(
+        [
+            ReadingState("shaky", 0.01, shaky, metrics.database_away),
+            ReadingState("steady", 0.01, steady),
+        ],
         metrics,
     )
     await _for_a_while(loops)
@@ -51,7 +54,7 @@ async def test_a_mistake_of_ours_ends_the_exporter() -> None:
     async def wrong() -> None:
         raise KeyError("ours")
 
-    loops = Loops([Reading("wrong", 1, wrong)], ExporterMetrics())
+    loops = ReadingLoops([ReadingState("wrong", 1, wrong)], ExporterMetrics())
 
     with pytest.raises(ExceptionGroup) as ended:
         await loops.run()

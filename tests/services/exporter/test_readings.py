@@ -13,7 +13,7 @@ from streams.intake import repair
 from streams.intake.record import Malformed, Record
 from streams.runtime.metrics import ExporterMetrics
 from streams.services import canary
-from streams.services.exporter.readings import OPENS, backlog, book, heard, silent_seconds
+from streams.services.exporter.readings import OPENS, backlog, book, read_producers, silent_seconds
 from streams.store.clock import now as database_now
 from streams.store.events import Position
 from tests.domain import given
@@ -129,7 +129,7 @@ async def test_producers_are_told_by_name_with_their_usual_gap(world: World) -> 
     )
     world.now = tuesday + timedelta(hours=2)
 
-    await heard(world.pool, world.clock, calendar, metrics)
+    await read_producers(world.pool, world.clock, calendar, metrics)
 
     assert told(metrics.producer_usual_gap) == {("/test",): 600}
     assert told(metrics.producer_events) == {("/test",): 4}

@@ -25,7 +25,7 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class SimulatedEvent:
     """One fact, or one correction of a fact, as its producing system says it.
 
     ``time`` is the CloudEvents time, in UTC: when it is said, after what it speaks of.
@@ -39,7 +39,7 @@ class Happening:
     held_back: timedelta = timedelta(0)
 
 
-def say(
+def emit(
     world: World,
     source: str,
     event: Event,
@@ -47,6 +47,6 @@ def say(
     *,
     mean: timedelta = timedelta(hours=2),
     most: timedelta = timedelta(hours=30),
-) -> Happening:
+) -> SimulatedEvent:
     """Return ``event`` said some time after ``after``; exponential, ``mean``, at most ``most``."""
-    return Happening(after + world.dice.soon(mean, most), source, world.dice.uuid(), event)
+    return SimulatedEvent(after + world.dice.soon(mean, most), source, world.dice.uuid(), event)

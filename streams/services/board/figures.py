@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from streams.reference.staffing import Staffing
-from streams.services.board.suppression import Shown, Table, lone, protect, withhold
+from streams.services.board.suppression import Shown, Table, protect, suppress, withhold
 from streams.store.board import Moved, Reached
 from streams.store.statistics import Entered
 
@@ -39,7 +39,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
+class PublicFigures:
     """Says what a reading holds, as far as it may be shown."""
 
     offices: Sequence[str]
@@ -49,7 +49,7 @@ class Teller:
     staffing: Staffing
     ops: bool
 
-    def tell(self, book: Book) -> dict[str, Any]:
+    def to_public_json(self, book: Book) -> dict[str, Any]:
         """Return the figures as the page gets them."""
         by_office, steps = self._cases(book)
         return {
@@ -126,7 +126,7 @@ class Teller:
         """
         tables = protect(raised, ops=self.ops), protect(withdrawn, ops=self.ops)
         sums = (sum(raised.values()), sum(withdrawn.values()), standing)
-        if any(lone(count, ops=self.ops) == "few" for count in sums):
+        if any(suppress(count, ops=self.ops) == "few" for count in sums):
             tables = withhold(tables[0]), withhold(tables[1])
         return {"raised": _row(tables[0]), "withdrawn": _row(tables[1])}
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from sys import intern
 
 from streams.audit.database import Snapshot
-from streams.audit.log import Place
+from streams.audit.log import LogPosition
 
 
 @dataclass(slots=True)
-class Entry:
+class StoredEvent:
     """One event of the log. ``seen`` once its record was met at its place."""
 
     digest: bytes
-    place: Place
+    place: LogPosition
     seen: bool = False
 
 
 @dataclass(slots=True)
-class Letter:
+class StoredDeadLetter:
     """One dead letter. ``seen`` once a record was met at its place."""
 
     number: int
@@ -31,14 +31,14 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredInput:
     """Log and dead letters; ``entries`` by the bytes of the event id."""
 
-    entries: dict[bytes, Entry]
-    letters: dict[Place, Letter]
+    entries: dict[bytes, StoredEvent]
+    letters: dict[LogPosition, StoredDeadLetter]
 
 
-def load(snapshot: Snapshot) -> Held:
+def load(snapshot: Snapshot) -> StoredInput:
     """Return what is held. Keys and values of dead letters are kept as SHA-256."""
     events = snapshot.rows(
         """
@@ -52,13 +52,13 @@ def load(snapshot: Snapshot) -> Held:
         FROM dead_letter
         """
     )
-    return Held(
+    return StoredInput(
         {
-            event_id.bytes: Entry(digest, Place(intern(topic), partition, offset))
+            event_id.bytes: StoredEvent(digest, LogPosition(intern(topic), partition, offset))
             for event_id, digest, topic, partition, offset in events
         },
         {
-            Place(intern(topic), partition, offset): Letter(*rest)
+            LogPosition(intern(topic), partition, offset): StoredDeadLetter(*rest)
             for topic, partition, offset, *rest in letters
         },
     )

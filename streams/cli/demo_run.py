@@ -20,17 +20,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
 from streams import reference
+from streams.cli.inspect import in_words
 from streams.cli.latency import latencies, percentile
 from streams.cli.output import table, with_connection
-from streams.cli.read import in_words
 from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import RoleProcess, WorkerProcess
 from streams.kafka.publish import Publisher, at_rate
-from streams.runtime.settings import Database, Kafka, Settings
+from streams.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from streams.simulate.publishing import Planned
-from streams.simulate.settings import Settings as Simulation
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store import escalations as ledger
 from streams.store import migrate, statistics
@@ -71,8 +71,8 @@ class Show:
             database = stack.enter_context(EmbeddedPostgres(self._home / "postgres"))
             migrate.apply(database.url)
             self.settings = Settings(
-                kafka=Kafka(bootstrap_servers=broker.bootstrap_servers),
-                database=Database(url=database.url),
+                kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers),
+                database=DatabaseSettings(url=database.url),
             )
             self._environment = {
                 "ICAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
@@ -128,7 +128,7 @@ class Show:
         end = datetime.now(UTC)
         plan = self._plan
         return stream(
-            Simulation(
+            SimulationSettings(
                 seed=plan.seed,
                 scale=plan.scale,
                 start=end - timedelta(days=plan.days),

@@ -8,12 +8,12 @@ from datetime import datetime
 from schemas.events import INPUT_TOPICS
 from streams.audit import Watch, audit
 from streams.audit.kafka import KafkaLog
-from streams.audit.log import Partition, Span
+from streams.audit.log import OffsetRange, Partition
 from streams.runtime.metrics import ExporterMetrics
 from streams.runtime.settings import Settings
 
 
-class Judges:
+class AuditReadings:
     """What needs the brokers: how far the group is, whether it is too far, and the audit."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Judges:
             spans = log.spans(INPUT_TOPICS)
             committed = log.committed(self._group, spans)
             waiting = _waiting(spans, committed)
-            firsts = {part: Span(span.low, span.low + 1) for part, span in waiting.items()}
+            firsts = {part: OffsetRange(span.low, span.low + 1) for part, span in waiting.items()}
             arrived = [
                 (record.place.topic, record.timestamp)
                 for record in log.records(firsts)
@@ -73,11 +73,11 @@ class Judges:
 
 
 def _waiting(
-    spans: Mapping[Partition, Span], committed: Mapping[Partition, int]
-) -> dict[Partition, Span]:
+    spans: Mapping[Partition, OffsetRange], committed: Mapping[Partition, int]
+) -> dict[Partition, OffsetRange]:
     """Return what is not committed of each partition, where there is anything."""
     left = {
-        part: Span(max(span.low, committed.get(part, span.low)), span.high)
+        part: OffsetRange(max(span.low, committed.get(part, span.low)), span.high)
         for part, span in spans.items()
     }
     return {part: span for part, span in left.items() if span.low < span.high}

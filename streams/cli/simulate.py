@@ -1,62 +1,23 @@
-"""``icam topics``, ``icam publish`` and ``icam simulate``"""
+"""``icam simulate``: draw a stream of simulated events, and print or publish it."""
 
 from __future__ import annotations
 
 import base64
-import sys
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from schemas.codec import Outgoing
-from streams.cli.output import as_json, console, emit, table
-from streams.kafka import topics as topics_
+from streams.cli.output import as_json, console, emit
 from streams.kafka.publish import Publisher
 from streams.runtime.settings import Settings
 from streams.simulate.publishing import Kind, Planned
-from streams.simulate.settings import Settings as Simulation
+from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
-
-
-@click.command()
-@as_json
-def topics(json_: bool) -> None:
-    """Make the topics that are missing; never changes one that exists."""
-    states = topics_.ensure(Settings().kafka)
-    if json_:
-        emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
-        return
-    rows = [(s.name, s.partitions, "made now" if s.created else "was there") for s in states]
-    console().print(table("Topics", ("topic", "partitions", "state"), rows))
-
-
-@click.command()
-@click.argument("file", type=click.File("r"), default="-")
-@as_json
-def publish(file: TextIO, json_: bool) -> None:
-    """Publish records from FILE (default: standard input), as written by `icam simulate`.
-
-    One JSON object a line: topic, key, headers (a list of name and value) and value; key and value
-    are text, or base64 under key_base64 and value_base64. Exit code 0 only when every record was
-    acknowledged.
-
-    \b
-    Example:
-      icam simulate --cases 5 | icam publish
-    """
-    publisher = Publisher(Settings().kafka.bootstrap_servers)
-    for number, line in enumerate(file, 1):
-        if line.strip():
-            publisher.send(_parse(line, number))
-    publisher.flush()
-    if json_:
-        emit({"acknowledged": publisher.acknowledged})
-    else:
-        click.echo(f"{publisher.acknowledged} records acknowledged")
 
 
 @click.command()
@@ -100,7 +61,7 @@ def simulate(
       icam simulate --days 1 --publish --compress 86400     a day in a second
     """
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
-    settings = Simulation(
+    settings = SimulationSettings(
         seed=seed,
         scale=scale,
         start=end - timedelta(days=days),
@@ -130,8 +91,6 @@ def simulate(
 
 
 def _paced(records: Iterable[Planned], compress: float | None) -> Iterator[Planned]:
-    import time
-
     begun: tuple[float, datetime] | None = None
     for planned in records:
         if compress:
@@ -163,25 +122,3 @@ def _textual(name: str, raw: bytes) -> dict[str, str]:
         return {name: raw.decode()}
     except UnicodeDecodeError:
         return {f"{name}_base64": base64.b64encode(raw).decode()}
-
-
-def _parse(line: str, number: int) -> Outgoing:
-    try:
-        body = orjson.loads(line)
-        return Outgoing(
-            body["topic"],
-            _raw(body, "key"),
-            _raw(body, "value"),
-            tuple((name, value.encode()) for name, value in body.get("headers", [])),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        print(f"icam: line {number} is not a record: {error!r}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def _raw(body: dict[str, Any], name: str) -> bytes:
-    encoded = body.get(f"{name}_base64")
-    if encoded is not None:
-        return base64.b64decode(encoded)
-    text: str = body[name]
-    return text.encode()

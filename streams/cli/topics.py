@@ -1,0 +1,21 @@
+"""``icam topics``: create the topics that are missing."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.output import as_json, console, emit, table
+from streams.kafka import topics as topics_
+from streams.runtime.settings import Settings
+
+
+@click.command()
+@as_json
+def topics(json_: bool) -> None:
+    """Make the topics that are missing; never changes one that exists."""
+    states = topics_.ensure(Settings().kafka)
+    if json_:
+        emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
+        return
+    rows = [(s.name, s.partitions, "made now" if s.created else "was there") for s in states]
+    console().print(table("Topics", ("topic", "partitions", "state"), rows))
