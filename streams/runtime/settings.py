@@ -6,7 +6,7 @@ Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATA
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,8 +23,6 @@ class KafkaSettings(BaseModel):
     replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
     fetch_max_wait_ms: Annotated[int, Field(ge=1, le=5000)] = 500
-    delivery: Literal["lane", "stock"] = "lane"
-    """Whole lists into lanes, or Faust's own delivery record by record; docs/decisions/0008."""
 
 
 class DatabaseSettings(BaseModel):
@@ -45,8 +43,6 @@ class IntakeSettings(BaseModel):
     batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     writers: Annotated[int, Field(ge=1, le=16)] = 2
     """Lanes of a worker: transactions that run side by side."""
-    batch_within_seconds: Annotated[float, Field(gt=0, le=1)] = 0.02
-    """How long the stock delivery collects a batch; lanes never wait."""
     max_bugs_in_a_row: Annotated[int, Field(ge=1, le=1000)] = 5
     retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import faust
@@ -32,7 +32,7 @@ from streams.worker.database_probe import observe
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
-from streams.worker.transport import LaneTransport, StockTransport
+from streams.worker.transport import LaneTransport
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +46,10 @@ class IcamApp(faust.App):
     parts: Parts
     fetch_max_wait_ms: int
     lanes: Lanes | None = None
-    """Where the consumer delivers; None with the stock delivery."""
+    """Where the consumer delivers; None until the parts are open."""
 
-    def _new_transport(self) -> LaneTransport | StockTransport:
-        transport = LaneTransport if self.parts.in_lanes else StockTransport
-        return transport(self.conf.broker_consumer, self)
+    def _new_transport(self) -> LaneTransport:
+        return LaneTransport(self.conf.broker_consumer, self)
 
     async def on_start(self) -> None:
         """Open the parts first: Faust's tasks and services start after agents may run."""
@@ -70,7 +69,6 @@ class Parts:
 
     def __init__(self, app: IcamApp, settings: Settings) -> None:
         self._app = app
-        self.in_lanes = settings.kafka.delivery == "lane"
         self._settings = settings
         self.metrics = Metrics()
         self.reference = reference.load(settings.policy_file, settings.directory_file)
@@ -87,7 +85,7 @@ class Parts:
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
         relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
-        self._take_in(pool, relay)
+        self.start_intake(pool, relay)
         deadlines = Deadlines(
             pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
         )
@@ -100,18 +98,14 @@ class Parts:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
-    def _take_in(self, pool: Pool, relay: Relay) -> None:
-        """Connect the input topics with the intake, which is not reentrant: one a writer."""
+    def start_intake(self, pool: Pool, relay: Relay) -> None:
+        """Connect the input topics with the intake, which is not reentrant: one per writer."""
         limits = self._settings.intake
-
-        def intake() -> Intake:
-            return Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake)
-
-        if not self.in_lanes:
-            agents.install(self._app, intake(), self._settings)
-            return
         agents.declare(self._app)
-        handlers = [intake().handle for _ in range(limits.writers)]
+        handlers = [
+            Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake).handle
+            for _ in range(limits.writers)
+        ]
         lanes = self._app.lanes = Lanes(handlers, limits.batch_max, topics.BACKLOG_ORDER.index)
         self._keep("lanes", lanes.run())
 
@@ -203,8 +197,6 @@ def build(settings: Settings) -> IcamApp:
         topic_allow_declare=False,
         # Waiting for streams to drain on stop acknowledges what was not committed.
         stream_wait_empty=False,
-        # What is buffered is delivered again after a crash; a small buffer keeps that short.
-        stream_buffer_maxsize=4 * settings.intake.batch_max,
         broker_commit_interval=0.5,
         broker_session_timeout=settings.kafka.session_timeout_seconds,
         broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
@@ -229,14 +221,14 @@ def build(settings: Settings) -> IcamApp:
     return app
 
 
-def run(settings: Settings) -> int:
-    """Run a worker until it is told to stop (SIGTERM, SIGINT); return the exit code. Blocks."""
+def run(settings: Settings, make_app: Callable[[Settings], IcamApp] = build) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code. Blocks."""
     import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = build(settings)
+    app = make_app(settings)
     worker = faust.Worker(app, loglevel=settings.log_level, quiet=False, loop=loop)
     worker.spinner = None
     try:

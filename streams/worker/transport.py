@@ -35,7 +35,9 @@ _HEARTBEAT_ONLY: Final = TP("", 0)
 """A partition that does not exist: asking for it keeps the membership alive and fetches nothing."""
 
 
-class _Thread(driver.AIOKafkaConsumerThread):
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread of the Kafka client, with our fetch wait, assignor and first position."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Read when it starts. A real broker answers as soon as there is a record; the embedded one
@@ -65,11 +67,13 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return committed
 
 
-class StockConsumer(driver.Consumer):
-    """Faust's own delivery."""
+class LaneConsumer(driver.Consumer):
+    """Deliver fetched lists of records into lanes; fetch again what did not get there."""
 
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+    _lost_place = False
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit_offsets(
         self, offsets: Mapping[TP, int], start_new_transaction: bool = True
@@ -77,12 +81,6 @@ class StockConsumer(driver.Consumer):
         crash.point("before_ack")
         committed: bool = await super()._commit_offsets(offsets, start_new_transaction)
         return committed
-
-
-class LaneConsumer(StockConsumer):
-    """Delivery into lanes. What it fetched and did not put there is fetched again."""
-
-    _lost_place = False
 
     @property
     def lanes(self) -> Lanes:
@@ -146,12 +144,6 @@ class LaneConsumer(StockConsumer):
 def _record(record: Any) -> Record:
     place = Position(record.topic, record.partition, record.offset)
     return Record(place, record.key, record.value, record.headers, record.timestamp)
-
-
-class StockTransport(driver.Transport):
-    """Kafka with Faust's own delivery: agents get records one by one."""
-
-    Consumer = StockConsumer
 
 
 class LaneTransport(driver.Transport):

@@ -14,8 +14,6 @@ from streams.embedded.worker import WorkerProcess
 from tests.bench.environments import ROOT, python_of
 from tests.bench.programs import Program, Running
 
-_SCRIPTS: Final = Path(__file__).parent / "contenders"
-
 
 class Kind(StrEnum):
     """Where a contender's work is found, and so how it is measured."""
@@ -44,13 +42,9 @@ class Contender:
     """Builds what the first start would else have to wait for."""
 
 
-def _workers(number: int = 1, script: str | None = None, **more: str) -> Start:
+def _workers(number: int = 1) -> Start:
     def start(place: Path, environment: Mapping[str, str]) -> list[Running]:
-        path = _SCRIPTS / script if script else None
-        made = [
-            WorkerProcess(place / f"worker-{n}", {**environment, **more}, script=path)
-            for n in range(number)
-        ]
+        made = [WorkerProcess(place / f"worker-{n}", environment) for n in range(number)]
         for worker in made:
             worker.start(wait=False)
         return list(made)
@@ -62,7 +56,8 @@ def _module(name: str, peer: str | None = None) -> Start:
     def start(place: Path, environment: Mapping[str, str]) -> list[Running]:
         python = python_of(peer) if peer else Path(sys.executable)
         command: list[str | Path] = [python, "-m", f"tests.bench.contenders.{name}"]
-        return [Program(command, place, environment)]
+        worker = {"ICAM_HTTP__PORT": "0", "ICAM_DATA_DIRECTORY": str(place.absolute() / "data")}
+        return [Program(command, place, {**worker, **environment})]
 
     return start
 
@@ -117,13 +112,13 @@ ROSTER: Final = {
             "take500",
             "Faust's own delivery, batches of 500",
             Kind.DATABASE,
-            _workers(ICAM_KAFKA__DELIVERY="stock"),
+            _module("stock"),
         ),
         Contender(
             "naive",
             "Faust, one transaction an event",
             Kind.DATABASE,
-            _workers(script="naive.py", ICAM_KAFKA__DELIVERY="stock"),
+            _module("naive"),
         ),
         Contender(
             "kafka-streams",

@@ -8,7 +8,7 @@ from typing import Any
 from streams.runtime.settings import Settings
 from streams.worker import app, transport
 
-_proper = transport.StockConsumer._getmany
+_proper = transport.LaneConsumer._getmany
 _thrown_away = 0
 
 
@@ -23,5 +23,5 @@ async def _forgetful(self: Any, *args: Any, **named: Any) -> Any:
     return fetched
 
 
-setattr(transport.StockConsumer, "_getmany", _forgetful)  # noqa: B010 - for the type checker
+setattr(transport.LaneConsumer, "_getmany", _forgetful)  # noqa: B010 - for the type checker
 sys.exit(app.run(Settings()))

@@ -1,7 +1,4 @@
-"""What survives: workers killed, stopped, frozen, joined; servers gone. Real Kafka and PostgreSQL.
-
-What happens to workers is shown for either delivery: whole lists into lanes, and Faust's own.
-"""
+"""Workers killed, stopped, frozen, joined; servers gone. On real Kafka and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -23,52 +20,43 @@ pytestmark = pytest.mark.kafka
 FAULTY: Final = Path(__file__).parents[1] / "faults" / "faulty_worker.py"
 FORGETFUL: Final = Path(__file__).with_name("forgetful_worker.py")
 
-either = pytest.mark.parametrize("delivery", ["lane", "stock"])
 
-
-@either
-def test_a_worker_killed_mid_batch_loses_and_doubles_nothing(stage: Stage, delivery: str) -> None:
+def test_a_worker_killed_mid_batch_loses_and_doubles_nothing(stage: Stage) -> None:
     planned = history(scale=1.0, days=90, malformed=0.005)
     stage.publish(item.record for item in planned)
 
     for kills in range(1, 4):  # each kill falls while batches are being written
-        worker = stage.worker(f"killed-{kills}", ICAM_KAFKA__DELIVERY=delivery)
+        worker = stage.worker(f"killed-{kills}")
         before = stage.in_log()
         worker.start(wait=False)
         until(partial(_more_than, stage, before + 300 * kills), 60, "some batches in")
         worker.kill()
     assert 0 < stage.in_log() < len(valid_ids(planned)), "every kill came before the end"
 
-    stage.worker("last", ICAM_KAFKA__DELIVERY=delivery).start()
+    stage.worker("last").start()
     stage.drain()
     assert stage.audit(produced=valid_ids(planned)).findings == ()
     assert {row[0] for row in stage.query("SELECT event_id FROM case_event")} == valid_ids(planned)
 
 
-@either
-def test_a_worker_told_to_stop_mid_batch_ends_in_order_and_loses_nothing(
-    stage: Stage, delivery: str
-) -> None:
+def test_a_worker_told_to_stop_mid_batch_ends_in_order_and_loses_nothing(stage: Stage) -> None:
     planned = history(days=90)
-    worker = stage.worker("stopped", ICAM_KAFKA__DELIVERY=delivery)
+    worker = stage.worker("stopped")
     worker.start()
     stage.publish(item.record for item in planned)
     until(lambda: stage.in_log() > 100, 30, "some batches in")
 
     assert worker.stop(patience=20) == 0
 
-    stage.worker("next", ICAM_KAFKA__DELIVERY=delivery).start()
+    stage.worker("next").start()
     stage.drain()
     assert stage.audit(produced=valid_ids(planned)).findings == ()
 
 
-@either
-def test_a_second_worker_joins_and_the_first_leaves(stage: Stage, delivery: str) -> None:
+def test_a_second_worker_joins_and_the_first_leaves(stage: Stage) -> None:
     planned = history(days=90)
     half = len(planned) // 2
-    first, second = (
-        stage.worker(name, ICAM_KAFKA__DELIVERY=delivery) for name in ("first", "second")
-    )
+    first, second = (stage.worker(name) for name in ("first", "second"))
     first.start()
     stage.publish(item.record for item in planned[:half])
     second.start()
@@ -80,15 +68,10 @@ def test_a_second_worker_joins_and_the_first_leaves(stage: Stage, delivery: str)
     assert stage.audit(produced=valid_ids(planned)).findings == ()
 
 
-@either
-def test_a_worker_frozen_past_its_session_comes_back_and_does_no_harm(
-    stage: Stage, delivery: str
-) -> None:
+def test_a_worker_frozen_past_its_session_comes_back_and_does_no_harm(stage: Stage) -> None:
     planned = history(scale=1.0, days=90)
     stage.publish(item.record for item in planned)
-    zombie, heir = (
-        stage.worker(name, ICAM_KAFKA__DELIVERY=delivery) for name in ("zombie", "heir")
-    )
+    zombie, heir = (stage.worker(name) for name in ("zombie", "heir"))
     zombie.start(wait=False)
     until(lambda: stage.in_log() > 500, 60, "some batches in")
     os.kill(zombie.pid, signal.SIGSTOP)
@@ -104,13 +87,12 @@ def test_a_worker_frozen_past_its_session_comes_back_and_does_no_harm(
     assert zombie.exit_code in (None, 1), "it works again, or ended so as to be started anew"
 
 
-@either
 def test_what_was_fetched_and_not_delivered_is_fetched_again_even_before_the_first_commit(
-    stage: Stage, delivery: str
+    stage: Stage,
 ) -> None:
     planned = history()
     stage.publish(item.record for item in planned)
-    worker = stage.worker("forgetful", FORGETFUL, ICAM_KAFKA__DELIVERY=delivery)
+    worker = stage.worker("forgetful", FORGETFUL)
 
     worker.start()
 
