@@ -116,13 +116,7 @@ def freeze(database: Database, instant: datetime) -> None:
 
 def unpublished(conn: Connection) -> int:
     """Return how many outbox entries are not known to be on Kafka."""
-    by_table = one(
-        conn,
-        "SELECT count(*) FROM pg_class WHERE oid = to_regclass('outbox_pending') AND relkind = 'r'",
-    )
-    if by_table:
-        return int(one(conn, "SELECT count(*) FROM outbox_pending"))
-    return int(one(conn, "SELECT count(*) FROM outbox WHERE published_at IS NULL"))
+    return int(one(conn, "SELECT count(*) FROM outbox_pending"))
 
 
 def one(conn: Connection, query: str, *values: object) -> Any:

@@ -65,7 +65,7 @@ def _of(scenario: str, name: str, index: str | None = None) -> Callable[[Result]
 
 GOALS: Final = (
     Goal("worker over naive Faust", ">=", 15, "x", _over("worker", "naive")),
-    Goal("worker over Faust's own delivery", ">=", 2.5, "x", _over("worker", "take500")),
+    Goal("worker over Faust's own delivery", ">=", 2.5, "x", _over("worker", "stock")),
     Goal("worker over the best of Quix, Bytewax, confluent", ">=", 1.7, "x", _over_rivals),
     Goal("worker over the pipelined limit", ">=", 0.9, "x", _over("worker", "pipelined")),
     Goal("two workers over one", ">=", 1.2, "x", _over("worker-x2", "worker")),

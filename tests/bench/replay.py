@@ -13,10 +13,12 @@ from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
 from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
+from streams import reference
 from streams.domain.case import Case, Fact, evolve
 from streams.domain.decide import Announced, Decision, StandingEscalation, decide
 from streams.reference import Reference
 from streams.store.digest import digest
+from tests.bench.history import END, History
 from tests.bench.work import Work
 
 
@@ -37,7 +39,7 @@ def decoded(records: Iterable[Outgoing]) -> list[Decoded]:
 
 
 def replay(
-    events: Sequence[Decoded], reference: Reference, now: datetime | None
+    events: Sequence[Decoded], ref: Reference, now: datetime | None
 ) -> tuple[Work, list[float]]:
     """Take events in one by one; return the work, and for each event the microseconds that fold,
     route and decide took. Each is decided at ``now``, or at its own time when that is None.
@@ -54,14 +56,19 @@ def replay(
         known.decision = decide(
             known.case,
             known.announced,
-            reference.policy,
-            reference.directory,
-            reference.calendar,
+            ref.policy,
+            ref.directory,
+            ref.calendar,
             now or event.time,
         )
         spent.append((time.perf_counter_ns() - begun) / 1000)
         known.announced = _after(known.announced, known.decision)
     return _work(len(events), cases), spent
+
+
+def truth_of(history: History) -> Work:
+    """Return the work that a history must lead to, decided at its end."""
+    return replay(decoded(history.records), reference.load(), END)[0]
 
 
 def _after(before: Announced, decision: Decision) -> Announced:

@@ -48,8 +48,6 @@ class Spread(_Figures):
 class Contest(_Figures):
     """What one contender reached, a value a round."""
 
-    about: str
-    kind: str
     rate: Spread
     """Events a second, from the first committed event to the last one published."""
     cpu_us: Spread

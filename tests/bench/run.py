@@ -11,7 +11,7 @@ import orjson
 from tests.bench.database import Connection
 from tests.bench.history import History
 from tests.bench.programs import Running
-from tests.bench.roster import Contender, Kind
+from tests.bench.roster import Contender
 from tests.bench.stage import Stage, stopping
 from tests.bench.watch import Stalled, Watch, Watched
 from tests.bench.work import Work, read
@@ -25,8 +25,8 @@ def run(stage: Stage, contender: Contender, history: History) -> tuple[Watched, 
     Raises:
         Stalled: it did not come to its end.
     """
-    if contender.kind is not Kind.DATABASE:
-        return _self_told(stage, contender, history)
+    if not contender.writes:
+        return _self_measured(stage, contender, history)
     with _watching(stage, contender) as (watch, conn):
         return watch.until(history.events), read(conn)
 
@@ -37,8 +37,8 @@ def work_of(stage: Stage, contender: Contender, history: History) -> Work:
     Raises:
         Stalled: it did not come to its end.
     """
-    if contender.kind is not Kind.DATABASE:
-        return _self_told(stage, contender, history)[1]
+    if not contender.writes:
+        return _self_measured(stage, contender, history)[1]
     with _watching(stage, contender) as (watch, conn):
         watch.settle(history.events)
         return read(conn)
@@ -55,13 +55,12 @@ def _watching(stage: Stage, contender: Contender) -> Iterator[tuple[Watch, Conne
         yield Watch(database, conn, running), conn
 
 
-def _self_told(stage: Stage, contender: Contender, history: History) -> tuple[Watched, Work]:
+def _self_measured(stage: Stage, contender: Contender, history: History) -> tuple[Watched, Work]:
     place = stage.place(contender.name)
     place.mkdir(parents=True)
     dump = place / "dump.json"
     environment = stage.environment() | {
         "ICAM_BENCH_RECORDS": str(len(history.records)),
-        "ICAM_BENCH_EVENTS": str(history.events),
         "ICAM_BENCH_DUMP": str(dump),
     }
     with stopping(contender.start(place / "run", environment)) as running:
@@ -75,9 +74,7 @@ def _self_told(stage: Stage, contender: Contender, history: History) -> tuple[Wa
         server_cpu_us=0,
         peak_rss_mib=told["rss_kib"] / 1024,
     )
-    return watched, Work.of(
-        told["events"], told.get("projections", ()), told.get("escalations", ())
-    )
+    return watched, Work.of(told["events"], (), ())
 
 
 def _await_end(program: Running) -> None:

@@ -20,7 +20,6 @@ from streams.kafka import topics
 from streams.kafka.publish import publish
 from streams.runtime.settings import KafkaSettings
 from tests.bench.database import Database, Databases
-from tests.bench.history import END
 from tests.bench.programs import Running
 from tests.bench.shipped import environment
 
@@ -93,7 +92,6 @@ class Stage:
             "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
             "ICAM_KAFKA__GROUP": f"bench-{uuid4().hex[:12]}",
             "ICAM_LOG_LEVEL": "WARNING",
-            "ICAM_BENCH_NOW": END.isoformat().replace("+00:00", "Z"),
         }
         if database is not None:
             found["ICAM_DATABASE__URL"] = database.url

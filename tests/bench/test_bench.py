@@ -5,8 +5,6 @@ Nothing here looks at a time.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +19,9 @@ from streams.runtime.settings import DatabaseSettings
 from tests.bench import __main__ as command
 from tests.bench.database import Connection
 from tests.bench.history import END, History, clone, history
-from tests.bench.replay import decoded, replay
+from tests.bench.replay import decoded, replay, truth_of
 from tests.bench.results import Contest, Result, Spread, Throughput, save
-from tests.bench.roster import ROSTER, Kind
+from tests.bench.roster import ROSTER
 from tests.bench.run import work_of
 from tests.bench.scenarios.throughput import differences
 from tests.bench.stage import Stage
@@ -40,7 +38,7 @@ def records() -> History:
 
 @pytest.fixture(scope="module")
 def truth(records: History) -> Work:
-    return replay(decoded(records.records), reference.load(), END)[0]
+    return truth_of(records)
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +53,14 @@ def stage(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize(
-    "name", ["worker", "worker-x2", "take500", "naive", "pipelined", "consume-aiokafka"]
+    "name", ["worker", "worker-x2", "stock", "naive", "pipelined", "consume-aiokafka"]
 )
 def test_contender_does_the_same_work(
     stage: Stage, records: History, truth: Work, name: str
 ) -> None:
     contender = ROSTER[name]
     work = work_of(stage, contender, records)
-    assert differences(contender.kind, truth, work, len(records.records)) == []
-
-
-@pytest.mark.kafka
-@pytest.mark.skipif(
-    not (os.environ.get("ICAM_REQUIRE_KAFKA") and shutil.which("mvn")),
-    reason="Kafka Streams is built by Maven, and only where ICAM_REQUIRE_KAFKA is set",
-)
-def test_kafka_streams_does_the_same_work(stage: Stage, records: History, truth: Work) -> None:
-    contender = ROSTER["kafka-streams"]
-    contender.prepare()
-    work = work_of(stage, contender, records)
-    assert differences(contender.kind, truth, work, len(records.records)) == []
+    assert differences(contender, truth, work, len(records.records)) == []
 
 
 def test_truth_holds_something_to_compare(records: History, truth: Work) -> None:
@@ -130,7 +116,7 @@ def _one_of_each(conn: Connection) -> None:
 
 
 def test_consumer_that_misses_a_record_is_reported(truth: Work) -> None:
-    assert differences(Kind.CONSUME, truth, Work.of(419, (), ()), 420) != []
+    assert differences(ROSTER["consume-aiokafka"], truth, Work.of(419, (), ()), 420) != []
 
 
 def test_contender_that_differs_fails_the_bench(
@@ -154,8 +140,6 @@ def _throughput(**failures: list[str]) -> Throughput:
     def contest(name: str) -> Contest:
         some = Spread.of([3.0, 1.0, 2.0])
         return Contest(
-            about="",
-            kind="database",
             rate=some,
             cpu_us=some,
             server_cpu_us=some,

@@ -1,4 +1,4 @@
-"""The programs that are measured, one idea a file, each run as a process of its own.
+"""The programs that are measured, one per file, each run as its own process.
 
-They are started by ``tests.bench.roster`` and told everything by the environment.
+``tests.bench.roster`` starts them; they are configured by environment variables.
 """

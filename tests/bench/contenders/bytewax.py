@@ -1,6 +1,8 @@
-"""Bytewax, as its documentation advises: its own Kafka source and a custom sink that writes each
-batch it is handed, up to 500 records of one partition, in one transaction. It reads from the
-beginning and keeps its place in a recovery store of its own, left out here, instead of the group.
+"""Bytewax as its documentation advises: its Kafka source, and a custom sink that writes each batch
+of up to 500 records of one partition in one transaction.
+
+It reads from the beginning. Bytewax keeps its position in its own recovery store instead of the
+consumer group; that store is not used here.
 """
 
 from __future__ import annotations
@@ -14,31 +16,24 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 
 from schemas.events import INPUT_TOPICS
-from streams.intake.record import Record
-from streams.store.events import Position
+from tests.bench.contenders.consumers import BATCH, aiokafka_record
 from tests.bench.contenders.peer import Peer
-
-_BATCH = 500
 
 
 class CasePartition(StatelessSinkPartition[Any]):
-    """Writes what it is handed, a transaction a batch."""
+    """Writes each batch in one transaction."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
 
     def write_batch(self, items: list[Any]) -> None:
-        """Bring messages of the Kafka source into the database."""
-        records = [
-            Record(Position(m.topic, m.partition, m.offset), m.key, m.value, m.headers)
-            for m in items
-        ]
-        for start in range(0, len(records), _BATCH):
-            self._peer.handle(records[start : start + _BATCH])
+        """Write messages of the Kafka source to the database."""
+        for start in range(0, len(items), BATCH):
+            self._peer.handle([aiokafka_record(m) for m in items[start : start + BATCH]])
 
 
 class CaseSink(DynamicSink[Any]):
-    """One partition a worker; there is one worker."""
+    """One partition per worker; there is one worker."""
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
@@ -53,7 +48,7 @@ def main() -> None:
     peer = Peer()
     servers = peer.settings.kafka.bootstrap_servers.split(",")
     flow = Dataflow("cases")
-    source: KafkaSource[Any] = KafkaSource(servers, list(INPUT_TOPICS), batch_size=_BATCH)
+    source: KafkaSource[Any] = KafkaSource(servers, list(INPUT_TOPICS), batch_size=BATCH)
     op.output("database", op.input("kafka", flow, source), CaseSink(peer))
     cli_main(flow)
 

@@ -1,18 +1,17 @@
-"""What all peers share, so that they differ in their own ways only.
+"""The parts that all peers share: ingesting a batch and publishing the outbox.
 
-``Peer.handle`` is one transaction of the pipeline's own: the same validation, domain and SQL, over
-psycopg. Each peer also publishes the outbox: the project's own relay runs beside in a thread of the
-peer's process, with a pool of its own, so this work and its CPU time are in everybody's figures.
-The garbage collector is tuned as in our worker, which every one of them gains from.
+``Peer.handle`` runs one transaction with the pipeline's validation, domain and SQL, over psycopg.
+Each peer also publishes the outbox: the project's relay runs in a thread of its process, with its
+own pool, so the figures of every contender include that work and its CPU time. The garbage
+collector is tuned as in the worker, which makes every peer faster.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from streams import reference
 from streams.intake.batch import apply_batch
@@ -20,14 +19,14 @@ from streams.intake.record import DecodedRecord, Record, decode_record
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.store import clock
-from streams.store.events import Position
-from streams.store.pool import open_pool
+from streams.store.pool import Connection, open_pool
 from streams.worker.relay import Relay
+from tests.bench.contenders.consumers import tune_garbage_collector
 from tests.bench.sync_connection import connect, finish
 
 
 class Peer:
-    """Brings batches of records into the database, with the relay running beside."""
+    """Writes batches of records to the database, and runs the relay in a thread."""
 
     def __init__(self) -> None:
         self.settings = Settings()
@@ -36,12 +35,10 @@ class Peer:
         self._loop = asyncio.new_event_loop()
         self._relay: Relay | None = None
         threading.Thread(target=self._publish, name="relay", daemon=True).start()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        tune_garbage_collector()
 
     def handle(self, records: Sequence[Record]) -> None:
-        """Judge records and apply them in one transaction; committed on return."""
+        """Decode records and apply them in one transaction, committed on return."""
         items = [decode_record(record) for record in records]
         with self._conn.connection.transaction():
             finish(self._apply(items))
@@ -49,8 +46,7 @@ class Peer:
             self._loop.call_soon_threadsafe(self._relay.wake)
 
     async def _apply(self, items: Sequence[DecodedRecord]) -> None:
-        conn = cast(Any, self._conn)
-        await apply_batch(conn, items, self._reference, clock.now)
+        await apply_batch(cast(Connection, self._conn), items, self._reference, clock.now)
 
     def _publish(self) -> None:
         self._loop.run_until_complete(self._run_relay())
@@ -60,9 +56,3 @@ class Peer:
         pool = await open_pool(settings.database, f"{settings.kafka.group}-relay")
         self._relay = Relay(pool, settings.kafka, settings.loops, Metrics())
         await self._relay.run()
-
-
-def record_of(message: Any) -> Record:
-    """Return the record in a message of confluent-kafka."""
-    place = Position(message.topic(), message.partition(), message.offset())
-    return Record(place, message.key(), message.value(), message.headers() or ())

@@ -1,21 +1,19 @@
-"""The practical limit: aiokafka and asyncpg by hand, with everything we know and nothing else.
+"""The practical limit: aiokafka and asyncpg by hand, without any of the worker's guarantees.
 
 One consumer; two writers that split partitions by number; greedy batches of up to 500; the next
-batch is decoded while the last one commits; offsets follow the database. uvloop and the garbage
-collector as in our worker, the same validation, domain, SQL and relay. It handles no rebalance, no
-outage, no bug and no malformed database, watches nothing and says nothing.
+batch is decoded while the previous one commits; offsets are committed after the database. uvloop,
+garbage collector, validation, domain, SQL and relay are the worker's. It handles no rebalance, no
+outage and no error in our own code, and has no metrics and no logs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Sequence
 
 import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.events import INPUT_TOPICS
 from streams import reference
 from streams.intake.batch import apply_batch
 from streams.intake.record import DecodedRecord, Record, decode_record
@@ -23,11 +21,15 @@ from streams.reference import Reference
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.store import clock
-from streams.store.events import Position
 from streams.store.pool import Pool, open_pool
 from streams.worker.relay import Relay
+from tests.bench.contenders.consumers import (
+    BATCH,
+    aiokafka_record,
+    by_aiokafka,
+    tune_garbage_collector,
+)
 
-_BATCH = 500
 _WRITERS = 2
 
 Lists = asyncio.Queue[list[Record]]
@@ -43,7 +45,7 @@ class Writer:
         self._rest: list[Record] = []
 
     async def run(self) -> None:
-        """Write for ever."""
+        """Write batches until cancelled."""
         under_way: asyncio.Task[None] | None = None
         while True:
             batch = await self._take()
@@ -56,10 +58,10 @@ class Writer:
 
     async def _take(self) -> list[Record]:
         batch = self._rest or await self.queue.get()
-        while len(batch) < _BATCH and not self.queue.empty():
+        while len(batch) < BATCH and not self.queue.empty():
             batch = batch + self.queue.get_nowait()
-        self._rest = batch[_BATCH:]
-        return batch[:_BATCH]
+        self._rest = batch[BATCH:]
+        return batch[:BATCH]
 
     async def _write(self, batch: Sequence[Record], items: Sequence[DecodedRecord]) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -71,18 +73,15 @@ class Writer:
 
 
 async def consume(consumer: AIOKafkaConsumer, writers: Sequence[Writer]) -> None:
-    """Hand each partition's records to its writer, waiting while its queue is full."""
+    """Put each partition's records into its writer's queue; wait while the queue is full."""
     while True:
-        for part, messages in (await consumer.getmany(timeout_ms=200, max_records=_BATCH)).items():
-            records = [
-                Record(Position(m.topic, m.partition, m.offset), m.key, m.value, m.headers)
-                for m in messages
-            ]
+        for part, messages in (await consumer.getmany(timeout_ms=200, max_records=BATCH)).items():
+            records = [aiokafka_record(message) for message in messages]
             await writers[part.partition % _WRITERS].queue.put(records)
 
 
 async def commit(consumer: AIOKafkaConsumer, writers: Sequence[Writer]) -> None:
-    """Commit twice a second what is in the database."""
+    """Commit the offsets of written records twice per second."""
     while True:
         await asyncio.sleep(0.5)
         offsets = {part: offset for writer in writers for part, offset in writer.done.items()}
@@ -97,17 +96,9 @@ async def main() -> None:
     pool = await open_pool(settings.database, settings.kafka.group)
     relay = Relay(pool, settings.kafka, settings.loops, Metrics())
     writers = [Writer(pool, ref, relay) for _ in range(_WRITERS)]
-    consumer = AIOKafkaConsumer(
-        *INPUT_TOPICS,
-        bootstrap_servers=settings.kafka.bootstrap_servers,
-        group_id=settings.kafka.group,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
+    consumer = by_aiokafka(settings.kafka)
     await consumer.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    tune_garbage_collector()
     async with asyncio.TaskGroup() as group:
         group.create_task(relay.run())
         group.create_task(consume(consumer, writers))

@@ -1,6 +1,8 @@
-"""Quix Streams, as its documentation advises for databases: a sink that collects and is flushed at
-each checkpoint, offsets committed after it. One transaction for the 500 records of a checkpoint,
-whatever their partitions, which is faster than the stock ``BatchingSink``'s write a partition.
+"""Quix Streams as its documentation advises for databases: a sink that collects records and is
+flushed at each checkpoint, before the offsets are committed.
+
+One transaction writes the 500 records of a checkpoint, of all partitions. That is faster than the
+library's ``BatchingSink``, which writes once per partition.
 """
 
 from __future__ import annotations
@@ -34,23 +36,23 @@ class CaseSink(BaseSink):
         partition: int,
         offset: int,
     ) -> None:
-        """Take one record; nothing is written yet."""
+        """Collect one record; nothing is written yet."""
         place = Position(topic, partition, offset)
         self._records.append(Record(place, key, value, headers or ()))
 
     def flush(self) -> None:
-        """Write what was collected; the checkpoint's offsets are committed afterwards."""
+        """Write the collected records; the offsets of the checkpoint are committed afterwards."""
         if self._records:
             self._peer.handle(self._records)
             self._records = []
 
     def on_paused(self) -> None:
-        """Forget what was collected: it is read again."""
+        """Discard the collected records; they are consumed again."""
         self._records = []
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until SIGTERM."""
     peer = Peer()
     app = Application(
         broker_address=peer.settings.kafka.bootstrap_servers,

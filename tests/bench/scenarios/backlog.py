@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from schemas.codec import Outgoing
-from streams import reference
-from tests.bench.history import END, clone, history
-from tests.bench.replay import decoded, replay
+from tests.bench.history import clone, history
+from tests.bench.replay import truth_of
 from tests.bench.results import Backlog
 from tests.bench.roster import ROSTER
 from tests.bench.stage import Stage, stopping
@@ -26,7 +25,7 @@ def take(stage: Stage, place: Path, events: int, say: Callable[[str], None]) -> 
     original = history(min(events, _ORIGINALS))
     copies = max(1, round(events / original.events))
     wanted = copies * original.events
-    truth, _ = replay(decoded(original.records), reference.load(), END)
+    truth = truth_of(original)
 
     def records() -> Iterator[Outgoing]:
         for number in range(copies):

@@ -5,7 +5,6 @@ In a process of its own, so that it runs the code that contenders run.
 
 from __future__ import annotations
 
-import gc
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import orjson
 
 from streams import reference
 from streams.domain import decide
+from tests.bench.contenders.consumers import tune_garbage_collector
 from tests.bench.environments import ROOT
 from tests.bench.history import END, history
 from tests.bench.replay import decoded, replay
@@ -59,9 +59,7 @@ def take(
 def main(events: int, passes: int) -> None:
     """Print the medians of each pass as JSON, in microseconds."""
     said, ref = decoded(history(events).records), reference.load()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # as in the worker
+    tune_garbage_collector()
     medians: dict[str, list[float]] = {"own": [], "end": []}
     for _ in range(passes):
         for name, now in (("own", None), ("end", END)):

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from streams import reference
 from tests.bench.database import Database, started
 from tests.bench.fill import fill
-from tests.bench.history import END, History, clone, history
-from tests.bench.replay import decoded, replay
+from tests.bench.history import History, clone, history
+from tests.bench.replay import truth_of
 from tests.bench.results import Growth, Spread
 from tests.bench.roster import ROSTER
 from tests.bench.stage import Stage, stopping
@@ -51,7 +50,7 @@ def take(
             fresh = History(
                 tuple(clone(original.records, number, prefix.encode())), original.events
             )
-            truth, _ = replay(decoded(fresh.records), reference.load(), END)
+            truth = truth_of(fresh)
             stage.fill(fresh.records)
             for which in (0, 1) if number % 2 else (1, 0):
                 watched, work = _one(stage, databases[which], fresh, prefix)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams import reference
-from tests.bench.history import END
 from tests.bench.made_cases import made
-from tests.bench.replay import decoded, replay
+from tests.bench.replay import truth_of
 from tests.bench.results import LongCases, Shape, Spread
 from tests.bench.roster import ROSTER
 from tests.bench.run import run
@@ -23,10 +21,7 @@ def take(
 ) -> LongCases:
     """Measure both lengths ``rounds`` times in turns. Blocks."""
     histories = {length: made(max(1, events // length), length) for length in lengths}
-    truths = {
-        length: replay(decoded(history.records), reference.load(), END)[0]
-        for length, history in histories.items()
-    }
+    truths = {length: truth_of(history) for length, history in histories.items()}
     taken: dict[int, list[Watched]] = {length: [] for length in lengths}
     failures: list[str] = []
     for number in range(1, rounds + 1):

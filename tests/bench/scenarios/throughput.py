@@ -10,12 +10,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from streams import reference
 from streams.embedded.errors import EmbeddedError
-from tests.bench.history import END, History
-from tests.bench.replay import decoded, replay
+from tests.bench.history import History
+from tests.bench.replay import truth_of
 from tests.bench.results import Contest, Spread, Throughput
-from tests.bench.roster import Contender, Kind
+from tests.bench.roster import Contender
 from tests.bench.run import run
 from tests.bench.stage import Stage
 from tests.bench.watch import Stalled, Watched
@@ -30,7 +29,7 @@ def take(
     stage: Stage, contenders: Sequence[Contender], history: History, rounds: int, say: Say
 ) -> Throughput:
     """Measure contenders in turns. Blocks."""
-    truth, _ = replay(decoded(history.records), reference.load(), END)
+    truth = truth_of(history)
     say(f"publishing {len(history.records):,} records")
     stage.fill(history.records)
     tries = {contender.name: _Tries() for contender in contenders}
@@ -52,7 +51,7 @@ def take(
                 tried.failures.append(f"round {number}: {error}")
             else:
                 tried.watched.append(watched)
-                found = differences(contender.kind, truth, work, len(history.records))
+                found = differences(contender, truth, work, len(history.records))
                 tried.failures += [f"round {number}: {what}" for what in found]
             say(f"round {number}: {contender.name}: {tried.latest}")
     return Throughput(
@@ -63,9 +62,9 @@ def take(
     )
 
 
-def differences(kind: Kind, truth: Work, work: Work, records: int) -> list[str]:
+def differences(contender: Contender, truth: Work, work: Work, records: int) -> list[str]:
     """Say how what a contender did differs from what was to be done."""
-    if kind is not Kind.CONSUME:
+    if contender.writes:
         return truth.differences(work)
     # It drops no duplicates: every record is to be found valid.
     return [] if work.events == records else [f"{work.events} of {records} records found valid"]
@@ -86,15 +85,9 @@ class _Tries:
     def contest(self, contender: Contender) -> Contest:
         taken = self.watched
         return Contest(
-            about=contender.about,
-            kind=contender.kind,
             rate=Spread.of(w.rate for w in taken),
             cpu_us=Spread.of(w.cpu_us for w in taken),
-            server_cpu_us=(
-                Spread.of(w.server_cpu_us for w in taken)
-                if contender.kind is Kind.DATABASE
-                else None
-            ),
+            server_cpu_us=(Spread.of(w.server_cpu_us for w in taken) if contender.writes else None),
             rss_mib=Spread.of(w.peak_rss_mib for w in taken),
             failures=self.failures,
         )
