@@ -11,12 +11,13 @@ from schemas.codec import encode
 from streams.casework.deadlines import Deadlines
 from streams.domain.case import Fact
 from streams.intake.batch import BatchResult
+from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.intake.record import Record
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import IntakeSettings as Limits
-from streams.runtime.settings import LoopSettings
+from streams.runtime.settings import IntakeSettings, LoopSettings
+from streams.runtime.state import WorkerState
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 from tests.domain import given
@@ -29,11 +30,19 @@ class World:
         self.pool = pool
         self.ref = ref
         self.now = now
-        self.metrics = Metrics()
-        limits = Limits(retry_cap_seconds=0.01, max_bugs_in_a_row=3)
-        self.intake = Intake(pool, ref, self.clock, self.metrics, limits)
+        self.state = WorkerState()
+        self.metrics = Metrics(self.state)
+        self.bugs = BugCounter(3)
+        self.intake = self.lane()
         self.deadlines = Deadlines(pool, ref, self.clock, self.metrics, LoopSettings())
         self._offsets = count()
+
+    def lane(self) -> Intake:
+        """Return the intake of one more lane."""
+        settings = IntakeSettings(retry_cap_seconds=0.01)
+        return Intake(
+            self.pool, self.ref, self.clock, self.metrics, self.state, self.bugs, settings
+        )
 
     async def clock(self, _: Connection) -> datetime:
         return self.now

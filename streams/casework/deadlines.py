@@ -1,18 +1,19 @@
-"""Due cases are looked at again, through the same path as events.
+"""Reconsider cases that fall due, through the same unit of work as events.
 
-Every worker sweeps; a case that another worker holds is skipped, since it is being looked at.
+Every worker sweeps. A case that another worker has locked is skipped: that worker decides it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
+from typing import NoReturn
 
 import structlog
 
 from streams.casework import unit_of_work
 from streams.reference import Reference
+from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import LoopSettings
 from streams.store import cases
@@ -32,34 +33,44 @@ class Deadlines:
         reference: Reference,
         clock: Clock,
         metrics: Metrics,
-        loops: LoopSettings,
-        committed: Callable[[], None] = lambda: None,
+        settings: LoopSettings,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
+        """``on_commit`` is called after every sweep that found cases."""
         self._pool = pool
         self._reference = reference
         self._clock = clock
         self._metrics = metrics
-        self._loops = loops
-        self._committed = committed
+        self._settings = settings
+        self._on_commit = on_commit
 
-    async def run(self) -> None:
-        """Sweep for ever; a full sweep is followed by another at once."""
-        while True:
-            try:
-                looked_at = await self.sweep(self._loops.sweep_batch)
-            except Exception as error:
-                if is_transient(error):
-                    looked_at = 0
-                else:
-                    log.error("sweep_failed", error=type(error).__name__)
-                    looked_at = await self._one_by_one()
-            if looked_at < self._loops.sweep_batch:
-                await asyncio.sleep(self._loops.sweep_seconds * random.uniform(0.9, 1.1))  # noqa: S311
+    async def run(self) -> NoReturn:
+        """Sweep until cancelled; after a full sweep the next one starts at once.
+
+        Raises:
+            Exception: never for a failing case, which stays due, nor while the database is away.
+        """
+        await periodic(self._sweep_or_isolate, pause=self._pause, is_transient=is_transient)
+
+    def _pause(self, swept: int | None, _: float) -> float:
+        if swept is not None and swept >= self._settings.sweep_batch:
+            return 0.0
+        return self._settings.sweep_seconds * random.uniform(0.9, 1.1)  # noqa: S311
+
+    async def _sweep_or_isolate(self) -> int:
+        try:
+            return await self.sweep(self._settings.sweep_batch)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.error("sweep_failed", error=type(error).__name__)
+            return await self._one_by_one()
 
     async def sweep(self, limit: int, skip: int = 0) -> int:
-        """Look at up to ``limit`` due cases in one transaction; return how many there were.
+        """Reconsider up to ``limit`` due cases in one transaction; return how many there were.
 
-        ``skip`` passes over that many of the longest due, when they are known to fail.
+        ``skip`` leaves out that many of the cases that have been due longest: they are known to
+        fail.
         """
         async with self._pool.acquire() as conn, conn.transaction():
             now = await self._clock(conn)
@@ -67,32 +78,32 @@ class Deadlines:
             if not due:
                 return 0
             causes = dict(due)
-            held = await unit_of_work.lock_and_load(conn, causes, self._clock)
+            locked = await unit_of_work.lock_and_load(conn, causes, self._clock)
             outcomes = await unit_of_work.reconsider(
-                conn, held, self._reference, touched=causes, causes=causes
+                conn, locked, self._reference, touched=causes, causes=causes
             )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
         self._metrics.count_announced(outcomes)
-        self._committed()
+        self._on_commit()
         return len(due)
 
     async def _one_by_one(self) -> int:
-        """Look at due cases singly, so that one on which our code fails holds up no other.
+        """Reconsider due cases singly, so that a case on which our code fails delays no other.
 
-        The failing case stays due: it shows as due and unfired until the bug is mended.
+        The failing case stays due, and is exported as due and unfired until the bug is fixed.
         """
         failed = done = 0
-        while done + failed < self._loops.sweep_batch:
+        while done + failed < self._settings.sweep_batch:
             try:
-                found = await self.sweep(1, skip=failed)
+                swept = await self.sweep(1, skip=failed)
             except Exception as error:
                 if is_transient(error):
                     break
                 self._metrics.deadlines_failed.inc()
                 failed += 1
                 continue
-            if not found:
+            if not swept:
                 break
             done += 1
         return done

@@ -23,6 +23,7 @@ import orjson
 
 from streams import reference
 from streams.casework import unit_of_work
+from streams.casework.projection import NO_LEDGER, project
 from streams.reference import Reference
 from streams.runtime.settings import Settings
 from streams.store import cases, clock, dead_letters, escalations, events, reference_tables
@@ -155,10 +156,10 @@ async def _compare(
             wrong.append(case_id)
             continue
         row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings)
-        again, due = unit_of_work.project(
+        again, due = project(
             row,
             log.get(case_id, ()),
-            ledgers.get(case_id, unit_of_work.NO_LEDGER),
+            ledgers.get(case_id, NO_LEDGER),
             letters[case_id],
             ref,
             decided_at or now,

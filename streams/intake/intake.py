@@ -1,4 +1,4 @@
-"""Records in, cases reconsidered: judge, apply in one transaction, retry, isolate.
+"""Handle batches of records: decode, apply in one transaction, retry, isolate.
 
 Knows no Faust: a record is a value, and a return means that the batch is in the database.
 
@@ -10,11 +10,11 @@ Errors::
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,18 +23,22 @@ import structlog
 from schemas import canary
 from schemas.envelope import Reason
 from streams.intake.batch import BatchResult, apply_batch
+from streams.intake.bugs import BugCounter
 from streams.intake.record import DecodedRecord, Malformed, Record, decode_record
 from streams.reference import Reference
 from streams.runtime import crash
+from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import IntakeSettings as Limits
+from streams.runtime.settings import IntakeSettings
+from streams.runtime.state import WorkerState
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
-_PROJECT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
+_OURS: Final = (str(_ROOT / "streams"), str(_ROOT / "schemas"))
 
 
 class IntakeError(Exception):
@@ -42,15 +46,15 @@ class IntakeError(Exception):
 
 
 class BrokenDeploy(IntakeError):
-    """Our code failed on too many records in a row.
+    """Our code failed on too many records in a row, over all lanes of the worker.
 
-    Nothing of the batch is acknowledged. Roll the deployment back, or mend the bug; the records
-    are delivered again, and those set aside meanwhile wait in ``icam dead-letters list``.
+    Nothing of the batch is acknowledged. Roll the deployment back, or fix the bug. Kafka delivers
+    the records again; those that became dead letters meanwhile are in ``icam dead-letters list``.
     """
 
 
 class Intake:
-    """Takes batches into the database. One instance a worker; ``handle`` is not reentrant."""
+    """Applies the batches of one lane. ``handle`` is not reentrant, so every lane has its own."""
 
     def __init__(
         self,
@@ -58,106 +62,115 @@ class Intake:
         reference: Reference,
         clock: Clock,
         metrics: Metrics,
-        limits: Limits,
-        committed: Callable[[], None] = lambda: None,
+        state: WorkerState,
+        bugs: BugCounter,
+        settings: IntakeSettings,
+        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
+        """``bugs`` is shared by all lanes of a worker; ``on_commit`` is called after commits."""
         self._pool = pool
         self._reference = reference
         self._clock = clock
         self._metrics = metrics
-        self._limits = limits
-        self._committed = committed
-        self._bugs_in_a_row = 0
+        self._state = state
+        self._bugs = bugs
+        self._settings = settings
+        self._on_commit = on_commit
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
-        """Bring a batch into the database; on return it is committed and may be acknowledged.
+        """Apply a batch; on return it is committed in the database and may be acknowledged.
 
-        May be repeated with the same records: they are then duplicates. Blocks, retrying for
-        ever, while the database is away; cancelling is safe at any point.
+        May be repeated with the same records: they are duplicates then. Blocks, retrying without
+        end, while the database is away. May be cancelled at any point.
 
         Raises:
-            BrokenDeploy: too many records in a row fail in our own code.
+            BrokenDeploy: our own code fails on too many records in a row.
         """
         started = time.monotonic()
-        items = [decode_record(record) for record in records]
+        decoded = [decode_record(record) for record in records]
         try:
-            result = await self._persist(items)
+            result = await self._apply_with_retry(decoded)
         except Exception as error:
-            log.error("batch_failed", error=_where(error), records=len(items))
-            result = await self._isolate(items)
-        self._observe(len(items), result, time.monotonic() - started)
+            log.error("batch_failed", error=_type_and_place(error), records=len(decoded))
+            result = await self._isolate(decoded)
+        self._observe(len(decoded), result, time.monotonic() - started)
         return result
 
-    async def _persist(self, items: Sequence[DecodedRecord]) -> BatchResult:
-        """Apply items, retrying for ever what passes by itself."""
-        attempt = 0
-        try:
-            while True:
-                try:
-                    result = await self.apply(items)
-                except Exception as error:
-                    if not is_transient(error):
-                        raise
-                    if not attempt:
-                        self._metrics.intake_retrying.inc()
-                    attempt += 1
-                    cap = min(self._limits.retry_cap_seconds, 0.1 * 2 ** min(attempt, 10))
-                    log.warning("database_away", error=type(error).__name__, attempt=attempt)
-                    await asyncio.sleep(random.uniform(cap / 2, cap))  # noqa: S311 - jitter
-                else:
-                    self._committed()
-                    return result
-        finally:
-            if attempt:
-                self._metrics.intake_retrying.dec()
+    async def _apply_with_retry(self, records: Sequence[DecodedRecord]) -> BatchResult:
+        """Apply records; retry transient errors without end, with exponential backoff."""
+        retrying = False
 
-    async def _isolate(self, items: Sequence[DecodedRecord]) -> BatchResult:
-        """Apply items one by one and set aside those on which our code fails."""
+        def away(error: Exception, attempt: int) -> None:
+            nonlocal retrying
+            if not retrying:
+                retrying = True
+                self._state.batches_retrying += 1
+            log.warning("database_away", error=type(error).__name__, attempt=attempt)
+
+        try:
+            result = await retry(
+                partial(self.apply, records),
+                pause=self._backoff,
+                is_transient=is_transient,
+                on_away=away,
+            )
+        finally:
+            if retrying:
+                self._state.batches_retrying -= 1
+        self._on_commit()
+        return result
+
+    def _backoff(self, attempt: int) -> float:
+        longest = min(self._settings.retry_cap_seconds, 0.1 * 2 ** min(attempt, 10))
+        return random.uniform(longest / 2, longest)  # noqa: S311 - jitter
+
+    async def _isolate(self, records: Sequence[DecodedRecord]) -> BatchResult:
+        """Apply records one by one; those on which our code fails become dead letters."""
         total = BatchResult()
-        for item in items:
+        for record in records:
             try:
-                result = await self._persist([item])
-                self._bugs_in_a_row = 0
+                result = await self._apply_with_retry([record])
+                self._bugs.applied(self)
             except Exception as error:
-                where = _where(error)
-                self._bugs_in_a_row += 1
-                if self._bugs_in_a_row >= self._limits.max_bugs_in_a_row:
-                    log.critical("broken_deploy", records=self._bugs_in_a_row, error=where)
+                place = _type_and_place(error)
+                failures = self._bugs.failed(self)
+                if self._bugs.too_many:
+                    log.critical("broken_deploy", records=failures, error=place)
                     raise BrokenDeploy(
-                        f"{self._bugs_in_a_row} records in a row failed in our own code, last "
-                        f"{where}: roll back or mend it; nothing of this batch is acknowledged"
+                        f"{failures} records in a row failed in our own code, last {place}: "
+                        "roll back or fix it; nothing of this batch is acknowledged"
                     ) from error
-                log.error("record_set_aside", position=str(item.record.position), error=where)
-                result = await self._persist([Malformed(item.record, Reason.BUG, where)])
+                log.error("record_dead_lettered", position=str(record.record.position), error=place)
+                result = await self._apply_with_retry([Malformed(record.record, Reason.BUG, place)])
             total += result
         return total
 
-    async def apply(self, items: Sequence[DecodedRecord]) -> BatchResult:
-        """Apply items in one transaction: all of it is in the database afterwards, or nothing."""
+    async def apply(self, records: Sequence[DecodedRecord]) -> BatchResult:
+        """Apply records in one transaction: all of them, or none."""
         async with self._pool.acquire() as conn, conn.transaction():
-            result = await apply_batch(conn, items, self._reference, self._clock)
+            result = await apply_batch(conn, records, self._reference, self._clock)
             crash.point("before_commit")
         crash.point("after_commit")
         return result
 
     def _observe(self, records: int, result: BatchResult, seconds: float) -> None:
-        m = self._metrics
+        metrics = self._metrics
         for (topic, source, verdict), count in result.verdicts.items():
-            m.records.labels(topic, verdict).inc(count)
+            metrics.records.labels(topic, verdict).inc(count)
             if source != canary.SOURCE:
-                m.producer_records.labels(m.producer(source), verdict).inc(count)
+                metrics.producer_records.labels(metrics.producer(source), verdict).inc(count)
         for (topic, reason), count in result.reasons.items():
-            m.dead_lettered.labels(topic, reason).inc(count)
-        m.observe_applied(result.taken, result.at)
-        m.batch_seconds.observe(seconds)
-        m.batch_records.observe(records)
-        m.last_batch.set_to_current_time()
-        m.count_announced(result.outcomes)
+            metrics.dead_lettered.labels(topic, reason).inc(count)
+        metrics.observe_applied(result.applied, result.at)
+        metrics.batch_seconds.observe(seconds)
+        metrics.batch_records.observe(records)
+        metrics.count_announced(result.outcomes)
+        self._state.last_batch_at = time.time()
 
 
-def _where(error: BaseException) -> str:
-    """Name an error by type and place; its message may repeat what a record held, so it is cut."""
+def _type_and_place(error: BaseException) -> str:
+    """Describe an error by type and line of ours only: its message may quote a record."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if Path(f.filename).is_relative_to(_PROJECT)]
-    place = f"{Path(ours[-1].filename).relative_to(_PROJECT)}:{ours[-1].lineno}" if ours else "?"
+    ours = [frame for frame in frames if frame.filename.startswith(_OURS)]
+    place = f"{Path(ours[-1].filename).relative_to(_ROOT)}:{ours[-1].lineno}" if ours else "?"
     return f"{type(error).__name__} at {place}"

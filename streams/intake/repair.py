@@ -1,4 +1,4 @@
-"""Dead letters worked by a person: replayed once what was wrong is mended, or discarded.
+"""Resolve dead letters by hand: replay them after a fix, or discard them.
 
 Errors::
 
@@ -10,7 +10,6 @@ Errors::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from streams.casework import unit_of_work
@@ -32,11 +31,11 @@ class NoSuchLetter(RepairError):
 
 
 class AlreadyResolved(RepairError):
-    """It was replayed or discarded before; nothing was changed."""
+    """The dead letter was replayed or discarded before; nothing was changed."""
 
 
 class StillRejected(RepairError):
-    """The record is rejected again for the reason given; mend its cause, then replay once more."""
+    """The record is rejected again for the given reason; fix its cause, then replay it again."""
 
 
 async def replay(
@@ -46,9 +45,9 @@ async def replay(
     clock: Clock,
     note: str,
 ) -> BatchResult:
-    """Take a dead letter through intake again; resolve it when it is applied or a duplicate.
+    """Apply the record of a dead letter; resolve the letter when it is applied or a duplicate.
 
-    One transaction: the letter is resolved, the event applied and the case reconsidered together.
+    One transaction resolves the letter, applies the event and decides every case that either names.
 
     Raises:
         NoSuchLetter, AlreadyResolved: nothing was changed.
@@ -57,22 +56,20 @@ async def replay(
     async with pool.acquire() as conn, conn.transaction():
         letter = await _open_letter(conn, dead_letter_id)
         position = Position(letter["topic"], letter["partition"], letter["offset"])
-        record = Record(position, letter["key"], letter["value"], letter["headers"])
-        item = decode_record(record)
+        record = decode_record(Record(position, letter["key"], letter["value"], letter["headers"]))
         await reference_tables.record(conn, reference.policy, reference.directory)
-        if isinstance(item, Accepted):
+        if isinstance(record, Accepted):
             savepoint = conn.transaction()
             await savepoint.start()
             await dead_letters.resolve(conn, dead_letter_id, "replayed", note)
-            result = await apply_batch(conn, [item], reference, clock)
+            result = await apply_batch(conn, [record], reference, clock, touched=letter["case_ids"])
             if not result.reasons:
-                await _decide_again(conn, letter["case_ids"], reference, clock)
                 await savepoint.commit()
                 return result
             await savepoint.rollback()
             (_, reason), detail = next(iter(result.reasons)), "still rejected when replayed"
         else:
-            reason, detail = item.reason, item.detail
+            reason, detail = record.reason, record.detail
         await dead_letters.tried_again(conn, dead_letter_id, reason, detail)
     raise StillRejected(f"dead letter {dead_letter_id} is rejected again: {reason}: {detail}")
 
@@ -84,7 +81,7 @@ async def discard(
     clock: Clock,
     note: str,
 ) -> None:
-    """Close a dead letter without applying it, and let its cases be decided again.
+    """Resolve a dead letter without applying it, and decide its cases again. One transaction.
 
     Raises:
         NoSuchLetter, AlreadyResolved: nothing was changed.
@@ -93,14 +90,9 @@ async def discard(
         letter = await _open_letter(conn, dead_letter_id)
         await reference_tables.record(conn, reference.policy, reference.directory)
         await dead_letters.resolve(conn, dead_letter_id, "discarded", note)
-        await _decide_again(conn, letter["case_ids"], reference, clock)
-
-
-async def _decide_again(
-    conn: Connection, case_ids: Sequence[str], reference: Reference, clock: Clock
-) -> None:
-    held = await unit_of_work.lock_and_load(conn, case_ids, clock)
-    await unit_of_work.reconsider(conn, held, reference, touched=case_ids)
+        case_ids = letter["case_ids"]
+        locked = await unit_of_work.lock_and_load(conn, case_ids, clock)
+        await unit_of_work.reconsider(conn, locked, reference, touched=case_ids)
 
 
 async def _open_letter(conn: Connection, dead_letter_id: int) -> dict[str, Any]:

@@ -18,26 +18,31 @@ from aiohttp import web
 from streams import reference
 from streams.casework.deadlines import Deadlines
 from streams.domain.policy.load import PolicyError
+from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.kafka import topics
 from streams.runtime import logs
 from streams.runtime.http import application, serve
+from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
+from streams.runtime.state import WorkerState
 from streams.store import cases, clock, reference_tables
 from streams.store.errors import is_not_migrated, is_transient
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
-from streams.worker.database_probe import observe
+from streams.worker.database_probe import probe_database
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
-from streams.worker.transport import LaneTransport
+from streams.worker.transport import LaneTransport, Membership
 
 log = structlog.get_logger(__name__)
 
 _GRACE: Final = 5.0
 """Seconds that a batch in flight gets when the worker stops, before it is rolled back."""
+_PAUSE: Final = 1.0
+"""Seconds between two attempts to reach the database at the start."""
 
 
 class IcamApp(faust.App):
@@ -50,6 +55,10 @@ class IcamApp(faust.App):
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)
+
+    def seconds_in_flight(self) -> float:
+        """Return how long the oldest batch has been in flight; 0 when none is."""
+        return 0.0 if self.lanes is None else self.lanes.seconds_in_flight()
 
     async def on_start(self) -> None:
         """Open the parts first: Faust's tasks and services start after agents may run."""
@@ -70,9 +79,12 @@ class Parts:
     def __init__(self, app: IcamApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self.metrics = Metrics()
+        self.state = WorkerState()
+        self.metrics = Metrics(self.state)
         self.reference = reference.load(settings.policy_file, settings.directory_file)
-        self.health = Health(app, self.metrics, settings.http.stuck_seconds)
+        self.health = Health(
+            self.state, Membership(app), app.seconds_in_flight, settings.http.stuck_seconds
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._pool: Pool | None = None
@@ -80,18 +92,18 @@ class Parts:
     async def open(self) -> None:
         """Open the internal port, wait for the database, then start the loops."""
         settings = self._settings
-        made = application(self.health.live, self.health.ready, self.metrics.registry)
-        self._runner, port = await serve(made, settings.http.host, settings.http.port)
+        app = application(self.health.live, self.health.ready, self.metrics.registry)
+        self._runner, port = await serve(app, settings.http.host, settings.http.port)
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
-        relay = Relay(pool, settings.kafka, settings.loops, self.metrics)
+        relay = Relay(pool, settings.kafka, settings.loops, self.metrics, self.state)
         self.start_intake(pool, relay)
         deadlines = Deadlines(
             pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
         )
         self._keep("relay", relay.run())
         self._keep("deadlines", deadlines.run())
-        self._keep("observe", observe(pool, self.metrics))
+        self._keep("database_probe", probe_database(pool, self.state))
         # A batch keeps thousands of objects alive; without this the collector walks the whole
         # heap again and again while they are made.
         gc.collect()
@@ -100,13 +112,24 @@ class Parts:
 
     def start_intake(self, pool: Pool, relay: Relay) -> None:
         """Connect the input topics with the intake, which is not reentrant: one per writer."""
-        limits = self._settings.intake
-        agents.declare(self._app)
-        handlers = [
-            Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake).handle
-            for _ in range(limits.writers)
+        settings = self._settings.intake
+        bugs = BugCounter(settings.max_bugs_in_a_row)
+        intakes = [
+            Intake(
+                pool,
+                self.reference,
+                clock.now,
+                self.metrics,
+                self.state,
+                bugs,
+                settings,
+                relay.wake,
+            )
+            for _ in range(settings.writers)
         ]
-        lanes = self._app.lanes = Lanes(handlers, limits.batch_max, topics.BACKLOG_ORDER.index)
+        agents.declare(self._app)
+        handlers = [intake.handle for intake in intakes]
+        lanes = self._app.lanes = Lanes(handlers, settings.batch_max, topics.BACKLOG_ORDER.index)
         self._keep("lanes", lanes.run())
 
     async def close(self) -> None:
@@ -122,20 +145,24 @@ class Parts:
             await self._runner.cleanup()
 
     async def _reach_database(self) -> Pool:
-        """Open the pool and note the reference data in use, waiting for as long as it takes."""
-        while True:
-            try:
-                pool = await self._prepare_database()
-            except Exception as error:
-                if not is_transient(error):
-                    log.critical("can_not_start", why=_what_to_do(error))
-                    raise
-                self.metrics.database_away.set(1)
-                log.warning("database_away", error=type(error).__name__)
-                await asyncio.sleep(1)
-            else:
-                self.metrics.database_away.set(0)
-                return pool
+        """Open the pool and record the reference data in use, for as long as it takes."""
+
+        def away(error: Exception, _: int) -> None:
+            self.state.database_away = True
+            log.warning("database_away", error=type(error).__name__)
+
+        try:
+            pool = await retry(
+                self._prepare_database,
+                pause=lambda _: _PAUSE,
+                is_transient=is_transient,
+                on_away=away,
+            )
+        except Exception as error:
+            log.critical("can_not_start", why=_what_to_do(error))
+            raise
+        self.state.database_away = False
+        return pool
 
     async def _prepare_database(self) -> Pool:
         ref = self.reference

@@ -1,11 +1,11 @@
-"""Asks now and then whether the database answers, work or no work."""
+"""Probe the database periodically, so that an idle worker also notices when it is away."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
+from typing import Final, NoReturn
 
-from streams.runtime.metrics import Metrics
+from streams.runtime.loop import periodic
+from streams.runtime.state import WorkerState
 from streams.store import clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
@@ -13,16 +13,19 @@ from streams.store.pool import Pool
 _SECONDS: Final = 2.0
 
 
-async def observe(pool: Pool, metrics: Metrics) -> None:
-    """Keep the gauge that says so, for ever: a worker with nothing to do is not ready either."""
-    while True:
-        try:
-            async with pool.acquire() as conn:
-                await clock.now(conn)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            metrics.database_away.set(1)
-        else:
-            metrics.database_away.set(0)
-        await asyncio.sleep(_SECONDS)
+async def probe_database(pool: Pool, state: WorkerState) -> NoReturn:
+    """Keep ``state.database_away`` up to date until cancelled.
+
+    Raises:
+        Exception: an error of the database that is not transient.
+    """
+
+    async def probe() -> None:
+        async with pool.acquire() as conn:
+            await clock.now(conn)
+        state.database_away = False
+
+    def away(_: Exception) -> None:
+        state.database_away = True
+
+    await periodic(probe, pause=lambda *_: _SECONDS, is_transient=is_transient, on_away=away)

@@ -1,92 +1,82 @@
-"""Whether a worker is well, as its probes tell it. Faust's own web serves none of this.
+"""Worker liveness and readiness, from the worker's state, its consumer and its lanes.
 
-Alive means progress: a worker that takes nothing in while records wait is not alive, however well
-its process looks. Waiting for a database that is away is alive, and not ready.
+Liveness means progress: a worker that commits nothing while records wait is not alive, whatever its
+process looks like. A worker that waits for the database is alive and not ready.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
-
-import faust
-from prometheus_client import Gauge
+from collections.abc import Callable
+from typing import Protocol
 
 from streams.runtime.http import Verdict
-from streams.runtime.metrics import Metrics
+from streams.runtime.state import WorkerState
+
+
+class GroupMember(Protocol):
+    """The worker's membership in its consumer group, as the transport knows it."""
+
+    def partitions_assigned(self) -> int:
+        """Return how many input partitions are assigned."""
+
+    def records_behind(self) -> int:
+        """Return how many records of the assigned partitions are on Kafka and not committed."""
+
+    def coordinator_known(self) -> bool:
+        """Whether the group's coordinator is known; not while the brokers are away or move it."""
+
+    def rebalancing(self) -> bool:
+        """Whether the group is being rebalanced."""
 
 
 class Health:
-    """Judges the worker from its metrics and from what its consumer says."""
+    """Answers the two probes."""
 
-    def __init__(self, app: faust.App, metrics: Metrics, patience: float = 60.0) -> None:
-        """``patience`` is in seconds: what takes longer without an outage is stuck."""
+    def __init__(
+        self,
+        state: WorkerState,
+        member: GroupMember,
+        seconds_in_flight: Callable[[], float],
+        patience: float = 60.0,
+    ) -> None:
+        """``seconds_in_flight`` returns how long the oldest batch has been in flight. A worker
+        without progress for ``patience`` seconds is stuck, unless the database is away.
+        """
+        self._state = state
+        self._member = member
+        self._seconds_in_flight = seconds_in_flight
         self._patience = patience
-        self._app = app
-        self._metrics = metrics
         self._progress = time.monotonic()
-        self._batches = 0.0
+        self._last_batch = 0.0
 
     def live(self) -> Verdict:
-        """Alive unless no batch was finished for a minute while records wait, or one batch has
-        been under way for as long while others go on; outages aside.
+        """Not alive when no batch was committed for the patience while records wait, or when one
+        batch has been in flight for as long; a wait for the database counts as progress.
         """
-        batches = _value(self._metrics.last_batch)
-        behind = self.behind()
-        if batches != self._batches or behind == 0 or self.retrying():
-            self._batches, self._progress = batches, time.monotonic()
-        stuck = max(time.monotonic() - self._progress, self._seconds_in_flight())
+        last_batch = self._state.last_batch_at
+        behind = self._member.records_behind()
+        waits = self._state.waits_for_database
+        if last_batch != self._last_batch or behind == 0 or waits:
+            self._last_batch, self._progress = last_batch, time.monotonic()
+        in_flight = 0.0 if waits else self._seconds_in_flight()
+        stuck = max(time.monotonic() - self._progress, in_flight)
         return Verdict(
             stuck < self._patience, {"records_behind": behind, "seconds_stuck": round(stuck, 1)}
         )
 
     def ready(self) -> Verdict:
-        """Ready when partitions are assigned, and neither database nor broker is away."""
-        assigned = len(self._assignment())
-        self._metrics.partitions.set(assigned)
-        parts: dict[str, object] = {
-            "partitions_assigned": assigned,
-            "intake_retrying": _value(self._metrics.intake_retrying) > 0,
-            "database_away": _value(self._metrics.database_away) == 1,
-            "broker_away": self._coordinator_lost(),
-            "relay_failing": _value(self._metrics.relay_failing) == 1,
-            "rebalancing": bool(self._app.rebalancing),
+        """Ready when partitions are assigned, the database and the brokers answer, the outbox can
+        be published, and the group is not rebalancing.
+        """
+        assigned = self._member.partitions_assigned()
+        self._state.partitions_assigned = assigned
+        obstacles: dict[str, object] = {
+            "intake_retrying": self._state.batches_retrying > 0,
+            "database_away": self._state.database_away,
+            "broker_away": not self._member.coordinator_known(),
+            "relay_failing": self._state.relay_failing,
+            "rebalancing": self._member.rebalancing(),
         }
-        well = assigned > 0 and not any(parts[name] for name in list(parts)[1:])
-        return Verdict(well, parts)
-
-    def retrying(self) -> bool:
-        """Whether the worker knowingly waits for the database."""
-        metrics = self._metrics
-        return _value(metrics.intake_retrying) > 0 or _value(metrics.database_away) == 1
-
-    def behind(self) -> int:
-        """Return how many records of the assigned partitions are fetched past and not committed."""
-        consumer: Any = self._app.consumer
-        behind = 0
-        for tp in self._assignment():
-            end = consumer.highwater(tp)
-            committed = consumer._committed_offset[tp]
-            if end and committed is not None:
-                behind += max(0, end - committed)
-        return behind
-
-    def _seconds_in_flight(self) -> float:
-        lanes = getattr(self._app, "lanes", None)
-        return 0.0 if lanes is None or self.retrying() else float(lanes.seconds_in_flight())
-
-    def _coordinator_lost(self) -> bool:
-        """Whether the group's coordinator is unknown: the brokers are away, or moving it."""
-        consumer: Any = self._app._consumer
-        inner = getattr(getattr(consumer, "_thread", None), "_consumer", None)
-        coordinator = getattr(inner, "_coordinator", None)  # None until the consumer has started
-        return coordinator is None or coordinator.coordinator_id is None
-
-    def _assignment(self) -> set[Any]:
-        consumer: Any = self._app._consumer  # the property would create one
-        return set(consumer._active_partitions or ()) if consumer is not None else set()
-
-
-def _value(gauge: Gauge) -> float:
-    value: float = gauge._value.get()
-    return value
+        ready = assigned > 0 and not any(obstacles.values())
+        return Verdict(ready, {"partitions_assigned": assigned, **obstacles})

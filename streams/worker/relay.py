@@ -12,15 +12,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.canary import is_canary
 from streams.runtime import crash
+from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, LoopSettings
+from streams.runtime.state import WorkerState
 from streams.store import outbox
 from streams.store.errors import is_transient
 from streams.store.outbox import Pending
@@ -38,36 +40,48 @@ class Relay:
     """Publishes the outbox until cancelled. Every worker runs one; one of them works."""
 
     def __init__(
-        self, pool: Pool, kafka: KafkaSettings, loops: LoopSettings, metrics: Metrics
+        self,
+        pool: Pool,
+        kafka: KafkaSettings,
+        loops: LoopSettings,
+        metrics: Metrics,
+        state: WorkerState,
     ) -> None:
         self._pool = pool
         self._kafka = kafka
         self._loops = loops
         self._metrics = metrics
+        self._state = state
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
         """Look at the outbox now rather than at the next interval."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Publish for ever, starting over after any failure of Kafka or the database."""
-        while True:
-            try:
-                await self._session()
-            except KafkaException as error:
-                log.warning("broker_away", error=error.args[0].name())
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("database_away", error=type(error).__name__)
-            self._metrics.relay_failing.set(1)
-            await asyncio.sleep(_PAUSE)
+    async def run(self) -> NoReturn:
+        """Publish until cancelled; start over after a failure of Kafka or the database.
+
+        Raises:
+            Exception: an error that is neither Kafka's nor a transient one of the database.
+        """
+        await periodic(
+            self._session,
+            pause=lambda *_: _PAUSE,
+            is_transient=lambda error: isinstance(error, KafkaException) or is_transient(error),
+            on_away=self._note_failure,
+        )
+
+    def _note_failure(self, error: Exception) -> None:
+        self._state.relay_failing = True
+        if isinstance(error, KafkaException):
+            log.warning("broker_away", error=error.args[0].name())
+        else:
+            log.warning("database_away", error=type(error).__name__)
 
     async def _session(self) -> None:
         async with self._pool.acquire() as conn:
             while not await outbox.hold_relay_lock(conn):
-                self._metrics.relay_failing.set(0)  # another worker's relay has the work
+                self._state.relay_failing = False  # another worker's relay publishes
                 await asyncio.sleep(_PAUSE)
             try:
                 await self._publish_all(conn)
@@ -97,7 +111,7 @@ class Relay:
             for wave in waves(waiting):
                 await self._publish(conn, producer, wave)
                 self._measure(wave, time.monotonic() - read)
-            self._metrics.relay_failing.set(0)
+            self._state.relay_failing = False
             if len(waiting) < self._loops.relay_batch:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._loops.relay_seconds):
@@ -112,18 +126,18 @@ class Relay:
         started = time.monotonic()
         refused: list[KafkaError] = []
 
-        def told(error: KafkaError | None, _: Message) -> None:
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
             if error is not None:
                 refused.append(error)
 
         crash.point("before_publish")
-        for item in wave:
+        for pending in wave:
             producer.produce(
-                item.entry.topic,
-                item.entry.body,
-                item.entry.key,
-                headers=list(item.entry.headers),
-                on_delivery=told,
+                pending.entry.topic,
+                pending.entry.body,
+                pending.entry.key,
+                headers=list(pending.entry.headers),
+                on_delivery=on_delivery,
             )
         while await asyncio.to_thread(producer.flush, _SLICE):
             pass
@@ -131,29 +145,29 @@ class Relay:
         if refused:
             raise KafkaException(refused[0])
         crash.point("before_mark")
-        await outbox.mark_published(conn, [item.position for item in wave])
+        await outbox.mark_published(conn, [pending.position for pending in wave])
         elapsed = time.monotonic() - started
-        for topic, count in Counter(item.entry.topic for item in wave).items():
+        for topic, count in Counter(pending.entry.topic for pending in wave).items():
             self._metrics.published.labels(topic).inc(count)
         for _ in wave:
             self._metrics.publish_seconds.observe(elapsed)
 
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
         """Observe how long there was something to announce; clocks of producers may be ahead."""
-        for item in wave:
-            if item.waited is not None and not is_canary(item.entry.key):
-                waited = max(0.0, item.waited + since_read)
-                self._metrics.announced_seconds.labels(item.entry.topic).observe(waited)
+        for pending in wave:
+            if pending.waited is not None and not is_canary(pending.entry.key):
+                waited = max(0.0, pending.waited + since_read)
+                self._metrics.announced_seconds.labels(pending.entry.topic).observe(waited)
 
 
 def waves(waiting: Sequence[Pending]) -> list[list[Pending]]:
     """Split entries, kept in order, so that no wave holds two of the same topic and key."""
     split: list[list[Pending]] = []
     depth: dict[tuple[str, str], int] = {}
-    for item in waiting:
-        place = (item.entry.topic, item.entry.key)
+    for pending in waiting:
+        place = (pending.entry.topic, pending.entry.key)
         at = depth[place] = depth.get(place, -1) + 1
         if at == len(split):
             split.append([])
-        split[at].append(item)
+        split[at].append(pending)
     return split

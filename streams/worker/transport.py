@@ -142,8 +142,51 @@ class LaneConsumer(driver.Consumer):
 
 
 def _record(record: Any) -> Record:
-    place = Position(record.topic, record.partition, record.offset)
-    return Record(place, record.key, record.value, record.headers, record.timestamp)
+    position = Position(record.topic, record.partition, record.offset)
+    return Record(position, record.key, record.value, record.headers, record.timestamp)
+
+
+class Membership:
+    """The app's membership in its consumer group; see ``health.GroupMember``.
+
+    Faust has no public way to ask for any of this before and after the consumer started, so its
+    private fields are read here and nowhere else.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def partitions_assigned(self) -> int:
+        """Return how many input partitions are assigned."""
+        return len(self._assigned())
+
+    def records_behind(self) -> int:
+        """Return how many records of the assigned partitions are on Kafka and not committed."""
+        behind = 0
+        for tp in self._assigned():
+            end = self._consumer.highwater(tp)
+            committed = self._consumer._committed_offset[tp]
+            if end and committed is not None:
+                behind += max(0, end - committed)
+        return behind
+
+    def coordinator_known(self) -> bool:
+        """Whether the group's coordinator is known; not while the brokers are away or move it."""
+        client = getattr(getattr(self._consumer, "_thread", None), "_consumer", None)
+        coordinator = getattr(client, "_coordinator", None)  # None until the consumer has started
+        return coordinator is not None and coordinator.coordinator_id is not None
+
+    def rebalancing(self) -> bool:
+        """Whether the group is being rebalanced."""
+        return bool(self._app.rebalancing)
+
+    @property
+    def _consumer(self) -> Any:
+        return self._app._consumer  # the public property would create one
+
+    def _assigned(self) -> set[TP]:
+        consumer = self._consumer
+        return set() if consumer is None else set(consumer._active_partitions or ())
 
 
 class LaneTransport(driver.Transport):

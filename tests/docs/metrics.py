@@ -1,13 +1,12 @@
-"""The tables of ``docs/metrics.md``; ``python -m tests.docs.metrics`` writes them again."""
+"""The tables of ``docs/metrics.md``; ``python -m tests.docs.metrics`` rewrites them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from prometheus_client.metrics import MetricWrapperBase
-
+from streams.runtime.metrics import Spec
 from tests.docs import cardinality
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -30,15 +29,15 @@ def _sections() -> Iterator[str]:
     for role, (metrics, most) in cardinality.roles().items():
         yield f"\n## {_ROLES[role]}\n\nAt most {most:,} series.\n\n"
         yield "| metric | type | labels | meaning |\n|---|---|---|---|\n"
-        for metric in vars(metrics).values():
-            if isinstance(metric, MetricWrapperBase):
-                yield _line(metric)
+        for spec in metrics.table():
+            yield _line(spec)
 
 
-def _line(metric: MetricWrapperBase) -> str:
-    name = metric._name + ("_total" if metric._type == "counter" else "")
-    labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-    return f"| `{name}` | {metric._type} | {labels} | {metric._documentation} |\n"
+def _line(spec: Spec[Any]) -> str:
+    kind = spec.kind.__name__.lower()
+    name = spec.name + ("_total" if kind == "counter" else "")
+    labels = ", ".join(f"`{label}`" for label in spec.labels)
+    return f"| `{name}` | {kind} | {labels} | {spec.meaning} |\n"
 
 
 if __name__ == "__main__":

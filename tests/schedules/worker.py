@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from streams import reference
 from streams.casework.deadlines import Deadlines
+from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.kafka.topics import BACKLOG_ORDER
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import IntakeSettings as Limits
-from streams.runtime.settings import KafkaSettings, LoopSettings
+from streams.runtime.settings import IntakeSettings, KafkaSettings, LoopSettings
+from streams.runtime.state import WorkerState
 from streams.store import clock
 from streams.store.pool import Pool
 from streams.worker.lanes import Lanes
@@ -56,19 +57,20 @@ class Worker:
         self._links.killed = self._die
         self._tasks: list[asyncio.Task[Any]] = []
         pool = cast(Pool, self._links)
-        limits = Limits(batch_max=world.schedule.batch_max)
-        relay = Relay(pool, KafkaSettings(), _LOOPS, _metrics())
+        settings, state = IntakeSettings(batch_max=world.schedule.batch_max), WorkerState()
+        bugs = BugCounter(settings.max_bugs_in_a_row)
+        relay = Relay(pool, KafkaSettings(), _LOOPS, _metrics(), state)
 
         def intake() -> Intake:
-            return Intake(pool, ref(), clock.now, _metrics(), limits, relay.wake)
+            return Intake(pool, ref(), clock.now, _metrics(), state, bugs, settings, relay.wake)
 
         handlers = [intake().handle for _ in range(world.schedule.writers)]
-        self._lanes = Lanes(handlers, limits.batch_max, BACKLOG_ORDER.index)
+        self._lanes = Lanes(handlers, settings.batch_max, BACKLOG_ORDER.index)
         self._consumer = Consumer(
             self.process,
             self._lanes,
             world.group,
-            limits.batch_max,
+            settings.batch_max,
             world.dice,
             world.checks.done,
         )

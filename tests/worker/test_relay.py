@@ -37,7 +37,7 @@ def test_no_wave_holds_two_entries_of_one_topic_and_case() -> None:
 @pytest.fixture
 async def relay(world: World, mock_broker: EmbeddedBroker) -> AsyncIterator[Relay]:
     kafka = KafkaSettings(bootstrap_servers=mock_broker.bootstrap_servers)
-    made = Relay(world.pool, kafka, LoopSettings(), world.metrics)
+    made = Relay(world.pool, kafka, LoopSettings(), world.metrics, world.state)
     task = asyncio.create_task(made.run())
     yield made
     task.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -13,6 +12,7 @@ import structlog
 from schemas import canary
 from streams.domain.clocks import Calendar
 from streams.reference import ZONE
+from streams.runtime.loop import periodic
 from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
 from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
@@ -61,53 +61,56 @@ class Reader:
         self._read_at: datetime | None = None
 
     async def run(self) -> None:
-        """Read for ever."""
+        """Read until cancelled.
+
+        Raises:
+            ExceptionGroup: an error that is neither transient nor a database without tables.
+        """
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._pace_feed())
-            loops.create_task(self._pace_live())
-            loops.create_task(self._pace_book())
+            loops.create_task(self._publish_periodically())
+            loops.create_task(self._repeat(self._read_live, lambda *_: self._every))
+            loops.create_task(self._repeat(self._read_book, self._book_pause))
 
-    async def _pace_feed(self) -> None:
-        """Tell the state, and how old it is, whatever the database does."""
+    async def _publish_periodically(self) -> None:
+        """Publish the state, and how old it is, even while the database is away."""
         while True:
             self._feed.publish(self._state.to_json())
             await asyncio.sleep(self._every)
 
-    async def _pace_live(self) -> None:
-        while True:
-            live = await self._try(self.live, _LIVE_PATIENCE)
-            if live is not None:
-                first = self._state.age is None
-                self._state.read_live(live)
-                if first:
-                    self._feed.publish(self._state.to_json())
-            await asyncio.sleep(self._every)
-
-    async def _pace_book(self) -> None:
-        while True:
-            begun = time.monotonic()
-            book = await self._try(self.book, _BOOK_PATIENCE)
-            if book is None:
-                await asyncio.sleep(self._every)
-                continue
-            self._state.read_book(book)
-            self._feed.publish(self._state.to_json())
-            await asyncio.sleep(max(_BOOK_SECONDS, _SHARE * (time.monotonic() - begun)))
-
-    async def _try(self, read: Callable[[Pool], Awaitable[T]], patience: float) -> T | None:
-        """Return what was read; None while the database is away, which is noted."""
-        try:
-            async with asyncio.timeout(patience):
-                found = await read(await self._pool_of())
-        except Exception as error:
-            if not (is_transient(error) or is_not_migrated(error)):
-                raise
+    async def _repeat(
+        self, work: Callable[[], Awaitable[T]], pause: Callable[[T | None, float], float]
+    ) -> None:
+        def away(error: Exception) -> None:
             if not self._state.away:
                 log.warning("database_away", error=type(error).__name__)
             self._state.away = True
-            return None
+
+        await periodic(
+            work,
+            pause=pause,
+            is_transient=lambda error: is_transient(error) or is_not_migrated(error),
+            on_away=away,
+        )
+
+    async def _read_live(self) -> None:
+        async with asyncio.timeout(_LIVE_PATIENCE):
+            live = await self.live(await self._pool_of())
         self._state.away = False
-        return found
+        first = self._state.age is None
+        self._state.read_live(live)
+        if first:
+            self._feed.publish(self._state.to_json())
+
+    async def _read_book(self) -> Book:
+        async with asyncio.timeout(_BOOK_PATIENCE):
+            book = await self.book(await self._pool_of())
+        self._state.away = False
+        self._state.read_book(book)
+        self._feed.publish(self._state.to_json())
+        return book
+
+    def _book_pause(self, book: Book | None, took: float) -> float:
+        return self._every if book is None else max(_BOOK_SECONDS, _SHARE * took)
 
     async def live(self, pool: Pool) -> Live:
         """Read what passes and what waits; indexes only."""

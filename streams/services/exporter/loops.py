@@ -1,4 +1,4 @@
-"""Readings taken again and again, each at its own pace, each with its age."""
+"""Take readings periodically, each at its own interval, and export the age of each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 import structlog
 from prometheus_client import Gauge
 
 from streams.audit import AuditError
+from streams.runtime.loop import periodic
 from streams.runtime.metrics import ExporterMetrics
 from streams.store.errors import is_transient
 
@@ -20,61 +22,64 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReadingState:
-    """Something that is read every so many seconds; ``take`` sets the gauges that it is for."""
+    """One periodic reading; ``take`` reads and sets the gauges."""
 
     name: str
     every_seconds: float
     take: Callable[[], Awaitable[None]]
     away: Gauge | None = None
-    """1 while it can't be read, where a server that is away is the only reason."""
+    """1 while the reading fails; only where a server that is away is the one possible cause."""
 
 
 class ReadingLoops:
-    """Takes readings until cancelled. What can't be read now is read later, and its age shows."""
+    """Takes readings until cancelled. A reading that fails is taken again, and its age shows."""
 
     def __init__(self, readings: list[ReadingState], metrics: ExporterMetrics) -> None:
         self._metrics = metrics
         self._readings = readings
-        begun = time.monotonic()
-        self._taken = {reading.name: begun for reading in readings}
+        started = time.monotonic()
+        self._taken = {reading.name: started for reading in readings}
         self._missing = {reading.name for reading in readings}
         for name in self._taken:
             metrics.reading_age.labels(name).set_function(partial(self.age, name))
 
     def age(self, name: str) -> float:
-        """Return for how many seconds a reading has not come about."""
+        """Return the seconds since a reading last succeeded, or since the start."""
         return time.monotonic() - self._taken[name]
 
     @property
     def missing(self) -> set[str]:
-        """Return the readings that never came about."""
+        """Return the readings that never succeeded."""
         return set(self._missing)
 
     async def run(self) -> None:
-        """Take every reading for ever; one that blocks holds up no other."""
+        """Take every reading until cancelled; one that blocks delays no other.
+
+        Raises:
+            ExceptionGroup: a reading failed in our own code.
+        """
         async with asyncio.TaskGroup() as group:
             for reading in self._readings:
-                group.create_task(self._keep(reading), name=reading.name)
+                group.create_task(self._repeat(reading), name=reading.name)
 
-    async def _keep(self, reading: ReadingState) -> None:
-        while True:
-            begun = time.monotonic()
-            await self._take(reading)
-            await asyncio.sleep(max(0.0, reading.every_seconds - (time.monotonic() - begun)))
-
-    async def _take(self, reading: ReadingState) -> None:
-        begun = time.monotonic()
-        try:
-            await reading.take()
-        except Exception as error:
-            if not (isinstance(error, AuditError) or is_transient(error)):
-                raise
+    async def _repeat(self, reading: ReadingState) -> NoReturn:
+        def away(error: Exception) -> None:
             if reading.away is not None:
                 reading.away.set(1)
             log.warning("not_read", reading=reading.name, error=type(error).__name__)
-            return
+
+        await periodic(
+            partial(self._take, reading),
+            pause=lambda _, took: max(0.0, reading.every_seconds - took),
+            is_transient=lambda error: isinstance(error, AuditError) or is_transient(error),
+            on_away=away,
+        )
+
+    async def _take(self, reading: ReadingState) -> None:
+        started = time.monotonic()
+        await reading.take()
         if reading.away is not None:
             reading.away.set(0)
         self._taken[reading.name] = time.monotonic()
         self._missing.discard(reading.name)
-        self._metrics.reading_seconds.labels(reading.name).set(time.monotonic() - begun)
+        self._metrics.reading_seconds.labels(reading.name).set(time.monotonic() - started)

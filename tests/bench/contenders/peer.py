@@ -18,6 +18,7 @@ from streams.intake.batch import apply_batch
 from streams.intake.record import DecodedRecord, Record, decode_record
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
+from streams.runtime.state import WorkerState
 from streams.store import clock
 from streams.store.pool import Connection, open_pool
 from streams.worker.relay import Relay
@@ -54,5 +55,5 @@ class Peer:
     async def _run_relay(self) -> None:
         settings = self.settings
         pool = await open_pool(settings.database, f"{settings.kafka.group}-relay")
-        self._relay = Relay(pool, settings.kafka, settings.loops, Metrics())
+        self._relay = Relay(pool, settings.kafka, settings.loops, Metrics(), WorkerState())
         await self._relay.run()

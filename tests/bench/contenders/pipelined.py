@@ -20,6 +20,7 @@ from streams.intake.record import DecodedRecord, Record, decode_record
 from streams.reference import Reference
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
+from streams.runtime.state import WorkerState
 from streams.store import clock
 from streams.store.pool import Pool, open_pool
 from streams.worker.relay import Relay
@@ -94,7 +95,7 @@ async def main() -> None:
     settings = Settings()
     ref = reference.load(settings.policy_file, settings.directory_file)
     pool = await open_pool(settings.database, settings.kafka.group)
-    relay = Relay(pool, settings.kafka, settings.loops, Metrics())
+    relay = Relay(pool, settings.kafka, settings.loops, Metrics(), WorkerState())
     writers = [Writer(pool, ref, relay) for _ in range(_WRITERS)]
     consumer = by_aiokafka(settings.kafka)
     await consumer.start()

@@ -15,6 +15,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import EventT
 from mode import CrashingSupervisor
 
+from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.intake.record import Record
 from streams.runtime.settings import Settings
@@ -54,8 +55,11 @@ class Parts(app.Parts):
 
     def start_intake(self, pool: Pool, relay: Relay) -> None:
         """Attach the agent to the input topics."""
-        limits = self._settings.intake
-        intake = Intake(pool, self.reference, clock.now, self.metrics, limits, relay.wake)
+        settings = self._settings.intake
+        bugs = BugCounter(settings.max_bugs_in_a_row)
+        intake = Intake(
+            pool, self.reference, clock.now, self.metrics, self.state, bugs, settings, relay.wake
+        )
         self._install(self._app, intake, self._settings)
 
 

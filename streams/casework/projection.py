@@ -1,0 +1,111 @@
+"""Project one case: what its row must hold at an instant, and what must be announced. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from schemas.outcomes import RouteRef, Track
+from schemas.types import Language
+from streams.domain.case import Case, Fact, fold
+from streams.domain.decide import Announced, Announcement, Decision, decide
+from streams.reference import Reference
+from streams.store.cases import CaseRow, Saved
+from streams.store.digest import digest
+from streams.store.escalations import Ledger
+
+NO_LEDGER: Final = Ledger((), {})
+"""The ledger of a case for which nothing was ever announced."""
+
+
+def project(
+    row: CaseRow,
+    facts: Sequence[Fact],
+    ledger: Ledger,
+    open_letters: int,
+    reference: Reference,
+    now: datetime,
+) -> tuple[Saved, Sequence[Announcement]]:
+    """Return the projection of a case as of ``now``, and the announcements that are due.
+
+    ``facts`` are all events of its log, in any order. Called again with these announcements in the
+    ledger, it returns the same projection and nothing to announce.
+    """
+    case = fold(Case(row.case_id), facts)
+    announced = Announced(
+        route=_announced_route(row.route),
+        routings=row.routings,
+        standing=ledger.standing,
+        rounds=ledger.rounds,
+        open_dead_letters=open_letters,
+    )
+    decision = decide(
+        case, announced, reference.policy, reference.directory, reference.calendar, now
+    )
+    route = decision.route
+    projection = Saved(
+        case_id=row.case_id,
+        digest=digest(case),
+        events=len(facts),
+        order_id=decision.order_id,
+        status=decision.status,
+        office_id=route.office_id if route else None,
+        track=route.track if route else None,
+        route=_route_json(decision),
+        routings=decision.routings,
+        level=decision.level,
+        blocked=_blocked_json(decision),
+        next_check_at=decision.next_check,
+        reference_digest=reference.digest,
+    )
+    return projection, decision.messages
+
+
+def _announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
+    if route is None:
+        return None
+    return RouteRef(
+        order_id=route["order_id"],
+        office_id=route["office_id"],
+        track=Track(route["track"]),
+        language=Language(route["language"]),
+        interpreter_language=route["interpreter_language"],
+        rule_id=route["rule_id"],
+    )
+
+
+def _route_json(decision: Decision) -> bytes:
+    route = decision.route
+    if route is None:
+        return b"null"
+    return orjson.dumps(
+        {
+            "order_id": decision.order_id,
+            "office_id": route.office_id,
+            "track": route.track,
+            "language": route.language,
+            "interpreter_language": route.interpreter_language,
+            "rule_id": route.rule_id,
+            "reason": route.reason,
+            "as_of": route.as_of,
+        }
+    )
+
+
+def _blocked_json(decision: Decision) -> bytes:
+    return orjson.dumps(
+        [
+            {
+                "rule_id": blocked.rule.id,
+                "level": blocked.rule.level,
+                "by": [
+                    {"guard": guard, "state": status.state, "because": status.because}
+                    for guard, status in blocked.by
+                ],
+            }
+            for blocked in decision.blocked
+        ]
+    )

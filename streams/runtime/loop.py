@@ -1,0 +1,71 @@
+"""Repeat work that fails for reasons that pass: once until it succeeds, or periodically.
+
+This package knows no database, so the caller hands in ``is_transient``, the test for an error that
+passes without a change of code or data. Any other error ends the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+IsTransient: TypeAlias = Callable[[Exception], bool]
+"""Whether the same work may succeed later without a change of code or data."""
+
+
+async def retry(
+    work: Callable[[], Awaitable[T]],
+    *,
+    pause: Callable[[int], float],
+    is_transient: IsTransient,
+    on_away: Callable[[Exception, int], None],
+) -> T:
+    """Repeat the work until it succeeds; return its result.
+
+    After each transient error ``on_away`` gets the error and the number of failed attempts, and
+    ``pause`` returns the seconds until the next attempt.
+
+    Raises:
+        Exception: the first error that is not transient.
+    """
+    attempt = 0
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            attempt += 1
+            on_away(error, attempt)
+        await asyncio.sleep(pause(attempt))
+
+
+async def periodic(
+    work: Callable[[], Awaitable[T]],
+    *,
+    pause: Callable[[T | None, float], float],
+    is_transient: IsTransient,
+    on_away: Callable[[Exception], None] = lambda _: None,
+) -> NoReturn:
+    """Run the work again and again until cancelled.
+
+    ``pause`` gets the result and the seconds that the run took, and returns the seconds until the
+    next run. After a transient error the result is None, and ``on_away`` gets the error first.
+
+    Raises:
+        Exception: the first error that is not transient.
+    """
+    while True:
+        started = time.monotonic()
+        result: T | None = None
+        try:
+            result = await work()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            on_away(error)
+        await asyncio.sleep(pause(result, time.monotonic() - started))

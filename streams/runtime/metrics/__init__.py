@@ -1,0 +1,23 @@
+"""Metrics: one table that declares them all, and what a worker needs to set its own."""
+
+from streams.runtime.metrics.spec import Capped, RoleMetrics, Source, Spec, Values
+from streams.runtime.metrics.table import (
+    MOST_PRODUCERS,
+    BoardMetrics,
+    CanaryMetrics,
+    ExporterMetrics,
+)
+from streams.runtime.metrics.worker import Metrics
+
+__all__ = [
+    "MOST_PRODUCERS",
+    "BoardMetrics",
+    "CanaryMetrics",
+    "Capped",
+    "ExporterMetrics",
+    "Metrics",
+    "RoleMetrics",
+    "Source",
+    "Spec",
+    "Values",
+]

@@ -1,0 +1,26 @@
+"""The state of a running worker: its parts write it, metrics and health probes read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """What the parts of one worker last reported. One event loop reads and writes it."""
+
+    database_away: bool = False
+    """Whether the last probe of the database failed. Written by the start and the probe."""
+    batches_retrying: int = 0
+    """Batches that wait for the database to come back. Written by the intake."""
+    last_batch_at: float = 0.0
+    """Unix time of the last committed batch; 0 before the first. Written by the intake."""
+    relay_failing: bool = False
+    """Whether the outbox can't be published at present. Written by the relay."""
+    partitions_assigned: int = 0
+    """Input partitions of this worker. Written by the readiness probe, as the consumer has them."""
+
+    @property
+    def waits_for_database(self) -> bool:
+        """Whether the worker makes no progress because the database does not answer."""
+        return self.database_away or self.batches_retrying > 0
