@@ -19,6 +19,7 @@ _NOW: Final = (
         ),
         "max(icam_dead_letters_overdue)",
         limits=NONE_IS_WELL,
+        zero_is_good=True,
     ),
     stat(
         "Open",
@@ -28,6 +29,7 @@ _NOW: Final = (
         ),
         or_zero("sum(icam_dead_letters_open)", _READ),
         limits=below(1, 50),
+        zero_is_good=True,
     ),
     stat(
         "The oldest waits since",
@@ -37,6 +39,7 @@ _NOW: Final = (
         "max(icam_dead_letters_oldest_seconds)",
         unit="s",
         limits=below(_DAY, 4 * _DAY),
+        zero_is_good=True,
     ),
     stat(
         "Cases held back by them",
@@ -46,6 +49,7 @@ _NOW: Final = (
         ),
         or_zero('sum(icam_cases_by_status{status="needs_repair"})', reading("cases")),
         limits=NONE_IS_WELL,
+        zero_is_good=True,
     ),
     stat(
         "Set aside in a day",
@@ -55,6 +59,7 @@ _NOW: Final = (
         or_zero(counted("icam_dead_lettered_total", "1d"), WORKERS),
         limits=below(10, 100),
         decimals=0,
+        zero_is_good=True,
     ),
     stat(
         "By our own bugs in a day",
@@ -62,6 +67,7 @@ _NOW: Final = (
         or_zero(counted('icam_dead_lettered_total{reason="bug"}', "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
+        zero_is_good=True,
     ),
 )
 
@@ -79,12 +85,14 @@ _OPEN: Final = (
             )
         ],
         limits=below(1, 50),
+        zero_is_good=True,
     ),
     bars(
         "Open, by topic",
         describe("empty.", "the topic tells which producer to call."),
         [Query(or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ), "{{topic}}")],
         limits=below(1, 50),
+        zero_is_good=True,
     ),
     graph(
         "Open and overdue",
@@ -93,6 +101,7 @@ _OPEN: Final = (
             Query(or_zero("sum(icam_dead_letters_open)", _READ), "open"),
             Query("max(icam_dead_letters_overdue)", "overdue"),
         ],
+        zero_is_good=True,
     ),
 )
 
@@ -106,12 +115,14 @@ _COMING: Final = (
             )
         ],
         each="1h",
+        zero_is_good=True,
     ),
     graph(
         "Set aside each hour, by topic",
         describe("none.", "one topic alone is one producer; all of them are more likely us."),
         [Query(or_zero(counted("icam_dead_lettered_total", "1h", "topic"), WORKERS), "{{topic}}")],
         each="1h",
+        zero_is_good=True,
     ),
 )
 

@@ -20,12 +20,14 @@ _NOW: Final = (
         "max(icam_deadlines_due_unfired_oldest_seconds)",
         unit="s",
         limits=below(60, 300),
+        zero_is_good=True,
     ),
     stat(
         "Due and not looked at",
         describe("0 between sweeps.", "a number that stays is cases on which the sweep fails."),
         "max(icam_deadlines_due_unfired)",
         limits=below(1, 1000),
+        zero_is_good=True,
     ),
     stat(
         "Failed in a day",
@@ -35,6 +37,7 @@ _NOW: Final = (
         or_zero(counted("icam_deadlines_failed_total", "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
+        zero_is_good=True,
     ),
     stat(
         "Later than 60 s in a day",
@@ -42,6 +45,7 @@ _NOW: Final = (
         or_zero(slower(_LATENESS, 60, "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
+        zero_is_good=True,
     ),
     stat(
         "Fired in a day",
@@ -53,7 +57,8 @@ _NOW: Final = (
     stat(
         "Due within the next day",
         describe(
-            "some: orders of a month ago end their terms.", "0 means that no case has a term."
+            "some on the eve of a working day: orders of a month ago end their terms.",
+            "0 is usual before a day off, when no term ends; on other days no case has a term.",
         ),
         "max(icam_deadlines_due_next_day)",
         limits=PLAIN,
@@ -86,6 +91,7 @@ _WAITING: Final = (
         "Due and not looked at, over time",
         describe("back to 0 within seconds.", "what stays is in the log of the workers, by case."),
         [Query("max(icam_deadlines_due_unfired)", "cases")],
+        zero_is_good=True,
     ),
     graph(
         "Due within the next day, over time",

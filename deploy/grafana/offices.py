@@ -49,6 +49,7 @@ _NOW: Final = (
         describe("0.", "see which, and whether a neighbour has room."),
         f"count({_LOAD} > 1) or on () 0 * sum(icam_office_capacity)",
         limits=below(1, 3),
+        zero_is_good=True,
     ),
     stat(
         "Cases that no office follows",
@@ -112,6 +113,7 @@ _CASES_OF: Final = (
         ),
         [Query(or_zero("sort_desc(sum by (reason) (icam_cases_unrouted))", _READ), "{{reason}}")],
         limits=below(50, 200),
+        zero_is_good=True,
     ),
     graph(
         "Routed each day, by office",

@@ -47,8 +47,10 @@ class Panel:
     title: str
     description: str
     body: dict[str, Any]
-    width: int | None = None
+    width: int | None
     """Of 24 columns; None for a fair share of what the others leave."""
+    zero_is_good: bool
+    """Whether a healthy system may show zeros only. If not, zeros mean that nothing is measured."""
 
 
 def describe(good: str, otherwise: str) -> str:
@@ -67,6 +69,7 @@ def stat(
     words: dict[str, str] | None = None,
     board: str | None = None,
     width: int | None = None,
+    zero_is_good: bool = False,
 ) -> Panel:
     """One or a few figures. ``words`` says a value in words; ``board`` is where a click leads."""
     many = not isinstance(asked, str)
@@ -85,7 +88,7 @@ def stat(
     }
     if board:
         body["links"] = [{"title": "More of it", "url": f"/d/icam-{board}"}]
-    return Panel(title, description, body, width)
+    return Panel(title, description, body, width, zero_is_good)
 
 
 def bars(
@@ -98,6 +101,7 @@ def bars(
     decimals: int | None = None,
     most: float | None = None,
     width: int | None = None,
+    zero_is_good: bool = False,
 ) -> Panel:
     """One bar for each result, side by side to compare; ``most`` is a full bar."""
     field = _field(unit, limits, decimals, None)
@@ -113,7 +117,7 @@ def bars(
         "options": options,
         "targets": _targets(asked, now=True),
     }
-    return Panel(title, description, body, width)
+    return Panel(title, description, body, width, zero_is_good)
 
 
 def graph(
@@ -125,6 +129,7 @@ def graph(
     limits: Limits | None = None,
     each: str | None = None,
     width: int | None = None,
+    zero_is_good: bool = False,
 ) -> Panel:
     """Lines over time, or with ``each`` a stacked bar for every such span. Limits are drawn."""
     custom: dict[str, Any] = {"fillOpacity": 10, "showPoints": "never"}
@@ -140,11 +145,18 @@ def graph(
         "options": {"legend": {"placement": "bottom"}, "tooltip": {"mode": "multi"}},
         "targets": _targets(asked, now=False),
     }
-    return Panel(title, description, body | ({"interval": each} if each else {}), width)
+    return Panel(
+        title, description, body | ({"interval": each} if each else {}), width, zero_is_good
+    )
 
 
 def states(
-    title: str, description: str, asked: Sequence[Query], *, width: int | None = None
+    title: str,
+    description: str,
+    asked: Sequence[Query],
+    *,
+    width: int | None = None,
+    zero_is_good: bool = False,
 ) -> Panel:
     """What is so and what is not, over time: 1 is yes, and bad."""
     body = {
@@ -153,7 +165,7 @@ def states(
         "options": {"showValue": "never", "rowHeight": 0.8},
         "targets": _targets(asked, now=False),
     }
-    return Panel(title, description, body, width)
+    return Panel(title, description, body, width, zero_is_good)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +186,7 @@ def table(
     columns: Sequence[Column],
     *,
     width: int | None = None,
+    zero_is_good: bool = False,
 ) -> Panel:
     """A line for each combination of the keys, a column for each query."""
     targets = _targets([Query(column.expr) for column in columns], now=True)
@@ -194,7 +207,7 @@ def table(
             {"id": "organize", "options": {"renameByName": named}},
         ],
     }
-    return Panel(title, description, body, width)
+    return Panel(title, description, body, width, zero_is_good)
 
 
 def _column(column: Column) -> dict[str, Any]:

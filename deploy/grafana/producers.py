@@ -53,6 +53,7 @@ _NOW: Final = (
         or_zero(f"count({_OVERLONG})", _READ),
         limits=NONE_IS_WELL,
         width=8,
+        zero_is_good=True,
     ),
     stat(
         "Producers heard in two weeks",
@@ -68,6 +69,7 @@ _NOW: Final = (
         unit="percentunit",
         limits=below(0.05, 0.2),
         decimals=1,
+        zero_is_good=True,
     ),
     stat(
         "Late, of a day's records",
@@ -76,6 +78,7 @@ _NOW: Final = (
         unit="percentunit",
         limits=below(0.05, 0.2),
         decimals=1,
+        zero_is_good=True,
     ),
     stat(
         "Set aside, of a day's records",
@@ -85,6 +88,7 @@ _NOW: Final = (
         limits=below(0.001, 0.01),
         decimals=1,
         board="dead-letters",
+        zero_is_good=True,
     ),
 )
 
@@ -123,6 +127,7 @@ _OVER_TIME: Final = (
         ),
         [Query(or_zero(_SILENCE, _READ), "{{producer}}")],
         limits=below(1, 3),
+        zero_is_good=True,
     ),
     graph(
         "Late each day, by producer",
@@ -179,6 +184,7 @@ _AGE: Final = (
         [Query(or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS), "{{topic}}")],
         limits=below(1, 10),
         decimals=0,
+        zero_is_good=True,
     ),
 )
 

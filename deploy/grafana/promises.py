@@ -134,6 +134,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
             limits=below(1, 5),
             decimals=0,
             width=5,
+            zero_is_good=True,
         ),
         stat(
             "Of how many",
@@ -154,6 +155,7 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
             limits=((None, "red"), (0, "green")),
             decimals=0,
             width=5,
+            zero_is_good=True,
         ),
     )
 
@@ -163,6 +165,7 @@ _MISSES: Final = graph(
     describe("none.", "the day tells which deployment or outage it was."),
     [Query(or_zero(promise.missed("1d"), promise.there), promise.title) for promise in _PROMISES],
     each="1d",
+    zero_is_good=True,
 )
 
 BOARD: Final = Board(

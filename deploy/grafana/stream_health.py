@@ -28,6 +28,7 @@ _WELL: Final = (
         'count(ALERTS{alertstate="firing"}) or vector(0)',
         limits=NONE_IS_WELL,
         words={"0": "all is well"},
+        zero_is_good=True,
     ),
     stat(
         "Last canary that came through",
@@ -38,6 +39,7 @@ _WELL: Final = (
         "time() - max(max_over_time(icam_canary_last_success_timestamp_seconds[10m]))",
         unit="s",
         limits=below(120, 180),
+        zero_is_good=True,
     ),
     stat(
         "Events wait for",
@@ -48,6 +50,7 @@ _WELL: Final = (
         "max(icam_seconds_behind)",
         unit="s",
         limits=below(10, 30),
+        zero_is_good=True,
     ),
     stat(
         "Decisions wait for",
@@ -58,6 +61,7 @@ _WELL: Final = (
         "max(icam_outbox_oldest_seconds)",
         unit="s",
         limits=below(10, 60),
+        zero_is_good=True,
     ),
 )
 
@@ -72,6 +76,7 @@ _FORGOTTEN: Final = (
         unit="s",
         limits=below(60, 300),
         board="deadlines",
+        zero_is_good=True,
     ),
     stat(
         "Dead letters overdue",
@@ -82,6 +87,7 @@ _FORGOTTEN: Final = (
         "max(icam_dead_letters_overdue)",
         limits=NONE_IS_WELL,
         board="dead-letters",
+        zero_is_good=True,
     ),
     stat(
         "Cases that no office follows",
@@ -101,6 +107,7 @@ _FORGOTTEN: Final = (
         ),
         or_zero("sum(icam_audit_findings) + max(icam_offsets_ahead)", reading("audit")),
         limits=NONE_IS_WELL,
+        zero_is_good=True,
     ),
 )
 
@@ -161,6 +168,7 @@ _PARTS: Final = (
             Query("icam_exporter_database_away", "exporter: database away"),
             Query("icam_brokers_away", "exporter: brokers away"),
         ],
+        zero_is_good=True,
     ),
     graph(
         "Batches",
@@ -207,6 +215,7 @@ _REST: Final = (
             Query("sum(icam_records_behind)", "records"),
             Query("max(icam_outbox_pending)", "announcements"),
         ],
+        zero_is_good=True,
     ),
     graph(
         "Age of the figures",

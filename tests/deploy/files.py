@@ -15,6 +15,8 @@ import click
 import yaml
 from pydantic import BaseModel
 
+from deploy.grafana.__main__ import BOARDS as BOARD_SOURCES
+from deploy.grafana.panels import Panel
 from streams.cli import main
 from streams.embedded import postgres
 from streams.runtime.settings import Settings
@@ -185,3 +187,12 @@ def shown() -> list[Shown]:
         for panel in panels(board)
         for target in panel["targets"]
     ]
+
+
+def panel_sources() -> dict[str, Panel]:
+    """Return every panel as its source declares it, by the name that ``shown`` gives it."""
+    return {
+        f"{board.name}.json {number}: {panel.title}": panel
+        for board in BOARD_SOURCES
+        for number, panel in enumerate((p for row in board.rows for p in row.panels), 1)
+    }

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from deploy.grafana.__main__ import documents
+from deploy.grafana.panels import NONE_IS_WELL
 
-from .files import BOARDS, TOP, boards, compose, panels, read, services, shown
+from .files import BOARDS, TOP, boards, compose, panel_sources, panels, read, services, shown
 from .series import exported, named, unknown_labels
 
 EXPRESSIONS = {item.place: item for item in shown()}
+NO_FAULTS = [{"value": limit, "color": colour} for limit, colour in NONE_IS_WELL]
 
 
 def test_the_files_are_what_the_source_says() -> None:
@@ -66,6 +68,21 @@ def test_every_panel_says_what_is_good_and_what_to_do() -> None:
             assert panel["title"], where
             assert "unit" in str(panel["fieldConfig"]), where
             assert panel["type"] == "table" or panel["fieldConfig"]["defaults"]["thresholds"], where
+
+
+def test_every_panel_has_its_source() -> None:
+    assert panel_sources().keys() == {item.panel for item in EXPRESSIONS.values()}
+
+
+def test_zero_is_good_where_its_colour_says_so() -> None:
+    """Green from zero up to one is a count of faults; red at zero is something that must flow."""
+    for where, panel in panel_sources().items():
+        limits = panel.body["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+        at_zero = [step["color"] for step in limits if (step["value"] or 0) <= 0]
+        if at_zero[-1:] == ["red"]:
+            assert not panel.zero_is_good, where
+        if panel.body["type"] != "table" and limits == NO_FAULTS:
+            assert panel.zero_is_good, where
 
 
 def test_every_board_leads_to_the_others() -> None:
