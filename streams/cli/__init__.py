@@ -1,7 +1,7 @@
 """The ``icam`` command.
 
-Exit codes: 0 all is well; 1 something was found (an audit finding, a rejected replay, a failed
-check); 2 the command was typed wrongly; 3 a service can't be reached.
+Exit codes: 0 success; 1 findings (an audit finding, a rejected replay, a failed check); 2 usage
+error; 3 a service is unreachable.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _COMMANDS: Final = {
     "schemas": "schemas:schemas",
     "doctor": "doctor:doctor",
 }
-"""Where each command is: the module and its name there, imported when the command is called. A
-worker would carry 15 MB of what only others need."""
+"""Module and function of each command. A command's module is imported only when the command runs:
+importing all of them would add 15 MB to every worker."""
 
 
 class _Icam(click.Group):
-    """Knows its commands by name, and turns errors that a person can act on into one line."""
+    """Import commands on demand, and print an error that a person can act on as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all commands."""
@@ -60,37 +60,37 @@ class _Icam(click.Group):
         except Exception as error:
             from streams.cli.errors import describe_error
 
-            found = describe_error(error)
-            if found is None:
+            described = describe_error(error)
+            if described is None:
                 raise
-            click.echo(f"icam: {found.message}", err=True)
-            ctx.exit(found.code)
+            click.echo(f"icam: {described.message}", err=True)
+            ctx.exit(described.code)
 
 
 @click.group(cls=_Icam, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="icam-streams")
 def main() -> None:
-    """Follow-up of return counselling as a stream: events in, cases projected and routed,
-    explained escalations out. The system proposes; officials decide.
+    """Follow up return counselling as a stream of events: project and route each case, and raise
+    escalations with an explanation. The system proposes; officials decide.
 
     \b
-    Begin here:
-      icam demo                      watch everything work on embedded servers
-      icam doctor                    see what is configured and what answers
+    Start here:
+      icam demo                      run the whole pipeline on embedded servers
+      icam doctor                    check the settings and the services
     Run it:
       icam migrate && icam topics    prepare the database and the topics
       icam worker                    process events until stopped
-      icam exporter                  tell what the database and the brokers know, as metrics
-      icam canary                    send one event a minute through all of it
+      icam exporter                  export database and broker metrics
+      icam canary                    send one synthetic event per minute end to end
       icam board                     serve the live page
-    Look inside:
-      icam case CASE_ID              one case: where it is, why, what stands
-      icam escalations --level 3     what is proposed to officials
-      icam dead-letters list         records that wait for a person
-      icam audit                     check every promise, independently
-      icam rebuild --check           make every projection again from the log, and compare
+    Inspect it:
+      icam case CASE_ID              show one case: its route, its escalations, its log
+      icam escalations --level 3     list the standing escalations of one level
+      icam dead-letters list         list the records that need manual handling
+      icam audit                     verify every guarantee independently
+      icam rebuild --check           rebuild every projection from the log and compare
 
     Settings come from the environment: ICAM_KAFKA__BOOTSTRAP_SERVERS, ICAM_DATABASE__URL and
-    those that `icam doctor` lists. Exit codes: 0 well, 1 something found, 2 typed wrongly,
-    3 a service can't be reached.
+    those that `icam doctor` lists. Exit codes: 0 success, 1 findings, 2 usage error,
+    3 a service is unreachable.
     """

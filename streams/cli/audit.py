@@ -15,17 +15,19 @@ from streams.runtime.settings import Settings
 @click.option(
     "--produced",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of event ids that producers saw acknowledged, one a line.",
+    help="File of the event ids that were acknowledged to producers, one per line.",
 )
-@click.option("--drained", is_flag=True, help="Everything must have been taken in and published.")
-@click.option("--canary", multiple=True, help="Text in records that nothing of ours may repeat.")
+@click.option("--drained", is_flag=True, help="Require everything ingested and published.")
+@click.option("--canary", multiple=True, help="Text from records that must not leak.")
 @click.option(
     "--paper",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Log or metrics file to search for canaries and national numbers.",
+    help="Log or metrics file to search for that text and for national numbers.",
 )
-@click.option("--due-bound", default=300.0, show_default=True, help="Seconds a deadline may lag.")
+@click.option(
+    "--due-bound", default=300.0, show_default=True, help="Seconds that deadlines may lag."
+)
 @as_json
 def audit(
     produced: Path | None,
@@ -35,11 +37,11 @@ def audit(
     due_bound: float,
     json_: bool,
 ) -> None:
-    """Check every promise against Kafka and the database, without the pipeline's own code.
+    """Verify every guarantee against Kafka and the database, without the pipeline's own code.
 
-    Every record is in the log or the dead letters exactly once; every projection equals a fold of
-    its log; every escalation rests on existing events; everything announced is on its topic;
-    nothing due is unfired. Exit code 1 when anything is found.
+    Every record is in the log or in the dead letters exactly once. Every projection equals the fold
+    of its log. Every escalation cites events that exist. Every announcement is on its topic. No
+    deadline is overdue. Exit code 1 when the audit finds a violation.
 
     \b
     Examples:

@@ -11,12 +11,12 @@ from streams.runtime.settings import Settings
 
 @click.command()
 def board() -> None:
-    """Serve the live page, until told to stop.
+    """Serve the live page until SIGTERM or Ctrl-C.
 
-    What passes, what waits, who is overloaded, in French, Dutch, German and English, at
-    http://ICAM_BOARD__HOST:ICAM_BOARD__PORT/. Aggregates only; counts under 5 are kept back unless
-    ICAM_BOARD__OPS is true. Reads the database only: connect as icam_auditor. An internal port:
-    never expose it.
+    The page shows throughput, backlogs and office workload in French, Dutch, German and English, at
+    http://ICAM_BOARD__HOST:ICAM_BOARD__PORT/. It shows aggregates only; counts under 5 are
+    suppressed unless ICAM_BOARD__OPS is true. The command only reads the database: connect as
+    icam_auditor. The port is internal: never expose it.
 
     \b
     Example:

@@ -11,11 +11,11 @@ from streams.runtime.settings import Settings
 
 @click.command()
 def canary() -> None:
-    """Send one event a minute through the whole pipeline, and tell how long it took.
+    """Send one synthetic event per minute through the whole pipeline and measure its latency.
 
-    Its case ids start with "canary-": no person's, counted nowhere, never escalated. Subscribers
-    of icam.case-routed.v1 leave them out. Needs the brokers only. Serves /livez, /readyz and
-    /metrics on ICAM_CANARY__PORT.
+    Case ids that start with "canary-" are synthetic: they belong to no person, are excluded from
+    all counts and are never escalated. Subscribers of icam.case-routed.v1 must ignore them. The
+    command needs the brokers only. It serves /livez, /readyz and /metrics on ICAM_CANARY__PORT.
 
     \b
     Example:

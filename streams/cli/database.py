@@ -10,10 +10,10 @@ from streams.store import migrate as migrations
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 when migrations are pending.")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if migrations are pending.")
 @as_json
 def migrate(check: bool, json_: bool) -> None:
-    """Bring the database's tables up to date; safe to run again and from several places.
+    """Apply the pending database migrations. Safe to repeat and to run concurrently.
 
     \b
     Examples:
@@ -21,13 +21,13 @@ def migrate(check: bool, json_: bool) -> None:
       icam migrate --check
     """
     url = Settings().database.url.get_secret_value()
-    found = migrations.pending(url) if check else migrations.apply(url)
+    names = migrations.pending(url) if check else migrations.apply(url)
     if json_:
-        emit({"pending" if check else "applied": found})
+        emit({"pending" if check else "applied": names})
     else:
-        for name in found:
+        for name in names:
             click.echo(f"{'pending' if check else 'applied'}  {name}")
-        if not found:
-            click.echo("the tables are up to date")
-    if check and found:
+        if not names:
+            click.echo("the database schema is up to date")
+    if check and names:
         raise SystemExit(1)

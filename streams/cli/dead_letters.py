@@ -17,20 +17,20 @@ from streams.store.pool import Connection, Pool
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Work the records that could not be applied.
+    """List, show, replay or discard dead letters: records that could not be applied.
 
-    While a dead letter that names a case is open, that case is not escalated.
+    A case is not escalated while a dead letter that names it is open.
     """
 
 
 @dead_letters.command("list")
-@click.option("--all", "all_", is_flag=True, help="Resolved ones too.")
-@click.option("--reason", help="Only this reason.")
+@click.option("--all", "all_", is_flag=True, help="Include resolved ones.")
+@click.option("--reason", help="Only those with this reason.")
 @click.option("--case", "case_id", help="Only those that name this case.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @as_json
 def list_(all_: bool, reason: str | None, case_id: str | None, limit: int, json_: bool) -> None:
-    """List dead letters, oldest first, without what they contain.
+    """List dead letters, oldest first, without their content.
 
     \b
     Example:
@@ -71,7 +71,11 @@ def list_(all_: bool, reason: str | None, case_id: str | None, limit: int, json_
 @click.argument("dead_letter_id", type=int)
 @as_json
 def show(dead_letter_id: int, json_: bool) -> None:
-    """Show one dead letter whole. It may hold personal data: that may be why it is here."""
+    """Show one dead letter with its full content.
+
+    The content may be personal data; personal data in the wrong place is one reason to reject a
+    record.
+    """
 
     async def read(conn: Connection) -> dict[str, Any] | None:
         return await letters.get(conn, dead_letter_id)
@@ -94,14 +98,19 @@ def show(dead_letter_id: int, json_: bool) -> None:
 
 @dead_letters.command()
 @click.argument("dead_letter_id", type=int, required=False)
-@click.option("--all", "all_", is_flag=True, help="Every open one, oldest first.")
-@click.option("--note", default="replayed by hand", show_default=True, help="Why; kept with it.")
+@click.option("--all", "all_", is_flag=True, help="Replay every open one, oldest first.")
+@click.option(
+    "--note",
+    default="replayed by hand",
+    show_default=True,
+    help="Reason, stored with the dead letter.",
+)
 @as_json
 def replay(dead_letter_id: int | None, all_: bool, note: str, json_: bool) -> None:
-    """Take dead letters through intake again, once their cause is mended.
+    """Ingest dead letters again after their cause is fixed.
 
-    One transaction each: the letter is resolved, the event applied, the case decided again. One
-    that is rejected again stays open. Exit code 1 when any was.
+    Each is replayed in its own transaction, which resolves the dead letter, applies the event and
+    decides the case again. A record that is rejected again stays open, and the exit code is 1.
 
     \b
     Examples:
@@ -109,26 +118,26 @@ def replay(dead_letter_id: int | None, all_: bool, note: str, json_: bool) -> No
       icam dead-letters replay --all
     """
     if (dead_letter_id is None) != all_:
-        raise click.UsageError("give an id, or --all")
+        raise click.UsageError("give either a dead letter id or --all")
     settings = Settings()
     ref = reference.load(settings.policy_file, settings.directory_file)
 
     async def work(pool: Pool) -> list[dict[str, Any]]:
         if dead_letter_id is not None:
-            wanted = [dead_letter_id]
+            ids = [dead_letter_id]
         else:
             async with pool.acquire() as conn:
-                wanted = [row["dead_letter_id"] for row in await letters.find(conn, limit=10_000)]
-        done = []
-        for number in wanted:
+                ids = [row["dead_letter_id"] for row in await letters.find(conn, limit=10_000)]
+        results = []
+        for letter_id in ids:
             try:
-                tally = await repair.replay(pool, number, ref, clock.now, note)
+                replayed = await repair.replay(pool, letter_id, ref, clock.now, note)
             except repair.StillRejected as error:
-                done.append({"dead_letter_id": number, "result": "rejected", "why": str(error)})
+                result, why = "rejected", str(error)
             else:
-                verdict = next(name for *_, name in tally.verdicts)
-                done.append({"dead_letter_id": number, "result": verdict, "why": ""})
-        return done
+                result, why = next(verdict for *_, verdict in replayed.verdicts), ""
+            results.append({"dead_letter_id": letter_id, "result": result, "why": why})
+        return results
 
     rows = with_pool(settings, work)
     if json_:
@@ -142,9 +151,9 @@ def replay(dead_letter_id: int | None, all_: bool, note: str, json_: bool) -> No
 
 @dead_letters.command()
 @click.argument("dead_letter_id", type=int)
-@click.option("--note", required=True, help="Why it can be left out; kept with it.")
+@click.option("--note", required=True, help="Reason, stored with it.")
 def discard(dead_letter_id: int, note: str) -> None:
-    """Close a dead letter without applying it; its cases are decided again.
+    """Resolve a dead letter without applying it, and decide its cases again.
 
     \b
     Example:

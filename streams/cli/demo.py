@@ -10,30 +10,36 @@ from types import FrameType
 
 import click
 
-from streams.cli.demo_run import Plan, Show
+from streams.cli.demo_run import DemoPlan, DemoRun
 from streams.cli.output import as_json, console, emit
 from streams.cli.summary import findings, render
 from streams.domain.policy.rules import LANGUAGES
 
-_HOME = Path(".run")
+_RUNS = Path(".run")
 
 
 @click.command()
-@click.option("--seed", default=1, show_default=True, help="Same seed, same stream.")
-@click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders a day.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same stream.")
+@click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders per day.")
 @click.option("--days", default=90, show_default=True, help="Days of history to publish.")
-@click.option("--rate", default=150, show_default=True, help="Records published a second.")
-@click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True)
+@click.option("--rate", default=150, show_default=True, help="Records to publish per second.")
+@click.option("--keep", is_flag=True, help="Keep everything running until Ctrl-C.")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the explanations.",
+)
 @as_json
 def demo(seed: int, scale: float, days: int, rate: int, keep: bool, lang: str, json_: bool) -> None:
-    """Watch the whole pipeline do its real job on servers of its own, and see it checked.
+    """Run the whole pipeline on embedded servers, then audit the result.
 
-    Starts an embedded Kafka-protocol broker (a test double) and an embedded PostgreSQL (a real one)
-    on free ports, and the real worker as its own process; publishes a realistic stream with
-    duplicates, disorder and 0.5 % broken records; ends with what came of it and the verdict of the
-    independent audit. Everything lies below .run and is removed afterwards. Exit code 0 only when
-    the audit finds nothing.
+    Starts an embedded Kafka-protocol broker (a test double) and a real embedded PostgreSQL on free
+    ports, and the real worker in its own process. Publishes a realistic stream with duplicates,
+    out-of-order records and 0.5 % malformed records. Prints a summary and the result of the
+    independent audit. All files are below .run and are removed after a successful run. Exit code 0
+    only when the audit finds nothing.
 
     \b
     Examples:
@@ -41,23 +47,23 @@ def demo(seed: int, scale: float, days: int, rate: int, keep: bool, lang: str, j
       icam demo --lang nl --scale 0.5
       icam demo --keep          then, in another shell, the commands it prints
     """
-    _HOME.mkdir(exist_ok=True)
-    home = _HOME / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    plan = Plan(seed=seed, scale=scale, days=days, rate=rate, language=lang)
+    _RUNS.mkdir(exist_ok=True)
+    run_folder = _RUNS / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    plan = DemoPlan(seed=seed, scale=scale, days=days, rate=rate, language=lang)
     signal.signal(signal.SIGTERM, _interrupt)
     out = console(stderr=json_)
     clean = False
     try:
-        with Show(home, plan, out) as show:
-            summary = show.run()
-            found = findings(summary)
-            clean = not found
+        with DemoRun(run_folder, plan, out) as demo_run:
+            summary = demo_run.run()
+            problems = findings(summary)
+            clean = not problems
             if json_:
-                emit(summary.to_dict() | {"problems": found})
+                emit(summary.to_dict() | {"problems": problems})
             else:
-                render(out, summary, found)
+                render(out, summary, problems)
             if keep:
-                out.print(show.invitation(), markup=False)
+                out.print(demo_run.next_steps(), markup=False)
                 signal.pause()
     except KeyboardInterrupt:
         out.print("stopped")
@@ -65,9 +71,9 @@ def demo(seed: int, scale: float, days: int, rate: int, keep: bool, lang: str, j
             raise SystemExit(130) from None
     finally:
         if clean:
-            shutil.rmtree(home, ignore_errors=True)
-        elif home.exists():
-            out.print(f"its logs are kept in {home}", markup=False)
+            shutil.rmtree(run_folder, ignore_errors=True)
+        elif run_folder.exists():
+            out.print(f"the logs are in {run_folder}", markup=False)
     raise SystemExit(0 if clean else 1)
 
 

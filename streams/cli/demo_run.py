@@ -1,10 +1,10 @@
-"""The demo behind ``icam demo``: start, publish, watch, sum up."""
+"""Run one demo: start the servers, publish a stream, show progress, summarise the result."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +15,14 @@ from typing import Any, Final, Self
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
@@ -41,8 +48,8 @@ _DRAIN_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to publish, how fast, and in which language to explain."""
+class DemoPlan:
+    """The stream to publish, its rate in records per second, and the language of explanations."""
 
     seed: int
     scale: float
@@ -51,24 +58,24 @@ class Plan:
     language: str
 
 
-class Show:
+class DemoRun:
     """The servers, the worker and the stream of one demo."""
 
-    def __init__(self, home: Path, plan: Plan, out: Console) -> None:
-        self._home = home
+    def __init__(self, folder: Path, plan: DemoPlan, out: Console) -> None:
+        self._folder = folder
         self._plan = plan
         self._out = out
         self._stack = ExitStack()
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Start everything; on any failure nothing is left running."""
+        """Start everything. On failure, stop what was started."""
         with ExitStack() as stack:
             self._say("embedded broker (test double) ...")
             topics = dict.fromkeys((*INPUT_TOPICS, *OUTPUT_TOPICS), _PARTITIONS)
             broker = stack.enter_context(EmbeddedBroker(topics))
             self._say("embedded PostgreSQL ...")
-            database = stack.enter_context(EmbeddedPostgres(self._home / "postgres"))
+            database = stack.enter_context(EmbeddedPostgres(self._folder / "postgres"))
             migrate.apply(database.url)
             self.settings = Settings(
                 kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers),
@@ -77,48 +84,48 @@ class Show:
             self._environment = {
                 "ICAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
                 "ICAM_DATABASE__URL": database.url,
-                # The embedded broker makes every fetch wait this long.
+                # The embedded broker delays every fetch by this long.
                 "ICAM_KAFKA__FETCH_MAX_WAIT_MS": "20",
                 "ICAM_EXPORTER__BACKLOG_SECONDS": "0.3",
                 "ICAM_EXPORTER__CASES_SECONDS": "2",
             }
-            self._say("worker, exporter and board, as processes of their own ...")
+            self._say("worker, exporter and board, each in its own process ...")
             self.worker = stack.enter_context(
-                WorkerProcess(self._home / "worker", self._environment)
+                WorkerProcess(self._folder / "worker", self._environment)
             )
             self.exporter = stack.enter_context(
-                RoleProcess("exporter", self._home / "exporter", self._environment)
+                RoleProcess("exporter", self._folder / "exporter", self._environment)
             )
             self.board = stack.enter_context(
-                RoleProcess("board", self._home / "board", self._environment)
+                RoleProcess("board", self._folder / "board", self._environment)
             )
             self._stack = stack.pop_all()
-        self._say(f"the live page: {self.board.address}/?lang={self._plan.language}")
+        self._say(f"live page: {self.board.address}/?lang={self._plan.language}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def run(self) -> Summary:
-        """Publish the stream, wait until it is worked through, and read back what came of it."""
+        """Publish the stream, wait until it is processed, and return a summary of the result."""
         summary = Summary()
         publisher = Publisher(self.settings.kafka.bootstrap_servers)
         planned = list(self._stream())
-        with ThreadPoolExecutor(1) as beside, self._live() as live:
-            done = beside.submit(self._publish, publisher, planned)
-            self._watch(live, publisher, len(planned), done.done)
-            done.result()
+        with ThreadPoolExecutor(1) as executor, self._live() as live:
+            publishing = executor.submit(self._publish, publisher, planned)
+            self._show_publishing(live, publisher, len(planned), publishing.done)
+            publishing.result()
             summary.drained = self._drain(live, publisher, len(planned))
-        summary.published = dict(Counter(item.kind.value for item in planned))
+        summary.published = dict(Counter(one.kind.value for one in planned))
         self._read_back(summary)
-        summary.seconds = round(time.monotonic() - self._begun, 1)
+        summary.seconds = round(time.monotonic() - self._started, 1)
         return summary
 
-    def invitation(self) -> str:
-        """Return what to type to look around while it runs."""
+    def next_steps(self) -> str:
+        """Return the addresses and commands for inspecting the running demo."""
         exports = "\n".join(f"  export {k}={v}" for k, v in self._environment.items())
         return (
-            f"\nStill running; Ctrl-C ends it. The live page: {self.board.address}/\n"
+            f"\nStill running; Ctrl-C stops it. Live page: {self.board.address}/\n"
             f"Metrics: {self.worker.address}/metrics and "
             f"{self.exporter.address}/metrics\n"
             f"In another shell:\n{exports}\n  .venv/bin/icam escalations --explain --limit 3"
@@ -138,7 +145,7 @@ class Show:
         )
 
     def _publish(self, publisher: Publisher, planned: list[Planned]) -> None:
-        for record in at_rate((item.record for item in planned), self._plan.rate):
+        for record in at_rate((one.record for one in planned), self._plan.rate):
             publisher.send(record)
         publisher.flush()
 
@@ -147,32 +154,36 @@ class Show:
         self._progress = Progress(*columns, TimeElapsedColumn(), console=self._out)
         return Live(self._progress, console=self._out, refresh_per_second=8, transient=True)
 
-    def _watch(self, live: Live, publisher: Publisher, total: int, done: Any) -> None:
+    def _show_publishing(
+        self, live: Live, publisher: Publisher, total: int, done: Callable[[], bool]
+    ) -> None:
         published = self._progress.add_task("published", total=total)
-        taken = self._progress.add_task("taken in", total=total)
+        ingested = self._progress.add_task("ingested", total=total)
         while not done():
-            self._draw(live, publisher, published, taken)
+            self._draw(live, publisher, published, ingested)
             time.sleep(0.2)
-        self._draw(live, publisher, published, taken)
+        self._draw(live, publisher, published, ingested)
 
     def _drain(self, live: Live, publisher: Publisher, total: int) -> bool:
-        """Wait until every record has a verdict and every announcement is published."""
+        """Wait until all is ingested and published; return False on timeout."""
         deadline = time.monotonic() + _DRAIN_SECONDS
         while time.monotonic() < deadline:
             samples = self._draw(live, publisher, *self._progress.task_ids)
-            settled = samples.get("icam_outbox_pending", 1) + samples.get(
+            backlog = samples.get("icam_outbox_pending", 1) + samples.get(
                 "icam_deadlines_due_unfired", 1
             )
-            if samples.get("icam_records_total", 0) >= total and not settled:
+            if samples.get("icam_records_total", 0) >= total and not backlog:
                 return True
             time.sleep(0.2)
         return False
 
-    def _draw(self, live: Live, publisher: Publisher, published: Any, taken: Any) -> Counter[str]:
-        """Show how far it is; return the worker's figures it was drawn from."""
+    def _draw(
+        self, live: Live, publisher: Publisher, published: TaskID, ingested: TaskID
+    ) -> Counter[str]:
+        """Draw the progress and return the metric samples behind it."""
         samples = self._samples()
         self._progress.update(published, completed=publisher.acknowledged)
-        self._progress.update(taken, completed=samples.get("icam_records_total", 0))
+        self._progress.update(ingested, completed=samples.get("icam_records_total", 0))
         figures = table(
             "Now",
             ("dead letters", "cases routed", "escalations raised", "withdrawn", "outbox"),
@@ -193,22 +204,23 @@ class Show:
         return samples
 
     def _samples(self) -> Counter[str]:
-        found: Counter[str] = Counter()
+        """Return the sums of all metrics of worker and exporter, by sample name."""
+        sums: Counter[str] = Counter()
         for role in (self.worker, self.exporter):
             for family in text_string_to_metric_families(role.metrics()):
                 for sample in family.samples:
-                    found[sample.name] += int(sample.value) if sample.value < 1e15 else 0
+                    sums[sample.name] += int(sample.value) if sample.value < 1e15 else 0
                     if sample.name == "icam_records_total":
-                        found[sample.labels["outcome"]] += int(sample.value)
-        return found
+                        sums[sample.labels["outcome"]] += int(sample.value)
+        return sums
 
     def _read_back(self, summary: Summary) -> None:
         from streams.audit import audit
         from streams.audit.report import render as render_audit
 
         samples = self._samples()
-        verdicts = ("applied", "late", "duplicate", "dead_lettered")
-        summary.taken_in = {name: samples[name] for name in verdicts if samples[name]}
+        outcomes = ("applied", "late", "duplicate", "dead_lettered")
+        summary.taken_in = {name: samples[name] for name in outcomes if samples[name]}
 
         async def read(conn: Connection) -> list[dict[str, Any]]:
             summary.cases = await statistics.cases_by_office(conn)
@@ -218,19 +230,19 @@ class Show:
 
         rows = with_connection(self.settings, read)
         ref = reference.load()
-        picked: dict[str, dict[str, Any]] = {}
+        example_of_rule: dict[str, dict[str, Any]] = {}
         for row in sorted(rows, key=lambda row: (-row["level"], row["rule_id"], row["case_id"])):
-            picked.setdefault(row["rule_id"], row)
+            example_of_rule.setdefault(row["rule_id"], row)
         summary.explained = [
-            in_words(row, ref, self._plan.language) for row in list(picked.values())[:3]
+            in_words(row, ref, self._plan.language) for row in list(example_of_rule.values())[:3]
         ]
         servers = self.settings.kafka.bootstrap_servers
-        spans = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
-        if spans:
+        latencies_ms = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
+        if latencies_ms:
             summary.latency_ms = {
-                "p50": percentile(spans, 50),
-                "p99": percentile(spans, 99),
-                "measured": len(spans),
+                "p50": percentile(latencies_ms, 50),
+                "p99": percentile(latencies_ms, 99),
+                "measured": len(latencies_ms),
             }
         for _ in range(10):
             report = audit(
@@ -244,5 +256,5 @@ class Show:
             time.sleep(0.5)  # Faust commits offsets twice a second
         summary.audit, summary.audit_table = report.to_dict(), render_audit(report)
 
-    def _say(self, what: str) -> None:
-        self._out.print(f"[dim]{time.monotonic() - self._begun:5.1f} s[/dim]  {what}")
+    def _say(self, text: str) -> None:
+        self._out.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")

@@ -20,9 +20,9 @@ from streams.store import migrate
 @click.command()
 @as_json
 def doctor(json_: bool) -> None:
-    """Say what is configured, what answers, and what to do about what does not.
+    """Print the settings, check the services, and say how to fix a failed check.
 
-    Exit code 3 when the brokers or the database can't be reached, 1 when they need preparing.
+    Exit code 3 when the brokers or the database are unreachable, 1 when they need preparation.
     """
     settings = Settings()
     checks = [
@@ -37,23 +37,24 @@ def doctor(json_: bool) -> None:
         out = console()
         flat = _flatten(settings.model_dump(mode="json"))
         out.print(table("Settings", ("variable", "value"), flat))
-        rows = [("ok" if c["ok"] else "NO", c["what"], c["says"]) for c in checks]
-        out.print(table("Checks", ("", "what", "says"), rows))
+        rows = [("ok" if c["ok"] else "FAILED", c["what"], c["says"]) for c in checks]
+        out.print(table("Checks", ("", "check", "result"), rows))
     raise SystemExit(max((c["code"] for c in checks if not c["ok"]), default=0))
 
 
-def _check(what: str, code: int, look: Callable[[], str]) -> dict[str, Any]:
+def _check(what: str, code: int, run: Callable[[], str]) -> dict[str, Any]:
+    """Return the result of one check; ``code`` is the exit code when the service is unreachable."""
     try:
-        return {"what": what, "ok": True, "code": 0, "says": look()}
-    except _NeedsWork as error:
+        return {"what": what, "ok": True, "code": 0, "says": run()}
+    except _NotReadyError as error:
         return {"what": what, "ok": False, "code": min(code, 1), "says": str(error)}
     except Exception as error:
         says = str(error).splitlines()[0] if str(error) else type(error).__name__
         return {"what": what, "ok": False, "code": code, "says": says}
 
 
-class _NeedsWork(Exception):
-    """It answers, and something is to be done."""
+class _NotReadyError(Exception):
+    """The service answers but needs preparation; the message says what to run."""
 
 
 def _reference(settings: Settings) -> str:
@@ -66,27 +67,27 @@ def _brokers(settings: Settings) -> str:
     servers = settings.kafka.bootstrap_servers
     try:
         admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
-        found = admin.list_topics(timeout=5)
+        cluster = admin.list_topics(timeout=5)
     except KafkaException as error:
         raise ConnectionError(f"{servers}: {error.args[0].str()}") from None
-    missing = sorted(set(RETENTION_MS) - set(found.topics))
+    missing = sorted(set(RETENTION_MS) - set(cluster.topics))
     if missing:
-        raise _NeedsWork(f"missing {', '.join(missing)}: run icam topics")
-    return f"{len(found.brokers)} at {servers}, all topics there"
+        raise _NotReadyError(f"missing {', '.join(missing)}: run icam topics")
+    return f"{len(cluster.brokers)} at {servers}, all topics exist"
 
 
 def _database(settings: Settings) -> str:
     pending = migrate.pending(settings.database.url.get_secret_value())
     if pending:
-        raise _NeedsWork(f"{len(pending)} migrations pending: run icam migrate")
-    return "reached, tables up to date"
+        raise _NotReadyError(f"{len(pending)} migrations pending: run icam migrate")
+    return "reachable, schema up to date"
 
 
 def _kafka_for_tests() -> str:
     reason = real_kafka.available()
     if reason:
-        raise _NeedsWork(reason)
-    return "Java and Maven are there"
+        raise _NotReadyError(reason)
+    return "Java and Maven are installed"
 
 
 def _flatten(values: dict[str, Any], prefix: str = "ICAM") -> list[tuple[str, object]]:

@@ -1,4 +1,4 @@
-"""Errors that a person can act on: what to say, and with which exit code to end."""
+"""Translate errors that a person can act on into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from streams.kafka.publish import PublishError
 from streams.kafka.topics import TopicsError
 from streams.store.errors import is_transient
 
-FOUND: Final = 1
-WRONG: Final = 2
+FINDINGS: Final = 1
+USAGE_ERROR: Final = 2
 UNREACHABLE: Final = 3
 
 
-class Told(NamedTuple):
+class DescribedError(NamedTuple):
     """One line for a person, and the exit code."""
 
     message: str
     code: int
 
 
-def describe_error(error: Exception) -> Told | None:
-    """Return what to say of an error; None of one that nobody foresaw."""
+def describe_error(error: Exception) -> DescribedError | None:
+    """Return the message and exit code of an error; None if it is a bug of ours."""
     match error:
         case RepairError() | PolicyError() | DirectoryError() | EmbeddedError():
-            return Told(str(error), FOUND)
+            return DescribedError(str(error), FINDINGS)
         case TopicsError() | PublishError() | AuditError():
-            return Told(str(error), UNREACHABLE)
+            return DescribedError(str(error), UNREACHABLE)
         case ValidationError():
             faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            return Told(f"settings: {'; '.join(faults)}", WRONG)
+            return DescribedError(f"settings: {'; '.join(faults)}", USAGE_ERROR)
         case asyncpg.UndefinedTableError() | psycopg.errors.UndefinedTable():
-            return Told("the database has no tables yet: run icam migrate", FOUND)
+            return DescribedError("the database has no tables yet: run icam migrate", FINDINGS)
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidCatalogNameError():
             return _database(str(error))
         case psycopg.OperationalError():
@@ -48,5 +48,5 @@ def describe_error(error: Exception) -> Told | None:
     return _database(str(error) or type(error).__name__) if is_transient(error) else None
 
 
-def _database(says: str) -> Told:
-    return Told(f"database: {says}; check ICAM_DATABASE__URL", UNREACHABLE)
+def _database(message: str) -> DescribedError:
+    return DescribedError(f"database: {message}; check ICAM_DATABASE__URL", UNREACHABLE)

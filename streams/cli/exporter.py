@@ -11,10 +11,10 @@ from streams.runtime.settings import Settings
 
 @click.command()
 def exporter() -> None:
-    """Tell as metrics what the database, the brokers and the audit know, until told to stop.
+    """Export database, broker and audit metrics until SIGTERM or Ctrl-C.
 
-    One process for all workers. Reads only: connect as icam_auditor. Serves /livez, /readyz and
-    /metrics on ICAM_EXPORTER__PORT; how old each figure is stands in icam_reading_age_seconds.
+    Run one process for all workers. It only reads: connect as icam_auditor. It serves /livez,
+    /readyz and /metrics on ICAM_EXPORTER__PORT; icam_reading_age_seconds is the age of each figure.
 
     \b
     Example:

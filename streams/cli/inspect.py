@@ -28,7 +28,7 @@ language = click.option(
 @language
 @as_json
 def case(case_id: str, lang: str, json_: bool) -> None:
-    """Show one case: where it is and why, what stands, what is held back, and its log.
+    """Show one case: its route and why, its escalations, what guards block, and its log.
 
     \b
     Examples:
@@ -48,36 +48,36 @@ def case(case_id: str, lang: str, json_: bool) -> None:
             "events": await log.history(conn, case_id),
         }
 
-    found = with_connection(settings, read)
-    if found is None:
+    details = with_connection(settings, read)
+    if details is None:
         click.echo(f"icam: no case {case_id}", err=True)
         raise SystemExit(1)
     if json_:
-        emit(found)
+        emit(details)
         return
     out = console()
     out.print(
         table(
             f"Case {case_id}",
-            ("status", "order", "office", "track", "level", "look again"),
+            ("status", "order", "office", "track", "level", "next check"),
             [
                 (
-                    found["status"],
-                    found["order_id"],
-                    found["office_id"],
-                    found["track"],
-                    found["level"],
-                    found["next_check_at"],
+                    details["status"],
+                    details["order_id"],
+                    details["office_id"],
+                    details["track"],
+                    details["level"],
+                    details["next_check_at"],
                 )
             ],
         )
     )
-    if found["route"]:
-        out.print(f"Routed by rule {found['route']['rule_id']}: {found['route']['reason']}")
-    for held in found["blocked"]:
-        guards = "; ".join(f"{g['guard']} {g['state']}: {g['because']}" for g in held["by"])
-        out.print(f"Held back: {held['rule_id']} (level {held['level']}) by {guards}")
-    for letter in found["dead_letters"]:
+    if details["route"]:
+        out.print(f"Routed by rule {details['route']['rule_id']}: {details['route']['reason']}")
+    for blocked in details["blocked"]:
+        guards = "; ".join(f"{g['guard']} {g['state']}: {g['because']}" for g in blocked["by"])
+        out.print(f"Blocked: {blocked['rule_id']} (level {blocked['level']}) by {guards}")
+    for letter in details["dead_letters"]:
         out.print(
             f"Open dead letter {letter['dead_letter_id']}: {letter['reason']}: {letter['detail']}"
         )
@@ -92,23 +92,23 @@ def case(case_id: str, lang: str, json_: bool) -> None:
                     event["event_id"],
                     f"{event['topic']}/{event['partition']}/{event['offset']}",
                 )
-                for event in found["events"]
+                for event in details["events"]
             ],
         )
     )
     ref = reference.load(settings.policy_file, settings.directory_file)
-    for row in found["escalations"]:
+    for row in details["escalations"]:
         out.print()
         for line in in_words(row, ref, lang):
             out.print(line, markup=False)
 
 
 @click.command()
-@click.option("--office", help="Only this office.")
-@click.option("--rule", help="Only this rule.")
-@click.option("--level", type=click.IntRange(1, 5), help="Only this level.")
-@click.option("--all", "all_", is_flag=True, help="Withdrawn ones too.")
-@click.option("--explain", "explained", is_flag=True, help="Explain each in words.")
+@click.option("--office", help="Only those of this office.")
+@click.option("--rule", help="Only those raised by this rule.")
+@click.option("--level", type=click.IntRange(1, 5), help="Only those of this level.")
+@click.option("--all", "all_", is_flag=True, help="Include withdrawn ones.")
+@click.option("--explain", "explained", is_flag=True, help="Explain each one in words.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @language
 @as_json
@@ -122,7 +122,7 @@ def escalations(
     lang: str,
     json_: bool,
 ) -> None:
-    """List what is proposed to officials, newest first.
+    """List the escalations that are proposed to officials, newest first.
 
     \b
     Examples:
@@ -174,7 +174,7 @@ def escalations(
 
 
 def in_words(row: dict[str, Any], ref: Reference, lang: str) -> list[str]:
-    """Return a ledger entry explained in words."""
+    """Explain one ledger entry, one line per element of the result."""
     raised = EscalationRaised.model_validate(
         {
             **{name: row[name] for name in EscalationRaised.model_fields if name in row},

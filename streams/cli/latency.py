@@ -1,4 +1,4 @@
-"""Cause to effect, read from Kafka itself: record on an input topic to escalation on its topic."""
+"""Measure latency from Kafka timestamps: input record to published escalation."""
 
 from __future__ import annotations
 
@@ -16,60 +16,63 @@ from schemas.outcomes import ESCALATION_TOPIC
 
 
 def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
-    """Return, for each escalation raised, milliseconds from its cause to its publication.
+    """Return the milliseconds from cause to publication of each escalation raised.
 
-    The cause is the last record of the same case published before it; both ends are when the broker
-    took the record, or what its producer said where the topic wants that. Escalations that a
-    deadline set off are left out: their cause is the passing of time.
+    The cause is the last record of the same case published before the escalation. Both instants are
+    broker timestamps, or producer timestamps if the topic uses CreateTime. Escalations that a
+    deadline triggered are left out: no record caused them. So are causes before ``since``.
     """
-    causes: dict[bytes, list[int]] = {}
+    inputs_of_case: dict[bytes, list[int]] = {}
     for message in _read(bootstrap_servers, INPUT_TOPICS):
-        causes.setdefault(message.key() or b"", []).append(message.timestamp()[1])
-    for instants in causes.values():
+        inputs_of_case.setdefault(message.key() or b"", []).append(message.timestamp()[1])
+    for instants in inputs_of_case.values():
         instants.sort()
-    spans = []
+    latencies_ms = []
     for message in _read(bootstrap_servers, (ESCALATION_TOPIC,)):
         body = orjson.loads(message.value() or b"{}")
         if body.get("kind") != "raised":
             continue
-        seen = message.timestamp()[1]
-        instants = causes.get(message.key() or b"", [])
-        at = bisect_right(instants, seen) - 1
-        if at < 0 or instants[at] < since.timestamp() * 1000:
+        raised_at = message.timestamp()[1]
+        instants = inputs_of_case.get(message.key() or b"", [])
+        earlier = bisect_right(instants, raised_at)
+        if not earlier:
             continue
-        if datetime.fromisoformat(body["due_at"]).timestamp() * 1000 <= instants[at]:
-            spans.append(float(seen - instants[at]))
-    return spans
+        cause = instants[earlier - 1]
+        if cause < since.timestamp() * 1000:
+            continue
+        if datetime.fromisoformat(body["due_at"]).timestamp() * 1000 <= cause:
+            latencies_ms.append(float(raised_at - cause))
+    return latencies_ms
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least ``share`` percent do not exceed."""
+    """Return the nearest-rank percentile; ``share`` is from 0 to 100."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)]
 
 
 def _read(bootstrap_servers: str, topics: Sequence[str]) -> list[Message]:
-    """Read topics from the beginning to the end they have now."""
+    """Return all records of the topics up to their current end. Gives up after 30 seconds."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False}
     )
     try:
-        left = 0
-        found: list[Message] = []
-        parts = []
+        remaining = 0
+        messages: list[Message] = []
+        partitions = []
         for topic in topics:
-            known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            parts += [TopicPartition(topic, number, OFFSET_BEGINNING) for number in known]
-        for part in parts:
-            low, high = consumer.get_watermark_offsets(part, timeout=10)
-            left += high - low
-        consumer.assign(parts)
+            numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            partitions += [TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers]
+        for partition in partitions:
+            low, high = consumer.get_watermark_offsets(partition, timeout=10)
+            remaining += high - low
+        consumer.assign(partitions)
         deadline = time.monotonic() + 30
-        while left > 0 and time.monotonic() < deadline:
+        while remaining > 0 and time.monotonic() < deadline:
             for message in consumer.consume(500, timeout=0.5):
                 if message.error() is None:
-                    found.append(message)
-                    left -= 1
-        return found
+                    messages.append(message)
+                    remaining -= 1
+        return messages
     finally:
         consumer.close()

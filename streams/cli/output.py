@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for machines, never both."""
+"""Print command output: tables for people, or JSON for machines, never both."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from streams.store.pool import Connection, Pool, open_pool
 
 T = TypeVar("T")
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for machines.")
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that wraps no line when its output goes to a file."""
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=160)
+    """Return a console; 160 columns wide when the output is not a terminal."""
+    terminal = Console(stderr=stderr, highlight=False)
+    if terminal.is_terminal:
+        return terminal
+    return Console(stderr=stderr, highlight=False, width=160)
 
 
 def emit(data: Any) -> None:
-    """Print one JSON document; instants, UUIDs and bytes have a text form."""
+    """Print one JSON document; instants and UUIDs as text, bytes as hexadecimal."""
     click.echo(orjson.dumps(data, default=_text, option=orjson.OPT_INDENT_2).decode())
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Return a table for people."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    """Return a table; None becomes an empty cell."""
+    drawn = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        drawn.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
-    return made
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    return drawn
 
 
 def with_pool(settings: Settings, work: Callable[[Pool], Awaitable[T]]) -> T:
-    """Run ``work`` with a pool of our own. Blocks."""
+    """Open a connection pool, run ``work`` with it, and close it. Blocks."""
 
     async def run() -> T:
         pool = await open_pool(settings.database, "icam-cli")
@@ -54,7 +56,7 @@ def with_pool(settings: Settings, work: Callable[[Pool], Awaitable[T]]) -> T:
 
 
 def with_connection(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Run ``work`` with one connection. Blocks."""
+    """Open one connection, run ``work`` with it, and close it. Blocks."""
 
     async def run(pool: Pool) -> T:
         async with pool.acquire() as conn:

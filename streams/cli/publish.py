@@ -21,9 +21,9 @@ from streams.runtime.settings import Settings
 def publish(file: TextIO, json_: bool) -> None:
     """Publish records from FILE (default: standard input), as written by `icam simulate`.
 
-    One JSON object a line: topic, key, headers (a list of name and value) and value; key and value
-    are text, or base64 under key_base64 and value_base64. Exit code 0 only when every record was
-    acknowledged.
+    Each line is one JSON object with topic, key, headers (a list of [name, value]) and value. Key
+    and value are text, or base64 under key_base64 and value_base64. Exit code 0 only when every
+    record was acknowledged.
 
     \b
     Example:

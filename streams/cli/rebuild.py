@@ -15,49 +15,49 @@ from streams.runtime.settings import Settings
 
 
 @click.command("rebuild")
-@click.option("--check", is_flag=True, help="Change nothing; exit 1 when a projection differs.")
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a projection differs.")
 @click.option(
     "--processes",
     type=click.IntRange(1, 256),
     default=processors,
-    show_default="one a core",
-    help="How many work side by side.",
+    show_default="one per core",
+    help="Number of parallel processes.",
 )
 @as_json
 def command(check: bool, processes: int, json_: bool) -> None:
-    """Make every projection again from the log, and put right those that differ.
+    """Rebuild every projection from the log and correct those that differ.
 
-    Safe beside running workers. A projection that is missing comes back; whatever should have been
-    announced and was not is announced. Exit code 1 when any differed, mended or not.
+    Safe while workers run. A missing projection is created, and a missing announcement is
+    published. Exit code 1 when any projection differed, corrected or not.
 
     \b
     Examples:
       icam rebuild --check
       icam rebuild --processes 4 --json
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     with Progress(console=console(stderr=True), disable=json_) as bar:
         task = bar.add_task("cases", total=None)
-        found = rebuild(
+        result = rebuild(
             Settings(),
             mend=not check,
             processes=processes,
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
-    seconds = round(time.monotonic() - begun, 2)
+    seconds = round(time.monotonic() - started, 2)
     if json_:
-        emit(asdict(found) | {"seconds": seconds})
+        emit(asdict(result) | {"seconds": seconds})
     else:
-        _say(found, seconds)
-    sys.exit(1 if found.differing else 0)
+        _print(result, seconds)
+    sys.exit(1 if result.differing else 0)
 
 
-def _say(found: Rebuilt, seconds: float) -> None:
-    click.echo(f"{found.cases} cases made again from {found.events} events in {seconds} s")
-    if found.older:
-        click.echo(f"{found.older} decided under other reference data: only their facts compared")
-    if not found.differing:
-        click.echo("every projection is what the log says")
+def _print(result: Rebuilt, seconds: float) -> None:
+    click.echo(f"rebuilt {result.cases} cases from {result.events} events in {seconds} s")
+    if result.older:
+        click.echo(f"{result.older} cases decided with other reference data: only facts compared")
+    if not result.differing:
+        click.echo("every projection matches the log")
         return
-    done = f"{found.mended} mended" if found.mended else "nothing changed"
-    click.echo(f"{found.differing} differ, {done}: {', '.join(found.shown)}")
+    corrected = f"{result.mended} corrected" if result.mended else "none corrected"
+    click.echo(f"{result.differing} projections differ, {corrected}: {', '.join(result.shown)}")

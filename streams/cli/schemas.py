@@ -13,13 +13,13 @@ from streams.cli.output import as_json, emit
 
 @click.group()
 def schemas() -> None:
-    """The vocabulary as JSON Schema and AsyncAPI, for those who publish and subscribe."""
+    """List, show or export the event schemas: JSON Schema and AsyncAPI documents."""
 
 
 @schemas.command("list")
 @as_json
 def list_(json_: bool) -> None:
-    """List the documents."""
+    """List the names of the schema documents."""
     names = sorted(exporting.documents())
     if json_:
         emit(names)
@@ -30,7 +30,7 @@ def list_(json_: bool) -> None:
 @schemas.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Print one document, by its name in `icam schemas list`."""
+    """Print one document; NAME is listed by `icam schemas list`."""
     documents = exporting.documents()
     if name not in documents:
         raise click.UsageError(f"no document {name!r}; see: icam schemas list")

@@ -1,4 +1,4 @@
-"""``icam simulate``: draw a stream of simulated events, and print or publish it."""
+"""``icam simulate``: generate a stream of events, and print or publish it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from streams.simulate.stream import stream
 
 
 @click.command()
-@click.option("--seed", default=1, show_default=True, help="Same seed, same stream.")
-@click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders a day.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same stream.")
+@click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders per day.")
 @click.option("--days", default=60.0, show_default=True, help="Length of the history, in days.")
-@click.option("--until", type=click.DateTime(), help="Its end, UTC. Default: now.")
-@click.option("--cases", type=int, help="At most this many cases.")
+@click.option("--until", type=click.DateTime(), help="End of the history, UTC. Default: now.")
+@click.option("--cases", type=int, help="Maximum number of cases.")
 @click.option("--disorder", default=0.02, show_default=True, help="Share published out of order.")
 @click.option("--duplicates", default=0.02, show_default=True, help="Share published twice.")
 @click.option("--late", default=0.01, show_default=True, help="Share published days late.")
-@click.option("--malformed", default=0.0, show_default=True, help="Share of broken records.")
+@click.option("--malformed", default=0.0, show_default=True, help="Share of malformed records.")
 @click.option("--publish", "to_kafka", is_flag=True, help="Publish instead of printing.")
-@click.option(
-    "--compress", type=float, help="Publish in time: this many seconds of history a second."
-)
+@click.option("--compress", type=float, help="Replay in time: seconds of history per second.")
 @as_json
 def simulate(
     seed: int,
@@ -49,16 +47,16 @@ def simulate(
     compress: float | None,
     json_: bool,
 ) -> None:
-    """Draw a realistic stream from the published figures, at any scale.
+    """Generate a realistic stream from published figures, at any scale.
 
-    Prints one record a line, or publishes with --publish. Every event is valid against the exported
-    schemas, unless --malformed asks for some that are not.
+    Prints one record per line, or publishes them with --publish. Every event is valid against the
+    exported schemas; --malformed adds records that are not.
 
     \b
     Examples:
       icam simulate --cases 3 --seed 7
       icam simulate --scale 1 --days 90 --publish
-      icam simulate --days 1 --publish --compress 86400     a day in a second
+      icam simulate --days 1 --publish --compress 86400     one day per second
     """
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
     settings = SimulationSettings(
@@ -79,7 +77,7 @@ def simulate(
         return
     publisher = Publisher(Settings().kafka.bootstrap_servers)
     counts = dict.fromkeys(Kind, 0)
-    for planned in _shown(records, quiet=json_):
+    for planned in _with_progress(records, hidden=json_):
         publisher.send(planned.record)
         counts[planned.kind] += 1
     publisher.flush()
@@ -91,18 +89,19 @@ def simulate(
 
 
 def _paced(records: Iterable[Planned], compress: float | None) -> Iterator[Planned]:
-    begun: tuple[float, datetime] | None = None
+    """Yield records at ``compress`` seconds of history per second; without it, at full speed."""
+    started: tuple[float, datetime] | None = None
     for planned in records:
         if compress:
-            begun = begun or (time.monotonic(), planned.at)
-            ahead = (planned.at - begun[1]).total_seconds() / compress
-            time.sleep(max(0.0, begun[0] + ahead - time.monotonic()))
+            started = started or (time.monotonic(), planned.at)
+            elapsed = (planned.at - started[1]).total_seconds() / compress
+            time.sleep(max(0.0, started[0] + elapsed - time.monotonic()))
         yield planned
 
 
-def _shown(records: Iterable[Planned], *, quiet: bool) -> Iterator[Planned]:
+def _with_progress(records: Iterable[Planned], *, hidden: bool) -> Iterator[Planned]:
     columns = (TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), disable=quiet) as progress:
+    with Progress(*columns, console=console(stderr=True), disable=hidden) as progress:
         task = progress.add_task("publishing", total=None)
         for planned in records:
             progress.advance(task)
@@ -112,12 +111,12 @@ def _shown(records: Iterable[Planned], *, quiet: bool) -> Iterator[Planned]:
 def _line(planned: Planned) -> str:
     record = planned.record
     body: dict[str, Any] = {"at": planned.at, "kind": planned.kind, "topic": record.topic}
-    body |= _textual("key", record.key) | _textual("value", record.value)
+    body |= _text_or_base64("key", record.key) | _text_or_base64("value", record.value)
     body["headers"] = [[name, value.decode(errors="replace")] for name, value in record.headers]
     return orjson.dumps(body).decode()
 
 
-def _textual(name: str, raw: bytes) -> dict[str, str]:
+def _text_or_base64(name: str, raw: bytes) -> dict[str, str]:
     try:
         return {name: raw.decode()}
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What came of a demo: the figures, what is wrong with them, and how they are shown."""
+"""Summary of a demo: its figures, the checks on them, and how they are printed."""
 
 from __future__ import annotations
 
@@ -13,52 +13,57 @@ from streams.simulate.publishing import Kind
 
 @dataclass(slots=True)
 class Summary:
-    """What came of it; every figure is read back from the servers."""
+    """Figures of one demo, all read back from the servers after the run."""
 
     published: dict[str, int] = field(default_factory=dict)
     taken_in: dict[str, int] = field(default_factory=dict)
+    """Ingested records by outcome."""
     cases: list[tuple[str, str, int]] = field(default_factory=list)
+    """Office, track and number of cases."""
     escalations: list[tuple[int, str, int, int]] = field(default_factory=list)
+    """Level, rule, number standing and number withdrawn."""
     dead_letters: list[tuple[str, int]] = field(default_factory=list)
     latency_ms: dict[str, float] = field(default_factory=dict)
     explained: list[list[str]] = field(default_factory=list)
+    """Lines that explain one escalation of each of up to three rules."""
     audit: dict[str, Any] = field(default_factory=dict)
     audit_table: Any = None
     drained: bool = False
+    """Whether the whole backlog was processed before the timeout."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the figures for the JSON output."""
         return {k: v for k, v in asdict(self).items() if k != "audit_table"}
 
 
 def findings(summary: Summary) -> list[str]:
-    """Return every reason why this run is not a success; empty when it is one."""
+    """Return the reasons why this run failed; empty on success."""
     problems = []
-    sent, verdicts = sum(summary.published.values()), sum(summary.taken_in.values())
+    published, ingested = sum(summary.published.values()), sum(summary.taken_in.values())
     if not summary.drained:
-        problems.append("not everything was worked through in time")
-    if sent != verdicts:
-        problems.append(f"{sent} records published, {verdicts} taken in")
+        problems.append("the backlog was not processed in time")
+    if published != ingested:
+        problems.append(f"{published} records published, {ingested} ingested")
     if summary.taken_in.get("dead_lettered", 0) != summary.published.get(Kind.MALFORMED, 0):
-        problems.append("the records set aside are not those that were broken on purpose")
+        problems.append("the dead letters are not the records that were malformed on purpose")
     if not summary.audit.get("clean"):
-        problems.append("the audit found something")
+        problems.append("the audit found violations")
     if len(summary.explained) < 3:
-        problems.append("fewer than three kinds of escalation to explain")
+        problems.append("fewer than three rules raised an escalation")
     return problems
 
 
 def render(out: Console, summary: Summary, problems: list[str]) -> None:
-    """Print what came of it."""
-    sent = ", ".join(f"{n} {kind}" for kind, n in sorted(summary.published.items()))
+    """Print the summary and the problems found in it."""
+    published = ", ".join(f"{n} {kind}" for kind, n in sorted(summary.published.items()))
     out.print(
         table(
             "Events",
             ("published", "applied", "a day late or more", "duplicate", "dead-lettered"),
             [
                 (
-                    sent,
+                    published,
                     summary.taken_in.get("applied", 0),
                     summary.taken_in.get("late", 0),
                     summary.taken_in.get("duplicate", 0),
@@ -73,7 +78,7 @@ def render(out: Console, summary: Summary, problems: list[str]) -> None:
         out.print(table("Open dead letters", ("reason", "records"), summary.dead_letters))
     if summary.latency_ms:
         out.print(
-            f"Record on the input topic to escalation on its topic: "
+            f"Latency from input record to published escalation: "
             f"p50 {summary.latency_ms['p50']:.0f} ms, p99 {summary.latency_ms['p99']:.0f} ms "
             f"({summary.latency_ms['measured']:.0f} measured, embedded broker)\n"
         )
@@ -81,6 +86,6 @@ def render(out: Console, summary: Summary, problems: list[str]) -> None:
         out.print("\n".join(lines) + "\n", markup=False)
     out.print(summary.audit_table)
     if problems:
-        out.print(f"[bold red]NOT WELL[/bold red]  {'; '.join(problems)}")
+        out.print(f"[bold red]PROBLEMS FOUND[/bold red]  {'; '.join(problems)}")
     else:
         out.print(f"[bold green]ALL INVARIANTS HOLD[/bold green]  in {summary.seconds:g} s")

@@ -12,10 +12,10 @@ from streams.runtime.settings import Settings
 @click.command()
 @as_json
 def topics(json_: bool) -> None:
-    """Make the topics that are missing; never changes one that exists."""
+    """Create the topics that are missing. Existing topics are never changed."""
     states = topics_.ensure(Settings().kafka)
     if json_:
         emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
         return
-    rows = [(s.name, s.partitions, "made now" if s.created else "was there") for s in states]
+    rows = [(s.name, s.partitions, "created" if s.created else "exists") for s in states]
     console().print(table("Topics", ("topic", "partitions", "state"), rows))

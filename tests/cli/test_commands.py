@@ -1,4 +1,4 @@
-"""The icam command: what people and machines read, and its exit codes."""
+"""The icam command: its text output, its JSON output and its exit codes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.world import World
 async def world(pool: Pool, ref: Reference) -> World:
     async with pool.acquire() as conn:
         await reference_tables.record(conn, ref.policy, ref.directory)
-    made = World(pool, ref)
-    await made.arrive(given.order(), given.miss(1))
-    return made
+    world = World(pool, ref)
+    await world.arrive(given.order(), given.miss(1))
+    return world
 
 
 class Icam:
@@ -57,7 +57,7 @@ def icam(database_url: str) -> Icam:
     )
 
 
-def test_help_names_every_command_and_each_has_help_with_examples() -> None:
+def test_icam_lists_every_command_and_each_command_has_help() -> None:
     names = """
         demo worker migrate topics publish simulate case escalations dead-letters audit rebuild
         schemas doctor exporter canary board
@@ -69,7 +69,9 @@ def test_help_names_every_command_and_each_has_help_with_examples() -> None:
         assert len(shown.stdout) > 150
 
 
-async def test_a_case_is_shown_with_where_why_and_what_stands(icam: Icam, world: World) -> None:
+async def test_case_shows_route_reason_log_and_standing_escalations(
+    icam: Icam, world: World
+) -> None:
     shown = await icam("case", given.CASE_ID, "--lang", "nl")
 
     assert shown.exit_code == 0
@@ -81,7 +83,7 @@ async def test_a_case_is_shown_with_where_why_and_what_stands(icam: Icam, world:
     assert {e["rule_id"] for e in found["escalations"]} == {"reinvite-after-first-miss", "silence"}
 
 
-async def test_an_unknown_case_is_said_to_be_unknown(icam: Icam, world: World) -> None:
+async def test_case_reports_an_unknown_case_with_exit_code_1(icam: Icam, world: World) -> None:
     shown = await icam("case", "case-unknown")
 
     assert (shown.exit_code, shown.stderr) == (1, "icam: no case case-unknown\n")
@@ -101,7 +103,7 @@ async def test_escalations_are_explained_in_every_language(
     assert world.ref.directory.name("gent", lang) in text
 
 
-async def test_escalations_are_filtered(icam: Icam, world: World) -> None:
+async def test_escalations_can_be_filtered_by_level_and_office(icam: Icam, world: World) -> None:
     assert len(await icam.json("escalations")) == 2
     assert [e["rule_id"] for e in await icam.json("escalations", "--level", "1")] == [
         "reinvite-after-first-miss"
@@ -109,7 +111,7 @@ async def test_escalations_are_filtered(icam: Icam, world: World) -> None:
     assert await icam.json("escalations", "--office", "liege") == []
 
 
-async def test_dead_letters_are_listed_shown_replayed_and_discarded(
+async def test_dead_letters_can_be_listed_shown_replayed_and_discarded(
     icam: Icam, world: World
 ) -> None:
     await world.take([world.record(given.miss(2), value=b'{"broken":')])
@@ -134,13 +136,13 @@ async def test_dead_letters_are_listed_shown_replayed_and_discarded(
     )
 
 
-async def test_replay_wants_an_id_or_all(icam: Icam, world: World) -> None:
+async def test_replay_requires_exactly_one_of_id_and_all(icam: Icam, world: World) -> None:
     assert (await icam("dead-letters", "replay")).exit_code == 2
     assert (await icam("dead-letters", "replay", "1", "--all")).exit_code == 2
     assert (await icam("dead-letters", "replay", "--all")).exit_code == 0
 
 
-async def test_migrations_are_applied_once(server_url: str) -> None:
+async def test_migrate_applies_pending_migrations_once(server_url: str) -> None:
     import psycopg
 
     with psycopg.connect(server_url, autocommit=True) as conn:
@@ -158,10 +160,12 @@ async def test_migrations_are_applied_once(server_url: str) -> None:
     assert await icam.json("migrate") == {"applied": []}
 
 
-async def test_what_can_not_be_reached_is_said_in_one_line(icam: Icam, database_url: str) -> None:
-    nowhere = Icam({"ICAM_DATABASE__URL": "postgresql://postgres@127.0.0.1:1/postgres"})
+async def test_an_unreachable_service_is_reported_in_one_line_with_exit_code_3(
+    icam: Icam, database_url: str
+) -> None:
+    without_database = Icam({"ICAM_DATABASE__URL": "postgresql://postgres@127.0.0.1:1/postgres"})
     for command in (["escalations"], ["migrate"]):
-        shown = await nowhere(*command)
+        shown = await without_database(*command)
         assert shown.exit_code == 3
         assert shown.stderr.startswith("icam: database: ")
         assert shown.stderr.count("\n") == 1
@@ -177,14 +181,14 @@ async def test_what_can_not_be_reached_is_said_in_one_line(icam: Icam, database_
     assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
 
 
-async def test_settings_that_make_no_sense_are_refused(database_url: str) -> None:
+async def test_an_invalid_setting_is_a_usage_error_that_names_it(database_url: str) -> None:
     shown = await Icam({"ICAM_KAFKA__PARTITIONS": "many"})("doctor")
 
     assert shown.exit_code == 2
     assert "kafka.partitions" in shown.stderr
 
 
-async def test_the_simulated_stream_is_the_same_for_the_same_seed(icam: Icam) -> None:
+async def test_simulate_prints_the_same_records_for_the_same_seed(icam: Icam) -> None:
     arguments = ("simulate", "--cases", "4", "--until", "2026-03-02T00:00:00")
 
     first, second = await icam(*arguments), await icam(*arguments)
@@ -195,13 +199,13 @@ async def test_the_simulated_stream_is_the_same_for_the_same_seed(icam: Icam) ->
     assert {"topic", "key", "headers", "value", "at", "kind"} <= records[0].keys()
 
 
-async def test_publish_refuses_a_line_that_is_no_record(icam: Icam) -> None:
+async def test_publish_rejects_a_line_that_is_not_a_record(icam: Icam) -> None:
     shown = await icam("publish", stdin='{"topic": "icam.oqt-issued.v1"}\n')
 
     assert shown.exit_code == 2
 
 
-async def test_schemas_are_listed_shown_and_exported(icam: Icam, tmp_path: Path) -> None:
+async def test_schemas_can_be_listed_shown_and_exported(icam: Icam, tmp_path: Path) -> None:
     names = await icam.json("schemas", "list")
     assert "icam.oqt-issued.v1.json" in names
     shown = await icam("schemas", "show", "icam.oqt-issued.v1.json")
@@ -210,7 +214,9 @@ async def test_schemas_are_listed_shown_and_exported(icam: Icam, tmp_path: Path)
     assert sorted(os.listdir(tmp_path)) == sorted(names)
 
 
-async def test_rebuild_says_what_differs_and_mends_it(world: World, icam: Icam) -> None:
+async def test_rebuild_lists_differing_projections_and_corrects_them(
+    world: World, icam: Icam
+) -> None:
     world.now = datetime.now(UTC)
     await world.arrive(given.miss(2))
     assert (await icam("rebuild", "--check")).exit_code == 0
@@ -220,4 +226,4 @@ async def test_rebuild_says_what_differs_and_mends_it(world: World, icam: Icam) 
     assert checked.exit_code == 1
     assert json.loads(checked.stdout)["shown"] == [given.CASE_ID]
     assert (await icam("rebuild")).exit_code == 1
-    assert "every projection is what the log says" in (await icam("rebuild", "--check")).stdout
+    assert "every projection matches the log" in (await icam("rebuild", "--check")).stdout
