@@ -1,1 +1,4 @@
-"""A pure, seeded generator of a realistic stream. Same settings, same bytes; no clock, no I/O."""
+"""Pure, seeded generator of a realistic stream of events.
+
+Equal settings give equal bytes. The generator reads no clock and does no I/O.
+"""

@@ -1,7 +1,7 @@
-"""Belgian days: which are working days, and local wall-clock times as UTC instants.
+"""Belgian working days, and conversion between local time and UTC.
 
-Everything the generator says is in UTC, so that adding a duration is exact on the days when clocks
-change; only drawing a time of day goes through local time.
+The generator calculates in UTC, so that adding a duration is exact when the clocks change. Local
+time is used only to draw a time of day.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ def _closed(year: int) -> frozenset[date]:
 
 
 def is_working(day: date) -> bool:
-    """Whether offices are open: Monday to Friday, not a Belgian public holiday."""
+    """Return whether offices are open: Monday to Friday, except Belgian public holidays."""
     return day.weekday() < _SATURDAY and day not in _closed(day.year)
 
 
 def working_from(day: date) -> date:
-    """Return the day itself when offices are open, else the next day on which they are."""
+    """Return the first working day from ``day`` on, including ``day``."""
     while not is_working(day):
         day += timedelta(days=1)
     return day
 
 
 def walk_in_from(day: date) -> date:
-    """Return the first Wednesday from that day on at which the counter is open [DVZ-FAQ]."""
+    """Return the first Wednesday from ``day`` on with the counter open [DVZ-FAQ]."""
     while day.weekday() != WEDNESDAY or not is_working(day):
         day += timedelta(days=1)
     return day

@@ -1,4 +1,4 @@
-"""One thing that a producing system says, and what histories are drawn from."""
+"""A simulated event, and the inputs of every draw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INTERVIEWS: Final = "/be/oe/icam/interviews"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a history is drawn from: the figures and one source of chance."""
+    """Inputs of every draw: the figures and one source of random numbers."""
 
     figures: Figures
     dice: Dice
@@ -26,17 +26,17 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """One fact, or one correction of a fact, as its producing system says it.
+    """One fact, or one correction of a fact, as its producer reports it.
 
-    ``time`` is the CloudEvents time, in UTC: when it is said, after what it speaks of.
-    ``held_back`` is how long the producing system sits on it on top of any usual delay.
+    ``time`` is the CloudEvents time in UTC: when the fact is reported, after it happened.
+    ``extra_delay`` is added to the usual delay before the producer publishes it.
     """
 
     time: datetime
     source: str
     event_id: UUID
     event: Event
-    held_back: timedelta = timedelta(0)
+    extra_delay: timedelta = timedelta(0)
 
 
 def emit(
@@ -48,5 +48,5 @@ def emit(
     mean: timedelta = timedelta(hours=2),
     most: timedelta = timedelta(hours=30),
 ) -> SimulatedEvent:
-    """Return ``event`` said some time after ``after``; exponential, ``mean``, at most ``most``."""
+    """Return ``event``, reported an exponential delay after ``after``, at most ``most``."""
     return SimulatedEvent(after + world.dice.soon(mean, most), source, world.dice.uuid(), event)

@@ -1,4 +1,4 @@
-"""The figures of ``figures.toml`` as frozen values. What each one means is said in that file."""
+"""Frozen types for the figures of ``figures.toml``, which documents each figure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.simulate.reading import Provenance
 
 
 class Ending(StrEnum):
-    """How the counselling of a person who came at least once ends."""
+    """Ending of a counselling with at least one interview."""
 
     VOLUNTARY_RETURN = "voluntary_return"
     RESIDENCE_PROCEDURE = "residence_procedure"
@@ -31,15 +31,15 @@ class Ending(StrEnum):
 
 
 class Group(StrEnum):
-    """Where the person is met: it decides channel, annex, term and lodging."""
+    """Authority that serves the order. Channel, annex, term and lodging depend on it."""
 
     POLICE = "police"
     COMMUNE = "commune"
     RECEPTION = "reception"
 
 
-class Story(StrEnum):
-    """What lies behind a missed appointment, known at once or after a review."""
+class MissCause(StrEnum):
+    """Cause of a missed appointment, known at once or only after a review."""
 
     UNDELIVERED = "undelivered"
     JUSTIFIED = "justified"
@@ -52,7 +52,7 @@ class Story(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
-    """Orders a working day at scale 1, and how cases come back."""
+    """Orders per working day at scale 1, and how often cases get a further order."""
 
     orders_per_working_day: float
     closed_day_factor: float
@@ -65,7 +65,7 @@ class Volumes:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Households and the languages that interpreters are needed for."""
+    """Households, and the languages that need an interpreter."""
 
     household: Weighted[HouseholdKind]
     minors: Weighted[int]
@@ -75,7 +75,7 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How orders of one group are served. Terms in days."""
+    """How one group of authorities serves orders. Terms are in days."""
 
     channel: Weighted[NotificationChannel]
     proven: float
@@ -88,7 +88,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class TermFigures:
-    """Reasons for terms of no days and of fewer than 30."""
+    """Reasons for a term of 0 days and for a term of 1 to 29 days."""
 
     repeat_reason_share: float
     reason_none: Weighted[TermReason]
@@ -113,7 +113,7 @@ class Province:
 
 @dataclass(frozen=True, slots=True)
 class Appointments:
-    """First appointments in days from the notification, follow-ups from the last attempt."""
+    """Appointments: first ones in days from the notification, follow-ups from the last attempt."""
 
     share_of_orders: float
     share_when_possible: float
@@ -125,7 +125,7 @@ class Appointments:
 
 @dataclass(frozen=True, slots=True)
 class NoShow:
-    """Chances of not coming; ``odds_factor`` multiplies the odds of every one of them."""
+    """Shares of missed appointments; ``odds_factor`` multiplies the odds of each."""
 
     overall_show_up: float
     odds_factor: float
@@ -142,22 +142,22 @@ class NoShow:
 
 @dataclass(frozen=True, slots=True)
 class Misses:
-    """What becomes of a missed appointment. ``review_days``: from first report to correction."""
+    """Reports of missed appointments. ``review_days``: from first report to correction."""
 
-    story: Weighted[Story]
+    cause: Weighted[MissCause]
     delivery_failed: float
     delivery_reviewed: float
     language_reported: float
     accepted_at_once: float
     pending_first: float
-    taken_back: float
+    reported_by_mistake: float
     reasons: Weighted[Justification]
     review_days: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Interviews:
-    """Interviews of a case that came at least once, and how they end."""
+    """Number of interviews once a first one was held, and the ending of the counselling."""
 
     count: Weighted[int]
     ending: Weighted[Ending]
@@ -166,7 +166,7 @@ class Interviews:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Corrections of orders, in days from the notification."""
+    """Shares of corrected orders; ``within_days`` are days from the notification."""
 
     address_changed: float
     same_province: float
@@ -177,7 +177,7 @@ class Corrections:
 
 @dataclass(frozen=True, slots=True)
 class CircumstanceFigures:
-    """One kind of circumstance: how often, when it begins and how long it lasts, in days."""
+    """One kind of circumstance: its share of orders, its begin and its length in days."""
 
     guard: Guard
     feed: str

@@ -1,4 +1,4 @@
-"""Records that can't be events, each broken in one way that the codec has to tell apart."""
+"""Malformed records, each with one flaw that the codec must recognise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streams.simulate.dice import Dice, Weighted
 
 
 class Flaw(StrEnum):
-    """What is wrong with a malformed record."""
+    """Flaw of a malformed record."""
 
     NOT_JSON = "not_json"
     NOT_A_NUMBER = "not_a_number"
@@ -50,15 +50,15 @@ REASON: Final[Mapping[Flaw, Reason]] = {
     Flaw.OVERSIZED: Reason.OVERSIZED,
     Flaw.ID_REUSED: Reason.ID_REUSED,
 }
-"""Why each one is set aside. All but ``ID_REUSED`` are refused by the codec; that one decodes, and
-only a log that keeps ids can tell."""
+"""Reason for which each flaw is rejected. The codec rejects all but ``ID_REUSED``: such a record
+decodes, and only the log, which stores the ids, can recognise it."""
 
 FLAWS: Final = Weighted.of(
     (flaw, 0.5 if flaw in (Flaw.ID_REUSED, Flaw.OVERSIZED) else 1.0) for flaw in Flaw
 )
 
 
-def spoil(
+def malformed_record(
     flaw: Flaw,
     dice: Dice,
     event: Event,
@@ -70,7 +70,7 @@ def spoil(
 ) -> Outgoing:
     """Return a record of ``event`` with one flaw.
 
-    For ``ID_REUSED`` hand in the id of a record already sent and another ``time``.
+    For ``ID_REUSED`` pass the id of a record already sent and another ``time``.
     """
     record = encode(event, event_id=event_id, case_id=case_id, source=source, time=time)
     change = _CHANGES.get(flaw)
@@ -113,19 +113,23 @@ def _wrong_key(record: Outgoing, dice: Dice) -> Outgoing:
 
 
 def _national_number_key(record: Outgoing, dice: Dice) -> Outgoing:
-    number = not_quite_a_national_number(dice)
+    number = invalid_national_number(dice)
     return replace(_with_header(record, "ce_subject", number), key=number.encode())
 
 
-def not_quite_a_national_number(dice: Dice) -> str:
-    """Return eleven digits in the form of a national number, with check digits that are wrong.
+def invalid_national_number(dice: Dice) -> str:
+    """Return eleven digits in the format of a national number, with wrong check digits.
 
-    They are wrong for births before 2000 and from 2000 on, so the number can be nobody's [STDNUM].
+    They are wrong both for births before 2000 and for births from 2000 on, so the number belongs to
+    no person [STDNUM].
     """
     born = f"{dice.whole(40, 99):02d}{dice.whole(1, 12):02d}{dice.whole(1, 28):02d}"
-    nine = f"{born}{dice.whole(1, 997):03d}"
-    right = {97 - int(prefix + nine) % 97 for prefix in ("", "2")}
-    return nine + f"{dice.any([check for check in range(1, 98) if check not in right]):02d}"
+    first_nine = f"{born}{dice.whole(1, 997):03d}"
+    valid_checks = {97 - int(prefix + first_nine) % 97 for prefix in ("", "2")}
+    return (
+        first_nine
+        + f"{dice.any([check for check in range(1, 98) if check not in valid_checks]):02d}"
+    )
 
 
 _CODED: Final = {

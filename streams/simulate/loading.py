@@ -1,4 +1,4 @@
-"""From ``figures.toml`` to ``Figures``. The file is part of the package and read once."""
+"""Load ``Figures`` from ``figures.toml``, which is part of the package."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from streams.simulate.figures import (
     Figures,
     Group,
     Interviews,
+    MissCause,
     Misses,
     NoShow,
     People,
     Province,
     Service,
-    Story,
     TermFigures,
     Volumes,
 )
@@ -38,16 +38,17 @@ from streams.simulate.reading import FiguresError, Section, as_item
 
 
 @cache
-def published() -> Figures:
-    """Return the figures that come with the package."""
+def published_figures() -> Figures:
+    """Return the figures of the package; the file is read once."""
     return load(files(__package__).joinpath("figures.toml").read_text(encoding="utf-8"))
 
 
 def load(text: str) -> Figures:
-    """Return the figures written in a TOML text.
+    """Parse the figures from a TOML text.
 
     Raises:
-        FiguresError: not TOML, a figure missing, unknown, without a source or out of bounds.
+        FiguresError: the text is not TOML, or a figure is missing, unknown, without a source or out
+            of bounds.
     """
     try:
         table = tomllib.loads(text)
@@ -55,7 +56,7 @@ def load(text: str) -> Figures:
         raise FiguresError(f"not TOML: {error}") from None
     as_of = table.pop("as_of", None)
     if not isinstance(as_of, date):
-        raise FiguresError("as_of: expected the date the figures speak of")
+        raise FiguresError("as_of: expected the date that the figures refer to")
     root = Section("", table, as_of)
     groups, places = root.section("group"), root.section("places")
     served = [(name, groups.section(name)) for name in Group]
@@ -78,161 +79,163 @@ def load(text: str) -> Figures:
         provenance=tuple(root.provenance),
     )
     for section in (groups, places, root):
-        section.done()
+        section.close()
     return figures
 
 
-def _volumes(at: Section) -> Volumes:
-    found = Volumes(
-        orders_per_working_day=at.number("orders_per_working_day"),
-        closed_day_factor=at.share("closed_day_factor"),
-        repeat_share=at.share("repeat_share"),
-        reorder_share=at.share("reorder_share"),
-        reorder_median_days=at.number("reorder_median_days", 1),
-        reorder_sigma=at.number("reorder_sigma"),
-        order_after_facts=at.share("order_after_facts"),
+def _volumes(section: Section) -> Volumes:
+    figures = Volumes(
+        orders_per_working_day=section.number("orders_per_working_day"),
+        closed_day_factor=section.share("closed_day_factor"),
+        repeat_share=section.share("repeat_share"),
+        reorder_share=section.share("reorder_share"),
+        reorder_median_days=section.number("reorder_median_days", 1),
+        reorder_sigma=section.number("reorder_sigma"),
+        order_after_facts=section.share("order_after_facts"),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _people(at: Section) -> People:
-    found = People(
-        household=at.weights("household", HouseholdKind),
-        minors=at.weights("minors", int),
-        interpreter_share=at.share("interpreter_share"),
-        interpreter=at.weights("interpreter", str),
+def _people(section: Section) -> People:
+    figures = People(
+        household=section.weights("household", HouseholdKind),
+        minors=section.weights("minors", int),
+        interpreter_share=section.share("interpreter_share"),
+        interpreter=section.weights("interpreter", str),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _service(at: Section) -> Service:
-    found = Service(
-        channel=at.weights("channel", NotificationChannel),
-        proven=at.share("proven"),
-        annex=at.weights("annex", Annex),
-        term=at.weights("term", int),
-        address_known=at.share("address_known"),
-        lodging=at.weights("lodging", Lodging),
-        lodging_no_address=at.weights("lodging_no_address", Lodging),
+def _service(section: Section) -> Service:
+    figures = Service(
+        channel=section.weights("channel", NotificationChannel),
+        proven=section.share("proven"),
+        annex=section.weights("annex", Annex),
+        term=section.weights("term", int),
+        address_known=section.share("address_known"),
+        lodging=section.weights("lodging", Lodging),
+        lodging_no_address=section.weights("lodging_no_address", Lodging),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _terms(at: Section) -> TermFigures:
-    found = TermFigures(
-        repeat_reason_share=at.share("repeat_reason_share"),
-        reason_none=at.weights("reason_none", TermReason),
-        reason_short=at.weights("reason_short", TermReason),
+def _terms(section: Section) -> TermFigures:
+    figures = TermFigures(
+        repeat_reason_share=section.share("repeat_reason_share"),
+        reason_none=section.weights("reason_none", TermReason),
+        reason_short=section.weights("reason_short", TermReason),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _province(at: Section) -> tuple[Province, float]:
-    name = str(at.plain("id"))
-    special = tuple(str(code) for code in at.value("special")) if at.has("special") else ()
-    language = at.text("special_language") if at.has("special_language") else None
-    found = Province(
+def _province(section: Section) -> tuple[Province, float]:
+    name = str(section.plain("id"))
+    special = (
+        tuple(str(code) for code in section.value("special")) if section.has("special") else ()
+    )
+    language = section.text("special_language") if section.has("special_language") else None
+    figures = Province(
         id=name,
         postcodes=tuple(
-            str(code) for low, high in at.spans("ranges") for code in range(low, high + 1)
+            str(code) for low, high in section.spans("ranges") for code in range(low, high + 1)
         ),
-        language=at.weights("language", Language),
-        office=at.text("office"),
+        language=section.weights("language", Language),
+        office=section.text("office"),
         special=special,
-        special_share=at.share("special_share") if special else 0.0,
+        special_share=section.share("special_share") if special else 0.0,
         special_language=as_item(name, language, Language) if language else None,
     )
-    weight = at.number("weight")
-    at.done()
-    return found, weight
+    weight = section.number("weight")
+    section.close()
+    return figures, weight
 
 
-def _appointments(at: Section) -> Appointments:
-    found = Appointments(
-        share_of_orders=at.share("share_of_orders"),
-        share_when_possible=at.share("share_when_possible"),
-        median_days=at.number("median_days", 1),
-        sigma=at.number("sigma"),
-        follow_up_median_days=at.number("follow_up_median_days", 1),
-        walk_in_share=at.share("walk_in_share"),
+def _appointments(section: Section) -> Appointments:
+    figures = Appointments(
+        share_of_orders=section.share("share_of_orders"),
+        share_when_possible=section.share("share_when_possible"),
+        median_days=section.number("median_days", 1),
+        sigma=section.number("sigma"),
+        follow_up_median_days=section.number("follow_up_median_days", 1),
+        walk_in_share=section.share("walk_in_share"),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _no_show(at: Section) -> NoShow:
-    found = NoShow(
-        overall_show_up=at.share("overall_show_up"),
-        odds_factor=at.number("odds_factor"),
-        base=at.share("base"),
-        family=at.share("family"),
-        reception=at.share("reception"),
-        police=at.share("police"),
-        follow_up=at.share("follow_up"),
-        housed=at.share("housed"),
-        reinvited=at.share("reinvited"),
-        reinvited_engaged=at.share("reinvited_engaged"),
-        most_in_a_row=at.whole("most_in_a_row", 1),
+def _no_show(section: Section) -> NoShow:
+    figures = NoShow(
+        overall_show_up=section.share("overall_show_up"),
+        odds_factor=section.number("odds_factor"),
+        base=section.share("base"),
+        family=section.share("family"),
+        reception=section.share("reception"),
+        police=section.share("police"),
+        follow_up=section.share("follow_up"),
+        housed=section.share("housed"),
+        reinvited=section.share("reinvited"),
+        reinvited_engaged=section.share("reinvited_engaged"),
+        most_in_a_row=section.whole("most_in_a_row", 1),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _misses(at: Section) -> Misses:
-    found = Misses(
-        story=at.weights("story", Story),
-        delivery_failed=at.share("delivery_failed"),
-        delivery_reviewed=at.share("delivery_reviewed"),
-        language_reported=at.share("language_reported"),
-        accepted_at_once=at.share("accepted_at_once"),
-        pending_first=at.share("pending_first"),
-        taken_back=at.share("taken_back"),
-        reasons=at.weights("reasons", Justification),
-        review_days=at.span("review_days"),
+def _misses(section: Section) -> Misses:
+    figures = Misses(
+        cause=section.weights("cause", MissCause),
+        delivery_failed=section.share("delivery_failed"),
+        delivery_reviewed=section.share("delivery_reviewed"),
+        language_reported=section.share("language_reported"),
+        accepted_at_once=section.share("accepted_at_once"),
+        pending_first=section.share("pending_first"),
+        reported_by_mistake=section.share("reported_by_mistake"),
+        reasons=section.weights("reasons", Justification),
+        review_days=section.span("review_days"),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _interviews(at: Section) -> Interviews:
-    found = Interviews(
-        count=at.weights("count", int),
-        ending=at.weights("ending", Ending),
-        vulnerability_reviewed=at.share("vulnerability_reviewed"),
+def _interviews(section: Section) -> Interviews:
+    figures = Interviews(
+        count=section.weights("count", int),
+        ending=section.weights("ending", Ending),
+        vulnerability_reviewed=section.share("vulnerability_reviewed"),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _corrections(at: Section) -> Corrections:
-    found = Corrections(
-        address_changed=at.share("address_changed"),
-        same_province=at.share("same_province"),
-        address_found=at.share("address_found"),
-        released=at.share("released"),
-        within_days=at.span("within_days"),
+def _corrections(section: Section) -> Corrections:
+    figures = Corrections(
+        address_changed=section.share("address_changed"),
+        same_province=section.share("same_province"),
+        address_found=section.share("address_found"),
+        released=section.share("released"),
+        within_days=section.span("within_days"),
     )
-    at.done()
-    return found
+    section.close()
+    return figures
 
 
-def _circumstance(at: Section) -> CircumstanceFigures:
-    guard = as_item("circumstance.guard", at.plain("guard"), Guard)
-    household = at.plain("household") if at.has("household") else None
-    months = at.plain("months") if at.has("months") else list(range(1, 13))
-    found = CircumstanceFigures(
+def _circumstance(section: Section) -> CircumstanceFigures:
+    guard = as_item("circumstance.guard", section.plain("guard"), Guard)
+    household = section.plain("household") if section.has("household") else None
+    months = section.plain("months") if section.has("months") else list(range(1, 13))
+    figures = CircumstanceFigures(
         guard=guard,
-        feed=str(at.plain("feed")),
-        share=at.share("share"),
-        begins=at.span("begins"),
-        ends_share=at.share("ends_share"),
-        lasts=at.span("lasts"),
+        feed=str(section.plain("feed")),
+        share=section.share("share"),
+        begins=section.span("begins"),
+        ends_share=section.share("ends_share"),
+        lasts=section.span("lasts"),
         household=as_item(guard, household, HouseholdKind) if household else None,
         months=tuple(months),
     )
-    at.done()
-    return found
+    section.close()
+    return figures

@@ -1,4 +1,4 @@
-"""One order to leave, as served: who, by whom, where, for how long, with which appointment."""
+"""Draw one order to leave: person, authority, residence, term and first appointment."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _SLOTS: Final = tuple(range(9 * 60, 16 * 60 + 1, 30))
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What stays the same from one order to the next."""
+    """Attributes of a person or family that every order of a case shares."""
 
     household: Household
     interpreter: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """An order with the circumstances of its service that the order itself does not say."""
+class ServedOrder:
+    """An order, with attributes of its service that the event does not contain."""
 
     order: OqtIssued
     group: Group
     place: Residence
 
 
-def person(world: World) -> Person:
-    """Return a person or family, by the shares of the figures."""
+def draw_person(world: World) -> Person:
+    """Return a person or family, drawn by the shares of the figures."""
     figures, dice = world.figures.people, world.dice
     kind = dice.one(figures.household)
     minors = dice.one(figures.minors) if kind is HouseholdKind.FAMILY_WITH_MINORS else 0
@@ -56,15 +56,15 @@ def person(world: World) -> Person:
     return Person(Household(kind=kind, minors=minors), interpreter)
 
 
-def serve(world: World, who: Person, day: date, *, repeat: bool) -> Served:
-    """Return an order notified on ``day``; on closed days only the police serve orders."""
+def serve(world: World, person: Person, day: date, *, repeat: bool) -> ServedOrder:
+    """Draw an order notified on ``day``. When offices are closed, only the police serve orders."""
     dice, figures = world.dice, world.figures
     group = dice.one(figures.group) if days.is_working(day) else Group.POLICE
     service = figures.service[group]
     hours = _POLICE_HOURS if group is Group.POLICE else _OFFICE_HOURS
     notified_at = days.at(day, dice.whole(*hours))
-    place, lodging, known = _residence(world, who, service)
-    annex, term, reason = _term(world, who, service, lodging, repeat=repeat)
+    place, lodging, known = _residence(world, person, service)
+    annex, term, reason = _term(world, person, service, lodging, repeat=repeat)
     order = OqtIssued(
         order_id=dice.token("oqt"),
         annex=annex,
@@ -78,16 +78,16 @@ def serve(world: World, who: Person, day: date, *, repeat: bool) -> Served:
         residence_postcode=place.postcode if known else None,
         interception_postcode=None if known and group is not Group.POLICE else place.postcode,
         lodging=lodging,
-        household=who.household,
+        household=person.household,
         language=place.language,
-        interpreter_language=who.interpreter,
+        interpreter_language=person.interpreter,
         first_appointment=_first_appointment(world, notified_at, term, lodging, known, place),
     )
-    return Served(order, group, place)
+    return ServedOrder(order, group, place)
 
 
 def appointment(world: World, after: datetime, wait_days: float, office: str) -> Appointment:
-    """Return an appointment on the first working day ``wait_days`` after an instant, or later."""
+    """Return an appointment on the first working day at least ``wait_days`` after an instant."""
     day = days.working_from(days.local_day(after) + timedelta(days=max(1, round(wait_days))))
     return Appointment(
         appointment_id=world.dice.token("appt"),
@@ -96,24 +96,24 @@ def appointment(world: World, after: datetime, wait_days: float, office: str) ->
     )
 
 
-def _residence(world: World, who: Person, service: Service) -> tuple[Residence, Lodging, bool]:
+def _residence(world: World, person: Person, service: Service) -> tuple[Residence, Lodging, bool]:
     dice = world.dice
-    family = who.household.kind is HouseholdKind.FAMILY_WITH_MINORS
+    family = person.household.kind is HouseholdKind.FAMILY_WITH_MINORS
     if family and dice.chance(world.figures.return_house_share):
         return places.return_house(world), Lodging.RETURN_HOUSE, True
     known = dice.chance(service.address_known)
     lodging = dice.one(service.lodging if known else service.lodging_no_address)
-    if lodging is Lodging.DETAINED and who.household.kind is not HouseholdKind.SINGLE:
+    if lodging is Lodging.DETAINED and person.household.kind is not HouseholdKind.SINGLE:
         # Minors are not held in closed centres [AIDA].
         lodging = Lodging.HOME if known else Lodging.NONE
-    return places.anywhere(world), lodging, known
+    return places.residence_anywhere(world), lodging, known
 
 
 def _term(
-    world: World, who: Person, service: Service, lodging: Lodging, *, repeat: bool
+    world: World, person: Person, service: Service, lodging: Lodging, *, repeat: bool
 ) -> tuple[Annex, int, TermReason | None]:
     dice, terms = world.dice, world.figures.terms
-    if who.household.kind is HouseholdKind.UNACCOMPANIED_MINOR:
+    if person.household.kind is HouseholdKind.UNACCOMPANIED_MINOR:
         return Annex.A38, FULL_TERM, None
     annex = Annex.A13SEPTIES if lodging is Lodging.DETAINED else dice.one(service.annex)
     days_given = 0 if lodging is Lodging.DETAINED else dice.one(service.term)
@@ -138,5 +138,5 @@ def _first_appointment(
         if wait <= term - 3:
             break
         wait = dice.lognormal(figures.median_days, figures.sigma)
-    # A weekend with a bridging holiday can push a slot three days on: still inside the term.
+    # A weekend and a public holiday can move the day by three; it stays inside the term.
     return appointment(world, notified_at, min(wait, term - 3), place.office)

@@ -1,4 +1,4 @@
-"""Where a person is: a province by its weight, a postcode inside it, the language of the area."""
+"""Draw a residence: province, postcode and language of the procedure."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Residence:
 
     @property
     def office(self) -> str:
-        """The office that invites from here."""
+        """The office that invites residents of the province."""
         return self.province.office
 
 
-def anywhere(world: World) -> Residence:
-    """Return a place anywhere in the country, provinces by weight."""
-    return somewhere_in(world, world.dice.one(world.figures.province))
+def residence_anywhere(world: World) -> Residence:
+    """Draw a residence anywhere in the country, provinces by weight."""
+    return residence_in(world, world.dice.one(world.figures.province))
 
 
-def somewhere_in(world: World, province: Province) -> Residence:
-    """Return a place in one province, its special postcodes by their share."""
+def residence_in(world: World, province: Province) -> Residence:
+    """Draw a residence in one province, special postcodes by their share."""
     dice = world.dice
     special = bool(province.special) and dice.chance(province.special_share)
     postcode = dice.any(province.special if special else province.postcodes)
@@ -40,7 +40,7 @@ def somewhere_in(world: World, province: Province) -> Residence:
 
 
 def return_house(world: World) -> Residence:
-    """Return one of the places that have return houses, by their units [DVZ-HOUSES]."""
+    """Draw a postcode with return houses, weighted by number of units [DVZ-HOUSES]."""
     postcode = world.dice.one(world.figures.return_house)
     province = next(p for p in world.figures.province.items if postcode in p.postcodes)
     return Residence(province, postcode, world.dice.one(province.language))

@@ -1,7 +1,7 @@
-"""From a true history to records: when each is published, how it is written, what goes wrong.
+"""Turn a true history into records: publication instant, encoding and faults.
 
-Faults are drawn whether or not a record falls inside the window, so a later end of the stream adds
-records and changes none.
+Faults are also drawn for records outside the window, so a later end of the stream adds records and
+changes none.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from schemas.codec import Outgoing, encode
 from schemas.envelope import STRUCTURED, Envelope, write_structured
 from streams.simulate.dice import Dice
 from streams.simulate.event import SimulatedEvent
-from streams.simulate.flaws import FLAWS, Flaw, spoil
+from streams.simulate.flaws import FLAWS, Flaw, malformed_record
 from streams.simulate.history import History
 from streams.simulate.settings import SimulationSettings
 
 ON_REAL_CASES: Final = 0.06
-"""Share of malformed records on real cases (inferred): an open dead letter blocks a case."""
+"""Share of malformed records that name a real case (inferred). Low, because an open dead letter
+blocks the escalation of its case."""
 
-_USUAL: Final = (timedelta(seconds=20), timedelta(minutes=15))
-_OVERTAKEN: Final = (timedelta(minutes=10), timedelta(hours=6))
-_NEIGHBOUR: Final = timedelta(days=7)
-_LATE: Final = (timedelta(days=1), timedelta(days=10))
-_AGAIN: Final = (timedelta(minutes=20), timedelta(days=2))
-_SPOILT: Final = (timedelta(minutes=1), timedelta(hours=1))
+_USUAL_DELAY: Final = (timedelta(seconds=20), timedelta(minutes=15))
+_DISORDER_DELAY: Final = (timedelta(minutes=10), timedelta(hours=6))
+_OVERTAKEN_WITHIN: Final = timedelta(days=7)
+_LATE_DELAY: Final = (timedelta(days=1), timedelta(days=10))
+_DUPLICATE_DELAY: Final = (timedelta(minutes=20), timedelta(days=2))
+_MALFORMED_DELAY: Final = (timedelta(minutes=1), timedelta(hours=1))
 
 
 class Kind(StrEnum):
-    """What a planned record is."""
+    """Kind of a planned record."""
 
     VALID = "valid"
     DUPLICATE = "duplicate"
@@ -42,32 +43,32 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One record and when it is published, in UTC."""
+    """One record and its publication instant, in UTC."""
 
     at: datetime
     record: Outgoing
     case_id: str
-    """The case it belongs to; for a malformed record the one it claims, real or not."""
+    """The case of the record; for a malformed record the case it names, real or not."""
     kind: Kind
     flaw: Flaw | None = None
-    """What is wrong with it; None unless malformed."""
+    """Flaw of a malformed record; None for the other kinds."""
 
 
 def publish(settings: SimulationSettings, dice: Dice, history: History) -> Iterator[Planned]:
-    """Yield the records of one case inside the window, in no order."""
+    """Yield the records of one case inside the window, unordered."""
     events = history.events
     for count, simulated in enumerate(events):
         successor = events[count + 1] if count + 1 < len(events) else None
         at = _published_at(settings, dice, simulated, successor)
         structured = dice.chance(settings.structured)
-        again = dice.soon(*_AGAIN) if dice.chance(settings.duplicates) else None
-        spoilt = dice.chance(settings.malformed)
+        duplicate_after = dice.soon(*_DUPLICATE_DELAY) if dice.chance(settings.duplicates) else None
+        add_malformed = dice.chance(settings.malformed)
         if simulated.time <= settings.end and at <= settings.end:
             record = _write(history.case_id, simulated, structured=structured)
             yield Planned(at, record, history.case_id, Kind.VALID)
-            if again is not None and at + again <= settings.end:
-                yield Planned(at + again, record, history.case_id, Kind.DUPLICATE)
-        if spoilt:
+            if duplicate_after is not None and at + duplicate_after <= settings.end:
+                yield Planned(at + duplicate_after, record, history.case_id, Kind.DUPLICATE)
+        if add_malformed:
             planned = _malformed(dice, history.case_id, simulated, at)
             if planned.at <= settings.end and simulated.time <= settings.end:
                 yield planned
@@ -79,14 +80,13 @@ def _published_at(
     simulated: SimulatedEvent,
     successor: SimulatedEvent | None,
 ) -> datetime:
-    at = simulated.time + simulated.held_back + dice.soon(*_USUAL)
+    at = simulated.time + simulated.extra_delay + dice.soon(*_USUAL_DELAY)
     if dice.chance(settings.late):
-        at += dice.lasting(*_LATE)
+        at += dice.lasting(*_LATE_DELAY)
     if dice.chance(settings.disorder):
-        near = successor is not None and successor.time - simulated.time < _NEIGHBOUR
-        if successor is not None and near:
+        if successor is not None and successor.time - simulated.time < _OVERTAKEN_WITHIN:
             at = max(at, successor.time)
-        at += dice.lasting(*_OVERTAKEN)
+        at += dice.lasting(*_DISORDER_DELAY)
     return at
 
 
@@ -109,22 +109,22 @@ def _write(case_id: str, simulated: SimulatedEvent, *, structured: bool) -> Outg
 
 
 def _malformed(dice: Dice, case_id: str, simulated: SimulatedEvent, at: datetime) -> Planned:
-    """Return a spoilt record like ``simulated``, an hour older, published after it.
+    """Return a malformed record like ``simulated``, an hour older, published after it.
 
-    A reused id stays on its own case: the same key keeps it behind the record whose id it takes.
+    A record that reuses an id names the same case: with the same key it stays behind the record
+    whose id it reuses.
     """
     flaw = dice.one(FLAWS)
     reused = flaw is Flaw.ID_REUSED
-    real = dice.chance(ON_REAL_CASES) or reused
-    claimed = case_id if real else dice.token("case")
-    record = spoil(
+    named = case_id if dice.chance(ON_REAL_CASES) or reused else dice.token("case")
+    record = malformed_record(
         flaw,
         dice,
         simulated.event,
         event_id=simulated.event_id if reused else dice.uuid(),
-        case_id=claimed,
+        case_id=named,
         source=simulated.source,
         time=simulated.time - timedelta(hours=1),
     )
-    later = at + dice.lasting(*_SPOILT)
-    return Planned(later, record, claimed, Kind.MALFORMED, flaw)
+    published_at = at + dice.lasting(*_MALFORMED_DELAY)
+    return Planned(published_at, record, named, Kind.MALFORMED, flaw)

@@ -1,4 +1,4 @@
-"""TOML tables read strictly: every figure has a source and a date, and no key is left unread."""
+"""Read TOML tables strictly: every figure has a source and a date, and every key is known."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 class FiguresError(ValueError):
-    """The figures can't be used. The message names the figure and what was expected."""
+    """The figures are invalid. The message names the figure and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where one figure comes from: its path in the file, a source key, the date it speaks of."""
+    """Origin of one figure: its path in the file, its source key, the date it refers to."""
 
     path: str
     source: str
@@ -27,7 +27,7 @@ class Provenance:
 
 
 class Section:
-    """One table of the file. Close it by ``done``, so that a misspelt key is an error."""
+    """One table of the file. Call ``close`` at the end, so that unknown keys are errors."""
 
     def __init__(
         self, path: str, table: Any, as_of: date, provenance: list[Provenance] | None = None
@@ -35,19 +35,19 @@ class Section:
         if not isinstance(table, dict):
             raise FiguresError(f"{path}: expected a table")
         self._path = path
-        self._left: dict[str, Any] = dict(table)
+        self._unread: dict[str, Any] = dict(table)
         self._as_of = as_of
         self.provenance: list[Provenance] = [] if provenance is None else provenance
 
     def has(self, key: str) -> bool:
-        """Whether an optional key is there and not yet read."""
-        return key in self._left
+        """Return whether an optional key exists and was not yet read."""
+        return key in self._unread
 
     def plain(self, key: str) -> Any:
-        """Return a value that is a name and not a figure, so has no source."""
-        if key not in self._left:
+        """Return a value that is a name rather than a figure, and has no source."""
+        if key not in self._unread:
             raise FiguresError(f"{self._name(key)}: missing")
-        return self._left.pop(key)
+        return self._unread.pop(key)
 
     def section(self, key: str) -> Section:
         """Return the table under a key."""
@@ -62,11 +62,11 @@ class Section:
             yield Section(f"{self._name(key)}[{count}]", table, self._as_of, self.provenance)
 
     def value(self, key: str) -> Any:
-        """Return a figure's value, keeping its provenance."""
+        """Return the value of a figure and record its provenance."""
         figure = Section(self._name(key), self.plain(key), self._as_of, self.provenance)
         value, source = figure.plain("value"), figure.plain("source")
         as_of = figure.plain("as_of") if figure.has("as_of") else self._as_of
-        figure.done()
+        figure.close()
         if not isinstance(source, str) or not source:
             raise FiguresError(f"{self._name(key)}: source must be a key or 'inferred'")
         if not isinstance(as_of, date):
@@ -95,10 +95,10 @@ class Section:
         return int(value)
 
     def text(self, key: str) -> str:
-        """Return a text."""
+        """Return a string."""
         value = self.value(key)
         if not isinstance(value, str):
-            raise FiguresError(f"{self._name(key)}: expected a text, found {value!r}")
+            raise FiguresError(f"{self._name(key)}: expected a string, found {value!r}")
         return value
 
     def span(self, key: str) -> tuple[int, int]:
@@ -113,7 +113,7 @@ class Section:
         return tuple(_pair(self._name(key), pair) for pair in value)
 
     def weights(self, key: str, item: Callable[[str], T]) -> Weighted[T]:
-        """Return a closed list with weights; ``item`` turns a key of the file into an item."""
+        """Return items with weights; ``item`` converts a key of the file into an item."""
         value = self.value(key)
         if not isinstance(value, Mapping) or not value:
             raise FiguresError(f"{self._name(key)}: expected a table of weights")
@@ -124,17 +124,17 @@ class Section:
             pairs.append((as_item(f"{self._name(key)}.{name}", name, item), float(weight)))
         return Weighted.of(pairs)
 
-    def done(self) -> None:
-        """Refuse keys that nothing read."""
-        if self._left:
-            raise FiguresError(f"{self._path or 'file'}: unknown {', '.join(sorted(self._left))}")
+    def close(self) -> None:
+        """Raise FiguresError if a key was not read."""
+        if self._unread:
+            raise FiguresError(f"{self._path or 'file'}: unknown {', '.join(sorted(self._unread))}")
 
     def _name(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
 
 
 def as_item(path: str, name: object, item: Callable[[str], T]) -> T:
-    """Return ``item(name)``, with the path of the figure in the error."""
+    """Return ``item(name)``; name the figure in the error."""
     try:
         return item(str(name))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The counselling under one order: appointments kept or missed, interviews, how it ends."""
+"""Draw the counselling under one order: appointments, interviews and ending."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from schemas.events import (
     InterviewCompleted,
     Lodging,
 )
-from streams.simulate import days, orders
+from streams.simulate import days, misses, orders
 from streams.simulate.event import INTERVIEWS, SimulatedEvent, World, emit
 from streams.simulate.figures import Ending, Group
-from streams.simulate.misses import missed
-from streams.simulate.orders import Served
+from streams.simulate.orders import ServedOrder
 
 _WALK_IN: Final = (9 * 60, 12 * 60)
 """The counter is open on Wednesdays from 09:00 to 12:00 [DVZ-FAQ]; minutes of the day."""
 
-_LAST_WORD: Final = {
+_LAST_INTERVIEW: Final = {
     Ending.VOLUNTARY_RETURN: (Conclusion.VOLUNTARY_RETURN_ACCEPTED, Cooperation.COOPERATING),
     Ending.RESIDENCE_PROCEDURE: (Conclusion.RESIDENCE_PROSPECT, Cooperation.COOPERATING),
     Ending.APPEAL: (Conclusion.UNDECIDED, Cooperation.PARTIAL),
@@ -36,23 +35,23 @@ _LAST_WORD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """What happened at the office; ``ending`` and ``ended_at`` are None for who never came."""
+    """Events of the counselling; ``ending`` and ``ended_at`` are None without any interview."""
 
     events: tuple[SimulatedEvent, ...]
     ending: Ending | None = None
     ended_at: datetime | None = None
 
 
-def follow(world: World, served: Served) -> Trajectory:
-    """Return the counselling under one order, to its end, however long it takes."""
+def draw_trajectory(world: World, served: ServedOrder) -> Trajectory:
+    """Draw the whole counselling under one order; it may last months."""
     planned = served.order.first_appointment
     if planned is None:
-        return _walked_in(world, served)
+        return _walk_in(world, served)
     return _attempts(world, served, planned, sequence=1)
 
 
-def no_show(world: World, served: Served, *, engaged: bool) -> float:
-    """Return the chance that the person misses an appointment.
+def no_show_probability(world: World, served: ServedOrder, *, engaged: bool) -> float:
+    """Return the probability that the person misses an appointment.
 
     ``engaged``: an interview was already held under this order.
     """
@@ -73,7 +72,7 @@ def no_show(world: World, served: Served, *, engaged: bool) -> float:
     return odds / (1 + odds)
 
 
-def _walked_in(world: World, served: Served) -> Trajectory:
+def _walk_in(world: World, served: ServedOrder) -> Trajectory:
     dice, order = world.dice, served.order
     share = world.figures.appointments.walk_in_share
     if order.lodging is Lodging.DETAINED or not dice.chance(share):
@@ -83,74 +82,84 @@ def _walked_in(world: World, served: Served) -> Trajectory:
     return _interviews(world, served, days.at(day, dice.whole(*_WALK_IN)), None, 1)
 
 
-def _attempts(world: World, served: Served, planned: Appointment, *, sequence: int) -> Trajectory:
-    """Invite again after each miss, until the person comes or the office gives up."""
-    figures, said = world.figures.no_show, list[SimulatedEvent]()
+def _attempts(
+    world: World, served: ServedOrder, planned: Appointment, *, sequence: int
+) -> Trajectory:
+    """Draw invitations until the person attends or the office stops inviting."""
+    figures, events = world.figures.no_show, list[SimulatedEvent]()
     for _ in range(figures.most_in_a_row):
-        if not world.dice.chance(no_show(world, served, engaged=False)):
-            came = _interviews(world, served, planned.at, planned, sequence)
-            return Trajectory((*said, *came.events), came.ending, came.ended_at)
-        said.extend(missed(world, served.order, planned, sequence))
+        if not world.dice.chance(no_show_probability(world, served, engaged=False)):
+            attended = _interviews(world, served, planned.at, planned, sequence)
+            return Trajectory((*events, *attended.events), attended.ending, attended.ended_at)
+        events.extend(misses.draw_reports(world, served.order, planned, sequence))
         if not world.dice.chance(figures.reinvited):
             break
-        planned, sequence = _next(world, served, planned.at), sequence + 1
-    return Trajectory(tuple(said))
+        planned, sequence = _follow_up(world, served, planned.at), sequence + 1
+    return Trajectory(tuple(events))
 
 
 def _interviews(
-    world: World, served: Served, held_at: datetime, kept: Appointment | None, sequence: int
+    world: World, served: ServedOrder, held_at: datetime, kept: Appointment | None, sequence: int
 ) -> Trajectory:
-    """Draw the interviews of a person who came, with the misses between them."""
+    """Draw the interviews from the first one on, with the misses between them."""
     dice, figures = world.dice, world.figures.interviews
-    to_hold, ending = dice.one(figures.count), dice.one(figures.ending)
-    said: list[SimulatedEvent] = []
+    remaining, ending = dice.one(figures.count), dice.one(figures.ending)
+    events: list[SimulatedEvent] = []
     while True:
-        to_hold -= 1
-        last = to_hold == 0
-        ahead = None
+        remaining -= 1
+        last = remaining == 0
+        follow_up = None
         if not last or ending is Ending.OUT_OF_CONTACT:
-            ahead = _next(world, served, held_at)
-        if kept is not None and dice.chance(world.figures.misses.taken_back):
-            said.extend(list(missed(world, served.order, kept, sequence))[:1])
-        said.append(
-            _interview(world, served, held_at, kept, sequence, ending if last else None, ahead)
+            follow_up = _follow_up(world, served, held_at)
+        if kept is not None and dice.chance(world.figures.misses.reported_by_mistake):
+            events.extend(list(misses.draw_reports(world, served.order, kept, sequence))[:1])
+        events.append(
+            _interview(world, served, held_at, kept, sequence, ending if last else None, follow_up)
         )
-        if ahead is None:
-            return Trajectory(tuple(said), ending, held_at)
-        misses, kept, sequence = _until_kept(world, served, ahead, sequence + 1, lost=last)
-        said.extend(misses)
+        if follow_up is None:
+            return Trajectory(tuple(events), ending, held_at)
+        missed, kept, sequence = _misses_until_kept(
+            world, served, follow_up, sequence + 1, out_of_contact=last
+        )
+        events.extend(missed)
         if kept is None:
-            return Trajectory(tuple(said), Ending.OUT_OF_CONTACT, ahead.at)
+            return Trajectory(tuple(events), Ending.OUT_OF_CONTACT, follow_up.at)
         held_at = kept.at
 
 
-def _until_kept(
-    world: World, served: Served, planned: Appointment, sequence: int, *, lost: bool
+def _misses_until_kept(
+    world: World, served: ServedOrder, planned: Appointment, sequence: int, *, out_of_contact: bool
 ) -> tuple[list[SimulatedEvent], Appointment | None, int]:
-    """Return the misses before a follow-up is kept, that follow-up (None: never), its sequence."""
-    figures, said = world.figures.no_show, list[SimulatedEvent]()
+    """Return the misses before a kept follow-up, that follow-up and its sequence number.
+
+    The follow-up is None if the person attends none of them.
+    """
+    figures, events = world.figures.no_show, list[SimulatedEvent]()
     for _ in range(figures.most_in_a_row):
-        if not lost and not world.dice.chance(no_show(world, served, engaged=True)):
-            return said, planned, sequence
-        said.extend(missed(world, served.order, planned, sequence))
-        if not world.dice.chance(figures.reinvited if lost else figures.reinvited_engaged):
+        if not out_of_contact and not world.dice.chance(
+            no_show_probability(world, served, engaged=True)
+        ):
+            return events, planned, sequence
+        events.extend(misses.draw_reports(world, served.order, planned, sequence))
+        reinvited = figures.reinvited if out_of_contact else figures.reinvited_engaged
+        if not world.dice.chance(reinvited):
             break
-        planned, sequence = _next(world, served, planned.at), sequence + 1
-    return said, None, sequence
+        planned, sequence = _follow_up(world, served, planned.at), sequence + 1
+    return events, None, sequence
 
 
 def _interview(
     world: World,
-    served: Served,
+    served: ServedOrder,
     held_at: datetime,
     kept: Appointment | None,
     sequence: int,
     ending: Ending | None,
-    ahead: Appointment | None,
+    follow_up: Appointment | None,
 ) -> SimulatedEvent:
     conclusion, cooperation = Conclusion.UNDECIDED, Cooperation.PARTIAL
     if ending is not None:
-        conclusion, cooperation = _LAST_WORD[ending]
+        conclusion, cooperation = _LAST_INTERVIEW[ending]
     event = InterviewCompleted(
         order_id=served.order.order_id,
         interview_id=world.dice.token("itv"),
@@ -162,18 +171,18 @@ def _interview(
         conclusion=conclusion,
         cooperation=cooperation,
         vulnerability_reviewed=world.dice.chance(world.figures.interviews.vulnerability_reviewed),
-        next_appointment=ahead,
+        next_appointment=follow_up,
     )
     return emit(world, INTERVIEWS, event, held_at + timedelta(minutes=45))
 
 
-def _next(world: World, served: Served, after: datetime) -> Appointment:
+def _follow_up(world: World, served: ServedOrder, after: datetime) -> Appointment:
     figures = world.figures.appointments
     wait = world.dice.lognormal(figures.follow_up_median_days, figures.sigma)
     return orders.appointment(world, after, wait, served.place.office)
 
 
-def _coach(served: Served) -> CoachRole:
+def _coach(served: ServedOrder) -> CoachRole:
     if served.order.lodging is Lodging.RETURN_HOUSE:
         return CoachRole.RETURN_HOUSE
     if served.order.lodging is Lodging.OPEN_RETURN_PLACE:

@@ -10,7 +10,7 @@ from typing import Final
 from schemas.codec import Decoded, Outgoing, decode
 from schemas.envelope import Reason
 from streams.simulate.dice import Dice
-from streams.simulate.flaws import FLAWS, REASON, Flaw, spoil
+from streams.simulate.flaws import FLAWS, REASON, Flaw, malformed_record
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import Kind, Planned, stream
 
@@ -70,7 +70,7 @@ def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) 
     """Return a record about the same case that can't be taken in, published some time later."""
     flaw = dice.one(FLAWS)
     reused = flaw is Flaw.ID_REUSED
-    record = spoil(
+    record = malformed_record(
         flaw,
         dice,
         event.event,

@@ -1,4 +1,4 @@
-"""One noisy stream and one set of true histories, drawn once for the tests of this room."""
+"""One stream with faults and one set of true histories, drawn once per test session."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def records(settings: SimulationSettings) -> Sequence[Planned]:
 
 
 @pytest.fixture(scope="session")
-def told() -> Sequence[History]:
+def all_histories() -> Sequence[History]:
     return tuple(histories(SimulationSettings(start=START, end=END, scale=1.0)))

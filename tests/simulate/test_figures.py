@@ -1,4 +1,4 @@
-"""The figures file: complete, sourced, and refused with the name of what is wrong."""
+"""The figures file is complete, has sources, and is rejected with the name of a wrong figure."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from importlib.resources import files
 
 import pytest
 
-from streams.simulate.loading import load, published
+from streams.simulate.loading import load, published_figures
 from streams.simulate.reading import FiguresError
 
 TEXT = files("streams.simulate").joinpath("figures.toml").read_text(encoding="utf-8")
 
 
 def test_every_figure_has_a_source_and_a_date() -> None:
-    found = published().provenance
-    assert len(found) == TEXT.count("source = ")
-    assert len({figure.path for figure in found}) == len(found)
-    dates = [figure.as_of for figure in found]
+    provenance = published_figures().provenance
+    assert len(provenance) == TEXT.count("source = ")
+    assert len({figure.path for figure in provenance}) == len(provenance)
+    dates = [figure.as_of for figure in provenance]
     assert date(2019, 1, 1) <= min(dates) <= max(dates) <= date(2026, 12, 31)
 
 
 def test_no_postcode_belongs_to_two_provinces() -> None:
-    codes = Counter(c for p in published().province.items for c in (*p.postcodes, *p.special))
-    twice = {code for code, count in codes.items() if count > 1}
-    # Municipalities with facilities lie inside their province's own ranges.
-    own = {c for p in published().province.items for c in p.special if c in p.postcodes}
-    assert twice == own
-    assert len(codes) == 9000 - 80, "4700-4799 holds only its twenty codes"
+    codes = Counter(
+        c for p in published_figures().province.items for c in (*p.postcodes, *p.special)
+    )
+    repeated = {code for code, count in codes.items() if count > 1}
+    # Municipalities with facilities are inside the ranges of their own province.
+    special = {c for p in published_figures().province.items for c in p.special if c in p.postcodes}
+    assert repeated == special
+    assert len(codes) == 9000 - 80, "only twenty codes of 4700-4799 exist"
 
 
 def test_province_weights_add_up_to_one() -> None:
-    shares = [published().province.share(p) for p in published().province.items]
+    shares = [published_figures().province.share(p) for p in published_figures().province.items]
     assert sum(shares) == pytest.approx(1.0)
     assert shares[0] == pytest.approx(0.32)
 
@@ -52,7 +54,7 @@ def test_province_weights_add_up_to_one() -> None:
         ("[volumes]", "[volumes", "not TOML"),
     ],
 )
-def test_a_wrong_figure_is_named(before: str, after: str, message: str) -> None:
+def test_an_invalid_figure_is_rejected_by_name(before: str, after: str, message: str) -> None:
     assert before in TEXT
     with pytest.raises(FiguresError, match=message):
         load(TEXT.replace(before, after, 1))

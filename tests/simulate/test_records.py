@@ -1,4 +1,4 @@
-"""Every valid record: decodes, comes back unchanged, keeps to the published JSON Schema."""
+"""Every valid record decodes, round-trips, and matches the published JSON Schema."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.codec import decode
 from schemas.envelope import STRUCTURED
 from schemas.events import EVENT_TYPES
 from streams.simulate.dice import Dice
-from streams.simulate.flaws import not_quite_a_national_number
+from streams.simulate.flaws import invalid_national_number
 from streams.simulate.stream import Kind, Planned, SimulationSettings
 
 
@@ -27,7 +27,7 @@ def is_structured(planned: Planned) -> bool:
     return planned.record.headers == (("content-type", STRUCTURED.encode()),)
 
 
-def test_valid_records_decode_and_come_back_unchanged(records: Sequence[Planned]) -> None:
+def test_valid_records_decode_and_serialise_to_the_same_content(records: Sequence[Planned]) -> None:
     ids = set()
     for planned in valid(records):
         record = planned.record
@@ -35,14 +35,14 @@ def test_valid_records_decode_and_come_back_unchanged(records: Sequence[Planned]
         assert decoded.case_id == planned.case_id == record.key.decode()
         assert decoded.time <= planned.at
         assert decoded.source.startswith("/be/")
-        again = json.loads(decoded.event.model_dump_json())
-        assert again == json.loads(decoded.payload)
+        serialised = json.loads(decoded.event.model_dump_json())
+        assert serialised == json.loads(decoded.payload)
         ids.add(decoded.event_id)
     assert len(ids) == len(valid(records))
 
 
-def test_valid_records_keep_to_the_json_schema(records: Sequence[Planned]) -> None:
-    checkers = {
+def test_valid_records_match_the_json_schema(records: Sequence[Planned]) -> None:
+    validators = {
         name: Draft202012Validator(model.model_json_schema()) for name, model in EVENT_TYPES.items()
     }
     seen = Counter[str]()
@@ -50,7 +50,7 @@ def test_valid_records_keep_to_the_json_schema(records: Sequence[Planned]) -> No
         record = planned.record
         body = json.loads(record.value)
         data = body["data"] if is_structured(planned) else body
-        errors = [error.message for error in checkers[record.topic].iter_errors(data)]
+        errors = [error.message for error in validators[record.topic].iter_errors(data)]
         assert errors == []
         seen[record.topic] += 1
     assert min(seen[name] for name in EVENT_TYPES) > 100
@@ -63,51 +63,51 @@ def test_a_share_of_the_records_is_in_structured_mode(
     assert share == pytest.approx(settings.structured, abs=0.015)
 
 
-def texts(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name
-            yield from texts(inner)
+            yield from strings(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from texts(inner)
+            yield from strings(inner)
     else:
         yield str(value)
 
 
-def could_be_a_national_number(digits: str) -> bool:
-    """Whether eleven digits have check digits that fit a birth before 2000, or from 2000 on."""
-    nine, check = digits[:9], int(digits[9:])
-    return any(97 - int(prefix + nine) % 97 == check for prefix in ("", "2"))
+def has_valid_check_digits(digits: str) -> bool:
+    """Return whether the check digits are valid for a birth before 2000, or from 2000 on."""
+    first_nine, check = digits[:9], int(digits[9:])
+    return any(97 - int(prefix + first_nine) % 97 == check for prefix in ("", "2"))
 
 
-def suspicious(text: str) -> list[str]:
-    """Return eleven-digit runs in a text, separators ignored, that pass the check."""
-    bare = re.sub("[^0-9A-Za-z]", "", text)
-    runs = re.findall("(?=([0-9]{11}))", bare)
-    return [run for run in runs if could_be_a_national_number(run)]
+def possible_national_numbers(text: str) -> list[str]:
+    """Return the eleven-digit sequences in a text that pass the check; separators are ignored."""
+    without_separators = re.sub("[^0-9A-Za-z]", "", text)
+    runs = re.findall("(?=([0-9]{11}))", without_separators)
+    return [run for run in runs if has_valid_check_digits(run)]
 
 
-def test_the_scan_for_national_numbers_sees_them() -> None:
-    # Examples of python-stdnum, one of each century.
-    assert suspicious("id 85.07.30-033.28")
-    assert suspicious("x17073003384")
+def test_the_scan_detects_national_numbers() -> None:
+    # Examples from python-stdnum, one of each century.
+    assert possible_national_numbers("id 85.07.30-033.28")
+    assert possible_national_numbers("x17073003384")
 
 
-def test_made_up_numbers_are_nobodys() -> None:
+def test_simulated_national_numbers_fail_the_check() -> None:
     dice = Dice(1, "test")
-    numbers = [not_quite_a_national_number(dice) for _ in range(2000)]
+    numbers = [invalid_national_number(dice) for _ in range(2000)]
     assert all(len(number) == 11 and number.isdecimal() for number in numbers)
-    assert [number for number in numbers if suspicious(number)] == []
+    assert [number for number in numbers if possible_national_numbers(number)] == []
 
 
-def test_nothing_could_be_taken_for_a_national_number(records: Sequence[Planned]) -> None:
+def test_no_record_contains_a_valid_national_number(records: Sequence[Planned]) -> None:
     for planned in records:
         record = planned.record
-        found = [planned.case_id, record.key.decode()]
-        found += [text.decode() for _, text in record.headers]
+        texts = [planned.case_id, record.key.decode()]
+        texts += [text.decode() for _, text in record.headers]
         try:
-            found += texts(json.loads(record.value))
+            texts += strings(json.loads(record.value))
         except ValueError:
-            found += re.findall('"([^"]*)"', record.value.decode())
-        assert [text for text in found if suspicious(text)] == []
+            texts += re.findall('"([^"]*)"', record.value.decode())
+        assert [text for text in texts if possible_national_numbers(text)] == []

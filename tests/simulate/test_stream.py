@@ -1,4 +1,4 @@
-"""The stream as a whole: repeatable, bounded by its window, true whatever the faults."""
+"""The whole stream: repeatable, limited to its window, and with the same facts under any faults."""
 
 from __future__ import annotations
 
@@ -51,26 +51,26 @@ print(sha256(repr(list(stream(settings))).encode()).hexdigest())
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_the_same_settings_give_the_same_bytes_in_another_process(hash_seed: str) -> None:
     window = [SMALL.start.isoformat(), SMALL.end.isoformat()]
-    ran = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", PROGRAM, *window],
         env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert ran.stdout.strip() == fingerprint(SMALL)
+    assert completed.stdout.strip() == fingerprint(SMALL)
 
 
 def test_another_seed_gives_another_stream() -> None:
     assert fingerprint(SMALL) != fingerprint(replace(SMALL, seed=2))
 
 
-def test_records_leave_in_the_order_of_publication(records: Sequence[Planned]) -> None:
+def test_records_are_yielded_in_order_of_publication(records: Sequence[Planned]) -> None:
     instants = [planned.at for planned in records]
     assert instants == sorted(instants)
 
 
-def test_nothing_is_said_or_published_after_the_end(
+def test_no_event_is_reported_or_published_outside_the_window(
     records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     assert max(planned.at for planned in records) <= settings.end
@@ -86,15 +86,15 @@ def test_a_later_end_only_adds_records() -> None:
     assert all(planned in kept for planned in short), "the short stream is a subsequence"
 
 
-def test_faults_change_how_facts_are_published_and_not_the_facts() -> None:
+def test_faults_change_how_facts_are_published_but_not_the_facts() -> None:
     calm = replace(SMALL, disorder=0, duplicates=0, late=0, malformed=0, structured=0)
     noisy = replace(SMALL, disorder=0.3, duplicates=0.3, late=0, malformed=0.3, structured=1)
-    # Noise delays some records past the end, so it can only lose facts.
+    # Faults delay some records past the end of the window, so facts can only be missing.
     assert contents(noisy) < contents(calm)
     assert len(contents(noisy)) > 0.95 * len(contents(calm))
 
 
-def test_without_faults_only_orders_held_back_arrive_out_of_order() -> None:
+def test_without_faults_only_delayed_orders_arrive_out_of_order() -> None:
     calm = replace(SMALL, scale=1, disorder=0, duplicates=0, late=0, malformed=0)
     latest: dict[str, datetime] = {}
     overtaken = []
@@ -107,7 +107,9 @@ def test_without_faults_only_orders_held_back_arrive_out_of_order() -> None:
 
 
 @pytest.mark.parametrize(("disorder", "late"), [(0.5, 0.0), (0.0, 0.5)])
-def test_disorder_and_lateness_put_facts_behind_later_facts(disorder: float, late: float) -> None:
+def test_disorder_and_lateness_publish_facts_after_later_facts(
+    disorder: float, late: float
+) -> None:
     calm = replace(SMALL, scale=0.5, disorder=0, duplicates=0, late=0, malformed=0)
 
     def overtaken(settings: SimulationSettings) -> int:
@@ -121,7 +123,7 @@ def test_disorder_and_lateness_put_facts_behind_later_facts(disorder: float, lat
     assert overtaken(replace(calm, disorder=disorder, late=late)) > 3 * overtaken(calm)
 
 
-def test_a_duplicate_is_the_very_same_bytes_later(
+def test_a_duplicate_has_the_same_bytes_and_is_published_later(
     records: Sequence[Planned], settings: SimulationSettings
 ) -> None:
     first: dict[Any, datetime] = {}
@@ -136,7 +138,7 @@ def test_a_duplicate_is_the_very_same_bytes_later(
     assert repeated == pytest.approx(settings.duplicates * len(first), rel=0.3)
 
 
-def test_some_facts_arrive_before_their_order(records: Sequence[Planned]) -> None:
+def test_some_facts_are_published_before_their_order(records: Sequence[Planned]) -> None:
     with_order: set[str] = set()
     early = 0
     for planned in records:
@@ -165,6 +167,6 @@ def test_the_number_of_cases_can_be_limited(most: int) -> None:
         {"malformed": float("nan")},
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_settings_are_rejected_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         replace(SMALL, **wrong)
