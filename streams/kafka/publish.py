@@ -1,4 +1,4 @@
-"""Publishes records as an upstream system would: every one acknowledged, or an error."""
+"""Publish records as an upstream system should: wait for every acknowledgement or raise."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from schemas.codec import Outgoing
 
 
 class PublishError(Exception):
-    """Records were not acknowledged; the message counts them."""
+    """Some records were not acknowledged; the message says how many, or why."""
 
 
 class Publisher:
-    """A producer with the settings that upstream systems should use: idempotent, all replicas."""
+    """Producer with the settings recommended to upstream systems: idempotent, acks from all."""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._producer = Producer(
@@ -24,16 +24,16 @@ class Publisher:
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,
-                "log_level": 2,  # failures are raised; its own lines would say them twice
+                "log_level": 2,  # failures are raised; the client would log them a second time
                 "message.max.bytes": 4_000_000,
-                "partitioner": "murmur2_random",  # as Java and Faust producers place keys
+                "partitioner": "murmur2_random",  # as in Java and Faust producers
             }
         )
         self.acknowledged = 0
         self.failed = 0
 
     def send(self, record: Outgoing) -> None:
-        """Queue one record; waits when the queue is full."""
+        """Queue one record. Blocks while the queue is full."""
         while True:
             try:
                 self._producer.produce(
@@ -50,14 +50,14 @@ class Publisher:
                 return
 
     def flush(self, timeout: float = 60.0) -> None:
-        """Wait until everything sent is acknowledged.
+        """Wait up to ``timeout`` seconds until every queued record is acknowledged.
 
         Raises:
-            PublishError: something was not, within the time.
+            PublishError: a record failed or was not acknowledged in time.
         """
-        left = self._producer.flush(timeout)
-        if left or self.failed:
-            raise PublishError(f"{left + self.failed} records were not acknowledged")
+        unacknowledged = self._producer.flush(timeout) + self.failed
+        if unacknowledged:
+            raise PublishError(f"{unacknowledged} records were not acknowledged")
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is None:
@@ -67,10 +67,10 @@ class Publisher:
 
 
 def at_rate(records: Iterable[Outgoing], rate: float) -> Iterator[Outgoing]:
-    """Yield records no faster than ``rate`` a second, counted from the first. Sleeps."""
-    begun = time.monotonic()
+    """Yield at most ``rate`` records per second, counted from the first one. Blocks."""
+    started = time.monotonic()
     for number, record in enumerate(records):
-        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        time.sleep(max(0.0, started + number / rate - time.monotonic()))
         yield record
 
 
@@ -78,7 +78,7 @@ def publish(bootstrap_servers: str, records: Iterable[Outgoing]) -> int:
     """Publish all records and return how many were acknowledged. Blocks.
 
     Raises:
-        PublishError: some were not.
+        PublishError: a record was not acknowledged.
     """
     publisher = Publisher(bootstrap_servers)
     try:

@@ -1,4 +1,4 @@
-"""The topics of the contract, made explicitly: partitions, retention, and nothing automatic."""
+"""Create the topics explicitly, with their partitions and retention; no automatic creation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.runtime.settings import KafkaSettings
 
 _DAY_MS: Final = 24 * 3600 * 1000
 RETENTION_MS: Final = {
-    # Raw facts stay on Kafka for 30 days at most; PostgreSQL holds the log of record.
+    # Kafka keeps raw facts for at most 30 days; PostgreSQL keeps the log permanently.
     **dict.fromkeys(INPUT_TOPICS, 30 * _DAY_MS),
     **dict.fromkeys(OUTPUT_TOPICS, 30 * _DAY_MS),
 }
@@ -25,17 +25,17 @@ BACKLOG_ORDER: Final = (
     "icam.appointment-missed.v1",
     "icam.oqt-issued.v1",
 )
-"""Input topics as a backlog is worked off: what may hold an escalation back before what may call
-for one, so that catching up announces little that it would have to withdraw again."""
+"""Order in which a backlog is ingested: first the topics whose events can block an escalation, then
+those whose events can cause one. This avoids escalations that would be withdrawn at once."""
 
 
 class TopicsError(Exception):
-    """The topics could not be made or checked; the message says why."""
+    """The topics could not be created or listed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One topic: how many partitions it has, and whether it was made just now."""
+    """One topic, its number of partitions, and whether it was just created."""
 
     name: str
     partitions: int
@@ -43,12 +43,12 @@ class TopicState:
 
 
 def ensure(kafka: KafkaSettings) -> list[TopicState]:
-    """Make the topics that are missing and return all of them. Blocks up to half a minute.
+    """Create the missing topics and return the state of all topics. Blocks up to half a minute.
 
-    Never changes a topic that exists: adding partitions would move keys between them.
+    Existing topics are never changed: adding partitions would move keys to other partitions.
 
     Raises:
-        TopicsError: the brokers can't be reached, or refuse.
+        TopicsError: the brokers are unreachable or reject the request.
     """
     admin = AdminClient(
         {
@@ -58,9 +58,9 @@ def ensure(kafka: KafkaSettings) -> list[TopicState]:
         }
     )
     try:
-        present = admin.list_topics(timeout=8).topics
-        missing = [name for name in RETENTION_MS if name not in present]
-        wanted = [
+        existing = admin.list_topics(timeout=8).topics
+        missing = [name for name in RETENTION_MS if name not in existing]
+        new_topics = [
             NewTopic(
                 name,
                 num_partitions=kafka.partitions,
@@ -68,21 +68,21 @@ def ensure(kafka: KafkaSettings) -> list[TopicState]:
                 config={
                     "retention.ms": str(RETENTION_MS[name]),
                     "cleanup.policy": "delete",
-                    # By the sender's clock, one that is fast is refused by the hour, and what one
-                    # that is slow sends is taken away too early.
+                    # With producer timestamps, Kafka would reject records from a fast clock and
+                    # delete records from a slow clock too early.
                     "message.timestamp.type": "LogAppendTime",
                 },
             )
             for name in missing
         ]
-        for future in (admin.create_topics(wanted) if wanted else {}).values():
+        for future in (admin.create_topics(new_topics) if new_topics else {}).values():
             future.result(timeout=15)
     except KafkaException as error:
         raise TopicsError(f"topics on {kafka.bootstrap_servers}: {error.args[0].str()}") from None
     return [
         TopicState(
             name,
-            kafka.partitions if name in missing else len(present[name].partitions),
+            kafka.partitions if name in missing else len(existing[name].partitions),
             name in missing,
         )
         for name in RETENTION_MS

@@ -1,9 +1,8 @@
-"""One event after another through the whole pipeline, and how long its announcement takes.
+"""Send synthetic events through the whole pipeline and measure the time to their announcement.
 
-Each is a new order of the day's canary case (``schemas.canary``), real to everything that it
-passes: Kafka, intake, decision, outbox, relay, Kafka. Its notification is not proven, so whatever
-happens nothing about it is ever escalated. Knows no database: it stands where a producer and a
-subscriber stand.
+Each event is a new order of the canary case of the day (``schemas.canary``). Every step handles it
+as a real event: Kafka, intake, decision, outbox, relay, Kafka. Its notification is not proven, so
+it is never escalated. The canary does not use the database: it is a producer and a subscriber.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -41,11 +39,11 @@ from streams.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE_TO_START: Final = 10.0
+_START_TIMEOUT_SECONDS: Final = 10.0
 
 
 def order(at: datetime) -> tuple[str, Outgoing]:
-    """Return the reference of an order of the canary's case of the day, and its record."""
+    """Return the id and the record of a new order of the canary case of the day."""
     order_id = f"canary-{uuid4().hex}"
     event = OqtIssued(
         order_id=order_id,
@@ -64,62 +62,62 @@ def order(at: datetime) -> tuple[str, Outgoing]:
 
 
 class Canary:
-    """Publishes an order and waits until the routing of just this order is announced."""
+    """Publish an order and wait until the routing of that order is announced."""
 
     def __init__(self, settings: Settings, metrics: CanaryMetrics) -> None:
         self._servers = settings.kafka.bootstrap_servers
-        self._patience = settings.canary.patience_seconds
+        self._timeout = settings.canary.patience_seconds
         self._metrics = metrics
-        self._listener: Any = None
+        self._consumer: Any = None
         self._publisher: Publisher | None = None
 
-    def sing(self, at: datetime) -> float | None:
-        """Return how many seconds the announcement took; None when it did not come in time.
+    def measure(self, at: datetime) -> float | None:
+        """Send one event and return the seconds to its announcement; None on timeout or failure.
 
-        Blocks up to the patience of the settings, and as long again while the brokers are away.
+        Blocks up to ``patience_seconds``, and up to twice that while the brokers are away.
         """
         self._metrics.sent.inc()
         try:
-            taken = self._round(at)
+            seconds = self._send_and_wait(at)
         except (KafkaException, PublishError) as error:
             log.warning("canary_not_sent", error=type(error).__name__)
             self.close()
-            taken = None
-        if taken is None:
+            seconds = None
+        if seconds is None:
             self._metrics.missed.inc()
-            log.warning("canary_missed", patience=self._patience)
+            log.warning("canary_missed", patience=self._timeout)
         else:
-            self._metrics.seconds.observe(taken)
+            self._metrics.seconds.observe(seconds)
             self._metrics.last_success.set_to_current_time()
-        return taken
+        return seconds
 
     def close(self) -> None:
-        """Stop listening and publishing; the next round begins anew."""
+        """Close the consumer and the producer. The next measurement opens new ones."""
         self._publisher = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
 
-    def _round(self, at: datetime) -> float | None:
-        if self._listener is None:
-            self._listener = self._listen()
+    def _send_and_wait(self, at: datetime) -> float | None:
+        if self._consumer is None:
+            self._consumer = self._open_consumer()
         if self._publisher is None:
             self._publisher = Publisher(self._servers)
         order_id, record = order(at)
-        begun = time.monotonic()
+        started = time.monotonic()
         self._publisher.send(record)
         self._publisher.flush(self._patience)
-        while (left := begun + self._patience - time.monotonic()) > 0:
-            message = self._listener.poll(min(left, 0.5))
+        while (remaining := started + self._timeout - time.monotonic()) > 0:
+            message = self._consumer.poll(min(remaining, 0.5))
             if message is None or message.error() is not None or message.key() != record.key:
                 continue
             if orjson.loads(message.value())["order_id"] == order_id:
-                return time.monotonic() - begun
+                return time.monotonic() - started
         return None
 
-    def _listen(self) -> Any:
-        """Return a consumer that stands at the end of every partition; it joins no group."""
-        listener = Consumer(
+    def _open_consumer(self) -> Any:
+        """Return a consumer positioned at the end of every partition; it joins no group."""
+        consumer = Consumer(
             {
                 "bootstrap.servers": self._servers,
                 "group.id": "icam-canary",
@@ -128,45 +126,48 @@ class Canary:
             }
         )
         try:
-            described = listener.list_topics(CASE_ROUTED_TOPIC, _PATIENCE_TO_START)
+            metadata = consumer.list_topics(CASE_ROUTED_TOPIC, _START_TIMEOUT_SECONDS)
             ends = []
-            for number in described.topics[CASE_ROUTED_TOPIC].partitions:
-                part = TopicPartition(CASE_ROUTED_TOPIC, number)
-                _, end = listener.get_watermark_offsets(part, _PATIENCE_TO_START)
+            for number in metadata.topics[CASE_ROUTED_TOPIC].partitions:
+                partition = TopicPartition(CASE_ROUTED_TOPIC, number)
+                _, end = consumer.get_watermark_offsets(partition, _START_TIMEOUT_SECONDS)
                 ends.append(TopicPartition(CASE_ROUTED_TOPIC, number, end))
-            # By number: "the end" would be that of the first fetch, which comes after we published.
-            listener.assign(ends)
+            # Assign explicit offsets: OFFSET_END is resolved at the first fetch, after publishing.
+            consumer.assign(ends)
         except BaseException:
-            listener.close()
+            consumer.close()
             raise
-        return listener
+        return consumer
 
 
 def run(settings: Settings) -> int:
-    """Sing until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+    """Run until SIGTERM or SIGINT and return the exit code. Blocks.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
-    return service.run(_sing(settings, lambda: datetime.now(UTC)), settings.log_level)
+    return service.run(_run(settings, lambda: datetime.now(UTC)), settings.log_level)
 
 
-async def _sing(settings: Settings, now: Callable[[], datetime]) -> None:
-    metrics, mine = CanaryMetrics(), settings.canary
-    bird = Canary(settings, metrics)
-    heard: list[float] = []
+async def _run(settings: Settings, now: Callable[[], datetime]) -> None:
+    canary_settings, metrics = settings.canary, CanaryMetrics()
+    measurements = Canary(settings, metrics)
+    last_seconds: float | None = None
 
-    async def rounds() -> None:
+    async def measure_repeatedly() -> None:
+        nonlocal last_seconds
         while True:
-            begun = time.monotonic()
-            taken = await asyncio.to_thread(bird.sing, now())
-            heard[:] = [] if taken is None else [taken]
-            await asyncio.sleep(max(0.0, mine.every_seconds - (time.monotonic() - begun)))
+            started = time.monotonic()
+            last_seconds = await asyncio.to_thread(measurements.measure, now())
+            elapsed = time.monotonic() - started
+            await asyncio.sleep(max(0.0, canary_settings.every_seconds - elapsed))
 
-    made = application(lambda: Verdict(True, {}), partial(_ready, heard), metrics.registry)
-    await service.run_with_http(rounds(), made, mine.host, mine.port)
+    def ready() -> Verdict:
+        """Ready if the last event was announced in time."""
+        seconds = None if last_seconds is None else round(last_seconds, 3)
+        return Verdict(seconds is not None, {"last_seconds": seconds})
 
-
-def _ready(heard: list[float]) -> Verdict:
-    """Ready when the last announcement came in time."""
-    return Verdict(bool(heard), {"last_seconds": round(heard[0], 3) if heard else None})
+    app = application(lambda: Verdict(True, {}), ready, metrics.registry)
+    await service.run_with_http(
+        measure_repeatedly(), app, canary_settings.host, canary_settings.port
+    )

@@ -1,4 +1,4 @@
-"""Nothing is ever proposed about the canary, however long its case is left alone."""
+"""The canary case is never escalated, however much time passes."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 60, 90, 400, 4000])
-def test_it_is_routed_and_never_escalated(days: int) -> None:
+def test_a_canary_order_is_routed_and_never_escalated(days: int) -> None:
     order_id, record = canary.order(_AT)
     event = decode(record.topic, record.key, record.value, record.headers)
     case = fold(Case(event.case_id), [Fact(event.time, UUID(int=1), event.event)])
-    known = ref()
+    reference = ref()
 
-    decided = decide(
+    decision = decide(
         case,
         Announced(),
-        known.policy,
-        known.directory,
-        known.calendar,
+        reference.policy,
+        reference.directory,
+        reference.calendar,
         _AT + timedelta(days=days),
     )
 
-    (message,) = decided.messages
+    (message,) = decision.messages
     assert isinstance(message.outcome, CaseRouted)
     assert message.outcome.order_id == order_id
-    assert decided.level == 0
+    assert decision.level == 0
 
 
-def test_its_cases_are_told_from_peoples_by_their_ids() -> None:
+def test_canary_cases_are_recognised_by_their_ids() -> None:
     assert is_canary(case_id(_AT.date()))
     assert not is_canary("case-e1eafaae21ee3709")

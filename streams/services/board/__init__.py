@@ -1,6 +1,6 @@
-"""The live page: is it well, is anyone being forgotten, what is to be done.
+"""The live page: is the system healthy, is any case overdue, what needs action?
 
-``icam board``, a process of its own. It reads the database and nothing else, and tells aggregates
-only: no case, person or counsellor can be picked out of what it serves. ``docs/board.md`` says for
-whom it is and what it keeps back.
+``icam board`` runs it as its own process. It only reads the database and serves only aggregates: no
+case, person or counsellor can be identified from them. ``docs/board.md`` describes its readers and
+which counts it suppresses.
 """

@@ -1,4 +1,4 @@
-"""Composition root of the board: opens the pool, reads for all who watch, serves the page."""
+"""Composition root of the board: open the pool, start the reader, serve the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
 from streams.services.board.reading import Reader
 from streams.services.board.serving import add_page
-from streams.services.board.signals import SLOT_SECONDS, SLOTS, Past
+from streams.services.board.signals import SLOT_SECONDS, SLOTS, History
 from streams.services.board.state import State
 from streams.store import clock
 from streams.store.pool import LatePool
@@ -25,25 +25,27 @@ _STALE_SECONDS: Final = 30.0
 
 
 def run(settings: Settings) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+    """Serve until SIGTERM or SIGINT and return the exit code. Blocks.
 
     Raises:
-        PolicyError, DirectoryError, StaffingError: the reference data can't be used.
-        OSError: the port is taken.
+        PolicyError, DirectoryError, StaffingError: the reference data is invalid.
+        OSError: the port is in use.
     """
     return service.run(_serve(settings), settings.log_level)
 
 
 async def _serve(settings: Settings) -> None:
-    mine = settings.board
-    every = mine.every_seconds
+    board = settings.board
+    every = board.every_seconds
     facts = PageFacts.load(settings, datetime.now(UTC))
     state = State(
-        PublicFigures(facts.offices, facts.levels, staffing.load(settings.staffing_file), mine.ops),
-        Past(round(SLOTS * SLOT_SECONDS / every)),
+        PublicFigures(
+            facts.offices, facts.levels, staffing.load(settings.staffing_file), board.ops
+        ),
+        History(round(SLOTS * SLOT_SECONDS / every)),
     )
     feed, metrics = Feed(), BoardMetrics()
-    # Two readings, and one to spare.
+    # Two concurrent readings, plus one spare connection.
     pool_of = LatePool(settings.database.model_copy(update={"pool_size": 3}), "icam-board")
     reader = Reader(pool_of, clock.now, reference.belgian_calendar(), state, feed, every)
 
@@ -55,9 +57,9 @@ async def _serve(settings: Settings) -> None:
         fresh = state.age is not None and state.age < _STALE_SECONDS
         return Verdict(fresh and not state.away, {"database_away": state.away, "fresh": fresh})
 
-    made = application(live, ready, metrics.registry)
-    add_page(made, facts, state, feed, metrics)
+    app = application(live, ready, metrics.registry)
+    add_page(app, facts, state, feed, metrics)
     try:
-        await service.run_with_http(reader.run(), made, mine.host, mine.port)
+        await service.run_with_http(reader.run(), app, board.host, board.port)
     finally:
         pool_of.terminate()

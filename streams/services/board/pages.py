@@ -1,4 +1,4 @@
-"""The page and what it needs besides the state: its files, its words, the map, the runbooks."""
+"""Everything the page needs besides the state: files, words, map and runbooks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _ALERT: Final = re.compile(r"Icam[A-Za-z0-9]{1,60}")
-_NAMED: Final = re.compile(r"<code>(Icam[A-Za-z0-9]{1,60})</code>")
-_AWAY: Final = re.compile(r'<a href="\.\./[^"]*">(.*?)</a>')
+_RUNBOOK_NAME: Final = re.compile(r"<code>(Icam[A-Za-z0-9]{1,60})</code>")
+_LINK_OUTSIDE: Final = re.compile(r'<a href="\.\./[^"]*">(.*?)</a>')
 _WORD: Final = re.compile(r'(<[^<>]*\bdata-word="([a-z0-9_.]+)"[^<>]*>)')
 _LABEL: Final = re.compile(r'\bdata-label="([a-z0-9_.]+)"')
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -38,7 +38,7 @@ _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of the page, as it is sent."""
+    """One file of the page, with its content type and ETag."""
 
     body: bytes
     type: str
@@ -46,13 +46,13 @@ class File:
 
     @classmethod
     def of(cls, body: bytes, kind: str) -> Self:
-        """Return a file named by what is in it."""
+        """Return a file whose ETag is a digest of its content."""
         return cls(body, kind, f'"{sha256(body).hexdigest()[:16]}"')
 
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What does not change while the process runs."""
+    """Everything that does not change while the process runs."""
 
     files: Mapping[str, File]
     offices: Sequence[str]
@@ -61,15 +61,15 @@ class PageFacts:
 
     @classmethod
     def load(cls, settings: Settings, now: datetime) -> Self:
-        """Read the page's files and the reference data; provinces are covered as of ``now``.
+        """Load the page's files and the reference data; office coverage is as of ``now``.
 
         Raises:
-            PolicyError, DirectoryError: the reference data can't be used.
+            PolicyError, DirectoryError: the reference data is invalid.
         """
         ref = reference.load(settings.policy_file, settings.directory_file)
         offices = [*ref.directory.offices, *(t.office_id for t in ref.directory.teams.values())]
         levels = sorted({rule.level for rule in ref.policy.rules})
-        told = {
+        facts = {
             "words": words(),
             "every": settings.board.every_seconds,
             "map": tomllib.loads((HERE / "map.toml").read_text()),
@@ -89,22 +89,22 @@ class PageFacts:
             if path.suffix in _TYPES
         }
         files["facts.json"] = File.of(
-            orjson.dumps(told, option=orjson.OPT_NON_STR_KEYS), "application/json"
+            orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS), "application/json"
         )
         return cls(files, offices, levels, settings.board.runbooks)
 
     def page(self, language: str) -> str:
-        """Return the page with its words in place, so that it reads before any script ran."""
-        return filled(self.files["index.html"].body.decode(), language)
+        """Return the page in one language, readable before any script runs."""
+        return fill_in(self.files["index.html"].body.decode(), language)
 
     def runbook(self, alert: str, language: str) -> str | None:
-        """Return one runbook as a page; None where there is none of that name."""
+        """Return one runbook as a page; None if no runbook has that name."""
         if not _ALERT.fullmatch(alert) or not (self.runbooks / f"{alert}.md").is_file():
             return None
         return self._text_page(alert, self._rendered(alert), language)
 
     def contents(self, language: str) -> str:
-        """Return a page that says what holds for every runbook, and names them."""
+        """Return the page that introduces the runbooks and lists them."""
         names = sorted(path.stem for path in self.runbooks.glob("Icam*.md"))
         lines = "".join(f"<li><code>{name}</code></li>" for name in names if _ALERT.fullmatch(name))
         title = words()[language]["runbooks.title"]
@@ -115,42 +115,42 @@ class PageFacts:
         return self._text_page(title, body + self._linked(f"<ul>{lines}</ul>"), language)
 
     def _rendered(self, name: str) -> str:
-        """Return a Markdown file as HTML; what it points at outside of the folder stays text."""
+        """Render a Markdown file as HTML; links to files outside the folder become text."""
         body: str = _MARKDOWN.render((self.runbooks / f"{name}.md").read_text())
-        return self._linked(_AWAY.sub(r"\1", body))
+        return self._linked(_LINK_OUTSIDE.sub(r"\1", body))
 
     def _linked(self, body: str) -> str:
-        """Turn the names of runbooks into links."""
+        """Turn names of runbooks into links."""
 
-        def link(found: re.Match[str]) -> str:
-            name = found[1]
-            there = (self.runbooks / f"{name}.md").is_file()
-            return f'<a href="/runbooks/{name}">{found[0]}</a>' if there else found[0]
+        def link(match: re.Match[str]) -> str:
+            name = match[1]
+            exists = (self.runbooks / f"{name}.md").is_file()
+            return f'<a href="/runbooks/{name}">{match[0]}</a>' if exists else match[0]
 
-        return _NAMED.sub(link, body)
+        return _RUNBOOK_NAME.sub(link, body)
 
     def _text_page(self, title: str, body: str, language: str) -> str:
-        template = filled(self.files["runbook.html"].body.decode(), language)
+        template = fill_in(self.files["runbook.html"].body.decode(), language)
         return template.replace("<!--title-->", html.escape(title)).replace("<!--body-->", body)
 
 
-def filled(template: str, language: str) -> str:
-    """Return a page with ``data-word`` elements and ``data-label`` attributes in one language."""
+def fill_in(template: str, language: str) -> str:
+    """Fill in ``data-word`` elements and ``data-label`` attributes in one language."""
     texts = {name: html.escape(text) for name, text in words()[language].items()}
-    page = _WORD.sub(lambda found: found[1] + texts[found[2]], template)
-    page = _LABEL.sub(lambda found: f'{found[0]} aria-label="{texts[found[1]]}"', page)
+    page = _WORD.sub(lambda match: match[1] + texts[match[2]], template)
+    page = _LABEL.sub(lambda match: f'{match[0]} aria-label="{texts[match[1]]}"', page)
     page = page.replace('<html lang="en"', f'<html lang="{language}"', 1)
     return page.replace(f'<option value="{language}"', f'<option value="{language}" selected', 1)
 
 
 def _coverage(ref: reference.Reference, today: date) -> dict[str, Any]:
-    """Return which office covers each province on a day, and whether it is the province's own."""
-    lines = ref.directory
-    found = {}
-    for territory in lines.territories:
-        office = lines.open_office(lines.coverage, territory.province, today)
+    """Return the office that covers each province on a day, and whether it is its own office."""
+    directory = ref.directory
+    coverage = {}
+    for territory in directory.territories:
+        office = directory.open_office(directory.coverage, territory.province, today)
         own = office is not None
-        office = office or lines.open_office(lines.fallback, territory.province, today)
+        office = office or directory.open_office(directory.fallback, territory.province, today)
         if office is not None:
-            found[territory.province] = {"office": office.id, "own": own}
-    return found
+            coverage[territory.province] = {"office": office.id, "own": own}
+    return coverage

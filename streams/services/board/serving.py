@@ -1,4 +1,4 @@
-"""What the board answers: the page, the state once or as a stream, the runbooks."""
+"""HTTP routes of the board: the page, the state (once or as a stream) and the runbooks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from streams.runtime.metrics import BoardMetrics
 from streams.services.board.feed import Feed
 from streams.services.board.pages import PageFacts
 from streams.services.board.state import State
-from streams.services.board.words import chosen
+from streams.services.board.words import choose_language
 
 MOST_CLIENTS: Final = 500
-"""Streams open at a time; who comes later is asked to come again."""
+"""Maximum number of open streams. Further clients get 503 with Retry-After."""
 _RETRY_SECONDS: Final = 2
-_PATIENCE: Final = 30.0
-"""Seconds that one message may take to a client, before it is given up."""
+_SEND_TIMEOUT: Final = 30.0
+"""Seconds for sending one message to a client before its connection is closed."""
 
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -36,19 +36,19 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 def add_page(
     app: web.Application, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics
 ) -> None:
-    """Add the page's routes to an application, and its security headers to every answer."""
-    serving = _Serving(facts, state, feed, metrics)
+    """Add the routes of the page, and security headers to every response."""
+    handlers = _Handlers(facts, state, feed, metrics)
     app.on_response_prepare.append(_secure)
-    app.on_shutdown.append(serving.let_go)
-    app.router.add_get("/", serving.page)
-    app.router.add_get("/page/{name}", serving.file)
-    app.router.add_get("/state", serving.state)
-    app.router.add_get("/stream", serving.stream)
-    app.router.add_get("/runbooks/", serving.contents)
-    app.router.add_get("/runbooks/{alert}", serving.runbook)
+    app.on_shutdown.append(handlers.close_streams)
+    app.router.add_get("/", handlers.page)
+    app.router.add_get("/page/{name}", handlers.file)
+    app.router.add_get("/state", handlers.state)
+    app.router.add_get("/stream", handlers.stream)
+    app.router.add_get("/runbooks/", handlers.contents)
+    app.router.add_get("/runbooks/{alert}", handlers.runbook)
 
 
-class _Serving:
+class _Handlers:
     def __init__(self, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics) -> None:
         self._facts = facts
         self._state = state
@@ -85,29 +85,29 @@ class _Serving:
         return _text(found)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Send the state at once, and each that follows; a whole one, so none is ever missed."""
+        """Send the current state and every following one. Each is complete, so skipping is safe."""
         if self._open >= MOST_CLIENTS:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "10"})
-        answer = web.StreamResponse(headers=_NO_STORE | {"X-Accel-Buffering": "no"})
-        answer.content_type = "text/event-stream"
-        answer.charset = "utf-8"
+        response = web.StreamResponse(headers=_NO_STORE | {"X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        response.charset = "utf-8"
         self._count(1)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await answer.prepare(request)
-                await answer.write(f"retry: {_RETRY_SECONDS * 1000}\n\n".encode())
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                await response.prepare(request)
+                await response.write(f"retry: {_RETRY_SECONDS * 1000}\n\n".encode())
             version = 0
-            while news := await self._feed.after(version):
-                version, body = news
-                async with asyncio.timeout(_PATIENCE):
-                    await answer.write(b"id: %d\nevent: state\ndata: %s\n\n" % (version, body))
+            while update := await self._feed.after(version):
+                version, body = update
+                async with asyncio.timeout(_SEND_TIMEOUT):
+                    await response.write(b"id: %d\nevent: state\ndata: %s\n\n" % (version, body))
         except (ConnectionError, TimeoutError):
-            pass  # it went away, or takes nothing any more
+            pass  # the client disconnected or stopped reading
         finally:
             self._count(-1)
-        return answer
+        return response
 
-    async def let_go(self, _: web.Application) -> None:
+    async def close_streams(self, _: web.Application) -> None:
         self._feed.close()
 
     def _count(self, change: int) -> None:
@@ -120,7 +120,7 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _language(request: web.Request) -> str:
-    return chosen(request.query.get("lang"), request.headers.get("Accept-Language"))
+    return choose_language(request.query.get("lang"), request.headers.get("Accept-Language"))
 
 
 def _text(page: str) -> web.Response:

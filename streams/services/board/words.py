@@ -1,4 +1,4 @@
-"""The page's words in French, Dutch, German and English, and which of them a reader gets."""
+"""Words of the page in French, Dutch, German and English, and choice of the language."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any, Final
 from streams import reference
 from streams.domain.policy.rules import LANGUAGES
 
-_HERE: Final = Path(__file__).with_name("words.toml")
+_WORDS_FILE: Final = Path(__file__).with_name("words.toml")
 _DEFAULT: Final = "en"
 
 
 @lru_cache(maxsize=1)
 def words() -> dict[str, dict[str, str]]:
-    """Return every word by language, then by its dotted name."""
+    """Return all words: language, then dotted name, to text."""
     shared = {name: reference.words()[name] for name in ("track", "value")}
-    entries = list(_flat({**shared, **tomllib.loads(_HERE.read_text())}))
+    entries = list(_flat({**shared, **tomllib.loads(_WORDS_FILE.read_text())}))
     return {language: {name: texts[language] for name, texts in entries} for language in LANGUAGES}
 
 
-def chosen(wanted: str | None, accept: str | None) -> str:
-    """Return the language asked for, else the first acceptable one, else English.
+def choose_language(requested: str | None, accept: str | None) -> str:
+    """Return the requested language, else the best acceptable one, else English.
 
-    ``accept`` is an Accept-Language header; what can't be read in it is passed over.
+    ``accept`` is an Accept-Language header; invalid parts of it are ignored.
     """
-    if wanted in LANGUAGES:
-        return wanted
+    if requested in LANGUAGES:
+        return requested
     ranked = sorted(_accepted(accept or ""), key=lambda pair: -pair[0])
     return next((lang for _, lang in ranked if lang in LANGUAGES), _DEFAULT)
 
@@ -46,8 +46,8 @@ def _accepted(header: str) -> Iterator[tuple[float, str]]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, str]]]:
-    for name, found in table.items():
-        if isinstance(next(iter(found.values())), str):
-            yield prefix + name, found
+    for name, entry in table.items():
+        if isinstance(next(iter(entry.values())), str):
+            yield prefix + name, entry
         else:
-            yield from _flat(found, f"{prefix}{name}.")
+            yield from _flat(entry, f"{prefix}{name}.")

@@ -1,4 +1,4 @@
-"""One state for all who watch, each at its own pace."""
+"""The feed gives the latest state to every client, each at its own pace."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import asyncio
 from streams.services.board.feed import Feed
 
 
-async def test_who_comes_gets_the_latest_at_once() -> None:
+async def test_a_new_client_gets_the_latest_state_at_once() -> None:
     feed = Feed()
     feed.publish(b"one")
     feed.publish(b"two")
     assert await feed.after(0) == (2, b"two")
 
 
-async def test_who_is_slow_misses_some_and_holds_nobody_up() -> None:
+async def test_a_slow_client_skips_states_and_delays_no_other_client() -> None:
     feed = Feed()
     feed.publish(b"one")
     quick = asyncio.create_task(feed.after(1))
@@ -25,7 +25,7 @@ async def test_who_is_slow_misses_some_and_holds_nobody_up() -> None:
     assert await feed.after(1) == (3, b"three")
 
 
-async def test_all_are_let_go_when_it_closes() -> None:
+async def test_closing_the_feed_ends_all_waits() -> None:
     feed = Feed()
     waiting = asyncio.create_task(feed.after(0))
     await asyncio.sleep(0)

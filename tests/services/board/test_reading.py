@@ -1,4 +1,4 @@
-"""What the board reads is what is in the database, the canary left out."""
+"""The board reads the content of the database, without the canary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.reference import Reference, staffing
 from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
-from streams.services.board.signals import Past
+from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.store import clock, reference_tables
 from streams.store.pool import Pool
@@ -33,11 +33,11 @@ def reader(pool: Pool, ref: Reference) -> Reader:
     async def pool_of() -> Pool:
         return pool
 
-    state = State(PublicFigures([], [], staffing.load(), True), Past(150))
+    state = State(PublicFigures([], [], staffing.load(), True), History(150))
     return Reader(pool_of, clock.now, ref.calendar, state, Feed(), 2.0)
 
 
-async def test_an_empty_database_reads_as_empty(reader: Reader, pool: Pool) -> None:
+async def test_an_empty_database_gives_empty_readings(reader: Reader, pool: Pool) -> None:
     live, book = await reader.live(pool), await reader.book(pool)
 
     assert (live.last_event, live.canary, live.outbox[0], live.due[0]) == (None, None, 0, 0)
@@ -45,9 +45,7 @@ async def test_an_empty_database_reads_as_empty(reader: Reader, pool: Pool) -> N
     assert (book.offices, book.reached, sum(book.due_by_hour)) == ([], [], 0)
 
 
-async def test_what_was_recorded_lately_is_counted_by_slot(
-    reader: Reader, world: World, pool: Pool
-) -> None:
+async def test_recent_events_are_counted_by_slot(reader: Reader, world: World, pool: Pool) -> None:
     await world.arrive(given.order(), given.miss(1))
     live = await reader.live(pool)
     assert sum(live.committed.values()) == 2
@@ -61,7 +59,7 @@ async def test_what_was_recorded_lately_is_counted_by_slot(
     assert again.last_event > live.last_event
 
 
-async def test_an_event_of_long_ago_is_still_the_last(
+async def test_an_event_before_the_shown_slots_is_still_the_last_event(
     reader: Reader, world: World, pool: Pool
 ) -> None:
     await world.arrive(given.order())
@@ -72,7 +70,7 @@ async def test_an_event_of_long_ago_is_still_the_last(
     assert sum(live.rates) == 0
 
 
-async def test_the_canary_is_counted_nowhere_and_has_an_age(
+async def test_the_canary_has_an_age_and_is_excluded_from_all_counts(
     reader: Reader, world: World, pool: Pool, ref: Reference
 ) -> None:
     today = ref.calendar.local_date(datetime.now(UTC))
@@ -85,7 +83,7 @@ async def test_the_canary_is_counted_nowhere_and_has_an_age(
     assert sum(book.due_by_hour) == 0
 
 
-async def test_the_newest_version_of_the_last_interview_says_how_far_a_case_came(
+async def test_the_newest_version_of_the_last_interview_determines_the_step_of_a_case(
     reader: Reader, world: World, pool: Pool
 ) -> None:
     await world.arrive(given.order(), case_id="case-ordered")
@@ -109,7 +107,7 @@ async def test_the_newest_version_of_the_last_interview_says_how_far_a_case_came
     ]
 
 
-async def test_the_ledger_is_read_by_day_and_level(
+async def test_escalations_are_counted_by_day_and_level(
     reader: Reader, world: World, pool: Pool
 ) -> None:
     await world.arrive(given.order(), given.miss(1))
@@ -124,7 +122,7 @@ async def test_the_ledger_is_read_by_day_and_level(
     assert {m.day for m in moved} == {book.today}
 
 
-async def test_cases_are_due_by_the_hour(reader: Reader, world: World, pool: Pool) -> None:
+async def test_due_cases_are_counted_by_hour(reader: Reader, world: World, pool: Pool) -> None:
     await world.arrive(given.order())
     soon = datetime.now(UTC) + timedelta(hours=3, minutes=30)
     await world.rows("UPDATE case_projection SET next_check_at = $1", soon)

@@ -1,4 +1,4 @@
-"""What the board answers over HTTP: the page, the state, the stream, the runbooks."""
+"""HTTP responses of the board: the page, the state, the stream and the runbooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streams.services.board import serving
 from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
-from streams.services.board.signals import Past
+from streams.services.board.signals import History
 from streams.services.board.state import State
 
 RUNBOOK = """# IcamOutboxStuck
@@ -48,12 +48,12 @@ async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, An
     (tmp_path / "README.md").write_text("# What is always safe")
     settings = Settings(board=Board(runbooks=tmp_path))
     facts = PageFacts.load(settings, datetime.now(UTC))
-    state = State(PublicFigures(facts.offices, facts.levels, staffing.load(), False), Past(10))
+    state = State(PublicFigures(facts.offices, facts.levels, staffing.load(), False), History(10))
     metrics = BoardMetrics()
     app = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), metrics.registry)
     serving.add_page(app, facts, state, feed, metrics)
-    async with TestClient(TestServer(app)) as made:
-        yield made
+    async with TestClient(TestServer(app)) as client:
+        yield client
 
 
 async def _event(stream: ClientResponse) -> dict[str, str]:
@@ -64,7 +64,7 @@ async def _event(stream: ClientResponse) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines)
 
 
-async def test_every_answer_forbids_what_the_page_does_not_need(
+async def test_every_response_has_restrictive_security_headers(
     client: TestClient[Any, Any],
 ) -> None:
     for path in ("/", "/state", "/page/main.js", "/runbooks/", "/livez"):
@@ -77,7 +77,7 @@ async def test_every_answer_forbids_what_the_page_does_not_need(
         assert "Set-Cookie" not in answer.headers
 
 
-async def test_the_page_names_nothing_outside_and_holds_no_inline_code(
+async def test_the_page_has_no_external_address_and_no_inline_code(
     client: TestClient[Any, Any],
 ) -> None:
     page = await (await client.get("/?lang=nl")).text()
@@ -88,13 +88,15 @@ async def test_the_page_names_nothing_outside_and_holds_no_inline_code(
     assert page.count("<script") == 1
 
 
-async def test_the_browsers_language_is_spoken(client: TestClient[Any, Any]) -> None:
+async def test_the_page_is_in_the_language_of_the_browser(client: TestClient[Any, Any]) -> None:
     answer = await client.get("/", headers={"Accept-Language": "de-BE,de;q=0.9"})
     assert '<html lang="de"' in await answer.text()
     assert answer.headers["Vary"] == "Accept-Language"
 
 
-async def test_a_file_is_sent_once_and_templates_are_no_files(client: TestClient[Any, Any]) -> None:
+async def test_an_unchanged_file_is_not_sent_again_and_templates_are_not_served(
+    client: TestClient[Any, Any],
+) -> None:
     first = await client.get("/page/style.css")
     again = await client.get("/page/style.css", headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status, again.status) == (200, 304)
@@ -102,7 +104,9 @@ async def test_a_file_is_sent_once_and_templates_are_no_files(client: TestClient
         assert (await client.get(f"/page/{name}")).status == 404
 
 
-async def test_the_stream_tells_at_once_and_again(client: TestClient[Any, Any], feed: Feed) -> None:
+async def test_the_stream_sends_the_current_state_and_every_later_one(
+    client: TestClient[Any, Any], feed: Feed
+) -> None:
     feed.publish(b'{"n":1}')
     stream = await client.get("/stream", headers={"Last-Event-ID": "77"})
     assert stream.headers["Content-Type"].startswith("text/event-stream")
@@ -113,8 +117,10 @@ async def test_the_stream_tells_at_once_and_again(client: TestClient[Any, Any], 
     stream.close()
 
 
-async def test_who_takes_nothing_holds_nobody_up(client: TestClient[Any, Any], feed: Feed) -> None:
-    """It is never read from, and far more is sent to it than any buffer holds."""
+async def test_a_client_that_does_not_read_delays_no_other_client(
+    client: TestClient[Any, Any], feed: Feed
+) -> None:
+    """The slow client never reads, and receives far more than any buffer holds."""
     slow = await client.get("/stream")
     quick = await client.get("/stream")
     await _event(quick)
@@ -126,7 +132,7 @@ async def test_who_takes_nothing_holds_nobody_up(client: TestClient[Any, Any], f
     quick.close()
 
 
-async def test_clients_are_counted_and_bounded(
+async def test_the_number_of_clients_is_exported_and_limited(
     client: TestClient[Any, Any], feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "MOST_CLIENTS", 1)
@@ -143,7 +149,9 @@ async def test_clients_are_counted_and_bounded(
             await asyncio.sleep(0.01)
 
 
-async def test_a_runbook_is_a_page_and_its_markup_stays_text(client: TestClient[Any, Any]) -> None:
+async def test_a_runbook_is_served_as_a_page_and_its_html_is_escaped(
+    client: TestClient[Any, Any],
+) -> None:
     answer = await client.get("/runbooks/IcamOutboxStuck?lang=fr")
     page = await answer.text()
     assert "<h1>IcamOutboxStuck</h1>" in page
@@ -151,7 +159,7 @@ async def test_a_runbook_is_a_page_and_its_markup_stays_text(client: TestClient[
     assert "<script" not in page
     assert '<html lang="fr"' in page
     assert '<a href="/runbooks/IcamBehind"><code>IcamBehind</code></a>' in page
-    assert page.count("<a href=") == 2, "the way back, and the runbook that there is"
+    assert page.count("<a href=") == 2, "the link back and the link to the existing runbook"
     contents = await (await client.get("/runbooks/")).text()
     assert "What is always safe" in contents
     assert contents.count('<a href="/runbooks/') == 2
@@ -160,7 +168,5 @@ async def test_a_runbook_is_a_page_and_its_markup_stays_text(client: TestClient[
 @pytest.mark.parametrize(
     "name", ["IcamUnknown", "..%2FREADME", "README", "IcamOutboxStuck.md", "%00"]
 )
-async def test_there_are_no_runbooks_of_other_names(
-    client: TestClient[Any, Any], name: str
-) -> None:
+async def test_an_unknown_runbook_is_not_found(client: TestClient[Any, Any], name: str) -> None:
     assert (await client.get(f"/runbooks/{name}")).status == 404

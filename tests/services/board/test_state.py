@@ -1,4 +1,4 @@
-"""What the page gets: every figure, its age, and nothing that could point at a person."""
+"""The page state: every figure with its age, and no count that could identify a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from streams.reference import staffing
 from streams.services.board.figures import Book, PublicFigures
-from streams.services.board.signals import RUNBOOKS, SLOT_SECONDS, Live, Past
+from streams.services.board.signals import RUNBOOKS, SLOT_SECONDS, History, Live
 from streams.services.board.state import State
 from streams.store.board import Moved, Reached
 from streams.store.dead_letters import Unresolved
@@ -22,7 +22,7 @@ from streams.store.statistics import Entered
 NOW = datetime(2026, 11, 25, 9, 0, 2, tzinfo=UTC)
 TODAY = date(2026, 11, 25)
 SLOT = int(NOW.timestamp() // SLOT_SECONDS)
-QUIET = Live(
+IDLE = Live(
     as_of=NOW,
     committed={SLOT - 1: 40, SLOT - 2: 3},
     last_event=NOW - timedelta(seconds=3),
@@ -51,9 +51,9 @@ BOOK = Book(
 )
 
 
-def told(live: Live = QUIET, book: Book = BOOK, *, ops: bool = False) -> Any:
-    teller = PublicFigures(["gent", "namur", "liege"], [1, 2, 3, 5], staffing.load(), ops)
-    state = State(teller, Past(150))
+def state_of(live: Live = IDLE, book: Book = BOOK, *, ops: bool = False) -> Any:
+    figures = PublicFigures(["gent", "namur", "liege"], [1, 2, 3, 5], staffing.load(), ops)
+    state = State(figures, History(150))
     state.read_live(live)
     state.read_book(book)
     return json.loads(state.to_json())
@@ -63,55 +63,55 @@ def signal(state: Any, name: str) -> Any:
     return next(one for one in state["live"]["signals"] if one["name"] == name)
 
 
-def numbers(found: Any) -> Iterator[int]:
-    """Every count in a state; ages, levels and capacities are none."""
-    if isinstance(found, dict):
-        for name, value in found.items():
+def counts(data: Any) -> Iterator[int]:
+    """Yield every count in a state; ages, levels and capacities are not counts."""
+    if isinstance(data, dict):
+        for name, value in data.items():
             if name not in ("age", "oldest", "level", "capacity"):
-                yield from numbers(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from numbers(value)
-    elif isinstance(found, int) and not isinstance(found, bool):
-        yield found
+                yield from counts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from counts(value)
+    elif isinstance(data, int) and not isinstance(data, bool):
+        yield data
 
 
 def letters(*groups: tuple[str, int, int], age: timedelta = timedelta(0)) -> list[Unresolved]:
     return [Unresolved("topic", reason, n, NOW - age, over) for reason, n, over in groups]
 
 
-def test_each_part_says_how_old_it_is() -> None:
-    state = told()
+def test_each_section_has_its_age() -> None:
+    state = state_of()
     assert (state["live"]["as_of"], state["book"]["as_of"]) == ("2026-11-25T09:00:02+00:00",) * 2
     assert 0 <= state["live"]["age"] < 5
 
 
-def test_before_the_first_reading_nothing_is_told() -> None:
-    teller = PublicFigures([], [], staffing.load(), False)
-    empty = json.loads(State(teller, Past(1), away=True).to_json())
+def test_sections_are_null_before_the_first_reading() -> None:
+    figures = PublicFigures([], [], staffing.load(), False)
+    empty = json.loads(State(figures, History(1), away=True).to_json())
     assert empty == {"ops": False, "away": True, "live": None, "book": None}
 
 
-def test_no_small_count_leaves_the_server() -> None:
-    """Not even in a drawing: each value of a series is a count too."""
-    live = replace(QUIET, outbox=(3, 1.0), due=(2, 1.0), letters=letters(("schema", 4, 0)))
-    state = told(live)
+def test_no_small_count_is_sent_to_the_page() -> None:
+    """Each value of a series is a count too."""
+    live = replace(IDLE, outbox=(3, 1.0), due=(2, 1.0), letters=letters(("schema", 4, 0)))
+    state = state_of(live)
     for one in state["live"]["signals"]:
         if one["name"] in ("silent", "canary"):
             one.clear()  # an age, in seconds
-    assert not set(numbers(state)) & {1, 2, 3, 4}
-    assert set(numbers(told(live, ops=True))) & {1, 2, 3, 4}
+    assert not set(counts(state)) & {1, 2, 3, 4}
+    assert set(counts(state_of(live, ops=True))) & {1, 2, 3, 4}
 
 
-def test_an_office_under_5_takes_another_with_it() -> None:
-    offices = {one["id"]: one["cases"] for one in told()["book"]["offices"]}
+def test_an_office_with_fewer_than_5_cases_suppresses_the_next_larger_too() -> None:
+    offices = {one["id"]: one["cases"] for one in state_of()["book"]["offices"]}
     assert offices == {"gent": "kept", "namur": "kept", "liege": 0}
-    assert told()["book"]["cases"] == 45
+    assert state_of()["book"]["cases"] == 45
 
 
-def test_teams_of_an_office_are_told_to_those_who_work_the_cases_only() -> None:
-    assert all("tracks" not in office for office in told()["book"]["offices"])
-    gent = told(ops=True)["book"]["offices"][0]
+def test_teams_of_an_office_are_shown_only_in_ops_mode() -> None:
+    assert all("tracks" not in office for office in state_of()["book"]["offices"])
+    gent = state_of(ops=True)["book"]["offices"][0]
     assert gent["cases"] == 42
     assert [(team["track"], team["cases"]) for team in gent["tracks"]] == [
         ("individual", 40),
@@ -119,15 +119,15 @@ def test_teams_of_an_office_are_told_to_those_who_work_the_cases_only() -> None:
     ]
 
 
-def test_capacity_is_that_of_all_teams_of_the_office() -> None:
-    gent = told()["book"]["offices"][0]
+def test_capacity_of_an_office_is_the_sum_of_its_teams() -> None:
+    gent = state_of()["book"]["offices"][0]
     assert gent["capacity"] == sum(
         t.capacity for t in staffing.load().teams if t.office_id == "gent"
     )
 
 
-def test_the_funnel_counts_who_came_at_least_so_far() -> None:
-    funnel = told()["book"]["funnel"]
+def test_the_funnel_counts_the_cases_that_reached_at_least_each_step() -> None:
+    funnel = state_of()["book"]["funnel"]
     assert [funnel[s] for s in ("orders", "appointments", "interviews", "outcomes")] == [
         45,
         25,
@@ -137,59 +137,63 @@ def test_the_funnel_counts_who_came_at_least_so_far() -> None:
     assert funnel["voluntary_return_accepted"] == 6
 
 
-def test_a_step_that_few_did_not_take_is_not_told() -> None:
-    """Orders less appointments are those without one: a small count that two large ones give."""
+def test_a_funnel_step_is_suppressed_if_a_difference_would_reveal_a_small_count() -> None:
+    """Orders minus appointments is the number of cases without an appointment: here 2."""
     reached = [
         Reached("ordered", None, 2),
         Reached("invited", None, 30),
         Reached("seen", "undecided", 9),
     ]
-    funnel = told(book=replace(BOOK, reached=reached))["book"]["funnel"]
+    funnel = state_of(book=replace(BOOK, reached=reached))["book"]["funnel"]
     assert funnel["orders"] == 41
     assert funnel["appointments"] == "kept"
     assert (
-        told(book=replace(BOOK, reached=reached), ops=True)["book"]["funnel"]["appointments"] == 39
+        state_of(book=replace(BOOK, reached=reached), ops=True)["book"]["funnel"]["appointments"]
+        == 39
     )
 
 
-def test_two_ways_to_split_all_cases_keep_the_same_total_back() -> None:
+def test_offices_and_funnel_suppress_their_common_total_together() -> None:
     book = replace(
         BOOK,
         offices=[("gent", "individual", 8)],
         reached=[Reached("ordered", None, 4), Reached("invited", None, 4)],
     )
-    state = told(book=book)["book"]
+    state = state_of(book=book)["book"]
     assert state["cases"] == "kept"
     assert state["funnel"]["orders"] == "kept"
     assert {office["cases"] for office in state["offices"]} == {"kept", 0}
 
 
-def test_escalations_are_told_by_level_with_every_level_of_the_policy() -> None:
-    found = told()["book"]["escalations"]
-    assert found["open"]["total"] == 19
-    assert [one["level"] for one in found["open"]["levels"]] == [1, 2, 3, 5]
-    assert [one["cases"] for one in found["open"]["levels"]] == [12, 7, 0, 0]
-    assert found["days"][-1] == "2026-11-25"
-    assert (found["raised"]["total"], found["withdrawn"]["total"]) == (49, 30)
-    assert found["raised"]["cells"][-2:] == [37, 12]
+def test_escalations_are_counted_for_every_level_of_the_policy() -> None:
+    escalations = state_of()["book"]["escalations"]
+    assert escalations["open"]["total"] == 19
+    assert [one["level"] for one in escalations["open"]["levels"]] == [1, 2, 3, 5]
+    assert [one["cases"] for one in escalations["open"]["levels"]] == [12, 7, 0, 0]
+    assert escalations["days"][-1] == "2026-11-25"
+    assert (escalations["raised"]["total"], escalations["withdrawn"]["total"]) == (49, 30)
+    assert escalations["raised"]["cells"][-2:] == [37, 12]
 
 
-def test_the_trend_is_kept_back_where_it_would_tell_how_few_were_withdrawn() -> None:
-    """What stands is what was raised less what was withdrawn, while all of it is young."""
+def test_the_trend_is_suppressed_if_it_would_reveal_a_small_number_withdrawn() -> None:
+    """Standing equals raised minus withdrawn while every escalation is younger than the trend."""
     moved = [Moved(TODAY, 1, 21, 2)]
-    found = told(book=replace(BOOK, moved=moved))["book"]["escalations"]
-    assert (found["raised"]["total"], found["withdrawn"]["total"]) == ("kept", "kept")
-    assert found["open"]["total"] == 19
+    escalations = state_of(book=replace(BOOK, moved=moved))["book"]["escalations"]
+    assert (escalations["raised"]["total"], escalations["withdrawn"]["total"]) == ("kept", "kept")
+    assert escalations["open"]["total"] == 19
 
 
-def test_letters_are_told_by_reason() -> None:
-    live = replace(QUIET, letters=letters(("schema", 9, 0), ("bug", 6, 0)))
-    assert told(live)["live"]["letters"] == {"total": 15, "reasons": [["bug", 6], ["schema", 9]]}
+def test_dead_letters_are_counted_by_reason() -> None:
+    live = replace(IDLE, letters=letters(("schema", 9, 0), ("bug", 6, 0)))
+    assert state_of(live)["live"]["letters"] == {
+        "total": 15,
+        "reasons": [["bug", 6], ["schema", 9]],
+    }
 
 
-def test_reasons_that_are_alike_and_few_are_not_told() -> None:
-    live = replace(QUIET, letters=letters(("schema", 4, 0), ("bug", 4, 0)))
-    assert told(live)["live"]["letters"] == {"total": 8, "reasons": []}
+def test_reasons_are_suppressed_if_all_have_the_same_small_count() -> None:
+    live = replace(IDLE, letters=letters(("schema", 4, 0), ("bug", 4, 0)))
+    assert state_of(live)["live"]["letters"] == {"total": 8, "reasons": []}
 
 
 @pytest.mark.parametrize(
@@ -207,27 +211,27 @@ def test_reasons_that_are_alike_and_few_are_not_told() -> None:
         ("silent", {"last_event": NOW - timedelta(days=2)}, "plain"),
     ],
 )
-def test_a_signal_asks_for_somebody_when_it_has_waited_too_long(
+def test_a_signal_needs_action_when_its_age_exceeds_the_limit(
     name: str, changed: dict[str, Any], state: str
 ) -> None:
-    assert signal(told(replace(QUIET, **changed)), name)["state"] == state
+    assert signal(state_of(replace(IDLE, **changed)), name)["state"] == state
 
 
-def test_each_signal_that_asks_for_somebody_has_a_runbook() -> None:
+def test_each_signal_that_can_need_action_has_a_runbook() -> None:
     runbooks = Path(__file__).parents[3] / "deploy" / "runbooks"
     assert all((runbooks / f"{name}.md").is_file() for name in RUNBOOKS.values())
 
 
-def test_the_rate_is_that_of_the_last_slot_that_is_over() -> None:
-    live = replace(QUIET, committed={SLOT: 900, SLOT - 1: 40, SLOT - 2: 3})
-    committed = signal(told(live), "committed")
+def test_the_rate_is_that_of_the_last_complete_slot() -> None:
+    live = replace(IDLE, committed={SLOT: 900, SLOT - 1: 40, SLOT - 2: 3})
+    committed = signal(state_of(live), "committed")
     assert committed["value"] == 40
     assert committed["series"][-3:] == [0, "few", 40]
     assert len(committed["series"]) == 60
 
 
-def test_a_series_is_what_was_read_before() -> None:
-    past = Past(2)
+def test_the_history_keeps_the_latest_readings() -> None:
+    history = History(2)
     for pending in (7, 8, 9):
-        past.add(replace(QUIET, outbox=(pending, 1.0)))
-    assert past.of("outbox") == [8, 9]
+        history.add(replace(IDLE, outbox=(pending, 1.0)))
+    assert history.of("outbox") == [8, 9]

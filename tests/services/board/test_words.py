@@ -1,4 +1,4 @@
-"""The page speaks four languages, and says everything in each."""
+"""The page has every text in four languages."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from streams.services import board
 from streams.services.board.figures import CONCLUSIONS
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
-from streams.services.board.words import chosen, words
+from streams.services.board.words import choose_language, words
 
-ROOM = Path(board.__file__).parent
-PAGE = ROOM / "page"
+BOARD = Path(board.__file__).parent
+PAGE = BOARD / "page"
 
 
 def _entries(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, str]]]:
-    for name, found in table.items():
-        if isinstance(next(iter(found.values())), str):
-            yield prefix + name, found
+    for name, entry in table.items():
+        if isinstance(next(iter(entry.values())), str):
+            yield prefix + name, entry
         else:
-            yield from _entries(found, f"{prefix}{name}.")
+            yield from _entries(entry, f"{prefix}{name}.")
 
 
-ENTRIES = dict(_entries(tomllib.loads((ROOM / "words.toml").read_text())))
+ENTRIES = dict(_entries(tomllib.loads((BOARD / "words.toml").read_text())))
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_each_word_is_there_in_four_languages_with_the_same_places(name: str) -> None:
+def test_each_text_exists_in_four_languages_with_the_same_placeholders(name: str) -> None:
     texts = ENTRIES[name]
     assert set(texts) == set(LANGUAGES)
     assert all(text.strip() for text in texts.values())
     assert len({tuple(sorted(re.findall(r"\{\w+\}", text))) for text in texts.values()}) == 1
 
 
-def test_every_word_that_the_page_names_exists() -> None:
+def test_every_text_that_the_page_uses_exists() -> None:
     named = set()
     for path in PAGE.iterdir():
         text = path.read_text()
@@ -55,7 +55,7 @@ def test_every_word_that_the_page_names_exists() -> None:
     assert named <= set(words()["en"])
 
 
-def test_every_code_that_the_state_may_name_has_a_word() -> None:
+def test_every_code_that_the_state_may_contain_has_a_text() -> None:
     codes = {f"reason.{reason}" for reason in Reason} | {f"action.{action}" for action in Action}
     codes |= {f"track.{track}" for track in Track} | {f"value.{name}" for name in CONCLUSIONS}
     codes |= {f"advice.{name}" for name in RUNBOOKS} | {f"signal.{name}" for name in RUNBOOKS}
@@ -63,7 +63,7 @@ def test_every_code_that_the_state_may_name_has_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "accept", "language"),
+    ("requested", "accept", "language"),
     [
         ("de", "fr", "de"),
         (None, "nl-BE,nl;q=0.9,en;q=0.5", "nl"),
@@ -73,14 +73,14 @@ def test_every_code_that_the_state_may_name_has_a_word() -> None:
         (None, None, "en"),
     ],
 )
-def test_the_language_asked_for_wins_then_the_browsers(
-    wanted: str | None, accept: str | None, language: str
+def test_the_requested_language_wins_then_the_language_of_the_browser(
+    requested: str | None, accept: str | None, language: str
 ) -> None:
-    assert chosen(wanted, accept) == language
+    assert choose_language(requested, accept) == language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_reads_before_any_script_ran(language: str) -> None:
+def test_the_page_is_readable_before_any_script_runs(language: str) -> None:
     page = PageFacts.load(Settings(), datetime.now(UTC)).page(language)
 
     assert f'<html lang="{language}"' in page
@@ -89,7 +89,7 @@ def test_the_page_reads_before_any_script_ran(language: str) -> None:
     assert not re.search(r'data-word="[^"]+"[^>]*></', page)
 
 
-def test_every_province_is_on_the_map_and_followed_by_an_office_that_is_on_it() -> None:
+def test_every_province_on_the_map_is_covered_by_an_office_on_the_map() -> None:
     facts = orjson.loads(PageFacts.load(Settings(), datetime.now(UTC)).files["facts.json"].body)
 
     provinces = {province["id"] for province in facts["map"]["province"]}

@@ -1,20 +1,20 @@
-// Counts as the server tells them: a number, "few" (1 to 4), or "kept" (kept back).
+// Counts as the server sends them: a number, "few" (1 to 4), or "kept" (suppressed).
 
 import { el } from "./dom.js";
 import { number, word } from "./words.js";
 
-/** Whether it is a number that can be drawn and reckoned with. */
+/** Return whether a count is a number, so that it can be drawn and calculated with. */
 export const isShown = (count) => typeof count === "number";
 
-/** Return a count as an element: what is seen, and what is heard where the two differ. */
+/** Return a count as an element; screen readers get words instead of symbols. */
 export function count(value) {
   if (isShown(value)) return el("span", { class: "n" }, number(value));
-  const seen = value === "few" ? "< 5" : "< 5 *";
+  const symbol = value === "few" ? "< 5" : "< 5 *";
   return el(
     "span",
     { class: `n ${value}`, title: word(value) },
-    el("span", { "aria-hidden": "true" }, seen),
-    el("span", { class: "heard" }, word(value)),
+    el("span", { "aria-hidden": "true" }, symbol),
+    el("span", { class: "visually-hidden" }, word(value)),
   );
 }
 

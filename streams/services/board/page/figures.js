@@ -1,14 +1,14 @@
-// The other figures: the funnel, proposals by level and their trend, deadlines, dead letters.
+// Business figures: funnel, escalations by level and their trend, deadlines, dead letters.
 
 import { count, inWords, isShown } from "./count.js";
-import { el, fill, svg, table } from "./dom.js";
+import { el, replaceContent, svg, table } from "./dom.js";
 import { bars } from "./sparkline.js";
-import { day, hour, known, share, word } from "./words.js";
+import { day, hour, hasWord, share, word } from "./words.js";
 
 const STEPS = ["orders", "appointments", "interviews", "outcomes"];
 const CONCLUSIONS = ["residence_prospect", "voluntary_return_accepted", "voluntary_return_refused"];
 
-/** Show how far the cases came. */
+/** Show the number of cases that reached each step. */
 export function showFunnel({ funnel }) {
   const whole = funnel.orders;
   const part = (value) => (isShown(value) && isShown(whole) && whole ? value / whole : null);
@@ -26,9 +26,9 @@ export function showFunnel({ funnel }) {
       el("span", { class: "figure" }, count(value), part(value) === null ? "" : el("small", {}, ` ${share(part(value))}`)),
     );
   });
-  fill("funnel", el("ol", { class: "funnel" }, ...steps));
+  replaceContent("funnel", el("ol", { class: "funnel" }, ...steps));
   const heads = [word("funnel.step"), word("offices.cases"), word("funnel.share")];
-  fill("funnel-table", table(word("funnel.title"), heads, names.map(([name, text]) => [
+  replaceContent("funnel-table", table(word("funnel.title"), heads, names.map(([name, text]) => [
     text, count(funnel[name]), part(funnel[name]) === null ? "–" : share(part(funnel[name])),
   ])));
 }
@@ -43,7 +43,7 @@ function stripe(value, kind) {
   );
 }
 
-/** Show what stands by level, and what was raised and withdrawn by day. */
+/** Show standing escalations by level, and the numbers raised and withdrawn by day. */
 export function showEscalations({ escalations }, facts) {
   const { open, days, raised, withdrawn, moved } = escalations;
   const top = Math.max(1, ...open.levels.map(({ cases }) => cases).filter(isShown));
@@ -57,41 +57,41 @@ export function showEscalations({ escalations }, facts) {
     return [head, cell, ...more];
   });
   const foot = [word("offices.total"), count(open.total), ...(moved ? [count(raised.total), count(withdrawn.total)] : [])];
-  fill("escalations-table", table(word("escalations.title"), heads, rows, foot));
+  replaceContent("escalations-table", table(word("escalations.title"), heads, rows, foot));
 
   const label = `${word("escalations.trend")}: ${word("escalations.raised")} ${inWords(raised.total)}, ${word("escalations.withdrawn")} ${inWords(withdrawn.total)}`;
   const ticks = [0, 6, 13].map((i) => [i, day(days[i])]);
   const series = [{ kind: "raised", cells: raised.cells }, { kind: "withdrawn", cells: withdrawn.cells }];
   const key = (kind, total) => el("span", { class: `key ${kind}` }, word(`escalations.${kind}`), " ", count(total));
-  fill("trend", el("p", { class: "keys" }, key("raised", raised.total), key("withdrawn", withdrawn.total)), bars(series, ticks, label));
+  replaceContent("trend", el("p", { class: "keys" }, key("raised", raised.total), key("withdrawn", withdrawn.total)), bars(series, ticks, label));
   const names = ["day", "raised", "withdrawn"].map((name) => word(`escalations.${name}`));
-  fill("trend-table", table(word("escalations.trend"), names, days.map((one, i) => [
+  replaceContent("trend-table", table(word("escalations.trend"), names, days.map((one, i) => [
     day(one), count(raised.cells[i]), count(withdrawn.cells[i]),
   ])));
 }
 
-/** Show what falls due in the hours to come, beside what is due now. */
+/** Show the cases that are due now or in the next hours. */
 export function showDue({ due, as_of: asOf }) {
   const start = new Date(asOf).getTime();
   const at = (i) => hour(start + i * 3600_000);
-  fill("due-sum", count(due.total), " ", word("due.total"));
+  replaceContent("due-sum", count(due.total), " ", word("due.total"));
   const label = `${word("due.title")}: ${inWords(due.total)}`;
-  fill("due", bars([{ kind: "level", cells: due.cells }], [0, 6, 12, 18].map((i) => [i, at(i)]), label));
+  replaceContent("due", bars([{ kind: "level", cells: due.cells }], [0, 6, 12, 18].map((i) => [i, at(i)]), label));
   const heads = [word("due.hour"), word("due.cases")];
-  fill("due-table", table(word("due.title"), heads, due.cells.map((value, i) => [`${at(i)}–${at(i + 1)}`, count(value)])));
+  replaceContent("due-table", table(word("due.title"), heads, due.cells.map((value, i) => [`${at(i)}–${at(i + 1)}`, count(value)])));
 }
 
-/** Show what waits for a person to mend it. */
+/** Show the open dead letters by reason. */
 export function showLetters({ letters: { total, reasons } }) {
   if (!reasons.length) {
-    fill("letters-table", el("p", { class: "sum" }, total === 0 ? word("letters.none") : count(total)));
+    replaceContent("letters-table", el("p", { class: "sum" }, total === 0 ? word("letters.none") : count(total)));
     return;
   }
   const top = Math.max(1, ...reasons.map(([, value]) => value).filter(isShown));
   const rows = reasons.map(([reason, value]) => [
-    known(`reason.${reason}`) ? word(`reason.${reason}`) : reason,
+    hasWord(`reason.${reason}`) ? word(`reason.${reason}`) : reason,
     el("span", { class: "weighed" }, stripe(isShown(value) ? value / top : null, "letter"), count(value)),
   ]);
   const heads = [word("letters.reason"), word("letters.open")];
-  fill("letters-table", table(word("letters.title"), heads, rows, [word("offices.total"), count(total)]));
+  replaceContent("letters-table", table(word("letters.title"), heads, rows, [word("offices.total"), count(total)]));
 }

@@ -1,27 +1,27 @@
-// Takes the state from the stream, shows it, and never lets it look younger than it is.
+// Receive the state from the stream, show it, and mark it as outdated when updates stop.
 
-import { say } from "./dom.js";
+import { setText } from "./dom.js";
 import { showDue, showEscalations, showFunnel, showLetters } from "./figures.js";
 import { showOffices } from "./offices.js";
 import { showSignals, showVerdict } from "./signals.js";
 import { follow } from "./stream.js";
-import { age, learn, speak, spoken, time, word } from "./words.js";
+import { age, setWords, setLanguage, currentLanguage, time, word } from "./words.js";
 
 const OLD_SECONDS = { live: 10, book: 120 };
 const select = document.getElementById("language");
 const facts = await (await fetch("/page/facts.json")).json();
-const patience = Math.max(8000, 4000 * facts.every);
+const timeout = Math.max(8000, 4000 * facts.every);
 
 let state = null;
 let received = 0;
 let broken = false;
 let shown = {};
 
-learn(facts.words, document.documentElement.lang);
-select.value = spoken();
+setWords(facts.words, document.documentElement.lang);
+select.value = currentLanguage();
 select.addEventListener("change", () => {
-  speak(select.value);
-  history.replaceState(null, "", `?lang=${spoken()}`);
+  setLanguage(select.value);
+  history.replaceState(null, "", `?lang=${currentLanguage()}`);
   shown = {};
   show();
 });
@@ -33,60 +33,60 @@ follow(
   },
   () => {
     broken = true;
-    judge();
+    showAges();
   },
-  patience,
+  timeout,
 );
-setInterval(judge, 1000);
+setInterval(showAges, 1000);
 
 function show() {
-  if (!state) return judge();
+  if (!state) return showAges();
   const { live, book } = state;
   if (live) {
     showSignals(live.signals);
-    once("letters", live.letters, () => showLetters(live));
+    renderIfChanged("letters", live.letters, () => showLetters(live));
   }
   if (book) {
-    once("book", book.as_of, () => {
+    renderIfChanged("book", book.as_of, () => {
       showOffices(book, facts);
       showFunnel(book);
       showEscalations(book, facts);
       showDue(book);
     });
   }
-  judge();
+  showAges();
 }
 
-/** Show a part again only when what it shows has changed: who reads it stays where they are. */
-function once(name, what, render) {
-  const key = JSON.stringify(what);
+/** Render a section only if its data changed, so that focus and reading position are kept. */
+function renderIfChanged(name, data, render) {
+  const key = JSON.stringify(data);
   if (shown[name] === key) return;
   shown[name] = key;
   render();
 }
 
-/** Say how old everything is, and grey out what is too old to act on. */
-function judge() {
+/** Show the age of each section, and grey out sections that are too old to act on. */
+function showAges() {
   const elapsed = (performance.now() - received) / 1000;
   const down = broken || !state || state.away || !state.live;
   const old = {};
   for (const part of ["live", "book"]) {
-    const told = state?.[part];
-    const seconds = told ? told.age + elapsed : Infinity;
+    const section = state?.[part];
+    const seconds = section ? section.age + elapsed : Infinity;
     old[part] = down || seconds > OLD_SECONDS[part];
     for (const line of document.querySelectorAll(`[data-as-of="${part}"]`)) {
-      if (!told) say(line, "");
-      else if (old[part]) say(line, word("as_of_old", { time: time(told.as_of), age: age(seconds) }));
-      else say(line, word("as_of", { time: time(told.as_of) }));
+      if (!section) setText(line, "");
+      else if (old[part]) setText(line, word("as_of_old", { time: time(section.as_of), age: age(seconds) }));
+      else setText(line, word("as_of", { time: time(section.as_of) }));
     }
-    for (const section of document.querySelectorAll(`[data-part="${part}"]`)) {
-      section.dataset.old = old[part];
+    for (const element of document.querySelectorAll(`[data-part="${part}"]`)) {
+      element.dataset.old = old[part];
     }
   }
   const link = broken ? "broken" : !state ? "connecting" : state.away ? "away" : !state.live ? "empty" : "live";
   document.body.dataset.link = link;
   document.getElementById("link").dataset.state = link;
-  say(document.getElementById("link-text"), word(`link.${link}`));
-  say(document.getElementById("mode"), word(state?.ops ? "mode.ops" : "mode.public"));
+  setText(document.getElementById("link-text"), word(`link.${link}`));
+  setText(document.getElementById("mode"), word(state?.ops ? "mode.ops" : "mode.public"));
   showVerdict(old.live ? null : state.live.signals);
 }

@@ -1,8 +1,8 @@
-// Offices: load against capacity, as a schematic map and as a table. Colour is never the only sign.
+// Offices: load against capacity, as a schematic map and as a table. A mark accompanies every colour.
 
 import { count, inWords, isShown } from "./count.js";
-import { el, fill, svg, table } from "./dom.js";
-import { known, share, spoken, word } from "./words.js";
+import { el, replaceContent, svg, table } from "./dom.js";
+import { hasWord, share, currentLanguage, word } from "./words.js";
 
 const BANDS = {
   low: { fill: null, mark: "○", range: "< 85 %" },
@@ -11,12 +11,12 @@ const BANDS = {
   none: { fill: null, mark: "–", range: "" },
 };
 
-/** Return the share of its capacity that an office uses; null where either is not known. */
+/** Return the used share of an office's capacity; null if cases or capacity are unknown. */
 export function load({ cases, capacity }) {
   return isShown(cases) && capacity ? cases / capacity : null;
 }
 
-/** Return the band a load is in. */
+/** Return the band of a load. */
 export function band(value) {
   if (value === null) return "none";
   return value < 0.85 ? "low" : value <= 1 ? "high" : "over";
@@ -25,14 +25,14 @@ export function band(value) {
 /** Show map, legend and table. */
 export function showOffices(book, facts) {
   const offices = new Map(book.offices.map((office) => [office.id, office]));
-  fill("map", drawing(offices, facts));
-  fill("legend", ...["low", "high", "over", "none"].map(explained));
-  fill("offices-table", listing(book, facts));
+  replaceContent("map", drawing(offices, facts));
+  replaceContent("legend", ...["low", "high", "over", "none"].map(explained));
+  replaceContent("offices-table", listing(book, facts));
 }
 
-/** Return an office's name; one that the directory no longer knows goes by its id. */
+/** Return an office's name, or its id if the directory does not contain it. */
 export function named(id, facts) {
-  return facts.offices[id]?.[spoken()] ?? id;
+  return facts.offices[id]?.[currentLanguage()] ?? id;
 }
 
 function drawing(offices, facts) {
@@ -52,8 +52,8 @@ function drawing(offices, facts) {
     const followed = cover && offices.get(cover.office);
     const kind = followed ? band(load(followed)) : "none";
     const title = cover
-      ? word("offices.covers", { province: name[spoken()], office: named(cover.office, facts) })
-      : name[spoken()];
+      ? word("offices.covers", { province: name[currentLanguage()], office: named(cover.office, facts) })
+      : name[currentLanguage()];
     const shape = { class: `province ${kind}`, points: points.join(" "), fill: BANDS[kind].fill };
     map.append(svg("polygon", shape, svg("title", {}, title)));
   }
@@ -119,7 +119,7 @@ function meter(office) {
     svg("line", { class: "full", x1: 80, x2: 80, y1: 0, y2: 10 }),
   );
   const mark = el("span", { "aria-hidden": "true", class: "mark" }, BANDS[kind].mark);
-  return el("span", { class: `meter ${kind}` }, bar, mark, " ", share(value), el("span", { class: "heard" }, ` ${word(`load.${kind}`)}`));
+  return el("span", { class: `meter ${kind}` }, bar, mark, " ", share(value), el("span", { class: "visually-hidden" }, ` ${word(`load.${kind}`)}`));
 }
 
 function loadInWords(office) {
@@ -128,5 +128,5 @@ function loadInWords(office) {
 }
 
 function track({ track: name }) {
-  return known(`track.${name}`) ? word(`track.${name}`) : name;
+  return hasWord(`track.${name}`) ? word(`track.${name}`) : name;
 }

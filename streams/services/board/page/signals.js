@@ -1,15 +1,15 @@
-// The golden signals, and the verdict over them: is it well, is anyone forgotten, what to do.
+// Golden signals, and the verdict: is the system healthy, is any case overdue, what needs action?
 
 import { count, inWords, isShown } from "./count.js";
-import { el, fill, say } from "./dom.js";
+import { el, replaceContent, setText } from "./dom.js";
 import { sparkline } from "./sparkline.js";
-import { age, rate, spoken, word } from "./words.js";
+import { age, rate, currentLanguage, word } from "./words.js";
 
 const SLOT_SECONDS = 5;
 const MARKS = { well: "●", watch: "▲", act: "■" };
 const cards = new Map();
 
-/** Show each signal; its card is made once, so that nobody who reads it is thrown out. */
+/** Show each signal. Its card is created once, so that a screen reader keeps its position. */
 export function showSignals(signals) {
   for (const signal of signals) {
     if (!cards.has(signal.name)) cards.set(signal.name, card(signal.name));
@@ -17,25 +17,25 @@ export function showSignals(signals) {
   }
 }
 
-/** Return what has to be done, the most pressing first. */
-export function pressing(signals) {
+/** Return the signals that need action, most urgent first. */
+export function needingAction(signals) {
   const rank = { act: 0, watch: 1 };
   return signals
     .filter((signal) => signal.state in rank)
     .sort((a, b) => rank[a.state] - rank[b.state]);
 }
 
-/** Show the verdict; without signals that can be trusted it is not known. */
+/** Show the verdict; it is unknown without current signals. */
 export function showVerdict(signals) {
-  const found = signals && pressing(signals);
+  const found = signals && needingAction(signals);
   const state = !found ? "unknown" : (found[0]?.state ?? "well");
   const band = document.getElementById("verdict");
   band.dataset.state = state;
-  say(document.getElementById("verdict-text"), word(`verdict.${state}`));
-  const key = `${spoken()} ${(found ?? []).map((one) => one.name + advice(one)).join()}`;
+  setText(document.getElementById("verdict-text"), word(`verdict.${state}`));
+  const key = `${currentLanguage()} ${(found ?? []).map((one) => one.name + advice(one)).join()}`;
   if (band.dataset.key === key) return;
   band.dataset.key = key;
-  fill("verdict-list", ...(found ?? []).map((signal) => {
+  replaceContent("verdict-list", ...(found ?? []).map((signal) => {
     const more = el("a", { href: `/runbooks/${signal.runbook}` }, word("runbook"));
     return el("li", { "data-state": signal.state }, `${advice(signal)}. `, more);
   }));
@@ -60,24 +60,24 @@ function card(name) {
 
 function update(parts, signal) {
   const label = word(`signal.${signal.name}`);
-  say(parts.label, label);
+  setText(parts.label, label);
   parts.whole.dataset.state = signal.state;
-  const [value, note] = told(signal);
+  const [value, note] = valueAndNote(signal);
   if (parts.value.dataset.key !== value.textContent) {
     parts.value.dataset.key = value.textContent;
     parts.value.replaceChildren(value);
   }
-  say(parts.note, note);
+  setText(parts.note, note);
   const mark = MARKS[signal.state];
-  say(parts.state, mark ? `${mark} ${word(`state.${signal.state}`)}` : "");
-  parts.chart.replaceChildren(sparkline(signal.series, spread(signal, label)));
+  setText(parts.state, mark ? `${mark} ${word(`state.${signal.state}`)}` : "");
+  parts.chart.replaceChildren(sparkline(signal.series, describeSeries(signal, label)));
 }
 
-function told(signal) {
+function valueAndNote(signal) {
   const { name, value, oldest } = signal;
   if (name === "committed") {
-    const seen = isShown(value) ? rate(value / SLOT_SECONDS) : "< 1";
-    return [el("span", { class: "n" }, seen), word("signal.per_second")];
+    const perSecond = isShown(value) ? rate(value / SLOT_SECONDS) : "< 1";
+    return [el("span", { class: "n" }, perSecond), word("signal.per_second")];
   }
   if (name === "silent" || name === "canary") {
     if (value !== null) return [el("span", { class: "n" }, age(value)), ""];
@@ -86,14 +86,14 @@ function told(signal) {
   return [count(value), oldest === null ? word("signal.none_waiting") : word("signal.oldest", { age: age(oldest) })];
 }
 
-function spread(signal, label) {
+function describeSeries(signal, label) {
   const shown = signal.series.filter(isShown);
-  const say = (value) =>
+  const inText = (value) =>
     value === undefined || value === null ? "–"
     : !isShown(value) ? inWords(value)
     : signal.name === "committed" ? rate(value / SLOT_SECONDS)
     : signal.name === "silent" || signal.name === "canary" ? age(value)
     : inWords(value);
   const [low, high] = shown.length ? [Math.min(...shown), Math.max(...shown)] : [];
-  return word("signal.spark", { label, low: say(low), high: say(high), now: say(signal.series.at(-1)) });
+  return word("signal.spark", { label, low: inText(low), high: inText(high), now: inText(signal.series.at(-1)) });
 }

@@ -1,4 +1,4 @@
-// Small charts: a line over the last five minutes, bars side by side.
+// Small charts: sparklines over the last five minutes, and grouped bars.
 
 import { svg } from "./dom.js";
 import { isShown } from "./count.js";
@@ -8,8 +8,8 @@ const WIDTH = 150;
 const HEIGHT = 34;
 
 /**
- * Return a line of values, oldest first. What is no number is a mark on the ground: of "few" it is
- * known that it is little, not how much. The scale starts at 0.
+ * Return a line chart of values, oldest first. "few" is drawn as a mark on the baseline, because the
+ * exact count is unknown. The scale starts at 0.
  */
 export function sparkline(values, label) {
   const top = Math.max(1, ...values.filter(isShown));
@@ -48,8 +48,8 @@ export function sparkline(values, label) {
 }
 
 /**
- * Return bars; each is a list of series that stand side by side. ``ticks`` are [index, text] below.
- * A cell that is kept back is a hatched stump.
+ * Return grouped bars, one per cell and series. ``ticks`` are [index, text] labels below the bars.
+ * A suppressed cell is a short hatched bar.
  */
 export function bars(series, ticks, label) {
   const [width, height, foot] = [480, 130, 18];

@@ -1,28 +1,28 @@
-// The state, again and again, by server-sent events; and whether it still comes.
+// Receive the state by server-sent events, and detect when updates stop.
 
 /**
- * Follow the stream for ever. `onState` gets each state; `onBreak` is called when there is reason to
- * believe that none comes any more: the connection ended, or nothing came for `patience` ms.
+ * Follow the stream. `onState` receives each state. `onBreak` is called when the connection ends or
+ * when no state arrives for `timeout` ms.
  */
-export function follow(onState, onBreak, patience) {
+export function follow(onState, onBreak, timeout) {
   let source = null;
-  let heard = performance.now();
+  let lastReceived = performance.now();
 
   function open() {
     source?.close();
-    heard = performance.now();
+    lastReceived = performance.now();
     source = new EventSource("/stream");
     source.addEventListener("state", (event) => {
-      heard = performance.now();
+      lastReceived = performance.now();
       onState(JSON.parse(event.data));
     });
-    // It tries again by itself, unless it was refused; then the watch below does.
+    // EventSource reconnects by itself unless the server refused; the interval below handles that.
     source.addEventListener("error", onBreak);
   }
 
   open();
   setInterval(() => {
-    if (performance.now() - heard > patience) {
+    if (performance.now() - lastReceived > timeout) {
       onBreak();
       open();
     }

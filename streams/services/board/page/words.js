@@ -1,17 +1,17 @@
-// What is said, in the reader's language: words, numbers, times. Set once, changed by the select.
+// Words, numbers and times in the reader's language. The language select changes it.
 
 let all = {};
 let language = "en";
 let formats = {};
 
-/** Take the words of every language, and speak one. */
-export function learn(words, chosen) {
+/** Store the words of all languages and set the language. */
+export function setWords(words, chosen) {
   all = words;
-  speak(chosen);
+  setLanguage(chosen);
 }
 
-/** Change the language of the page and of all that is said from now on. */
-export function speak(chosen) {
+/** Set the language of the page and of all later texts. */
+export function setLanguage(chosen) {
   language = chosen in all ? chosen : "en";
   const locale = { fr: "fr-BE", nl: "nl-BE", de: "de-BE", en: "en-GB" }[language];
   const zone = { timeZone: "Europe/Brussels" };
@@ -29,17 +29,17 @@ export function speak(chosen) {
   }
 }
 
-/** Return the language spoken. */
-export const spoken = () => language;
+/** Return the current language. */
+export const currentLanguage = () => language;
 
-/** Return a word, with what belongs in its places. */
+/** Return a text with its placeholders filled in. */
 export function word(name, places = {}) {
   const text = all[language]?.[name] ?? name;
   return text.replace(/\{(\w+)\}/g, (_, place) => places[place] ?? "");
 }
 
-/** Whether there is such a word. */
-export const known = (name) => name in (all[language] ?? {});
+/** Return whether a text of this name exists. */
+export const hasWord = (name) => name in (all[language] ?? {});
 
 export const number = (value) => formats.number.format(value);
 export const share = (value) => formats.share.format(value);
@@ -48,7 +48,7 @@ export const time = (iso) => formats.time.format(new Date(iso));
 export const hour = (instant) => formats.hour.format(instant);
 export const day = (iso) => formats.day.format(new Date(iso));
 
-/** Return a length of time in its largest unit. */
+/** Return a duration in its largest suitable unit. */
 export function age(seconds) {
   const [unit, n] =
     seconds < 120 ? ["s", seconds]
