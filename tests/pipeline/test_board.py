@@ -345,12 +345,12 @@ def test_a_page_without_updates_says_so_and_recovers(run: Run, look: Callable[..
     board.kill()
 
     expect(page.locator("#link")).to_have_text(
-        "No more updates. The figures below are old; trying again."
+        "No more updates. The figures below are outdated; reconnecting."
     )
-    expect(page.locator("#verdict-text")).to_have_text("Whether all is well is not known.")
+    expect(page.locator("#verdict-text")).to_have_text("The state of the system is unknown.")
     for part in page.locator(".part").all():
         expect(part).to_have_attribute("data-old", "true")
-        expect(part.locator(".as-of")).to_contain_text("ago: old")
+        expect(part.locator(".as-of")).to_contain_text("ago: outdated")
     assert page.locator("#verdict").get_attribute("data-state") == "unknown"
 
     board.start()
@@ -379,7 +379,7 @@ def test_a_database_that_is_away_is_said_to_be(run: Run, look: Callable[..., Rea
     run.stage.postgres.stop()
     try:
         expect(page.locator("#link")).to_have_text(
-            "The database does not answer. The figures below are old.", timeout=PATIENCE
+            "The database does not answer. The figures below are outdated.", timeout=PATIENCE
         )
         expect(page.locator(".part[data-old=true]")).to_have_count(6)
         assert page.locator("#verdict").get_attribute("data-state") == "unknown"
