@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from streams import reference
 from streams.domain.policy.rules import LANGUAGES
-from streams.reference import HERE
+from streams.reference import map as office_map
 from streams.runtime.settings import Settings
 from streams.services.board.words import words
 
@@ -72,7 +71,7 @@ class PageFacts:
         facts = {
             "words": words(),
             "every": settings.board.every_seconds,
-            "map": tomllib.loads((HERE / "map.toml").read_text()),
+            "map": office_map.load(ref.directory),
             "offices": {
                 name: {lang: ref.directory.name(name, lang) for lang in LANGUAGES}
                 for name in offices

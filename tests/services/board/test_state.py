@@ -126,6 +126,16 @@ def test_capacity_of_an_office_is_the_sum_of_its_teams() -> None:
     )
 
 
+def test_an_office_without_a_staffing_line_has_no_known_capacity() -> None:
+    teller = PublicFigures(["gent", "wavre"], [1], staffing.load(), ops=True)
+    book = replace(BOOK, offices=[("wavre", "individual", 9)])
+
+    wavre = teller.to_public_json(book)["offices"][1]
+
+    assert (wavre["id"], wavre["cases"], wavre["capacity"]) == ("wavre", 9, None)
+    assert wavre["tracks"] == [{"track": "individual", "cases": 9, "capacity": None}]
+
+
 def test_the_funnel_counts_the_cases_that_reached_at_least_each_step() -> None:
     funnel = state_of()["book"]["funnel"]
     assert [funnel[s] for s in ("orders", "appointments", "interviews", "outcomes")] == [

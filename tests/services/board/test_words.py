@@ -21,6 +21,7 @@ from streams.services.board.figures import CONCLUSIONS
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
 from streams.services.board.words import choose_language, words
+from tests.domain.given import ref
 
 BOARD = Path(board.__file__).parent
 PAGE = BOARD / "page"
@@ -94,7 +95,7 @@ def test_every_province_on_the_map_is_covered_by_an_office_on_the_map() -> None:
 
     provinces = {province["id"] for province in facts["map"]["province"]}
     offices = {office["id"] for office in facts["map"]["office"]}
-    assert len(provinces) == 11
+    assert provinces == {territory.province for territory in ref().directory.territories}
     assert set(facts["coverage"]) == provinces
     assert {cover["office"] for cover in facts["coverage"].values()} <= offices
     assert all(set(province["name"]) == set(LANGUAGES) for province in facts["map"]["province"])

@@ -20,10 +20,15 @@ def test_all_counsellors_to_be_recruited_have_their_place() -> None:
     assert by_track["return_house"] + by_track["open_return_place"] == 6
 
 
-def test_every_office_of_the_directory_has_counsellors() -> None:
-    staffed = {team.office_id for team in load().teams}
+def test_the_table_names_offices_and_teams_of_the_directory_only() -> None:
+    directory = ref().directory
+    known = {*directory.offices, *(team.office_id for team in directory.teams.values())}
 
-    assert set(ref().directory.offices) <= staffed
+    assert {team.office_id for team in load().teams} <= known
+
+
+def test_an_office_that_the_table_does_not_name_has_no_known_capacity() -> None:
+    assert load().capacity("wavre", "individual") is None
 
 
 def test_capacity_is_counsellors_times_caseload() -> None:
