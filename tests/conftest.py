@@ -1,10 +1,16 @@
-"""Real servers for the tests: PostgreSQL always, Apache Kafka where it can be had."""
+"""Real servers for the tests: PostgreSQL always, Apache Kafka where it can be had.
+
+Tests run in several processes (``pytest -n``), each with servers of its own, started when a test
+first asks for them. The tests of a file run in one process, in their order; those that are marked
+``alone`` go to whichever is free.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from typing import Final, NoReturn
 
 import psycopg
 import pytest
@@ -12,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams import reference
 from streams.embedded import kafka as real_kafka
+from streams.embedded import process
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
@@ -23,6 +30,38 @@ from streams.store.pool import Pool, open_pool
 from tests.world import World
 
 _NUMBERS = count(1)
+_SERVER_FIXTURES: Final = frozenset(
+    {"server_url", "kafka_node", "kafka_servers", "mock_broker", "alertmanager"}
+)
+_LONG: Final = ("kafka", "slow")
+QUICK_JAVA: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For a broker that lives for minutes: half the processor time until it serves."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, say what stays together, and let what takes long begin first."""
+    for item in items:
+        if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
+            "kafka"
+        ):
+            item.add_marker("server")
+        if item.get_closest_marker("alone") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, _LONG)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Hold tests to their marks: one that is not marked ``server`` can't start any."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("server") is None:
+            patch.setattr(process, "spawn", _unmarked)
+        return (yield)
+
+
+def _unmarked(*_: object, **__: object) -> NoReturn:
+    pytest.fail("a test that starts a server or a process of ours is marked server")
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +116,7 @@ def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode |
             pytest.fail(f"ICAM_REQUIRE_KAFKA is set, but {reason}")
         pytest.skip(reason)
     real_kafka.fetch()
-    with KafkaNode(tmp_path_factory.mktemp("kafka")) as node:
+    with KafkaNode(tmp_path_factory.mktemp("kafka"), java_options=QUICK_JAVA) as node:
         yield node
 
 

@@ -106,16 +106,17 @@ def test_every_package_has_its_arrows() -> None:
     assert named == {*ARROWS, "streams.cli"} - {"schemas"}
 
 
-@pytest.mark.parametrize("importer", ARROWS)
-def test_a_package_imports_only_what_lies_below_it(importer: str) -> None:
-    breaching = [
-        f"{name(path)} imports {module}"
-        for path in sources(importer.replace(".", "/"))
-        for module in imports(path)
-        if module.partition(".")[0] in ("schemas", "streams", "tests")
-        and package(module) not in {importer, *ARROWS[importer]}
-    ]
-    assert breaching == []
+def test_a_package_imports_only_what_lies_below_it(subtests: pytest.Subtests) -> None:
+    for importer in ARROWS:
+        with subtests.test(importer):
+            breaching = [
+                f"{name(path)} imports {module}"
+                for path in sources(importer.replace(".", "/"))
+                for module in imports(path)
+                if module.partition(".")[0] in ("schemas", "streams", "tests")
+                and package(module) not in {importer, *ARROWS[importer]}
+            ]
+            assert breaching == []
 
 
 def test_the_arrows_have_no_cycle() -> None:
@@ -137,19 +138,22 @@ def test_the_domain_imports_the_standard_library_and_the_vocabulary_only() -> No
     assert strangers == []
 
 
-@pytest.mark.parametrize("path", sources("streams/domain"), ids=lambda path: path.stem)
-def test_the_domain_reads_no_clock_and_touches_nothing(path: Path) -> None:
-    found = [
-        module for module in imports(path) if within(module, "logging", "time", "os", "random")
-    ]
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.Global):
-            found.append(f"{type(node).__name__} in line {node.lineno}")
-        elif isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            if called in IMPURE or called.rpartition(".")[2] in WALL_CLOCKS:
-                found.append(f"{called}() in line {node.lineno}")
-    assert found == []
+def test_the_domain_reads_no_clock_and_touches_nothing(subtests: pytest.Subtests) -> None:
+    for path in sources("streams/domain"):
+        with subtests.test(name(path)):
+            found = [
+                module
+                for module in imports(path)
+                if within(module, "logging", "time", "os", "random")
+            ]
+            for node in ast.walk(tree(path)):
+                if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.Global):
+                    found.append(f"{type(node).__name__} in line {node.lineno}")
+                elif isinstance(node, ast.Call):
+                    called = ast.unparse(node.func)
+                    if called in IMPURE or called.rpartition(".")[2] in WALL_CLOCKS:
+                        found.append(f"{called}() in line {node.lineno}")
+            assert found == []
 
 
 def test_sql_is_in_the_store_and_in_the_audit_only() -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,6 +92,7 @@ class KafkaNode(Server):
         *,
         join_delay_ms: int = 0,
         host: str = "127.0.0.1",
+        java_options: Sequence[str] = (),
     ) -> None:
         """``join_delay_ms``: how long a new group waits for more members; Kafka's default is 3000.
         Without it one worker begins at once, and the second rebalances it. ``host`` is the address
@@ -103,6 +105,7 @@ class KafkaNode(Server):
         self._config = self.directory / "server.properties"
         self._data = self.directory / "data"
         self._join_delay_ms = join_delay_ms
+        self._java_options = tuple(java_options)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -199,6 +202,7 @@ class KafkaNode(Server):
             f"-Djava.io.tmpdir={self.directory / 'tmp'}",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+            *self._java_options,
             *("-cp", self._classpath),
             *arguments,
         ]

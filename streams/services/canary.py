@@ -106,7 +106,7 @@ class Canary:
         order_id, record = order(at)
         started = time.monotonic()
         self._publisher.send(record)
-        self._publisher.flush(self._patience)
+        self._publisher.flush(self._timeout)
         while (remaining := started + self._timeout - time.monotonic()) > 0:
             message = self._consumer.poll(min(remaining, 0.5))
             if message is None or message.error() is not None or message.key() != record.key:

@@ -5,12 +5,14 @@ Contenders run this code, so that what is measured is what runs in production.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,8 +37,22 @@ def shipped() -> Path:
         CanNotCompile: no C compiler, no Python headers, or the code does not compile.
     """
     place = _HOME / _digest()
-    if place.exists():
-        return place
+    with _alone():
+        if not place.exists():
+            _build(place)
+    return place
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process builds."""
+    _HOME.mkdir(parents=True, exist_ok=True)
+    with (_HOME.parent / "shipped.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(place: Path) -> None:
     with TemporaryDirectory(prefix="icam-wheel-") as made:
         source = Path(made)
         for part in _PARTS:
@@ -62,7 +78,6 @@ def shipped() -> Path:
         zipfile.ZipFile(wheel).extractall(unpacked)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(unpacked, place)
-    return place
 
 
 def environment(code: Path) -> Mapping[str, str]:

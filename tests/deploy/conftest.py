@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from .manifests import BASE, EXAMPLE, Manifest, render
+from tests.deploy.manifests import BASE, EXAMPLE, Manifest, render
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .files import TOP
+from tests.deploy.files import TOP
 
 KUBERNETES = TOP / "deploy" / "kubernetes"
 BASE = KUBERNETES / "base"

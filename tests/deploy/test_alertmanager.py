@@ -18,9 +18,8 @@ from typing import Any, Final
 import pytest
 
 from streams.embedded import ports, process
+from tests.deploy.files import ALERTMANAGER, PROMETHEUS, read, rules
 from tests.pipeline.stage import until
-
-from .files import ALERTMANAGER, PROMETHEUS, read, rules
 
 _CONFIG: Final[dict[str, Any]] = read(ALERTMANAGER)
 _SEVERITY: Final = {rule["alert"]: rule["labels"]["severity"] for rule in rules()}
@@ -73,13 +72,16 @@ def test_amtool_finds_nothing_wrong(amtool: str) -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.parametrize("alert", _SEVERITY)
-def test_an_alert_reaches_who_it_is_for(amtool: str, alert: str) -> None:
-    severity = _SEVERITY[alert]
-    labels = (f"alertname={alert}", f"severity={severity}")
-    told = _run(amtool, "config", "routes", "test", f"--config.file={ALERTMANAGER}", *labels)
+def test_an_alert_reaches_who_it_is_for(amtool: str, subtests: pytest.Subtests) -> None:
+    for alert in _SEVERITY:
+        with subtests.test(alert):
+            severity = _SEVERITY[alert]
+            labels = (f"alertname={alert}", f"severity={severity}")
+            told = _run(
+                amtool, "config", "routes", "test", f"--config.file={ALERTMANAGER}", *labels
+            )
 
-    assert told.strip() == {"critical": "on-call", "warning": "next-working-day"}[severity]
+            assert told.strip() == {"critical": "on-call", "warning": "next-working-day"}[severity]
 
 
 @pytest.mark.prometheus

@@ -9,9 +9,8 @@ from typing import Any, Final
 import pytest
 
 from streams.runtime.settings import Settings
-
-from .files import PROMETHEUS, RUNBOOKS, read, rules
-from .series import JOBS, exported, metrics, named, unknown_labels
+from tests.deploy.files import PROMETHEUS, RUNBOOKS, read, rules
+from tests.deploy.series import JOBS, exported, metrics, named, unknown_labels
 
 _RULES: Final = sorted(path.name for path in (PROMETHEUS / "rules").glob("*.yml"))
 _CASES: Final[list[dict[str, Any]]] = [
@@ -58,18 +57,20 @@ def test_every_role_is_scraped_on_its_port() -> None:
     assert ports.keys() == JOBS.keys()
 
 
-@pytest.mark.parametrize("alert", EXPRESSIONS)
-def test_every_metric_asked_for_is_exported(alert: str) -> None:
-    expression = EXPRESSIONS[alert]
+def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
+    for alert in EXPRESSIONS:
+        with subtests.test(alert):
+            expression = EXPRESSIONS[alert]
 
-    assert named(expression) - exported().keys() == set()
-    assert set(re.findall(r'job="([^"]+)"', expression)) <= JOBS.keys()
-    assert named(expression) or "up{" in expression
+            assert named(expression) - exported().keys() == set()
+            assert set(re.findall(r'job="([^"]+)"', expression)) <= JOBS.keys()
+            assert named(expression) or "up{" in expression
 
 
-@pytest.mark.parametrize("alert", EXPRESSIONS)
-def test_every_label_asked_for_is_one_of_the_metrics(alert: str) -> None:
-    assert unknown_labels(EXPRESSIONS[alert]) == set()
+def test_every_label_asked_for_is_one_of_the_metrics(subtests: pytest.Subtests) -> None:
+    for alert in EXPRESSIONS:
+        with subtests.test(alert):
+            assert unknown_labels(EXPRESSIONS[alert]) == set()
 
 
 def test_every_alert_says_what_it_means_for_whom_and_what_to_do() -> None:

@@ -11,9 +11,18 @@ import pytest
 
 from deploy.grafana.__main__ import documents
 from deploy.grafana.panels import NONE_IS_WELL
-
-from .files import BOARDS, TOP, boards, compose, panel_sources, panels, read, services, shown
-from .series import exported, named, unknown_labels
+from tests.deploy.files import (
+    BOARDS,
+    TOP,
+    boards,
+    compose,
+    panel_sources,
+    panels,
+    read,
+    services,
+    shown,
+)
+from tests.deploy.series import exported, named, unknown_labels
 
 EXPRESSIONS = {item.place: item for item in shown()}
 NO_FAULTS = [{"value": limit, "color": colour} for limit, colour in NONE_IS_WELL]
@@ -25,22 +34,24 @@ def test_the_files_are_what_the_source_says() -> None:
     assert written == documents(), "write them again: make boards"
 
 
-@pytest.mark.parametrize("place", EXPRESSIONS)
-def test_every_metric_asked_for_is_exported(place: str) -> None:
-    expression = EXPRESSIONS[place].expr
+def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
+    for place in EXPRESSIONS:
+        with subtests.test(place):
+            expression = EXPRESSIONS[place].expr
 
-    assert named(expression) - exported().keys() == set()
-    assert named(expression) or re.match(r"count\(ALERTS\{", expression)
+            assert named(expression) - exported().keys() == set()
+            assert named(expression) or re.match(r"count\(ALERTS\{", expression)
 
 
-@pytest.mark.parametrize("place", EXPRESSIONS)
-def test_every_label_asked_for_is_one_of_the_metrics(place: str) -> None:
-    item = EXPRESSIONS[place]
-    has = {"job", "instance"}.union(*(exported()[name] for name in named(item.expr)))
+def test_every_label_asked_for_is_one_of_the_metrics(subtests: pytest.Subtests) -> None:
+    for place in EXPRESSIONS:
+        with subtests.test(place):
+            item = EXPRESSIONS[place]
+            has = {"job", "instance"}.union(*(exported()[name] for name in named(item.expr)))
 
-    if not item.expr.startswith("count(ALERTS"):
-        assert unknown_labels(item.expr) == set()
-    assert set(re.findall(r"\{\{(\w+)\}\}", item.legend)) <= has
+            if not item.expr.startswith("count(ALERTS"):
+                assert unknown_labels(item.expr) == set()
+            assert set(re.findall(r"\{\{(\w+)\}\}", item.legend)) <= has
 
 
 def test_boards_can_be_provisioned() -> None:

@@ -14,6 +14,8 @@ import pytest
 from tests.bench.environments import ROOT
 from tests.bench.shipped import environment, shipped
 
+pytestmark = pytest.mark.slow
+
 _RUN = """
 import sys, pytest
 from importlib import import_module

@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 import psycopg
 
 from streams.runtime.settings import Settings
-
-from .files import (
+from tests.deploy.files import (
     PROMETHEUS,
     ROLES,
     TOP,

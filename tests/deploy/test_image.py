@@ -19,7 +19,7 @@ from shutil import copy2
 
 import pytest
 
-from .files import TOP, instruction, instructions, ports, serving
+from tests.deploy.files import TOP, instruction, instructions, ports, serving
 
 _CODE = ("schemas", "streams")
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from .files import PROMETHEUS, ROLES, ports, postgres_programs, read, told
-from .manifests import (
+from tests.deploy.files import PROMETHEUS, ROLES, ports, postgres_programs, read, told
+from tests.deploy.manifests import (
     BASE,
     KEDA,
     POD_MONITOR,

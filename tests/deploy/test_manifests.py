@@ -8,8 +8,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from .files import TOP, read
-from .manifests import (
+from tests.deploy.files import TOP, read
+from tests.deploy.manifests import (
     BASE,
     EXAMPLE,
     KEDA,
@@ -67,22 +67,24 @@ def _check(manifest: Manifest, version: str) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-@pytest.mark.parametrize("path", kustomizations(), ids=_name)
-def test_a_kustomization_names_every_file_beside_it(path: Path) -> None:
-    beside = {one.name for one in path.parent.iterdir() if one.is_file()} - {path.name}
-    named = {name for name in _lists(read(path)) if (path.parent / name).is_file()}
+def test_a_kustomization_names_every_file_beside_it(subtests: pytest.Subtests) -> None:
+    for path in kustomizations():
+        with subtests.test(_name(path)):
+            beside = {one.name for one in path.parent.iterdir() if one.is_file()} - {path.name}
+            named = {name for name in _lists(read(path)) if (path.parent / name).is_file()}
 
-    assert named == beside
+            assert named == beside
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("path", _standing(), ids=_name)
-def test_a_file_is_valid_as_it_stands(path: Path, version: str) -> None:
-    found = documents(path.read_text())
+def test_a_file_is_valid_as_it_stands(version: str, subtests: pytest.Subtests) -> None:
+    for path in _standing():
+        with subtests.test(_name(path)):
+            found = documents(path.read_text())
 
-    assert found
-    for manifest in found:
-        _check(manifest, version)
+            assert found
+            for manifest in found:
+                _check(manifest, version)
 
 
 def test_a_mistyped_field_is_found() -> None:

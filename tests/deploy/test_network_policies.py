@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .files import ours, ports
-from .manifests import Manifest, of_kind, pods, selected
+from tests.deploy.files import ours, ports
+from tests.deploy.manifests import Manifest, of_kind, pods, selected
 
 pytestmark = pytest.mark.kustomize
 

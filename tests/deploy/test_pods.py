@@ -9,8 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.runtime.http import Verdict, application
 from streams.runtime.settings import Settings
-
-from .files import (
+from tests.deploy.files import (
     check_command,
     hosts,
     image_environment,
@@ -20,7 +19,7 @@ from .files import (
     serving,
     told,
 )
-from .manifests import Manifest, pods
+from tests.deploy.manifests import Manifest, pods
 
 pytestmark = pytest.mark.kustomize
 

@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading, slower
-
-from .files import shown
+from tests.deploy.files import shown
 
 pytestmark = pytest.mark.prometheus
 

@@ -20,16 +20,15 @@ from streams.runtime.settings import DatabaseSettings
 from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
-from streams.services.board.signals import Past
+from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.services.exporter import readings
 from streams.store import cases, migrate, outbox, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests.audit.memory import MemoryLog
+from tests.deploy.files import ROLES
 from tests.domain import given
 from tests.world import World
-
-from .files import ROLES
 
 WORKER, OPERATOR, AUDITOR = ALL = ("icam_worker", "icam_operator", "icam_auditor")
 TABLES = [
@@ -125,7 +124,7 @@ async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
         async def pool_of() -> Pool:
             return world.pool
 
-        state = State(PublicFigures([], [], staffing.load(), ops=False), Past(1))
+        state = State(PublicFigures([], [], staffing.load(), ops=False), History(1))
         reader = Reader(pool_of, world.clock, ref.calendar, state, Feed(), 2.0)
         state.read_live(await reader.live(world.pool))
         state.read_book(await reader.book(world.pool))

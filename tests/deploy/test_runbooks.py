@@ -20,8 +20,7 @@ from streams.cli import main
 from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import Metrics
 from tests.audit.memory import MemoryLog
-
-from .files import ROLES, RUNBOOKS, TOP, rules, variables
+from tests.deploy.files import ROLES, RUNBOOKS, TOP, rules, variables
 
 ALERTS: Final = {rule["alert"] for rule in rules()}
 PAGES: Final = {path.stem: path.read_text() for path in sorted(RUNBOOKS.glob("*.md"))}
@@ -57,23 +56,26 @@ def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
     assert PAGES.keys() == {*ALERTS, "README"}
 
 
-@pytest.mark.parametrize("alert", sorted(ALERTS))
-def test_a_page_says_what_how_to_confirm_what_to_do_and_how_to_undo(alert: str) -> None:
-    first, *sections = PAGES[alert].split("\n## ")
+def test_a_page_says_what_how_to_confirm_what_to_do_and_how_to_undo(
+    subtests: pytest.Subtests,
+) -> None:
+    for alert in sorted(ALERTS):
+        with subtests.test(alert):
+            first, *sections = PAGES[alert].split("\n## ")
 
-    assert first.strip() == f"# {alert}"
-    assert [section.partition("\n")[0] for section in sections] == _HEADINGS
-    assert all(section.partition("\n")[2].strip() for section in sections)
-    assert "```sh" in sections[1]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_names_only_alerts_that_exist(page: str) -> None:
-    assert set(re.findall(r"\bIcam\w+", PAGES[page])) <= ALERTS
+            assert first.strip() == f"# {alert}"
+            assert [section.partition("\n")[0] for section in sections] == _HEADINGS
+            assert all(section.partition("\n")[2].strip() for section in sections)
+            assert "```sh" in sections[1]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_names_only_settings_and_words_that_exist(page: str) -> None:
+def test_a_page_names_only_alerts_that_exist(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page):
+            assert set(re.findall(r"\bIcam\w+", PAGES[page])) <= ALERTS
+
+
+def test_a_page_names_only_settings_and_words_that_exist(subtests: pytest.Subtests) -> None:
     """Events of the log, columns, metrics and the like are named as the code names them."""
     sources = "".join(
         path.read_text()
@@ -81,25 +83,28 @@ def test_a_page_names_only_settings_and_words_that_exist(page: str) -> None:
         for path in sorted((TOP / folder).rglob("*"))
         if path.suffix in {".py", ".sql"}
     )
-    words = re.findall(r"`([A-Za-z_]+)`", PAGES[page])
     of_postgresql = {"pg_is_in_recovery"}
-    for word in words:
-        if word.startswith("ICAM_"):
-            assert word in variables(), word
-        elif word.endswith("Error"):
-            assert hasattr(asyncpg, word) or hasattr(builtins, word), word
-        elif word.isupper() and "_" in word:
-            assert hasattr(KafkaError, word), word
-        elif "_" in word and word not in of_postgresql:
-            assert re.search(rf"\b{word}\b", sources), word
+    for page in PAGES:
+        with subtests.test(page):
+            words = re.findall(r"`([A-Za-z_]+)`", PAGES[page])
+            for word in words:
+                if word.startswith("ICAM_"):
+                    assert word in variables(), word
+                elif word.endswith("Error"):
+                    assert hasattr(asyncpg, word) or hasattr(builtins, word), word
+                elif word.isupper() and "_" in word:
+                    assert hasattr(KafkaError, word), word
+                elif "_" in word and word not in of_postgresql:
+                    assert re.search(rf"\b{word}\b", sources), word
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_leads_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page]):
-        assert (RUNBOOKS / target).exists(), target
-    for path in re.findall(r"`(deploy/[\w./-]+)`", PAGES[page]):
-        assert (TOP / path).exists(), path
+def test_a_page_leads_somewhere(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page):
+            for target in re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page]):
+                assert (RUNBOOKS / target).exists(), target
+            for path in re.findall(r"`(deploy/[\w./-]+)`", PAGES[page]):
+                assert (TOP / path).exists(), path
 
 
 def test_only_tools_that_are_known_are_typed() -> None:
@@ -108,31 +113,34 @@ def test_only_tools_that_are_known_are_typed() -> None:
     assert tools == {"icam", "psql", "curl", *_KAFKA}
 
 
-@pytest.mark.parametrize("words", _typed("icam"), ids=" ".join)
-def test_every_command_of_ours_exists(words: list[str]) -> None:
-    group: click.Command = main
-    rest = words[1:]
-    while isinstance(group, click.Group) and rest:
-        found = group.get_command(click.Context(main), rest[0])
-        assert found is not None, words
-        group, rest = found, rest[1:]
-    group.make_context("icam", rest)
+def test_every_command_of_ours_exists(subtests: pytest.Subtests) -> None:
+    for words in _typed("icam"):
+        with subtests.test(" ".join(words)):
+            group: click.Command = main
+            rest = words[1:]
+            while isinstance(group, click.Group) and rest:
+                found = group.get_command(click.Context(main), rest[0])
+                assert found is not None, words
+                group, rest = found, rest[1:]
+            group.make_context("icam", rest)
 
 
-@pytest.mark.parametrize("words", _typed("kafka-"), ids=" ".join)
-def test_every_option_of_kafkas_scripts_was_tried(words: list[str]) -> None:
-    assert {word for word in words if word.startswith("--")} <= _KAFKA[words[0]]
+def test_every_option_of_kafkas_scripts_was_tried(subtests: pytest.Subtests) -> None:
+    for words in _typed("kafka-"):
+        with subtests.test(" ".join(words)):
+            assert {word for word in words if word.startswith("--")} <= _KAFKA[words[0]]
 
 
-@pytest.mark.parametrize("words", _typed("curl"), ids=" ".join)
-def test_every_address_asked_is_one_that_answers(words: list[str]) -> None:
+def test_every_address_asked_is_one_that_answers(subtests: pytest.Subtests) -> None:
     served = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), Metrics().registry)
     paths = {resource.canonical for resource in served.router.resources()}
-    ((host, port, path),) = re.findall(r"http://([\w-]+):(\d+)(/\w+)$", words[-1])
+    for words in _typed("curl"):
+        with subtests.test(" ".join(words)):
+            ((host, port, path),) = re.findall(r"http://([\w-]+):(\d+)(/\w+)$", words[-1])
 
-    assert words[1:-1] == ["-s"]
-    assert _PORTS[host] == int(port)
-    assert path in paths
+            assert words[1:-1] == ["-s"]
+            assert _PORTS[host] == int(port)
+            assert path in paths
 
 
 def test_every_query_is_one_that_the_auditor_may_ask(database_url: str) -> None:

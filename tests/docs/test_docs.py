@@ -33,25 +33,26 @@ def _commands() -> Iterator[tuple[str, str]]:
                     yield page.name, command
 
 
-@pytest.mark.parametrize(("page", "command"), sorted(set(_commands())))
-def test_every_command_shown_exists(page: str, command: str) -> None:
-    words = shlex.split(command)
-    if words[0] == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        assert words[1] in targets
-        return
-    if words[0] in ELSEWHERE:
-        assert page == "deploy.md", "the page that says that its commands were never run"
-        return
-    assert words[0] == "icam"
-    group: click.Command = main
-    rest = words[1:]
-    while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
-        found = group.get_command(click.Context(main), rest[0])
-        assert found is not None, words
-        group, rest = found, rest[1:]
-    if rest != ["--help"]:
-        group.make_context("icam", list(rest))
+def test_every_command_shown_exists(subtests: pytest.Subtests) -> None:
+    for page, command in sorted(set(_commands())):
+        with subtests.test(command):
+            words = shlex.split(command)
+            if words[0] == "make":
+                targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+                assert words[1] in targets
+                continue
+            if words[0] in ELSEWHERE:
+                assert page == "deploy.md", "the page that says that its commands were never run"
+                continue
+            assert words[0] == "icam"
+            group: click.Command = main
+            rest = words[1:]
+            while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
+                found = group.get_command(click.Context(main), rest[0])
+                assert found is not None, words
+                group, rest = found, rest[1:]
+            if rest != ["--help"]:
+                group.make_context("icam", list(rest))
 
 
 def test_every_command_shown_runs(database_url: str, mock_broker: EmbeddedBroker) -> None:
@@ -70,10 +71,11 @@ def test_every_command_shown_runs(database_url: str, mock_broker: EmbeddedBroker
     assert ran >= 10
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+def test_every_link_leads_somewhere(subtests: pytest.Subtests) -> None:
+    for page in PAGES:
+        with subtests.test(page.name):
+            for target in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
+                assert (page.parent / target).exists(), target
 
 
 def test_every_setting_named_exists() -> None:

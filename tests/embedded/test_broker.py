@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient
 from streams.embedded import process
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.errors import ServerDidNotStart
+from tests.embedded.orphans import left_by_a_killed_parent
 
-from .orphans import left_by_a_killed_parent
+pytestmark = pytest.mark.server
 
 
 def test_topics_have_the_partitions_asked_for() -> None:

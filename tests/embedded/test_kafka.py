@@ -13,8 +13,9 @@ from confluent_kafka.cimpl import NewTopic
 from streams.embedded import kafka, process
 from streams.embedded.errors import ToolMissing
 from streams.embedded.kafka import KafkaNode
+from tests.embedded.orphans import left_by_a_killed_parent
 
-from .orphans import left_by_a_killed_parent
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

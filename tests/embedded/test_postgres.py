@@ -13,8 +13,9 @@ import pytest
 from streams.embedded import process
 from streams.embedded.errors import ServerDidNotStart
 from streams.embedded.postgres import EmbeddedPostgres
+from tests.embedded.orphans import left_by_a_killed_parent
 
-from .orphans import left_by_a_killed_parent
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from streams.embedded.kafka import KafkaNode
 from tests.faults.arena import NotHere
 from tests.faults.campaign import SCENARIOS, take
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 _SEED = 20_261_124
 

@@ -9,10 +9,13 @@ import pytest
 
 from tests.fuzz.corpus import fuzz
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None,
-    reason="atheris has no wheel for this Python or machine",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("atheris") is None,
+        reason="atheris has no wheel for this Python or machine",
+    ),
+]
 
 
 def test_ten_seconds_find_nothing_but_events_and_rejections(tmp_path: Path) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import uuid4
 
@@ -42,7 +48,7 @@ class Stage:
             bootstrap_servers=kafka_servers, group=f"test-{uuid4().hex[:8]}", partitions=6
         )
         self.directory = directory
-        self.postgres = postgres or EmbeddedPostgres(directory / "postgres")
+        self.postgres = postgres or _copy_of_template(directory / "postgres")
         self._stack = ExitStack()
 
     def __enter__(self) -> Stage:
@@ -158,6 +164,32 @@ def until(true: Callable[[], bool], patience: float, what: str) -> None:
     while not true():
         assert time.monotonic() < deadline, f"not within {patience:g} s: {what}"
         time.sleep(0.1)
+
+
+def _copy_of_template(directory: Path) -> EmbeddedPostgres:
+    """Return a server that is not started, with a migrated cluster of its own."""
+    directory.mkdir(parents=True, exist_ok=True)
+    template = _template().directory
+    shutil.copystat(template, directory)
+    owner = template.stat()
+    os.chown(directory, owner.st_uid, owner.st_gid)
+    # Owners and modes too: PostgreSQL refuses a directory of anybody else's.
+    subprocess.run(
+        ["cp", "--archive", "--reflink=auto", template / "data", directory / "data"], check=True
+    )
+    return EmbeddedPostgres(directory)
+
+
+@cache
+def _template() -> EmbeddedPostgres:
+    """Return a stopped server whose cluster is migrated, made once a process."""
+    scratch = TemporaryDirectory(prefix="icam-postgres-")
+    atexit.register(scratch.cleanup)
+    Path(scratch.name).chmod(0o755)  # another account runs it, when we are root
+    server = EmbeddedPostgres(Path(scratch.name) / "postgres", {"fsync": "off"})
+    with server:
+        migrate.apply(server.url)
+    return server
 
 
 def _delete_topics(kafka: KafkaSettings) -> None:

@@ -17,7 +17,7 @@ from tests.pipeline.chromium import PHONE, Reader, chromium
 from tests.pipeline.histories import history
 from tests.pipeline.stage import Stage, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.chromium]
+pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.chromium]
 
 PICTURES = Path(__file__).parents[2] / ".run" / "pictures"
 LATE = 1500

@@ -160,24 +160,26 @@ def test_what_the_database_holds_is_in_prometheus(watched: Watched) -> None:
     assert ask("sum(icam_audit_findings)") == 0
 
 
-@pytest.mark.parametrize("place", [item.place for item in shown()])
-def test_a_panel_shows_something(watched: Watched, place: str) -> None:
-    (item,) = [item for item in shown() if item.place == place]
+def test_a_panel_shows_something(watched: Watched, subtests: pytest.Subtests) -> None:
+    for item in shown():
+        with subtests.test(item.place):
+            found = watched.prometheus.vector(item.expr)
 
-    found = watched.prometheus.vector(item.expr)
-
-    assert found, item.expr
-    assert not any(math.isnan(sample.value) for sample in found), item.expr
+            assert found, item.expr
+            assert not any(math.isnan(sample.value) for sample in found), item.expr
 
 
-@pytest.mark.parametrize(
-    "where", [name for name, panel in panel_sources().items() if not panel.zero_is_good]
-)
-def test_a_panel_on_which_zeros_are_not_good_shows_figures(watched: Watched, where: str) -> None:
+def test_a_panel_on_which_zeros_are_not_good_shows_figures(
+    watched: Watched, subtests: pytest.Subtests
+) -> None:
     """On any day: a case of the run falls due within the next day also when no term ends."""
-    items = [item for item in shown() if item.panel == where]
+    for where, panel in panel_sources().items():
+        if panel.zero_is_good:
+            continue
+        with subtests.test(where):
+            items = [item for item in shown() if item.panel == where]
 
-    assert any(s.value for item in items for s in watched.prometheus.vector(item.expr))
+            assert any(s.value for item in items for s in watched.prometheus.vector(item.expr))
 
 
 def test_rules_are_evaluated_without_an_error(watched: Watched) -> None:
@@ -187,11 +189,10 @@ def test_rules_are_evaluated_without_an_error(watched: Watched) -> None:
     assert [rule for rule in evaluated if rule["health"] != "ok"] == []
 
 
-@pytest.mark.parametrize("alert", [rule["alert"] for rule in rules()])
-def test_a_run_that_is_well_alerts_nobody(watched: Watched, alert: str) -> None:
-    (rule,) = [rule for rule in rules() if rule["alert"] == alert]
-
-    assert watched.prometheus.vector(rule["expr"]) == []
+def test_a_run_that_is_well_alerts_nobody(watched: Watched, subtests: pytest.Subtests) -> None:
+    for rule in rules():
+        with subtests.test(rule["alert"]):
+            assert watched.prometheus.vector(rule["expr"]) == []
 
 
 @pytest.mark.parametrize("role", JOB_OF)

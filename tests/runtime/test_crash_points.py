@@ -54,7 +54,8 @@ def test_without_the_variable_every_point_is_the_same_empty_function() -> None:
     assert crash.armed(None) is crash.armed("") is crash.point
 
 
-@pytest.mark.parametrize("name", crash.POINTS)
-def test_every_point_is_passed_in_exactly_one_place(name: str) -> None:
-    sources = [path.read_text() for path in sorted((ROOT / "streams").rglob("*.py"))]
-    assert sum(len(re.findall(rf'crash\.point\("{name}"\)', text)) for text in sources) == 1
+def test_every_point_is_passed_in_exactly_one_place(subtests: pytest.Subtests) -> None:
+    for name in crash.POINTS:
+        with subtests.test(name):
+            sources = [path.read_text() for path in sorted((ROOT / "streams").rglob("*.py"))]
+            assert sum(len(re.findall(rf'crash\.point\("{name}"\)', text)) for text in sources) == 1

@@ -56,6 +56,7 @@ def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Version
         yield made
 
 
+@pytest.mark.server
 def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Versions) -> None:
     url, conn = version(1)
     events = [uuid4(), uuid4()]
@@ -104,6 +105,7 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Ver
     _is_as_now(conn, events, raised)
 
 
+@pytest.mark.server
 def test_workers_write_on_while_the_third_migration_builds_its_index(version: Versions) -> None:
     url, conn = version(2)
     # What a build that was interrupted might have left.

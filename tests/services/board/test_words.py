@@ -38,12 +38,17 @@ def _entries(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dic
 ENTRIES = dict(_entries(tomllib.loads((BOARD / "words.toml").read_text())))
 
 
-@pytest.mark.parametrize("name", ENTRIES)
-def test_each_text_exists_in_four_languages_with_the_same_placeholders(name: str) -> None:
-    texts = ENTRIES[name]
-    assert set(texts) == set(LANGUAGES)
-    assert all(text.strip() for text in texts.values())
-    assert len({tuple(sorted(re.findall(r"\{\w+\}", text))) for text in texts.values()}) == 1
+def test_each_text_exists_in_four_languages_with_the_same_placeholders(
+    subtests: pytest.Subtests,
+) -> None:
+    for name in ENTRIES:
+        with subtests.test(name):
+            texts = ENTRIES[name]
+            assert set(texts) == set(LANGUAGES)
+            assert all(text.strip() for text in texts.values())
+            assert (
+                len({tuple(sorted(re.findall(r"\{\w+\}", text))) for text in texts.values()}) == 1
+            )
 
 
 def test_every_text_that_the_page_uses_exists() -> None:

@@ -11,6 +11,8 @@ from streams.embedded.ports import free_port
 from streams.embedded.worker import Role, RoleProcess
 from tests.pipeline.stage import until
 
+pytestmark = [pytest.mark.server, pytest.mark.alone]
+
 ROLES: tuple[Role, ...] = ("exporter", "canary", "board")
 
 
