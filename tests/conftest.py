@@ -136,7 +136,7 @@ def kafka_servers(kafka_node: KafkaNode | None) -> str:
 @pytest.fixture
 def mock_broker() -> Iterator[EmbeddedBroker]:
     """The test double: quick, and no proof of any promise."""
-    with EmbeddedBroker(dict.fromkeys(RETENTION_MS, 4)) as broker:
+    with EmbeddedBroker(RETENTION_MS) as broker:
         yield broker
 
 

@@ -43,7 +43,6 @@ from streams.store import escalations as ledger
 from streams.store import migrate, statistics
 from streams.store.pool import Connection
 
-_PARTITIONS: Final = 12
 _DRAIN_SECONDS: Final = 60.0
 
 
@@ -72,8 +71,7 @@ class DemoRun:
         """Start everything. On failure, stop what was started."""
         with ExitStack() as stack:
             self._say("embedded broker (test double) ...")
-            topics = dict.fromkeys((*INPUT_TOPICS, *OUTPUT_TOPICS), _PARTITIONS)
-            broker = stack.enter_context(EmbeddedBroker(topics))
+            broker = stack.enter_context(EmbeddedBroker((*INPUT_TOPICS, *OUTPUT_TOPICS)))
             self._say("embedded PostgreSQL ...")
             database = stack.enter_context(EmbeddedPostgres(self._folder / "postgres"))
             migrate.apply(database.url)

@@ -131,7 +131,9 @@ class EmbeddedPostgres(Server):
             *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
         ]
         made = process.spawn(
-            process.leashed(command, death_signal=signal.SIGTERM, account=account),
+            process.leashed(
+                command, death_signal=signal.SIGTERM, account=account, cwd=self.directory
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.directory,

@@ -1,23 +1,22 @@
-"""Child processes that do not outlive their parent, however it ends. Linux."""
+"""Child processes that end with their parent, even if it is killed. Linux, with util-linux."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import select
+import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Final
 
-from streams.embedded import launcher
-from streams.embedded.errors import ServerDidNotStart
+from streams.embedded.errors import ServerDidNotStart, ToolMissing
 
-# The kernel takes the end of the thread that made a child for the end of its parent.
+# The kernel sends the death signal when the thread that created the child ends.
 _SPAWNER: Final = ThreadPoolExecutor(1, "spawner")
 
 
@@ -26,13 +25,33 @@ def leashed(
     *,
     death_signal: int = signal.SIGKILL,
     account: tuple[int, int] | None = None,
+    cwd: Path | None = None,
 ) -> list[str]:
-    """Return a command that runs ``command`` under another account, if one is given, and has it
-    sent ``death_signal`` when this process ends. The process id stays that of the child.
+    """Return a command that runs ``command`` and sends it ``death_signal`` when this process ends.
+
+    ``account`` is a user id and a group id to run it under; only root may. If that account can't
+    run the program or write to ``cwd``, as below ``/root``, the command keeps the one capability to
+    bypass file permissions: for demos and tests only. ``command`` has the process id of the child.
+
+    Raises:
+        ToolMissing: the program setpriv is not installed.
     """
-    who = "-" if account is None else f"{account[0]}:{account[1]}"
-    launch = [sys.executable, "-I", "-S", launcher.__file__]
-    return [*launch, str(os.getpid()), str(int(death_signal)), who, *map(str, command)]
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise ToolMissing("embedded servers need the program setpriv: install util-linux")
+    flags = ["--pdeathsig", signal.Signals(death_signal).name]
+    if account is not None:
+        become = ["--reuid", str(account[0]), "--regid", str(account[1]), "--clear-groups"]
+        program, directory = str(command[0]), str(cwd or Path.cwd())
+        reach = ["test", "-r", program, "-a", "-x", program, "-a", "-w", directory]
+        if subprocess.run([setpriv, *become, *reach], check=False).returncode != 0:  # noqa: S603
+            become += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+            # PostgreSQL asks access(2) for its own programs, which otherwise ignores capabilities.
+            become += ["--securebits", "+no_setuid_fixup"]
+        flags += become
+    # This process may have ended before setpriv asked for the signal.
+    alive = ["/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())]
+    return [setpriv, *flags, *alive, *map(str, command)]
 
 
 def spawn(
@@ -71,7 +90,7 @@ def start(
     """
     with log.open("ab") as out:
         return spawn(
-            leashed(command, death_signal=death_signal, account=account),
+            leashed(command, death_signal=death_signal, account=account, cwd=cwd),
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=cwd,

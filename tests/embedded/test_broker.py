@@ -1,29 +1,32 @@
-"""The mock broker has the topics asked for, carries records, and never outlives its parent."""
+"""The mock broker has the given topics, stores records, and ends with its parent."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from streams.embedded import process
-from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.broker import PARTITIONS, EmbeddedBroker
 from streams.embedded.errors import ServerDidNotStart
 from tests.embedded.orphans import left_by_a_killed_parent
 
 pytestmark = pytest.mark.server
 
 
-def test_topics_have_the_partitions_asked_for() -> None:
-    with EmbeddedBroker({"one": 1, "seven": 7}) as broker:
+def test_all_topics_have_the_same_number_of_partitions() -> None:
+    with EmbeddedBroker(["one", "two"]) as broker:
         client = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         topics = client.list_topics(timeout=10).topics
 
-    assert {name: len(topic.partitions) for name, topic in topics.items()} == {"one": 1, "seven": 7}
+    found = {name: len(topic.partitions) for name, topic in topics.items()}
+    assert found == {"one": PARTITIONS, "two": PARTITIONS}
 
 
 def test_a_record_comes_back() -> None:
-    with EmbeddedBroker({"events": 2}) as broker:
+    with EmbeddedBroker(["events"]) as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
         producer.produce("events", key="k", value="v")
         assert producer.flush(10) == 0
@@ -37,13 +40,15 @@ def test_a_record_comes_back() -> None:
     assert (record.error(), record.key(), record.value()) == (None, b"k", b"v")
 
 
-def test_a_topic_that_cant_be_made_is_told() -> None:
-    with pytest.raises(ServerDidNotStart, match="events"):
-        EmbeddedBroker({"events": -1}).start()
+def test_a_broker_that_ends_at_once_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    with pytest.raises(ServerDidNotStart, match="code 1"):
+        EmbeddedBroker(["events"]).start()
 
 
 def test_it_is_gone_after_stop() -> None:
-    broker = EmbeddedBroker({"events": 1})
+    broker = EmbeddedBroker(["events"])
     broker.start()
     assert broker.running
 
@@ -55,7 +60,7 @@ def test_it_is_gone_after_stop() -> None:
 def test_it_is_gone_when_its_parent_is_killed() -> None:
     [pid] = left_by_a_killed_parent(
         "from streams.embedded.broker import EmbeddedBroker\n"
-        "broker = EmbeddedBroker({'events': 1})\n"
+        "broker = EmbeddedBroker(['events'])\n"
         "broker.start()\n"
         "print(broker._process.pid, flush=True)"
     )

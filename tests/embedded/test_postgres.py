@@ -11,11 +11,13 @@ import psycopg
 import pytest
 
 from streams.embedded import process
-from streams.embedded.errors import ServerDidNotStart
+from streams.embedded.errors import ServerDidNotStart, ToolMissing
 from streams.embedded.postgres import EmbeddedPostgres
 from tests.embedded.orphans import left_by_a_killed_parent
 
 pytestmark = pytest.mark.server
+
+CAP_DAC_OVERRIDE = 1 << 1
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,27 @@ def test_it_listens_on_this_machine_alone(server: EmbeddedPostgres) -> None:
 
 def test_it_does_not_run_as_root(server: EmbeddedPostgres) -> None:
     assert all(Path(f"/proc/{pid}").stat().st_uid != 0 for pid in _processes(server))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL under another account")
+def test_root_runs_it_below_a_directory_that_only_root_may_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with EmbeddedPostgres(tmp_path / "pg", {"fsync": "off"}) as server:
+        ours = {
+            line.partition(":")[0]: line.split()
+            for line in Path(f"/proc/{_processes(server)[0]}/status").read_text().splitlines()
+        }
+
+    assert "0" not in ours["Uid"]
+    assert "0" not in ours["Gid"]
+    assert int(ours["CapEff"][1], 16) == CAP_DAC_OVERRIDE
+
+
+def test_a_program_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(ToolMissing, match="install util-linux"):
+        process.leashed(["true"])
 
 
 def test_committed_rows_survive_a_kill(server: EmbeddedPostgres) -> None:
