@@ -93,6 +93,14 @@ def test_each_starts_when_what_it_needs_is_there() -> None:
         assert ("ICAM_KAFKA__BOOTSTRAP_SERVERS" in environment) == (needed(name) >= topics)
 
 
+def test_only_grafana_is_left_out_unless_its_profile_is_named() -> None:
+    profiles = {name: one["profiles"] for name, one in services().items() if "profiles" in one}
+
+    assert profiles == {"grafana": ["grafana"]}
+    for name, service in services().items():
+        assert "grafana" not in service.get("depends_on", {}), name
+
+
 def test_what_is_waited_for_can_come_about() -> None:
     found = services()
     for service in found.values():
