@@ -1,1 +1,1 @@
-"""The boards of Grafana, made from short Python and kept as JSON beside it; see ``__main__``."""
+"""Sources of the Grafana boards, which are generated as JSON by ``__main__``."""

@@ -1,4 +1,4 @@
-"""Write the boards again: ``python -m deploy.grafana``. A test holds the files equal to this."""
+"""Generate the boards: ``python -m deploy.grafana``. A test compares the files with the sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BOARDS: Final[tuple[Board, ...]] = (
 
 
 def documents() -> dict[str, str]:
-    """Return file name to JSON text."""
+    """Return the JSON text of each board by file name."""
     return {f"{board.name}.json": text(board) for board in BOARDS}
 
 

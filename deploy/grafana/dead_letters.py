@@ -1,4 +1,4 @@
-"""Records that could not be applied, until a person resolves them."""
+"""Dead letters: records that could not be applied and need manual handling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _NOW: Final = (
     stat(
         "Overdue",
         describe(
-            "0: each is worked within a working day.", "`icam dead-letters list`, oldest first."
+            "0: each is resolved within a working day.",
+            "run `icam dead-letters list` and resolve the oldest first.",
         ),
         "max(icam_dead_letters_overdue)",
         limits=NONE_IS_WELL,
@@ -24,7 +25,7 @@ _NOW: Final = (
     stat(
         "Open",
         describe(
-            "0, or a few that came today.",
+            "0, or a few from today.",
             "`icam dead-letters list` shows each with its reason; replay or discard it.",
         ),
         or_zero("sum(icam_dead_letters_open)", _READ),
@@ -32,9 +33,10 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "The oldest waits since",
+        "Age of the oldest",
         describe(
-            "less than a day.", "over a weekend more is allowed; Overdue counts working days."
+            "less than a day.",
+            "more is allowed over a weekend; the panel Overdue counts working days.",
         ),
         "max(icam_dead_letters_oldest_seconds)",
         unit="s",
@@ -42,19 +44,20 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Cases held back by them",
+        "Cases without an order because of them",
         describe(
-            "0. Without the missing fact such a case has no order, and nobody follows it.",
-            "work the letters that name cases first.",
+            "0. Until the dead letter is resolved, such a case has no order and no office.",
+            "resolve the dead letters that name cases first.",
         ),
         or_zero('sum(icam_cases_by_status{status="needs_repair"})', reading("cases")),
         limits=NONE_IS_WELL,
         zero_is_good=True,
     ),
     stat(
-        "Set aside in a day",
+        "New in a day",
         describe(
-            "0 to a few.", "many at once: a producer changed its events, or we deployed a bug."
+            "0 to a few.",
+            "many at once: a producer changed its events, or we deployed a bug.",
         ),
         or_zero(counted("icam_dead_lettered_total", "1d"), WORKERS),
         limits=below(10, 100),
@@ -62,8 +65,8 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "By our own bugs in a day",
-        describe("0.", "the letter names type and place; mend it, deploy, and replay them."),
+        "New because of our bugs in a day",
+        describe("0.", "the dead letter names the error; fix it, deploy, and replay."),
         or_zero(counted('icam_dead_lettered_total{reason="bug"}', "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
@@ -76,8 +79,8 @@ _OPEN: Final = (
         "Open, by reason",
         describe(
             "empty.",
-            "bug is ours to mend; unknown_version and schema are a producer's change; "
-            "id_reused is two contents under one id: ask the producer which holds.",
+            "bug: fix our code; unknown_version and schema: a producer changed its events; "
+            "id_reused: two contents under one id, ask the producer which is right.",
         ),
         [
             Query(
@@ -89,14 +92,16 @@ _OPEN: Final = (
     ),
     bars(
         "Open, by topic",
-        describe("empty.", "the topic tells which producer to call."),
+        describe("empty.", "the topic identifies the producer to call."),
         [Query(or_zero("sort_desc(sum by (topic) (icam_dead_letters_open))", _READ), "{{topic}}")],
         limits=below(1, 50),
         zero_is_good=True,
     ),
     graph(
         "Open and overdue",
-        describe("0 again soon, both.", "a line that only rises is worked by nobody."),
+        describe(
+            "both return to 0 soon.", "a line that only rises: no one is resolving dead letters."
+        ),
         [
             Query(or_zero("sum(icam_dead_letters_open)", _READ), "open"),
             Query("max(icam_dead_letters_overdue)", "overdue"),
@@ -105,10 +110,10 @@ _OPEN: Final = (
     ),
 )
 
-_COMING: Final = (
+_NEW: Final = (
     graph(
-        "Set aside each hour, by reason",
-        describe("none.", "the hour tells which deployment it was, ours or a producer's."),
+        "New per hour, by reason",
+        describe("none.", "the hour identifies the deployment, ours or a producer's."),
         [
             Query(
                 or_zero(counted("icam_dead_lettered_total", "1h", "reason"), WORKERS), "{{reason}}"
@@ -118,8 +123,10 @@ _COMING: Final = (
         zero_is_good=True,
     ),
     graph(
-        "Set aside each hour, by topic",
-        describe("none.", "one topic alone is one producer; all of them are more likely us."),
+        "New per hour, by topic",
+        describe(
+            "none.", "one topic: probably its producer; all topics: probably our own deployment."
+        ),
         [Query(or_zero(counted("icam_dead_lettered_total", "1h", "topic"), WORKERS), "{{topic}}")],
         each="1h",
         zero_is_good=True,
@@ -129,7 +136,7 @@ _COMING: Final = (
 BOARD: Final = Board(
     name="dead-letters",
     title="Dead letters",
-    description="Records that could not be applied and wait for a person.",
-    rows=(BoardRow(4, _NOW), BoardRow(8, _OPEN), BoardRow(8, _COMING)),
+    description="Records that could not be applied and need manual handling.",
+    rows=(BoardRow(4, _NOW), BoardRow(8, _OPEN), BoardRow(8, _NEW)),
     since="now-7d",
 )

@@ -1,4 +1,4 @@
-"""Terms that end by themselves: whether every due case is looked at, and how soon."""
+"""Deadlines: whether every due case is checked, and how soon."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _LATENESS: Final = "icam_deadline_lateness_seconds"
 
 _NOW: Final = (
     stat(
-        "The oldest is due since",
+        "Oldest overdue case",
         describe(
             "under a minute.",
-            "see whether workers run and reach the database; what was missed is caught up alone.",
+            "check that workers run and reach the database; missed deadlines are caught up "
+            "automatically.",
         ),
         "max(icam_deadlines_due_unfired_oldest_seconds)",
         unit="s",
@@ -23,17 +24,15 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Due and not looked at",
-        describe("0 between sweeps.", "a number that stays is cases on which the sweep fails."),
+        "Cases overdue",
+        describe("0 between sweeps.", "a constant number: the sweep fails on these cases."),
         "max(icam_deadlines_due_unfired)",
         limits=below(1, 1000),
         zero_is_good=True,
     ),
     stat(
         "Failed in a day",
-        describe(
-            "0.", "the worker's log names the case and the error; it is tried again each sweep."
-        ),
+        describe("0.", "the worker's log names the case and the error; each sweep retries it."),
         or_zero(counted("icam_deadlines_failed_total", "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
@@ -41,7 +40,9 @@ _NOW: Final = (
     ),
     stat(
         "Later than 60 s in a day",
-        describe("0: that is promised.", "a restart of all workers or an outage; see the graph."),
+        describe(
+            "0: our objective.", "all workers were restarted or an outage occurred; see Lateness."
+        ),
         or_zero(slower(_LATENESS, 60, "1d"), WORKERS),
         limits=NONE_IS_WELL,
         decimals=0,
@@ -49,7 +50,7 @@ _NOW: Final = (
     ),
     stat(
         "Fired in a day",
-        describe("about as many as were due.", "0 on a working day: the sweep does not run."),
+        describe("about as many as were due.", "0 on a working day: the sweep is not running."),
         or_zero(counted(f"{_LATENESS}_count", "1d"), WORKERS),
         limits=PLAIN,
         decimals=0,
@@ -57,8 +58,8 @@ _NOW: Final = (
     stat(
         "Due within the next day",
         describe(
-            "some on the eve of a working day: orders of a month ago end their terms.",
-            "0 is usual before a day off, when no term ends; on other days no case has a term.",
+            "above 0 before a working day: the terms of orders from a month ago end.",
+            "0 is normal before a day off, when no term ends; on other days no case has a term.",
         ),
         "max(icam_deadlines_due_next_day)",
         limits=PLAIN,
@@ -68,34 +69,38 @@ _NOW: Final = (
 _OVER_TIME: Final = (
     graph(
         "Lateness",
-        describe("about a second, the pace of the sweep.", "above 60 s a promise is broken."),
+        describe(
+            "about a second, the interval of the sweep.", "above 60 s the objective is missed."
+        ),
         [
-            Query(quantile(0.5, _LATENESS, "1h"), "half within"),
-            Query(quantile(0.99, _LATENESS, "1h"), "99 % within"),
+            Query(quantile(0.5, _LATENESS, "1h"), "p50"),
+            Query(quantile(0.99, _LATENESS, "1h"), "p99"),
         ],
         unit="s",
         limits=below(10, 60),
     ),
     graph(
-        "Fired each hour",
+        "Fired per hour",
         describe(
-            "most just after midnight, when days are counted.", "a flat night is a missed one."
+            "most just after midnight, when terms end.", "none at night: the sweep did not run."
         ),
         [Query(or_zero(counted(f"{_LATENESS}_count", "1h"), WORKERS), "fired")],
         each="1h",
     ),
 )
 
-_WAITING: Final = (
+_BACKLOG: Final = (
     graph(
-        "Due and not looked at, over time",
-        describe("back to 0 within seconds.", "what stays is in the log of the workers, by case."),
+        "Cases overdue, over time",
+        describe(
+            "back to 0 within seconds.", "the workers' log names the cases that stay overdue."
+        ),
         [Query("max(icam_deadlines_due_unfired)", "cases")],
         zero_is_good=True,
     ),
     graph(
         "Due within the next day, over time",
-        describe("like last week.", "a step is a new policy or calendar, or a flood of orders."),
+        describe("as last week.", "a step means a new policy, a new calendar or many new orders."),
         [Query("max(icam_deadlines_due_next_day)", "cases")],
     ),
 )
@@ -103,7 +108,7 @@ _WAITING: Final = (
 BOARD: Final = Board(
     name="deadlines",
     title="Deadlines",
-    description="Terms that end by themselves: is every due case looked at, and how soon?",
-    rows=(BoardRow(4, _NOW), BoardRow(8, _OVER_TIME), BoardRow(8, _WAITING)),
+    description="Is every due case checked, and how soon?",
+    rows=(BoardRow(4, _NOW), BoardRow(8, _OVER_TIME), BoardRow(8, _BACKLOG)),
     since="now-2d",
 )

@@ -1,4 +1,4 @@
-"""What is proposed to officials: how much stands, where, and what is taken back."""
+"""Escalations proposed to officials: standing, raised and withdrawn."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _WITHDRAWN: Final = "icam_escalations_withdrawn_total"
 
 _NOW: Final = (
     stat(
-        "Open",
-        describe("about as many as last week.", "if it only grows, officials do not get to them."),
+        "Standing",
+        describe("about as many as last week.", "steady growth: officials do not process them."),
         or_zero(f"sum({_OPEN})", _READ),
     ),
     stat(
-        "Open at level 3 or above",
-        describe("few: each asks a person to review a file.", "see which office they wait in."),
+        "Standing at level 3 or above",
+        describe("few: each requires an official to review a file.", "see Standing, by office."),
         or_zero('sum(icam_escalations{state="open", level=~"[345]"})', _READ),
     ),
     stat(
         "Raised in a day",
         describe(
-            "like other working days.", "a multiple of it: a new policy, or facts that are gone."
+            "as on other working days.",
+            "several times as many: a new policy, or a producer whose facts are missing.",
         ),
         or_zero(counted(_RAISED, "1d"), WORKERS),
         decimals=0,
@@ -35,23 +36,28 @@ _NOW: Final = (
     stat(
         "Withdrawn in a day",
         describe(
-            "some, for facts come late.", "see the reasons below; many guards: good news came."
+            "some, because facts arrive late.",
+            "see Withdrawn per day, by reason; many by guard: many blocking facts arrived.",
         ),
         or_zero(counted(_WITHDRAWN, "1d"), WORKERS),
         decimals=0,
     ),
     stat(
-        "99 % announced within",
+        "Announcement latency, p99",
         describe(
-            "under 30 s, over the last hour: that is promised.", "see Publishing, Stream health."
+            "under 30 s over the last hour: our objective.",
+            "see Publish latency on the board Stream health.",
         ),
         quantile(0.99, "icam_announced_seconds", "1h", 'topic="icam.escalation.v1"'),
         unit="s",
         limits=below(10, 30),
     ),
     stat(
-        "Kinds of guard that block",
-        describe("most of the seventeen.", "0 means that guards are not read: stop and find out."),
+        "Guards that block a case",
+        describe(
+            "most of the seventeen guards.",
+            "0 means that guards are not evaluated: stop the workers and find the cause.",
+        ),
         or_zero("count(icam_guards_blocking > 0)", _READ),
         limits=((None, "red"), (1, "green")),
     ),
@@ -59,9 +65,9 @@ _NOW: Final = (
 
 _STANDING: Final = (
     bars(
-        "Open, by level",
+        "Standing, by level",
         describe(
-            "fewer at each step up the ladder.", "a high level above a lower one wants a look."
+            "fewer at each higher level.", "check why a level has more than the level below it."
         ),
         [
             Query(or_zero(f'sum(icam_escalations{{state="open", level="{level}"}})', _READ), name)
@@ -69,29 +75,31 @@ _STANDING: Final = (
         ],
     ),
     bars(
-        "Open, by rule",
-        describe("as usual.", "one rule far above its usual: read some with `icam escalations`."),
+        "Standing, by rule",
+        describe(
+            "as usual.", "one rule far above its usual number: read some with `icam escalations`."
+        ),
         [Query(or_zero(f"sort_desc(sum by (rule) ({_OPEN}))", _READ), "{{rule}}")],
     ),
     bars(
-        "Open, by office",
-        describe("in proportion to the caseload.", "see Offices for the load of its team."),
+        "Standing, by office",
+        describe("in proportion to the caseload.", "see the load of its team on Offices and load."),
         [Query(or_zero(f"sort_desc(sum by (office) ({_OPEN}))", _READ), "{{office}}")],
     ),
 )
 
-_MOVING: Final = (
+_CHANGES: Final = (
     graph(
-        "Raised each day, by level",
-        describe("like last week.", "a step up on a day of deployment: the policy changed."),
+        "Raised per day, by level",
+        describe("as last week.", "a step on the day of a deployment: the policy changed."),
         [Query(or_zero(counted(_RAISED, "1d", "level"), WORKERS), "level {{level}}")],
         each="1d",
     ),
     graph(
-        "Withdrawn each day, by reason",
+        "Withdrawn per day, by reason",
         describe(
-            "guard and no_longer_holds: facts that came late.",
-            "open_dead_letter: work the dead letters; policy_changed: expected once, not twice.",
+            "guard and no_longer_holds: facts that arrived late.",
+            "open_dead_letter: resolve dead letters; policy_changed: normal once per new policy.",
         ),
         [Query(or_zero(counted(_WITHDRAWN, "1d", "reason"), WORKERS), "{{reason}}")],
         each="1d",
@@ -99,8 +107,8 @@ _MOVING: Final = (
     bars(
         "Cases in which a guard blocks",
         describe(
-            "the terms lead: most cases are inside one.",
-            "one that is gone altogether: its producer may be silent.",
+            "guards on terms block most: most cases are within a term.",
+            "a guard that blocks no case any more: its producer may be silent.",
         ),
         [Query(or_zero("sort_desc(icam_guards_blocking)", _READ), "{{guard}}")],
     ),
@@ -109,8 +117,7 @@ _MOVING: Final = (
 BOARD: Final = Board(
     name="escalations",
     title="Escalations",
-    description="What is proposed to officials, and what is taken back. Each is for a person to "
-    "decide.",
-    rows=(BoardRow(4, _NOW), BoardRow(8, _STANDING), BoardRow(10, _MOVING)),
+    description="Escalations proposed to officials, and those withdrawn. Officials decide on each.",
+    rows=(BoardRow(4, _NOW), BoardRow(8, _STANDING), BoardRow(10, _CHANGES)),
     since="now-30d",
 )

@@ -1,4 +1,4 @@
-"""A board: rows of panels that fill the width, and the JSON that Grafana provisions."""
+"""Lay out a board in rows of panels, and write it as JSON for Grafana's provisioning."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from deploy.grafana.panels import DATASOURCE, Panel
 
 _COLUMNS: Final = 24
 _LINE: Final = 100
-_SCHEMA_VERSION: Final = 42  # Grafana lifts older ones by itself when it loads them
+_SCHEMA_VERSION: Final = 42  # Grafana migrates older versions when it loads them
 
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """Panels side by side, all of one height in Grafana's units of 30 pixels and a gap."""
+    """Panels in one row, with their common height in Grafana's grid units (30 pixels and a gap)."""
 
     height: int
     panels: Sequence[Panel]
 
-    def placed(self) -> Iterator[tuple[int, int, Panel]]:
-        """Return column, width and panel. Raises ValueError when they do not fill the row."""
-        free = [panel for panel in self.panels if panel.width is None]
-        left = _COLUMNS - sum(panel.width or 0 for panel in self.panels)
-        if left % len(free) if free else left:
-            raise ValueError(f"{left} columns of {[panel.title for panel in self.panels]} are left")
+    def placements(self) -> Iterator[tuple[int, int, Panel]]:
+        """Yield column, width and panel. Raises ValueError if the panels do not fill the row."""
+        flexible = [panel for panel in self.panels if panel.width is None]
+        remaining = _COLUMNS - sum(panel.width or 0 for panel in self.panels)
+        if remaining % len(flexible) if flexible else remaining:
+            titles = [panel.title for panel in self.panels]
+            raise ValueError(f"{remaining} columns are left in the row of {titles}")
         x = 0
         for panel in self.panels:
-            width = panel.width or left // len(free)
+            width = panel.width or remaining // len(flexible)
             yield x, width, panel
             x += width
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One board. ``name`` is that of its file, and after ``icam-`` its address."""
+    """One board. Its file is ``name``.json, its Grafana uid ``icam-name``."""
 
     name: str
     title: str
@@ -46,7 +47,7 @@ class Board:
 
 
 def text(board: Board) -> str:
-    """Return the board as JSON, one line for whatever fits into one."""
+    """Return the board as JSON; a value that fits on one line is written on one line."""
     return _text(_document(board), 0) + "\n"
 
 
@@ -69,7 +70,7 @@ def _document(board: Board) -> dict[str, Any]:
 def _panels(board: Board) -> Iterator[dict[str, Any]]:
     y, number = 0, 0
     for row in board.rows:
-        for x, width, panel in row.placed():
+        for x, width, panel in row.placements():
             number += 1
             yield {
                 "id": number,

@@ -1,7 +1,7 @@
-"""Panels as Grafana reads them, in few words.
+"""Build panels in Grafana's JSON format.
 
-Every figure is asked for at this instant, so that what is gone shows as no data and never as its
-last value. Only graphs look back.
+Every figure is an instant query, so a missing series shows as no data instead of its last value.
+Only graphs use range queries.
 """
 
 from __future__ import annotations
@@ -13,55 +13,55 @@ from typing import Any, Final
 DATASOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
 
 Limits = Sequence[tuple[float | None, str]]
-"""From which value on which colour; the first begins below everything."""
+"""Pairs of a lower bound and the colour from that bound on; the first bound is None."""
 PLAIN: Final[Limits] = ((None, "blue"),)
-"""A count without good or bad."""
+"""Limits of a count that is neither good nor bad."""
 NONE_IS_WELL: Final[Limits] = ((None, "green"), (1, "red"))
 
 
-def below(wary: float, wrong: float) -> Limits:
-    """Good while it stays small."""
-    return ((None, "green"), (wary, "orange"), (wrong, "red"))
+def below(warning: float, bad: float) -> Limits:
+    """Return limits of a figure that is good while it is small."""
+    return ((None, "green"), (warning, "orange"), (bad, "red"))
 
 
-def above(wrong: float, well: float) -> Limits:
-    """Good from ``well`` on, wrong below ``wrong``."""
-    return ((None, "red"), (wrong, "orange"), (well, "green"))
+def above(warning: float, good: float) -> Limits:
+    """Return limits of a figure that is good from ``good`` on and bad below ``warning``."""
+    return ((None, "red"), (warning, "orange"), (good, "green"))
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An expression of PromQL, and what its result is called."""
+    """A PromQL expression and the legend of its result."""
 
     expr: str
     legend: str = ""
 
 
-Asked = str | Sequence[Query]
+Queries = str | Sequence[Query]
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; where it stands is the board's affair."""
+    """One panel; the board decides its position."""
 
     title: str
     description: str
     body: dict[str, Any]
     width: int | None
-    """Of 24 columns; None for a fair share of what the others leave."""
+    """Width in columns, of 24; None for an equal share of the remaining columns."""
     zero_is_good: bool
     """Whether a healthy system may show zeros only. If not, zeros mean that nothing is measured."""
 
 
 def describe(good: str, otherwise: str) -> str:
-    """Return a description: what a good value is, and what to do when it is not."""
+    """Return a description: what a good value is, and what to do otherwise."""
     return f"Good: {good} Otherwise: {otherwise}"
 
 
 def stat(
     title: str,
     description: str,
-    asked: Asked,
+    queries: Queries,
     *,
     unit: str = "short",
     limits: Limits = PLAIN,
@@ -71,8 +71,11 @@ def stat(
     width: int | None = None,
     zero_is_good: bool = False,
 ) -> Panel:
-    """One or a few figures. ``words`` says a value in words; ``board`` is where a click leads."""
-    many = not isinstance(asked, str)
+    """Return a panel of one or a few figures.
+
+    ``words`` maps values to texts; ``board`` is the board that a click opens.
+    """
+    many = not isinstance(queries, str)
     options = {
         "colorMode": "background",
         "graphMode": "none",
@@ -84,17 +87,17 @@ def stat(
         "type": "stat",
         "fieldConfig": _field(unit, limits, decimals, words),
         "options": options,
-        "targets": _targets(asked, now=True),
+        "targets": _targets(queries, now=True),
     }
     if board:
-        body["links"] = [{"title": "More of it", "url": f"/d/icam-{board}"}]
+        body["links"] = [{"title": "Details", "url": f"/d/icam-{board}"}]
     return Panel(title, description, body, width, zero_is_good)
 
 
 def bars(
     title: str,
     description: str,
-    asked: Sequence[Query],
+    queries: Sequence[Query],
     *,
     unit: str = "short",
     limits: Limits = PLAIN,
@@ -103,7 +106,7 @@ def bars(
     width: int | None = None,
     zero_is_good: bool = False,
 ) -> Panel:
-    """One bar for each result, side by side to compare; ``most`` is a full bar."""
+    """Return a panel with one bar per result; ``most`` is the value of a full bar."""
     field = _field(unit, limits, decimals, None)
     field["defaults"] |= {"min": 0} | ({"max": most} if most else {})
     options = {
@@ -115,7 +118,7 @@ def bars(
         "type": "bargauge",
         "fieldConfig": field,
         "options": options,
-        "targets": _targets(asked, now=True),
+        "targets": _targets(queries, now=True),
     }
     return Panel(title, description, body, width, zero_is_good)
 
@@ -123,7 +126,7 @@ def bars(
 def graph(
     title: str,
     description: str,
-    asked: Sequence[Query],
+    queries: Sequence[Query],
     *,
     unit: str = "short",
     limits: Limits | None = None,
@@ -131,7 +134,7 @@ def graph(
     width: int | None = None,
     zero_is_good: bool = False,
 ) -> Panel:
-    """Lines over time, or with ``each`` a stacked bar for every such span. Limits are drawn."""
+    """Return lines over time, or with ``each`` stacked bars per such span. Limits are dashed."""
     custom: dict[str, Any] = {"fillOpacity": 10, "showPoints": "never"}
     if each:
         custom = {"drawStyle": "bars", "fillOpacity": 80, "stacking": {"mode": "normal"}}
@@ -143,7 +146,7 @@ def graph(
         "type": "timeseries",
         "fieldConfig": field,
         "options": {"legend": {"placement": "bottom"}, "tooltip": {"mode": "multi"}},
-        "targets": _targets(asked, now=False),
+        "targets": _targets(queries, now=False),
     }
     return Panel(
         title, description, body | ({"interval": each} if each else {}), width, zero_is_good
@@ -153,24 +156,24 @@ def graph(
 def states(
     title: str,
     description: str,
-    asked: Sequence[Query],
+    queries: Sequence[Query],
     *,
     width: int | None = None,
     zero_is_good: bool = False,
 ) -> Panel:
-    """What is so and what is not, over time: 1 is yes, and bad."""
+    """Return a timeline of states; 1 is yes and bad, 0 is no and good."""
     body = {
         "type": "state-timeline",
         "fieldConfig": _field("short", NONE_IS_WELL, None, {"0": "no", "1": "yes"}),
         "options": {"showValue": "never", "rowHeight": 0.8},
-        "targets": _targets(asked, now=False),
+        "targets": _targets(queries, now=False),
     }
     return Panel(title, description, body, width, zero_is_good)
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: a query whose results have the table's keys as labels."""
+    """One column of a table: a query whose results are labelled with the keys of the table."""
 
     name: str
     expr: str
@@ -188,14 +191,14 @@ def table(
     width: int | None = None,
     zero_is_good: bool = False,
 ) -> Panel:
-    """A line for each combination of the keys, a column for each query."""
+    """Return a table with one row per combination of keys and one column per query."""
     targets = _targets([Query(column.expr) for column in columns], now=True)
     for target in targets:
         target["format"] = "table"
-    named = {f"Value #{t['refId']}": c.name for t, c in zip(targets, columns, strict=True)}
+    names = {f"Value #{t['refId']}": c.name for t, c in zip(targets, columns, strict=True)}
     if len(columns) == 1:
-        named = {"Value": columns[0].name}
-    shown = {"include": {"names": [*keys, *named]}}
+        names = {"Value": columns[0].name}
+    shown = {"include": {"names": [*keys, *names]}}
     body = {
         "type": "table",
         "fieldConfig": {"defaults": {}, "overrides": [_column(column) for column in columns]},
@@ -204,7 +207,7 @@ def table(
         "transformations": [
             {"id": "merge", "options": {}},
             {"id": "filterFieldsByName", "options": shown},
-            {"id": "organize", "options": {"renameByName": named}},
+            {"id": "organize", "options": {"renameByName": names}},
         ],
     }
     return Panel(title, description, body, width, zero_is_good)
@@ -242,14 +245,14 @@ def _thresholds(limits: Limits) -> dict[str, Any]:
 
 
 def _mappings(words: dict[str, str]) -> list[dict[str, Any]]:
-    said = {value: {"text": word} for value, word in words.items()}
-    return [{"type": "value", "options": said}]
+    texts = {value: {"text": word} for value, word in words.items()}
+    return [{"type": "value", "options": texts}]
 
 
-def _targets(asked: Asked, *, now: bool) -> list[dict[str, Any]]:
-    queries = [Query(asked)] if isinstance(asked, str) else asked
+def _targets(queries: Queries, *, now: bool) -> list[dict[str, Any]]:
+    listed = [Query(queries)] if isinstance(queries, str) else queries
     targets = []
-    for ref, query in zip("ABCDEFGHIJ", queries, strict=False):
+    for ref, query in zip("ABCDEFGHIJ", listed, strict=False):
         target: dict[str, Any] = {"refId": ref, "expr": query.expr}
         if query.legend:
             target["legendFormat"] = query.legend

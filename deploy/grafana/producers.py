@@ -1,4 +1,4 @@
-"""What each producer sends: again, late, broken, or nothing at all."""
+"""Data quality of each producer: duplicates, late events, dead letters and silence."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from deploy.grafana.panels import (
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
 _READ: Final = reading("producers")
-_EACH_ONE: Final = "max by (producer)"
-_KNOWN: Final = f"0 * {_EACH_ONE} (icam_producer_events_last_day)"
+_BY_PRODUCER: Final = "max by (producer)"
+_KNOWN: Final = f"0 * {_BY_PRODUCER} (icam_producer_events_last_day)"
 _SILENCE: Final = (
     "icam_producer_silent_seconds / on (producer) (icam_producer_usual_gap_seconds > 0)"
 )
@@ -35,36 +35,43 @@ _MEAN_AGE: Final = (
 
 
 def _in_a_day(outcome: str) -> str:
-    """Return how many records of an outcome each producer sent within a day."""
+    """Return an expression for the records of an outcome in a day, by producer."""
     records = counted(f'icam_producer_records_total{{outcome="{outcome}"}}', "1d", "producer")
     return f"round({records}) or {_KNOWN}"
 
 
 def _share(outcome: str) -> str:
-    """Return the share of an outcome in all records of a day; 0 of none."""
+    """Return an expression for the share of an outcome in all records of a day; 0 if none."""
     some = counted(f'icam_records_total{{outcome="{outcome}"}}', "1d")
     return or_zero(f"{some} / ({counted('icam_records_total', '1d')} > 0)", WORKERS)
 
 
 _NOW: Final = (
     stat(
-        "Silent three times their usual gap",
-        describe("0.", "the graph says who: call that producer, its events are kept nowhere else."),
+        "Producers silent for three usual gaps",
+        describe(
+            "0.",
+            "see which below and call that producer: its missing events are stored nowhere else.",
+        ),
         or_zero(f"count({_OVERLONG})", _READ),
         limits=NONE_IS_WELL,
         width=8,
         zero_is_good=True,
     ),
     stat(
-        "Producers heard in two weeks",
+        "Producers active in two weeks",
         describe(
-            "all that are agreed.", "one fewer is one that stopped; above 20 the rest is other."
+            "all agreed producers.",
+            "one fewer: a producer stopped; producers after the first 20 are counted as other.",
         ),
         or_zero("count(icam_producer_events_last_day)", _READ),
     ),
     stat(
-        "Again, of a day's records",
-        describe("under 5 %; duplicates change nothing.", "a producer sends all again: ask why."),
+        "Duplicates, share of a day's records",
+        describe(
+            "under 5 %; duplicates have no effect.",
+            "a producer sends everything again: ask it why.",
+        ),
         _share("duplicate"),
         unit="percentunit",
         limits=below(0.05, 0.2),
@@ -72,8 +79,11 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Late, of a day's records",
-        describe("under 5 %.", "decisions were taken without them; see who, and how old below."),
+        "Late, share of a day's records",
+        describe(
+            "under 5 %.",
+            "cases were decided without these events; see which producer and how late below.",
+        ),
         _share("late"),
         unit="percentunit",
         limits=below(0.05, 0.2),
@@ -81,8 +91,8 @@ _NOW: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Set aside, of a day's records",
-        describe("0 %.", "the Dead letters board says why."),
+        "Dead letters, share of a day's records",
+        describe("0 %.", "see the reasons on the board Dead letters."),
         _share("dead_lettered"),
         unit="percentunit",
         limits=below(0.001, 0.01),
@@ -95,26 +105,28 @@ _NOW: Final = (
 _EACH: Final = table(
     "Each producer",
     describe(
-        "events today, none late, silence within the usual gap.",
-        "silence counts within today's office hours only; unknown are records that could not be "
-        "read, other is what comes after the first twenty names.",
+        "events today, none late, and silence within the usual gap.",
+        "call the producer. Silence counts only today's office hours; unknown is for records that "
+        "could not be read, other for producers after the first twenty.",
     ),
     ("producer",),
     (
-        Column("events in a day", f"{_EACH_ONE} (icam_producer_events_last_day)"),
+        Column("events in a day", f"{_BY_PRODUCER} (icam_producer_events_last_day)"),
         Column(
-            "last event", f"time() - {_EACH_ONE} (icam_producer_last_event_timestamp_seconds)", "s"
+            "last event",
+            f"time() - {_BY_PRODUCER} (icam_producer_last_event_timestamp_seconds)",
+            "s",
         ),
-        Column("silent for", f"{_EACH_ONE} (icam_producer_silent_seconds)", "s"),
+        Column("silent for", f"{_BY_PRODUCER} (icam_producer_silent_seconds)", "s"),
         Column(
             "usual gap",
-            f"{_EACH_ONE} (icam_producer_usual_gap_seconds) or {_KNOWN}",
+            f"{_BY_PRODUCER} (icam_producer_usual_gap_seconds) or {_KNOWN}",
             "s",
-            words={"0": "not known yet"},
+            words={"0": "unknown"},
         ),
-        Column("again in a day", _in_a_day("duplicate"), limits=below(50, 500)),
+        Column("duplicates in a day", _in_a_day("duplicate"), limits=below(50, 500)),
         Column("late in a day", _in_a_day("late"), limits=below(50, 500)),
-        Column("set aside in a day", _in_a_day("dead_lettered"), limits=NONE_IS_WELL),
+        Column("dead letters in a day", _in_a_day("dead_lettered"), limits=NONE_IS_WELL),
     ),
 )
 
@@ -123,15 +135,15 @@ _OVER_TIME: Final = (
         "Silence against the usual gap",
         describe(
             "under 1 in office hours, 0 outside.",
-            "above 1 is longer than 99 of 100 pauses of two weeks; above 3 call that producer.",
+            "above 1 is longer than 99 % of the gaps of two weeks; above 3 call that producer.",
         ),
         [Query(or_zero(_SILENCE, _READ), "{{producer}}")],
         limits=below(1, 3),
         zero_is_good=True,
     ),
     graph(
-        "Late each day, by producer",
-        describe("few.", "a producer that catches up after an outage is late once."),
+        "Late per day, by producer",
+        describe("few.", "one peak: a producer caught up after an outage; otherwise ask it."),
         [
             Query(
                 or_zero(
@@ -144,8 +156,8 @@ _OVER_TIME: Final = (
         each="1d",
     ),
     graph(
-        "Again each day, by producer",
-        describe("few.", "a step is a producer that sends twice, or starts over."),
+        "Duplicates per day, by producer",
+        describe("few.", "a step: a producer sends every event twice, or sends all again."),
         [
             Query(
                 or_zero(
@@ -163,24 +175,24 @@ _AGE: Final = (
     graph(
         "Age of events when committed",
         describe(
-            "hours: offices enter things when they get to it.",
-            "days: a producer holds events back; the topics to the right tell which.",
+            "hours: offices enter facts some hours later.",
+            "days: a producer delays its events; see which topics to the right.",
         ),
         [
-            Query(quantile(0.5, "icam_event_age_seconds", "1d"), "half within"),
-            Query(quantile(0.9, "icam_event_age_seconds", "1d"), "90 % within"),
+            Query(quantile(0.5, "icam_event_age_seconds", "1d"), "p50"),
+            Query(quantile(0.9, "icam_event_age_seconds", "1d"), "p90"),
         ],
         unit="s",
     ),
     bars(
         "Mean age of events in a day, by topic",
-        describe("alike.", "one far above the others is held back on its way."),
+        describe("all similar.", "one far above the others: its producer delays the events."),
         [Query(or_zero(_MEAN_AGE, WORKERS), "{{topic}}")],
         unit="s",
     ),
     bars(
-        "Set aside in a day, by topic",
-        describe("empty.", "what can't be read names no producer for sure; the topic does."),
+        "Dead letters in a day, by topic",
+        describe("empty.", "the topic identifies the producer of a record that could not be read."),
         [Query(or_zero(counted("icam_dead_lettered_total", "1d", "topic"), WORKERS), "{{topic}}")],
         limits=below(1, 10),
         decimals=0,
@@ -191,7 +203,7 @@ _AGE: Final = (
 BOARD: Final = Board(
     name="producers",
     title="Data quality",
-    description="What each producer sends: again, late, broken, or nothing at all.",
+    description="Duplicates, late events, dead letters and silence, by producer.",
     rows=(BoardRow(4, _NOW), BoardRow(9, (_EACH,)), BoardRow(8, _OVER_TIME), BoardRow(8, _AGE)),
     since="now-7d",
 )

@@ -1,7 +1,7 @@
-"""The four objectives, each over a day, a week and a month, as shares and as counts of misses.
+"""The four objectives over a day, a week and a month, as shares and as counts of misses.
 
-Volumes are small: one miss in a quiet day is a bad share and one miss. So counts stand beside
-shares, and the month's allowance is told in misses.
+Volumes are small: on a quiet day one miss is already a bad share. So the board shows counts next to
+shares, and expresses the error budget of a month in misses.
 """
 
 from __future__ import annotations
@@ -26,53 +26,54 @@ class _Promise:
     title: str
     since: str
     otherwise: str
-    made: _Expression
-    """How many there were in a window."""
+    total: _Expression
+    """Number of cases to which the objective applied in a window."""
     missed: _Expression
-    """How many of them were late."""
+    """Number of misses in a window."""
     share: _Expression
-    """Share of them that were not."""
-    there: str
-    """Something that is there while misses can be told."""
+    """Share that met the objective in a window."""
+    measured: str
+    """Expression that has a value while misses can be measured."""
 
-    def asked(self, what: _Expression) -> list[Query]:
-        """Return a query for every window; where nothing was made, nothing was broken."""
-        nothing = f"1 + 0 * {self.there}" if what is self.share else f"0 * {self.there}"
+    def queries(self, figure: _Expression) -> list[Query]:
+        """Return one query per window; without any case, no miss and a share of 1."""
+        empty = f"1 + 0 * {self.measured}" if figure is self.share else f"0 * {self.measured}"
         return [
-            Query(f"{what(window)} or on () {nothing}", name) for window, name in _WINDOWS.items()
+            Query(f"{figure(window)} or on () {empty}", name) for window, name in _WINDOWS.items()
         ]
 
-    def left(self) -> str:
-        allowed = f"floor({1 - GOAL:.3f} * {self.made('30d')})"
-        return or_zero(f"{allowed} - {self.missed('30d')}", self.there)
+    def misses_left(self) -> str:
+        """Return an expression for the misses that the error budget of 30 days still allows."""
+        allowed = f"floor({1 - GOAL:.3f} * {self.total('30d')})"
+        return or_zero(f"{allowed} - {self.missed('30d')}", self.measured)
 
 
 def _timed(
     histogram: str, seconds: float, labels: str = ""
 ) -> tuple[_Expression, _Expression, _Expression]:
-    """Return how many a histogram counted, how many took longer, and the share that did not."""
+    """Return total, misses and share of a histogram; a miss took more than ``seconds``."""
 
-    def made(window: str) -> str:
+    def total(window: str) -> str:
         return counted(f"{histogram}_count{braced(labels)}", window)
 
-    def kept(window: str) -> str:
+    def in_time(window: str) -> str:
         return counted(f"{histogram}_bucket{braced(labels, bound(seconds))}", window)
 
     return (
-        made,
+        total,
         lambda window: slower(histogram, seconds, window, labels),
-        lambda window: f"{kept(window)} / ({made(window)} > 0)",
+        lambda window: f"{in_time(window)} / ({total(window)} > 0)",
     )
 
 
-def _set_aside(window: str) -> str:
+def _dead_lettered(window: str) -> str:
     return counted("icam_dead_lettered_total", window)
 
 
 def _became_overdue(window: str) -> str:
-    """Return an expression of how many letters became overdue: every rise of the gauge, in steps.
+    """Return an expression for the dead letters that became overdue: all rises of the gauge.
 
-    A rise counts only when the gauge had been read before it.
+    A rise counts only if the gauge had a value before it.
     """
     rise = "max(icam_dead_letters_overdue) - max(icam_dead_letters_overdue offset 5m) > 0"
     seen = f"({rise}) and on () {reading('backlog', 'offset 5m')}"
@@ -81,33 +82,35 @@ def _became_overdue(window: str) -> str:
 
 _PROMISES: Final = (
     _Promise(
-        "Valid events are projected within 30 s",
-        "of their arrival on Kafka, the canary's left out",
-        "see From Kafka to the database and Held up on Stream health.",
+        "Valid events are applied within 30 s",
+        "their arrival on Kafka, without the canary",
+        "see Ingest latency and Outages on the board Stream health.",
         *_timed("icam_record_seconds", 30),
         WORKERS,
     ),
     _Promise(
         "Deadlines fire within 60 s",
-        "of their instant",
-        "see Deadlines; most often no worker ran, or the database was away.",
+        "their due instant",
+        "see the board Deadlines; usually no worker ran, or the database was away.",
         *_timed("icam_deadline_lateness_seconds", 60),
         WORKERS,
     ),
     _Promise(
         "Escalations are published within 30 s",
-        "of their cause, a record's arrival or a deadline",
-        "see Publishing and Decisions wait for on Stream health.",
+        "their cause, the arrival of a record or a deadline",
+        "see Publish latency and Oldest unpublished decision on the board Stream health.",
         *_timed("icam_announced_seconds", 30, 'topic="icam.escalation.v1"'),
         WORKERS,
     ),
     _Promise(
-        "Dead letters are triaged within a working day",
-        "of being set aside; a miss is one that became overdue",
-        "see Dead letters, and who looks at them.",
-        _set_aside,
+        "Dead letters are resolved within a working day",
+        "their recording; a miss is a dead letter that became overdue",
+        "see the board Dead letters, and check who resolves them.",
+        _dead_lettered,
         _became_overdue,
-        lambda window: f"clamp_min(1 - {_became_overdue(window)} / ({_set_aside(window)} > 0), 0)",
+        lambda window: (
+            f"clamp_min(1 - {_became_overdue(window)} / ({_dead_lettered(window)} > 0), 0)"
+        ),
         _BACKLOG,
     ),
 )
@@ -116,12 +119,12 @@ _PROMISES: Final = (
 def _row(promise: _Promise) -> tuple[Panel, ...]:
     return (
         stat(
-            f"{promise.title}: share kept",
+            f"{promise.title}: share met",
             describe(
-                f"{GOAL:.1%} of all, {promise.since}; 100 % where there was nothing to keep.",
+                f"{GOAL:.1%} of all or more, counted from {promise.since}; 100 % without any.",
                 promise.otherwise,
             ),
-            promise.asked(promise.share),
+            promise.queries(promise.share),
             unit="percentunit",
             limits=above(0.99, GOAL),
             decimals=2,
@@ -130,28 +133,31 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
         stat(
             "Misses",
             describe("0.", promise.otherwise),
-            promise.asked(promise.missed),
+            promise.queries(promise.missed),
             limits=below(1, 5),
             decimals=0,
             width=5,
             zero_is_good=True,
         ),
         stat(
-            "Of how many",
-            "Good: more than 0 on a working day. Otherwise: a share of few says little, read the "
-            "misses. Counters that restart are taken into account, to within a few.",
-            promise.asked(promise.made),
+            "Total",
+            describe(
+                "more than 0 on a working day.",
+                "a share of few says little, so read the misses. Counter restarts are corrected to "
+                "within a few.",
+            ),
+            promise.queries(promise.total),
             decimals=0,
             width=5,
         ),
         stat(
             "Misses left",
             describe(
-                f"0 or more: what {GOAL:.1%} of the last 30 days allows, less the misses. Below "
-                "1,000 in a month it allows none.",
-                "what was broken last comes first, before anything new is deployed.",
+                f"0 or more: the misses that {GOAL:.1%} of the last 30 days allows, minus those "
+                "that occurred. A month with fewer than 1,000 allows none.",
+                "fix the cause of the last misses before deploying anything new.",
             ),
-            promise.left(),
+            promise.misses_left(),
             limits=((None, "red"), (0, "green")),
             decimals=0,
             width=5,
@@ -161,9 +167,12 @@ def _row(promise: _Promise) -> tuple[Panel, ...]:
 
 
 _MISSES: Final = graph(
-    "Misses each day",
-    describe("none.", "the day tells which deployment or outage it was."),
-    [Query(or_zero(promise.missed("1d"), promise.there), promise.title) for promise in _PROMISES],
+    "Misses per day",
+    describe("none.", "the day identifies the deployment or outage."),
+    [
+        Query(or_zero(promise.missed("1d"), promise.measured), promise.title)
+        for promise in _PROMISES
+    ],
     each="1d",
     zero_is_good=True,
 )
@@ -171,7 +180,7 @@ _MISSES: Final = graph(
 BOARD: Final = Board(
     name="promises",
     title="Promises",
-    description="The four objectives, over a day, a week and a month: shares, and the misses.",
+    description="The four objectives over a day, a week and a month: shares and misses.",
     rows=(*(BoardRow(6, _row(promise)) for promise in _PROMISES), BoardRow(8, (_MISSES,))),
     since="now-30d",
 )

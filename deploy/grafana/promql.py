@@ -1,8 +1,8 @@
-"""Expressions that several panels share.
+"""PromQL expressions that several panels share.
 
-Volumes are small, some 144 orders a working day, and a worker's counters begin again with it. So
-counts are whole even where a series begins within the window, and a zero is said only while
-whoever would count is there to be asked: no data always means that something is broken.
+Volumes are small, about 144 orders per working day, and counters start at 0 with every worker. So
+these expressions count completely even if a series begins within the window. They return 0 only
+while the process that counts is scraped: no data always means that something is broken.
 """
 
 from __future__ import annotations
@@ -10,52 +10,53 @@ from __future__ import annotations
 from typing import Final
 
 WORKERS: Final = "sum(icam_partitions_assigned)"
-"""There while a worker is scraped."""
+"""Expression that has a value while a worker is scraped."""
 
 
 def reading(name: str, when: str = "") -> str:
-    """There while the exporter is scraped, from its first reading of that name on."""
+    """Return an expression that has a value once the scraped exporter has taken this reading."""
     series = f'icam_reading_seconds{{reading="{name}"}}'
     return f"max({series} {when})" if when else f"max({series})"
 
 
-def or_zero(expr: str, there: str) -> str:
-    """Return zero for what is empty, while ``there`` is not."""
-    return f"{expr} or on () 0 * {there}"
+def or_zero(expr: str, measured: str) -> str:
+    """Return 0 for an empty result while ``measured`` has a value."""
+    return f"{expr} or on () 0 * {measured}"
 
 
 def counted(metric: str, window: str, *by: str) -> str:
-    """Return how far a counter went within a window, by labels.
+    """Return the increase of a counter over a window, by labels.
 
-    ``increase`` sees no step into the first sample of a series, so that sample is added when the
-    series was not there in the hour before the window: a scrape or two that failed begin nothing
-    anew. A fraction comes from ``increase``, which stretches what it saw to the window's edges.
+    ``increase`` ignores the step from nothing to the first sample of a series. So the first sample
+    is added if the series did not exist in the hour before the window. The hour prevents a few
+    failed scrapes from counting as a new series. The result may be fractional, because ``increase``
+    extrapolates to the edges of the window.
     """
-    grown, first = f"increase({metric}[{window}])", f"min_over_time({metric}[{window}])"
+    increase, first = f"increase({metric}[{window}])", f"min_over_time({metric}[{window}])"
     before = f"last_over_time({metric}[1h] offset {window})"
-    return f"{_sum(by)}({grown} + ({first} unless {before}) or {grown})"
+    return f"{_sum(by)}({increase} + ({first} unless {before}) or {increase})"
 
 
 def quantile(share: float, histogram: str, window: str, labels: str = "") -> str:
-    """Return a quantile over a window, all workers together; 0 of nothing observed."""
+    """Return a quantile over a window and all workers; 0 without observations."""
     buckets = counted(f"{histogram}_bucket{braced(labels)}", window, "le")
     return or_zero(f"histogram_quantile({share:g}, {buckets}) >= 0", WORKERS)
 
 
 def slower(histogram: str, seconds: float, window: str, labels: str = "") -> str:
-    """Return how many took longer, whole; ``seconds`` is the bound of a bucket."""
-    within = braced(labels, bound(seconds))
-    every = counted(f"{histogram}_count{braced(labels)}", window)
-    return f"round({every} - {counted(f'{histogram}_bucket{within}', window)})"
+    """Return the number of observations above ``seconds``, which must be a bucket bound."""
+    bucket = braced(labels, bound(seconds))
+    total = counted(f"{histogram}_count{braced(labels)}", window)
+    return f"round({total} - {counted(f'{histogram}_bucket{bucket}', window)})"
 
 
 def bound(seconds: float) -> str:
-    """Name the bucket of a histogram that ends there."""
+    """Return the label of the histogram bucket with this upper bound."""
     return f'le="{seconds:.1f}"'
 
 
 def braced(*labels: str) -> str:
-    """Return a selector of labels; nothing for none."""
+    """Return a label selector; empty without labels."""
     given = ", ".join(label for label in labels if label)
     return f"{{{given}}}" if given else ""
 

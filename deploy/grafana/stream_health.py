@@ -1,4 +1,4 @@
-"""The home board: whether it is well, whether anyone is being forgotten, and where to look."""
+"""Home board: is the system healthy, is any case overdue, and which board has details?"""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from deploy.grafana.panels import (
 )
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading
 
-_WELL: Final = (
+_HEALTH: Final = (
     stat(
         "Alerts firing",
         describe(
-            "none, and then the rest of this board need not be read.",
-            "each alert names its runbook, which says what to do.",
+            "none.",
+            "open the runbook of each alert; it says what to do.",
         ),
         'count(ALERTS{alertstate="firing"}) or vector(0)',
         limits=NONE_IS_WELL,
-        words={"0": "all is well"},
+        words={"0": "healthy"},
         zero_is_good=True,
     ),
     stat(
-        "Last canary that came through",
+        "Time since the last canary event",
         describe(
-            "under two minutes ago: a made-up event goes from end to end every minute.",
-            "something on the way stands still; the panels to the right say where.",
+            "under two minutes: a synthetic event passes end to end every minute.",
+            "a step of the pipeline has stopped; the panels to the right show which.",
         ),
         "time() - max(max_over_time(icam_canary_last_success_timestamp_seconds[10m]))",
         unit="s",
@@ -42,10 +42,10 @@ _WELL: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Events wait for",
+        "Oldest record not ingested",
         describe(
-            "under 10 s, by the oldest record that is not committed.",
-            "see Held up below; if nothing is held up, add a worker.",
+            "under 10 s.",
+            "see Outages below; without an outage, add a worker.",
         ),
         "max(icam_seconds_behind)",
         unit="s",
@@ -53,10 +53,10 @@ _WELL: Final = (
         zero_is_good=True,
     ),
     stat(
-        "Decisions wait for",
+        "Oldest unpublished decision",
         describe(
-            "under 10 s, by the oldest one that is not known to be announced.",
-            "the brokers refuse or are away; nothing is lost, and downstream does not know.",
+            "under 10 s.",
+            "the brokers are away or reject it; nothing is lost, but subscribers miss it so far.",
         ),
         "max(icam_outbox_oldest_seconds)",
         unit="s",
@@ -65,12 +65,12 @@ _WELL: Final = (
     ),
 )
 
-_FORGOTTEN: Final = (
+_OVERDUE: Final = (
     stat(
-        "Cases wait for a look since",
+        "Oldest overdue case",
         describe(
-            "under a minute, by the case that has been due longest.",
-            "terms pass unnoticed; see whether workers run and reach the database.",
+            "under a minute.",
+            "deadlines pass without effect; check that workers run and reach the database.",
         ),
         "max(icam_deadlines_due_unfired_oldest_seconds)",
         unit="s",
@@ -81,8 +81,8 @@ _FORGOTTEN: Final = (
     stat(
         "Dead letters overdue",
         describe(
-            "0: each is worked within a working day.",
-            "`icam dead-letters list`; the cases they name are not escalated meanwhile.",
+            "0: each is resolved within a working day.",
+            "run `icam dead-letters list`; the cases they name are not escalated until then.",
         ),
         "max(icam_dead_letters_overdue)",
         limits=NONE_IS_WELL,
@@ -92,8 +92,8 @@ _FORGOTTEN: Final = (
     stat(
         "Cases that no office follows",
         describe(
-            "few, and each for a reason: the order has not come, or triage decides by hand.",
-            "if it grows, see the reasons, and whether a postcode or an office is missing.",
+            "few: the order has not arrived, or triage decides manually.",
+            "if it grows, see the reasons on the board Offices and load.",
         ),
         or_zero("sum(icam_cases_unrouted)", reading("cases")),
         limits=below(50, 200),
@@ -102,8 +102,8 @@ _FORGOTTEN: Final = (
     stat(
         "Audit findings",
         describe(
-            "0: an independent reading of Kafka and the database agrees with what was decided.",
-            "`icam audit` names every finding; nothing else here can be trusted before.",
+            "0: an independent audit of Kafka and the database confirms the decisions.",
+            "run `icam audit` for every finding; do not trust the other figures until it is clean.",
         ),
         or_zero("sum(icam_audit_findings) + max(icam_offsets_ahead)", reading("audit")),
         limits=NONE_IS_WELL,
@@ -113,10 +113,10 @@ _FORGOTTEN: Final = (
 
 _FLOW: Final = (
     graph(
-        "Records taken in each quarter of an hour",
+        "Records ingested per quarter of an hour",
         describe(
-            "mostly applied, a few late or again (duplicate); none at night but the canary's.",
-            "for dead_lettered see Dead letters, for silence see Data quality.",
+            "mostly applied, a few late or duplicate; at night only the canary's.",
+            "for dead_lettered see the board Dead letters, for silence see Data quality.",
         ),
         [
             Query(
@@ -127,27 +127,27 @@ _FLOW: Final = (
         each="15m",
     ),
     graph(
-        "From Kafka to the database",
+        "Ingest latency",
         describe(
-            "under a second, and never above 30 s: that is promised.",
-            "a database that is slow shows in Batches as well; a rebalance takes seconds.",
+            "under a second from Kafka to the database, and never above 30 s: our objective.",
+            "a slow database also shows in Batch duration; a rebalance takes seconds.",
         ),
         [
-            Query(quantile(0.5, "icam_record_seconds", "15m"), "half within"),
-            Query(quantile(0.99, "icam_record_seconds", "15m"), "99 % within"),
+            Query(quantile(0.5, "icam_record_seconds", "15m"), "p50"),
+            Query(quantile(0.99, "icam_record_seconds", "15m"), "p99"),
         ],
         unit="s",
         limits=below(10, 30),
     ),
     graph(
-        "From the cause to the announcement",
+        "Announcement latency",
         describe(
-            "under a second, and never above 30 s: that is promised.",
-            "if only this one is slow, the brokers are; see Publishing.",
+            "under a second from cause to announcement, and never above 30 s: our objective.",
+            "if only this latency is high, the brokers are slow; see Publish latency.",
         ),
         [
-            Query(quantile(0.5, "icam_announced_seconds", "15m"), "half within"),
-            Query(quantile(0.99, "icam_announced_seconds", "15m"), "99 % within"),
+            Query(quantile(0.5, "icam_announced_seconds", "15m"), "p50"),
+            Query(quantile(0.99, "icam_announced_seconds", "15m"), "p99"),
         ],
         unit="s",
         limits=below(10, 30),
@@ -156,10 +156,10 @@ _FLOW: Final = (
 
 _PARTS: Final = (
     states(
-        "Held up",
+        "Outages",
         describe(
             "no everywhere.",
-            "what is away must come back; everything waits for it and nothing is lost.",
+            "restore the service that is away; processing waits for it and nothing is lost.",
         ),
         [
             Query("icam_database_away", "{{instance}} database away"),
@@ -171,26 +171,26 @@ _PARTS: Final = (
         zero_is_good=True,
     ),
     graph(
-        "Batches",
+        "Batch duration",
         describe(
-            "99 % well under a second.",
-            "slow batches mean a slow database: look at its locks and disks.",
+            "p99 well under a second.",
+            "slow batches mean a slow database: check its locks and disks.",
         ),
         [
-            Query(quantile(0.5, "icam_batch_seconds", "15m"), "half within"),
-            Query(quantile(0.99, "icam_batch_seconds", "15m"), "99 % within"),
+            Query(quantile(0.5, "icam_batch_seconds", "15m"), "p50"),
+            Query(quantile(0.99, "icam_batch_seconds", "15m"), "p99"),
         ],
         unit="s",
     ),
     graph(
-        "Publishing",
+        "Publish latency",
         describe(
-            "99 % well under a second.",
-            "slow acknowledgements mean brokers that are overloaded or replicate slowly.",
+            "p99 well under a second.",
+            "slow acknowledgements: the brokers are overloaded or replicate slowly.",
         ),
         [
-            Query(quantile(0.5, "icam_publish_seconds", "15m"), "half within"),
-            Query(quantile(0.99, "icam_publish_seconds", "15m"), "99 % within"),
+            Query(quantile(0.5, "icam_publish_seconds", "15m"), "p50"),
+            Query(quantile(0.99, "icam_publish_seconds", "15m"), "p99"),
         ],
         unit="s",
     ),
@@ -198,18 +198,19 @@ _PARTS: Final = (
 
 _REST: Final = (
     graph(
-        "Partitions of each worker",
+        "Partitions per worker",
         describe(
-            "shared evenly; the sum is all input partitions.",
-            "a worker with none is spare or can't join; a sum that is short is unread records.",
+            "evenly distributed; the sum is the number of input partitions.",
+            "a worker without partitions is spare or cannot join; a smaller sum means that some "
+            "partitions are not read.",
         ),
         [Query("icam_partitions_assigned", "{{instance}}")],
     ),
     graph(
-        "Waiting",
+        "Backlogs",
         describe(
             "near 0 between bursts.",
-            "what grows and stays is named: records not taken in, or decisions not announced.",
+            "a growing backlog of records: add a worker; of announcements: check the brokers.",
         ),
         [
             Query("sum(icam_records_behind)", "records"),
@@ -218,19 +219,19 @@ _REST: Final = (
         zero_is_good=True,
     ),
     graph(
-        "Age of the figures",
+        "Age of the exporter's readings",
         describe(
             "a few seconds, for offsets a minute, for the audit a few hours.",
-            "figures of a reading that is old are as old; the exporter's log says why.",
+            "figures are as old as their reading; the exporter's log contains the error.",
         ),
         [Query("icam_reading_age_seconds", "{{reading}}")],
         unit="s",
     ),
     table(
-        "What runs",
+        "Running versions",
         describe(
-            "one version of code, policy and directory everywhere.",
-            "a deployment is under way, or half done.",
+            "the same version everywhere.",
+            "a deployment is in progress or incomplete.",
         ),
         ("job", "instance", "version", "python"),
         (Column("running", "icam_build_info"),),
@@ -240,9 +241,9 @@ _REST: Final = (
 BOARD: Final = Board(
     name="stream-health",
     title="Stream health",
-    description="Is it well, and is anyone being forgotten? The first row answers.",
+    description="Is the system healthy, and is any case overdue? The first row answers.",
     rows=(
-        BoardRow(4, _WELL + _FORGOTTEN),
+        BoardRow(4, _HEALTH + _OVERDUE),
         BoardRow(8, _FLOW),
         BoardRow(8, _PARTS),
         BoardRow(7, _REST),
