@@ -1,11 +1,10 @@
--- Who may do what in the database. Run it as the owner of the tables, after every `icam migrate`.
+-- Database roles and their privileges. Run this as the owner of the tables, after every `icam migrate`.
 --
--- Safe to run again: it ends in exactly the privileges written here, whatever was granted before,
--- in one transaction, so that a running worker never misses one. It sets no passwords and keeps
--- those that are set.
+-- Repeatable: one transaction replaces all earlier grants with exactly the privileges below, so a
+-- running worker never loses a privilege. The script sets no password and keeps existing ones.
 --
--- Nobody here may delete, truncate, or change the log of a case; that is left to the owner. Only the
--- note that an announcement still waits is taken away, by the worker that has published it.
+-- No role here may delete, truncate or change the log of a case; only the owner may. The only rows
+-- that a role deletes are those of `outbox_pending`, when a worker has published an announcement.
 -- Identity columns and advisory locks need no privilege; FOR UPDATE needs UPDATE on one column.
 
 BEGIN;
@@ -19,7 +18,7 @@ BEGIN
             EXECUTE format('CREATE ROLE %I LOGIN', wanted);
         END IF;
     END LOOP;
-    -- Everybody may connect, and make temporary tables, unless told otherwise.
+    -- By default PostgreSQL lets every role connect and create temporary tables.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format(
         'GRANT CONNECT ON DATABASE %I TO icam_worker, icam_operator, icam_auditor',
@@ -30,15 +29,15 @@ $$;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO icam_worker, icam_operator, icam_auditor;
--- Takes away privileges on single columns too.
+-- Revokes privileges on single columns too.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM icam_worker, icam_operator, icam_auditor;
 
--- Each of them reads everything, the notes of the migrations included: `icam doctor`, `icam case`,
--- `icam escalations`, `icam dead-letters list`.
+-- Every role reads all tables, including the record of applied migrations: `icam doctor`,
+-- `icam case`, `icam escalations`, `icam dead-letters list`.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO icam_worker, icam_operator, icam_auditor;
 
--- `icam worker`. What was recorded stays as it was recorded: of a ledger entry only its end can be
--- written, of an announcement only that it waits no more, of a dead letter only that it is resolved.
+-- `icam worker`. Recorded facts are not changed. A worker may only write the withdrawal of an
+-- escalation, delete the pending mark of an announcement, and write the resolution of a dead letter.
 GRANT INSERT ON
     case_event, case_projection, escalation, outbox, outbox_pending, dead_letter, reference_table
     TO icam_worker;
@@ -47,9 +46,9 @@ GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_worker;
 GRANT DELETE ON outbox_pending TO icam_worker;
 GRANT UPDATE (resolved_at, resolution, resolved_note) ON dead_letter TO icam_worker;
 
--- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one letter at a
--- time. A replay adds a dead letter and takes it back when the record is rejected again, and keeps the
--- policy it decides with; publishing what it decides is left to the workers.
+-- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one dead letter at a
+-- time. A replay inserts a dead letter and rolls it back if the record is rejected again, and records
+-- the policy it decides with. The workers publish its announcements.
 GRANT INSERT ON
     case_event, case_projection, escalation, outbox, outbox_pending, dead_letter, reference_table
     TO icam_operator;
@@ -58,7 +57,7 @@ GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;
 GRANT UPDATE (resolved_at, resolution, resolved_note, attempts, reason, detail)
     ON dead_letter TO icam_operator;
 
--- `icam audit`. The missing privileges are what holds; this says it before the first statement.
+-- `icam audit`. The missing privileges already prevent writes; this setting rejects them earlier.
 ALTER ROLE icam_auditor SET default_transaction_read_only = on;
 
 COMMIT;
