@@ -1,4 +1,4 @@
-"""Prometheus' own tools, where they are installed, and the Kubernetes manifests, rendered once."""
+"""Prometheus' own tools, if they are installed, and the Kubernetes manifests, rendered once."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def base() -> list[Manifest]:
 
 @pytest.fixture(scope="session")
 def example() -> list[Manifest]:
-    """The base as the example overlay completes it, secrets included."""
+    """The rendered example overlay, including its secrets."""
     return render(EXAMPLE)

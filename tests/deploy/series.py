@@ -1,4 +1,4 @@
-"""Which series are exported, and which an expression asks for."""
+"""Exported series, and the series and labels that an expression uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JOBS: Final = {
     "icam-canary": CanaryMetrics,
     "icam-board": BoardMetrics,
 }
-"""What is exported to each of Prometheus' jobs."""
+"""Metrics class of each Prometheus job."""
 
 _SERIES = re.compile(r"\bicam_[a-z_]+")
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)|\{([^}]*)\}")
@@ -27,7 +27,7 @@ _SUFFIXES: dict[str | None, dict[str, tuple[str, ...]]] = {
 
 
 def exported() -> dict[str, set[str]]:
-    """Return every series that is exported, with its labels."""
+    """Return the labels of every exported series, by series name."""
     return {
         metric._name + suffix: {*metric._labelnames, *more}
         for job in JOBS
@@ -42,12 +42,12 @@ def metrics(job: str) -> list[MetricWrapperBase]:
 
 
 def named(expression: str) -> set[str]:
-    """Return the series of ours that an expression names."""
+    """Return our series that an expression uses."""
     return set(_SERIES.findall(expression))
 
 
 def unknown_labels(expression: str) -> set[str]:
-    """Return the labels that an expression asks for and none of its series has."""
+    """Return the labels that an expression uses and none of its series has."""
     has = {"job", "instance"}.union(*(exported()[name] for name in named(expression)))
     asked = {
         re.split(r"[=!~]", label)[0].strip()

@@ -1,4 +1,4 @@
-"""Whom an alert reaches, and which others it keeps from being told beside it."""
+"""Routing and inhibition of alerts."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _CONFIG: Final[dict[str, Any]] = read(ALERTMANAGER)
 _SEVERITY: Final = {rule["alert"]: rule["labels"]["severity"] for rule in rules()}
 
 
-def test_prometheus_tells_an_alertmanager() -> None:
-    (told,) = read(PROMETHEUS / "prometheus.yml")["alerting"]["alertmanagers"]
+def test_prometheus_sends_alerts_to_alertmanager() -> None:
+    (target,) = read(PROMETHEUS / "prometheus.yml")["alerting"]["alertmanagers"]
 
-    assert told["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert target["static_configs"] == [{"targets": ["alertmanager:9093"]}]
 
 
-def test_only_what_can_wait_is_held_back_until_office_hours() -> None:
-    (waiting,) = _CONFIG["route"]["routes"]
+def test_only_warnings_wait_for_office_hours() -> None:
+    (route,) = _CONFIG["route"]["routes"]
     (hours,) = _CONFIG["time_intervals"]
 
-    assert waiting["matchers"] == ["severity = warning"]
-    assert waiting["active_time_intervals"] == [hours["name"]]
+    assert route["matchers"] == ["severity = warning"]
+    assert route["active_time_intervals"] == [hours["name"]]
     assert all(times["location"] == "Europe/Brussels" for times in hours["time_intervals"])
 
 
-def test_what_inhibits_is_an_alert_and_somebody_is_told_of_it_at_night() -> None:
+def test_only_critical_alerts_inhibit_others() -> None:
     for rule in _CONFIG["inhibit_rules"]:
         sources, targets = _alerts(rule["source_matchers"]), _alerts(rule["target_matchers"])
         assert sources | targets <= _SEVERITY.keys()
@@ -48,17 +48,17 @@ def test_what_inhibits_is_an_alert_and_somebody_is_told_of_it_at_night() -> None
         assert not sources & targets
 
 
-def test_no_two_alerts_keep_each_other_from_being_told() -> None:
-    over: dict[str, set[str]] = {}
+def test_no_two_alerts_inhibit_each_other() -> None:
+    inhibited_by: dict[str, set[str]] = {}
     for rule in _CONFIG["inhibit_rules"]:
         for source in _alerts(rule["source_matchers"]):
-            over.setdefault(source, set()).update(_alerts(rule["target_matchers"]))
+            inhibited_by.setdefault(source, set()).update(_alerts(rule["target_matchers"]))
 
-    def below(alert: str) -> set[str]:
-        direct = over.get(alert, set())
-        return direct.union(*(below(target) for target in direct))
+    def all_inhibited(alert: str) -> set[str]:
+        direct = inhibited_by.get(alert, set())
+        return direct.union(*(all_inhibited(target) for target in direct))
 
-    assert [alert for alert in over if alert in below(alert)] == []
+    assert [alert for alert in inhibited_by if alert in all_inhibited(alert)] == []
 
 
 def _alerts(matchers: list[str]) -> set[str]:
@@ -67,26 +67,30 @@ def _alerts(matchers: list[str]) -> set[str]:
 
 
 @pytest.mark.prometheus
-def test_amtool_finds_nothing_wrong(amtool: str) -> None:
+def test_amtool_accepts_the_configuration(amtool: str) -> None:
     assert "SUCCESS" in _run(amtool, "check-config", str(ALERTMANAGER))
 
 
 @pytest.mark.prometheus
-def test_an_alert_reaches_who_it_is_for(amtool: str, subtests: pytest.Subtests) -> None:
+def test_an_alert_is_routed_by_its_severity(amtool: str, subtests: pytest.Subtests) -> None:
     for alert in _SEVERITY:
         with subtests.test(alert):
             severity = _SEVERITY[alert]
             labels = (f"alertname={alert}", f"severity={severity}")
-            told = _run(
+            receiver = _run(
                 amtool, "config", "routes", "test", f"--config.file={ALERTMANAGER}", *labels
             )
 
-            assert told.strip() == {"critical": "on-call", "warning": "next-working-day"}[severity]
+            assert (
+                receiver.strip() == {"critical": "on-call", "warning": "next-working-day"}[severity]
+            )
 
 
 @pytest.mark.prometheus
-def test_a_cause_is_told_and_what_follows_from_it_is_not(alertmanager: str, tmp_path: Path) -> None:
-    with _listening() as (told, pager), _running(alertmanager, tmp_path, pager) as port:
+def test_a_cause_is_notified_and_its_consequence_is_inhibited(
+    alertmanager: str, tmp_path: Path
+) -> None:
+    with _listening() as (notifications, pager), _running(alertmanager, tmp_path, pager) as port:
         _post(
             port,
             [
@@ -95,17 +99,17 @@ def test_a_cause_is_told_and_what_follows_from_it_is_not(alertmanager: str, tmp_
                 ("IcamAuditDifference", ""),
             ],
         )
-        heard = {told.get(timeout=30), told.get(timeout=30)}
-        held = _inhibited(port)
+        received = {notifications.get(timeout=30), notifications.get(timeout=30)}
+        inhibited = _inhibited(port)
 
-    assert heard == {("/on-call", "IcamNoWorker"), ("/on-call", "IcamAuditDifference")}
-    assert held == {"IcamBehind"}
+    assert received == {("/on-call", "IcamNoWorker"), ("/on-call", "IcamAuditDifference")}
+    assert inhibited == {"IcamBehind"}
 
 
 @contextmanager
 def _listening() -> Iterator[tuple[Queue[tuple[str, str]], int]]:
-    """Listen for what an Alertmanager tells: the path and the alert's name, once each."""
-    told: Queue[tuple[str, str]] = Queue()
+    """Receive notifications of an Alertmanager: path and name of each alert, once each."""
+    notifications: Queue[tuple[str, str]] = Queue()
     known: set[tuple[str, str]] = set()
 
     class Pager(BaseHTTPRequestHandler):
@@ -115,7 +119,7 @@ def _listening() -> Iterator[tuple[Queue[tuple[str, str]], int]]:
                 one = (self.path, alert["labels"]["alertname"])
                 if one not in known:
                     known.add(one)
-                    told.put(one)
+                    notifications.put(one)
             self.send_response(200)
             self.end_headers()
 
@@ -126,7 +130,7 @@ def _listening() -> Iterator[tuple[Queue[tuple[str, str]], int]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield told, server.server_port
+            yield notifications, server.server_port
         finally:
             server.shutdown()
             thread.join()
@@ -134,7 +138,7 @@ def _listening() -> Iterator[tuple[Queue[tuple[str, str]], int]]:
 
 @contextmanager
 def _running(program: str, directory: Path, pager: int) -> Iterator[int]:
-    """Run an Alertmanager as configured, but for the pager's port and a shorter wait."""
+    """Run an Alertmanager with our configuration, except the pager's port and a shorter wait."""
     config = directory / "alertmanager.yml"
     text = ALERTMANAGER.read_text().replace(":9095/", f":{pager}/")
     config.write_text(text.replace("group_wait: 10s", "group_wait: 2s"))

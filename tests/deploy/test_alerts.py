@@ -1,4 +1,4 @@
-"""Alerts speak of series that are exported and fresh, and Prometheus' own tools find them right."""
+"""Alerts use exported and current series, and pass the checks of Prometheus' own tools."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _COMES_WITH_DATA: Final = {
     "icam_producer_silent_seconds",
     "icam_producer_usual_gap_seconds",
 }
-"""Series that are rightly absent while there is nothing to count; their readings are watched."""
+"""Series that may be absent while there is nothing to count; an alert covers their readings."""
 
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in rules()}
 
 
-def test_the_series_are_those_of_a_real_exposition() -> None:
+def test_the_known_series_match_a_real_exposition() -> None:
     exposed = {family.name for made in JOBS.values() for family in made().registry.collect()}
 
     bases = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in exported()}
@@ -57,7 +57,7 @@ def test_every_role_is_scraped_on_its_port() -> None:
     assert ports.keys() == JOBS.keys()
 
 
-def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
+def test_every_metric_of_an_alert_is_exported(subtests: pytest.Subtests) -> None:
     for alert in EXPRESSIONS:
         with subtests.test(alert):
             expression = EXPRESSIONS[alert]
@@ -67,13 +67,13 @@ def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
             assert named(expression) or "up{" in expression
 
 
-def test_every_label_asked_for_is_one_of_the_metrics(subtests: pytest.Subtests) -> None:
+def test_every_label_of_an_alert_exists(subtests: pytest.Subtests) -> None:
     for alert in EXPRESSIONS:
         with subtests.test(alert):
             assert unknown_labels(EXPRESSIONS[alert]) == set()
 
 
-def test_every_alert_says_what_it_means_for_whom_and_what_to_do() -> None:
+def test_every_alert_has_a_severity_a_description_and_a_runbook() -> None:
     assert len(EXPRESSIONS) == len(rules())
     for rule in rules():
         assert rule["labels"] in ({"severity": "critical"}, {"severity": "warning"})
@@ -83,17 +83,17 @@ def test_every_alert_says_what_it_means_for_whom_and_what_to_do() -> None:
     assert {path.stem for path in RUNBOOKS.glob("Icam*.md")} == EXPRESSIONS.keys()
 
 
-def test_every_alert_is_seen_to_fire_and_not_to_fire() -> None:
-    looks = [
-        (look["alertname"], bool(look["exp_alerts"]))
+def test_every_alert_has_a_test_that_fires_and_one_that_does_not() -> None:
+    tested = [
+        (check["alertname"], bool(check["exp_alerts"]))
         for case in _CASES
-        for look in case["alert_rule_test"]
+        for check in case["alert_rule_test"]
     ]
 
-    assert set(looks) == {(alert, fires) for alert in EXPRESSIONS for fires in (True, False)}
+    assert set(tested) == {(alert, fires) for alert in EXPRESSIONS for fires in (True, False)}
 
 
-def test_a_series_that_an_alert_watches_is_missed_when_it_is_gone() -> None:
+def test_a_missing_series_of_any_alert_raises_an_alert() -> None:
     watched = set().union(
         *(named(expr) for alert, expr in EXPRESSIONS.items() if alert != "IcamSeriesMissing")
     )
@@ -103,8 +103,8 @@ def test_a_series_that_an_alert_watches_is_missed_when_it_is_gone() -> None:
     assert all(absent == label for absent, label in pairs)
 
 
-def test_no_alert_trusts_a_reading_whose_age_nobody_watches() -> None:
-    """Of the exporter's gauges, which keep their last value, each says which reading it is of."""
+def test_the_age_of_every_reading_that_an_alert_uses_is_alerted_on() -> None:
+    """The exporter's gauges keep their last value; each description names its reading."""
     readings = {
         metric._name: found[1]
         for metric in metrics("icam-exporter")
@@ -123,7 +123,7 @@ def test_no_alert_trusts_a_reading_whose_age_nobody_watches() -> None:
     assert readings.keys() >= _COMES_WITH_DATA
 
 
-def test_a_reading_is_not_called_old_before_it_could_be_taken_again() -> None:
+def test_a_reading_is_not_stale_before_three_of_its_intervals() -> None:
     every = Settings().exporter
     paces = {
         "backlog": every.backlog_seconds,
@@ -145,16 +145,16 @@ def test_a_reading_is_not_called_old_before_it_could_be_taken_again() -> None:
 
 
 @pytest.mark.prometheus
-def test_promtool_finds_nothing_wrong(promtool: str) -> None:
-    told = _run(promtool, "check", "config", "prometheus.yml")
+def test_promtool_accepts_the_configuration(promtool: str) -> None:
+    output = _run(promtool, "check", "config", "prometheus.yml")
 
-    assert f"{len(_RULES)} rule files found" in told
-    assert len(re.findall(r"SUCCESS: \d+ rules found", told)) == len(_RULES)
+    assert f"{len(_RULES)} rule files found" in output
+    assert len(re.findall(r"SUCCESS: \d+ rules found", output)) == len(_RULES)
 
 
 @pytest.mark.prometheus
 @pytest.mark.parametrize("name", _RULES)
-def test_alerts_fire_and_do_not_fire_as_their_tests_say(promtool: str, name: str) -> None:
+def test_alerts_pass_their_promtool_tests(promtool: str, name: str) -> None:
     assert "SUCCESS" in _run(promtool, "test", "rules", f"tests/{name}")
 
 

@@ -1,4 +1,4 @@
-"""Boards are what their source says, speak of series that are exported, and can be provisioned."""
+"""Boards match their sources, use exported series and can be provisioned."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ EXPRESSIONS = {item.place: item for item in shown()}
 NO_FAULTS = [{"value": limit, "color": colour} for limit, colour in NONE_IS_WELL]
 
 
-def test_the_files_are_what_the_source_says() -> None:
+def test_the_files_match_their_sources() -> None:
     written = {path.name: path.read_text() for path in BOARDS.iterdir()}
 
-    assert written == documents(), "write them again: make boards"
+    assert written == documents(), "generate them again: make boards"
 
 
-def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
+def test_every_metric_of_a_board_is_exported(subtests: pytest.Subtests) -> None:
     for place in EXPRESSIONS:
         with subtests.test(place):
             expression = EXPRESSIONS[place].expr
@@ -43,7 +43,7 @@ def test_every_metric_asked_for_is_exported(subtests: pytest.Subtests) -> None:
             assert named(expression) or re.match(r"count\(ALERTS\{", expression)
 
 
-def test_every_label_asked_for_is_one_of_the_metrics(subtests: pytest.Subtests) -> None:
+def test_every_label_of_a_board_exists(subtests: pytest.Subtests) -> None:
     for place in EXPRESSIONS:
         with subtests.test(place):
             item = EXPRESSIONS[place]
@@ -96,7 +96,7 @@ def test_zero_is_good_where_its_colour_says_so() -> None:
             assert panel.zero_is_good, where
 
 
-def test_every_board_leads_to_the_others() -> None:
+def test_every_board_links_to_the_others() -> None:
     addresses = {f"/d/{board['uid']}" for board in boards().values()}
     for board in boards().values():
         (link,) = board["links"]
@@ -116,7 +116,7 @@ def test_panels_do_not_overlap() -> None:
             taken |= cells
 
 
-def test_the_homepage_answers_in_its_first_row() -> None:
+def test_the_home_board_shows_health_and_overdue_cases_in_its_first_row() -> None:
     grafana = services()["grafana"]
     home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     board = boards()[home.removeprefix("/etc/icam/boards/")]
@@ -135,7 +135,7 @@ def test_the_homepage_answers_in_its_first_row() -> None:
     }
 
 
-def test_prometheus_keeps_what_the_boards_look_back_on() -> None:
+def test_prometheus_keeps_data_for_the_longest_window_of_the_boards() -> None:
     (kept,) = [
         argument.rpartition("=")[2]
         for argument in services()["prometheus"]["command"]
@@ -151,8 +151,8 @@ def test_prometheus_keeps_what_the_boards_look_back_on() -> None:
 
 
 @pytest.mark.prometheus
-def test_promtool_understands_every_board(promtool: str, tmp_path: Path) -> None:
-    """Boards have no check of their own, so their expressions are checked as rules."""
+def test_promtool_accepts_every_expression(promtool: str, tmp_path: Path) -> None:
+    """promtool cannot check boards, so their expressions are checked as rules."""
     lines = ["groups:", "  - name: boards", "    rules:"]
     for number, item in enumerate(EXPRESSIONS.values()):
         lines += [f"      - record: board:{number}", f"        expr: '{item.expr}'"]

@@ -1,4 +1,4 @@
-"""What `docker compose up` would start, checked without a container engine."""
+"""The services of docker-compose.yml, checked without a container engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.deploy.files import (
     read,
     services,
     serving,
-    told,
+    settings_from,
     variables,
     workers,
 )
@@ -36,7 +36,7 @@ _PINNED = re.compile(r"^[a-z/.-]+:v?[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z]+)*$")
 
 
 def test_it_is_a_compose_file() -> None:
-    told = subprocess.run(
+    completed = subprocess.run(
         [
             Path(sys.executable).parent / "check-jsonschema",
             *("--builtin-schema", "vendor.compose-spec"),
@@ -46,7 +46,7 @@ def test_it_is_a_compose_file() -> None:
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stdout
+    assert completed.returncode == 0, completed.stdout
 
 
 def test_every_image_is_pinned_by_its_version() -> None:
@@ -59,24 +59,24 @@ def test_every_image_is_pinned_by_its_version() -> None:
     assert [image for image in pulled if not _PINNED.match(image)] == []
 
 
-def test_our_settings_take_every_variable_that_is_set() -> None:
+def test_every_variable_of_a_service_is_a_setting() -> None:
     for service in ours().values():
-        settings = told(image_environment() | service["environment"])
+        settings = settings_from(image_environment() | service["environment"])
         assert str(settings.data_directory) == "/var/lib/icam"
 
 
-def test_a_mistyped_variable_is_found() -> None:
+def test_a_mistyped_variable_is_detected() -> None:
     assert "ICAM_KAFKA__BOOTSTRAP_SERVERS" in variables()
     assert "ICAM_KAFKA__BOOTSTRAP_SERVER" not in variables()
     assert "ICAM_KAFKA" not in variables()
 
 
-def test_every_command_of_our_image_is_one_of_icam() -> None:
+def test_every_command_of_our_services_is_an_icam_command() -> None:
     for service in ours().values():
         check_command(service["command"])
 
 
-def test_each_starts_when_what_it_needs_is_there() -> None:
+def test_each_service_starts_after_the_services_it_needs() -> None:
     def needed(name: str) -> set[str]:
         waits = services()[name].get("depends_on", {})
         return {*waits, *(deeper for wait in waits for deeper in needed(wait))}
@@ -101,7 +101,7 @@ def test_only_grafana_is_left_out_unless_its_profile_is_named() -> None:
         assert "grafana" not in service.get("depends_on", {}), name
 
 
-def test_what_is_waited_for_can_come_about() -> None:
+def test_every_awaited_condition_can_be_reached() -> None:
     found = services()
     for service in found.values():
         for name, wait in service.get("depends_on", {}).items():
@@ -113,7 +113,7 @@ def test_what_is_waited_for_can_come_about() -> None:
                 assert awaited["restart"].startswith("on-failure"), "done once is done"
 
 
-def test_what_goes_on_is_judged_by_readiness_at_its_own_port() -> None:
+def test_every_long_running_service_has_a_readiness_check_on_its_own_port() -> None:
     assert len(serving()) == 5
     for service in serving().values():
         *_, script, port = service["healthcheck"]["test"]
@@ -123,13 +123,13 @@ def test_what_goes_on_is_judged_by_readiness_at_its_own_port() -> None:
         assert service["environment"][hosts()[role]] == "0.0.0.0"  # noqa: S104
 
 
-def test_a_worker_stops_in_peace() -> None:
+def test_a_worker_has_time_to_finish_its_batch_on_stop() -> None:
     for service in workers().values():
         grace = int(service["stop_grace_period"].removesuffix("s"))
         assert grace > Settings().database.statement_timeout_seconds
 
 
-def test_our_services_have_no_privileges_to_lose() -> None:
+def test_our_services_run_without_privileges() -> None:
     for service in ours().values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -140,7 +140,7 @@ def test_our_services_have_no_privileges_to_lose() -> None:
         assert "uid=10001,gid=10001" in options
 
 
-def test_ports_are_open_to_this_machine_alone() -> None:
+def test_ports_are_published_only_on_localhost() -> None:
     published = [port for service in services().values() for port in service.get("ports", ())]
 
     assert {port.split(":")[-1] for port in published} == {
@@ -149,7 +149,7 @@ def test_ports_are_open_to_this_machine_alone() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner() -> None:
+def test_each_service_uses_its_database_role_and_only_migrate_the_owner() -> None:
     users = {
         name: re.findall(r"//(\w+):", service["environment"]["ICAM_DATABASE__URL"])[0]
         for name, service in ours().items()
@@ -164,7 +164,7 @@ def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner() -> None:
     }
 
 
-def test_the_roles_that_connect_get_their_password(server_url: str, database_url: str) -> None:
+def test_the_roles_that_connect_get_a_password(server_url: str, database_url: str) -> None:
     service = services()["roles"]
     shell, *options, script = service["command"]
     (mount,) = service["volumes"]
@@ -194,20 +194,20 @@ def test_the_roles_that_connect_get_their_password(server_url: str, database_url
     assert found == [("icam_auditor", True), ("icam_operator", None), ("icam_worker", True)]
 
 
-def test_servers_are_those_that_the_tests_run_against() -> None:
+def test_servers_have_the_versions_of_the_tests() -> None:
     pom = ElementTree.parse(TOP / "deploy" / "kafka" / "pom.xml")  # noqa: S314 - our own file
     space = {"m": "http://maven.apache.org/POM/4.0.0"}
     kafka = pom.findtext("m:dependencies/m:dependency/m:version", namespaces=space)
     assert services()["kafka"]["image"] == f"apache/kafka:{kafka}"
 
     program = postgres_programs() / "postgres"
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    (major,) = re.findall(r"\) (\d+)\.", told.stdout)
+    completed = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    (major,) = re.findall(r"\) (\d+)\.", completed.stdout)
     for name in ("postgres", "roles"):
         assert services()[name]["image"].startswith(f"postgres:{major}.")
 
 
-def test_kafka_is_asked_by_a_script_of_its_own_at_an_address_it_listens_on() -> None:
+def test_the_health_check_of_kafka_uses_an_address_it_listens_on() -> None:
     kafka = services()["kafka"]
     script = Path(kafka["healthcheck"]["test"][1])
     listeners = dict(_listeners(kafka["environment"]["KAFKA_LISTENERS"]))
@@ -219,12 +219,14 @@ def test_kafka_is_asked_by_a_script_of_its_own_at_an_address_it_listens_on() -> 
         name: address.split(":")[1] for name, address in listeners.items() if name != "CONTROLLER"
     }
     for service in ours().values():
-        told = service["environment"].get("ICAM_KAFKA__BOOTSTRAP_SERVERS", advertised["INTERNAL"])
-        assert told == advertised["INTERNAL"]
+        servers = service["environment"].get(
+            "ICAM_KAFKA__BOOTSTRAP_SERVERS", advertised["INTERNAL"]
+        )
+        assert servers == advertised["INTERNAL"]
     assert kafka["ports"] == [f"127.0.0.1:29092:{listeners['EXTERNAL'].split(':')[1]}"]
 
 
-def test_everything_mounted_is_there_and_every_volume_is_declared() -> None:
+def test_every_mounted_file_exists_and_every_volume_is_declared() -> None:
     for service in services().values():
         for mount in service.get("volumes", ()):
             source = mount.split(":")[0]
@@ -235,7 +237,7 @@ def test_everything_mounted_is_there_and_every_volume_is_declared() -> None:
                 assert source in compose()["volumes"]
 
 
-def test_prometheus_asks_every_worker_and_each_other_role_where_it_answers() -> None:
+def test_prometheus_scrapes_every_role_on_its_port() -> None:
     answers = {f"{name}:{ports()[service['command'][0]]}" for name, service in serving().items()}
     jobs = {
         job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]]
@@ -245,10 +247,10 @@ def test_prometheus_asks_every_worker_and_each_other_role_where_it_answers() -> 
     assert jobs["icam"] == [f"{name}:{ports()['worker']}" for name in workers()]
     asked = {one for name, found in jobs.items() if name.startswith("icam") for one in found}
     assert asked <= answers
-    assert answers - asked <= {f"board:{ports()['board']}"}, "the page of which is the watching"
+    assert answers - asked <= {f"board:{ports()['board']}"}, "the board has a page of its own"
 
 
-def test_python_of_the_image_is_one_we_support() -> None:
+def test_the_image_has_the_supported_python_version() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     (base,) = [rest for name, rest in instructions() if name == "FROM" and "python:" in rest]
 

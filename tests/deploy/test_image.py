@@ -1,4 +1,4 @@
-"""What the image would hold, checked without a container engine."""
+"""The content of the image, checked without a container engine."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ _CODE = ("schemas", "streams")
 
 
 def _admitted() -> set[str]:
-    """Return what .dockerignore lets into the build."""
+    """Return the paths that .dockerignore admits into the build context."""
     lines = [
         line
         for line in (TOP / ".dockerignore").read_text().splitlines()
         if line and not line.startswith("#")
     ]
     first, *rest = lines
-    assert first == "*", "nothing enters that is not named"
+    assert first == "*", "everything is excluded by default"
     return {line.removeprefix("!") for line in rest if line.startswith("!")}
 
 
 def _copied() -> set[str]:
-    """Return what the Dockerfile copies from the checkout."""
+    """Return the paths that the Dockerfile copies from the checkout."""
     sources = [rest.split()[:-1] for name, rest in instructions() if name == "COPY"]
     return {source for line in sources if not line[0].startswith("--from") for source in line}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel as the image's build makes it: from what it copies, and from nothing else."""
+    """The wheel as the image build creates it, from the copied files only."""
     context = tmp_path_factory.mktemp("context")
     for name in _copied():
         root = TOP / name
@@ -65,17 +65,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(made)
 
 
-def test_the_build_is_given_exactly_what_it_copies() -> None:
+def test_the_build_context_is_exactly_what_the_dockerfile_copies() -> None:
     assert _admitted() == _copied()
     assert [name for name in _copied() if not (TOP / name).exists()] == []
 
 
-def test_nothing_of_development_enters() -> None:
+def test_no_development_files_are_in_the_build_context() -> None:
     assert "requirements-dev" not in (TOP / "deploy" / "Dockerfile").read_text()
     assert not any("dev" in name or "tests" in name for name in _admitted())
 
 
-def test_dependencies_are_installed_by_hash_and_the_package_without_any() -> None:
+def test_dependencies_are_installed_by_hash_and_the_package_without_dependencies() -> None:
     installs = re.findall(
         r"pip (?:--python \S+ )?(?:install|wheel) [^&]*",
         " && ".join(rest for name, rest in instructions() if name == "RUN"),
@@ -87,7 +87,7 @@ def test_dependencies_are_installed_by_hash_and_the_package_without_any() -> Non
         assert ("--no-deps" in install) != ("--require-hashes" in install)
 
 
-def test_the_build_tool_is_the_one_that_development_uses() -> None:
+def test_the_image_and_development_use_the_same_build_tool() -> None:
     pins = (TOP / "deploy" / "requirements-build.txt").read_text().split("#")[0]
 
     (pin,) = re.findall(r"^(\S+==\S+)", pins, re.MULTILINE)
@@ -98,7 +98,7 @@ def test_the_build_tool_is_the_one_that_development_uses() -> None:
     assert all(digest in development for digest in hashes)
 
 
-def test_every_file_that_the_code_reads_is_in_the_package(wheel: zipfile.ZipFile) -> None:
+def test_every_code_and_data_file_is_in_the_package(wheel: zipfile.ZipFile) -> None:
     wanted = {
         str(path.relative_to(TOP))
         for folder in _CODE
@@ -110,7 +110,7 @@ def test_every_file_that_the_code_reads_is_in_the_package(wheel: zipfile.ZipFile
     assert {name for name in wheel.namelist() if name.startswith("tests")} == set()
 
 
-def test_the_package_brings_the_icam_command(wheel: zipfile.ZipFile) -> None:
+def test_the_package_installs_the_icam_command(wheel: zipfile.ZipFile) -> None:
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
 
     assert b"icam = streams.cli:main" in wheel.read(points)
@@ -118,7 +118,7 @@ def test_the_package_brings_the_icam_command(wheel: zipfile.ZipFile) -> None:
     assert json.loads(instruction("CMD")) == ["worker"]
 
 
-def test_what_the_code_imports_is_installed_in_the_image() -> None:
+def test_every_import_of_the_code_is_pinned() -> None:
     pinned = set(re.findall(r"^([a-z0-9-]+)==", (TOP / "requirements.txt").read_text(), re.M))
     brings = metadata.packages_distributions()
     imported = {
@@ -132,7 +132,7 @@ def test_what_the_code_imports_is_installed_in_the_image() -> None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Return the top-level name of everything a file imports, wherever in it."""
+    """Yield the top-level name of every import in a file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -144,7 +144,7 @@ def _canonical(names: Iterable[str]) -> set[str]:
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
 
-def test_it_runs_as_a_number_that_is_not_root_and_can_write_its_directory() -> None:
+def test_the_image_runs_as_a_numeric_non_root_user_with_a_writable_directory() -> None:
     user, group = instruction("USER").split(":")
     made = " ".join(rest for name, rest in instructions() if name == "RUN")
 
@@ -157,7 +157,7 @@ def test_it_runs_as_a_number_that_is_not_root_and_can_write_its_directory() -> N
 
 @contextmanager
 def _answering(status: dict[str, int]) -> Iterator[int]:
-    """An internal port that answers its probes as told, and everything else with 404."""
+    """Serve probes with the given status codes, and 404 for every other path."""
 
     class Probes(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -172,9 +172,9 @@ def _answering(status: dict[str, int]) -> Iterator[int]:
         server.shutdown()
 
 
-def _check(command: list[str], port: int, stands_for: int = 6066) -> int:
-    """Run a health check as the container would, but at this port; return its exit code."""
-    python, *arguments = [part.replace(str(stands_for), str(port)) for part in command]
+def _check(command: list[str], port: int, usual_port: int = 6066) -> int:
+    """Run a health check command at another port, and return its exit code."""
+    python, *arguments = [part.replace(str(usual_port), str(port)) for part in command]
     assert python == "python"
     environment = {"ICAM_HTTP__PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
     return subprocess.run(
@@ -192,10 +192,10 @@ def test_the_image_is_healthy_while_the_worker_is_alive() -> None:
         assert _check(_image_check(), port) == 0
     with _answering({"/livez": 503, "/readyz": 200}) as port:
         assert _check(_image_check(), port) == 1
-    assert _check(_image_check(), port) == 1, "nothing listens there any more"
+    assert _check(_image_check(), port) == 1, "no server listens any more"
 
 
-def test_compose_calls_a_service_healthy_when_it_is_ready() -> None:
+def test_a_compose_service_is_healthy_while_it_is_ready() -> None:
     for service in serving().values():
         kind, *command = service["healthcheck"]["test"]
         usual = ports()[service["command"][0]]

@@ -1,4 +1,4 @@
-"""What the manifests promise beyond each pod: how many, what goes before, who finds whom."""
+"""Properties of the manifests as a whole: replicas, preparation jobs, selectors and scraping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.deploy.files import PROMETHEUS, ROLES, ports, postgres_programs, read, told
+from tests.deploy.files import PROMETHEUS, ROLES, ports, postgres_programs, read, settings_from
 from tests.deploy.manifests import (
     BASE,
     KEDA,
@@ -38,7 +38,7 @@ def test_there_are_never_more_workers_than_partitions(
     for manifests in (base, example):
         worker = worker_of(manifests)
         (settings,) = [
-            told(one["data"])
+            settings_from(one["data"])
             for name, one in of_kind(manifests, "ConfigMap").items()
             if name.startswith("icam-settings")
         ]
@@ -48,21 +48,21 @@ def test_there_are_never_more_workers_than_partitions(
         assert scaled["spec"]["triggers"][0]["metadata"]["consumerGroup"] == settings.kafka.group
 
 
-def test_keda_scales_the_workers_from_where_they_stand(tmp_path: Path) -> None:
+def test_keda_scales_the_workers_from_their_usual_number(tmp_path: Path) -> None:
     rendered = with_components(tmp_path, KEDA)
     (scaled,) = of_kind(rendered, "ScaledObject").values()
     (trigger,) = scaled["spec"]["triggers"]
     target = of_kind(rendered, "Deployment")[scaled["spec"]["scaleTargetRef"]["name"]]
 
     assert target == worker_of(rendered)
-    assert "replicas" not in target["spec"], "applied again, it would undo what KEDA did"
+    assert "replicas" not in target["spec"], "applying the manifests again would reset the replicas"
     assert scaled["spec"]["minReplicaCount"] == worker_of(render(BASE))["spec"]["replicas"]
     (settings,) = pods(rendered)["worker"].ours["envFrom"]
     data = of_kind(rendered, "ConfigMap")[settings["configMapRef"]["name"]]["data"]
     assert trigger["metadata"]["bootstrapServersFromEnv"] in data
 
 
-def test_a_worker_is_left_when_nodes_are_drained(base: list[Manifest]) -> None:
+def test_a_worker_keeps_running_while_nodes_are_drained(base: list[Manifest]) -> None:
     (budget,) = of_kind(base, "PodDisruptionBudget").values()
 
     assert selected(budget["spec"]["selector"], base) == {"worker"}
@@ -70,9 +70,7 @@ def test_a_worker_is_left_when_nodes_are_drained(base: list[Manifest]) -> None:
     assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
-def test_tables_come_first_and_then_what_each_role_may_do(
-    base: list[Manifest], database_url: str
-) -> None:
+def test_migrations_run_before_the_roles_script(base: list[Manifest], database_url: str) -> None:
     pod = pods(base)["database"]
     (migrate,), (roles,) = pod.spec["initContainers"], pod.spec["containers"]
     assert migrate["args"] == ["migrate"]
@@ -103,7 +101,7 @@ def test_tables_come_first_and_then_what_each_role_may_do(
     assert granted == (True,)
 
 
-def test_selectors_select_their_own_pods(base: list[Manifest]) -> None:
+def test_selectors_match_their_own_pods(base: list[Manifest]) -> None:
     for deployment in of_kind(base, "Deployment").values():
         own = deployment["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
         assert selected(deployment["spec"]["selector"], base) == {own}
@@ -116,7 +114,7 @@ def test_selectors_select_their_own_pods(base: list[Manifest]) -> None:
     assert port["targetPort"] == pods(base)["board"].ours["ports"][0]["name"]
 
 
-def test_the_board_finds_the_runbooks_where_it_looks(base: list[Manifest]) -> None:
+def test_the_runbooks_are_mounted_where_the_board_reads_them(base: list[Manifest]) -> None:
     pod = pods(base)["board"]
     (variable,) = [one for one in pod.ours["env"] if one["name"] == "ICAM_BOARD__RUNBOOKS"]
     (mount,) = [one for one in pod.ours["volumeMounts"] if one["name"] == "runbooks"]
@@ -136,7 +134,7 @@ def _job(component: str, relabelings: list[dict[str, Any]]) -> str:
     return job
 
 
-def test_the_prometheus_operator_names_jobs_as_our_rules_know_them(base: list[Manifest]) -> None:
+def test_the_prometheus_operator_uses_the_job_names_of_our_rules(base: list[Manifest]) -> None:
     (monitor,) = documents((POD_MONITOR / "pod-monitor.yaml").read_text())
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     jobs = {

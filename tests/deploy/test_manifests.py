@@ -1,4 +1,4 @@
-"""Kubernetes would take the manifests, by its own schemas, and Kustomize leaves none out."""
+"""The manifests match the schemas of Kubernetes, and Kustomize includes every file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.deploy.manifests import (
 )
 
 VERSIONS = ("1.27", "1.37")
-"""The oldest that knows every field used, and the newest whose schemas there are."""
+"""The oldest version that has every field we use, and the newest with published schemas."""
 
 CUSTOM = {"ScaledObject": "keda.sh/v1alpha1", "PodMonitor": "monitoring.coreos.com/v1"}
-"""What Kubernetes has no schema for: it comes with an operator."""
+"""Custom resources of operators, for which Kubernetes has no schema."""
 
 
-def _lists(kustomization: Manifest) -> set[str]:
-    """Return every file that a kustomization names."""
+def _listed_files(kustomization: Manifest) -> set[str]:
+    """Return every file that a kustomization lists."""
     generated = kustomization.get("configMapGenerator", []) + kustomization.get(
         "secretGenerator", []
     )
@@ -44,16 +44,16 @@ def _lists(kustomization: Manifest) -> set[str]:
     }
 
 
-def _patches(kustomization: Manifest) -> set[str]:
+def _patch_files(kustomization: Manifest) -> set[str]:
     return {one["path"] for one in kustomization.get("patches", ()) if "path" in one}
 
 
-def _standing() -> list[Path]:
-    """Return every file that holds whole manifests, in contrast to pieces of some."""
+def _manifest_files() -> list[Path]:
+    """Return every file with complete manifests, without patches."""
     return [
         path.parent / name
         for path in kustomizations()
-        for name in sorted(_lists(read(path)) - _patches(read(path)))
+        for name in sorted(_listed_files(read(path)) - _patch_files(read(path)))
         if (path.parent / name).is_file() and name.endswith(".yaml")
     ]
 
@@ -67,18 +67,18 @@ def _check(manifest: Manifest, version: str) -> None:
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_a_kustomization_names_every_file_beside_it(subtests: pytest.Subtests) -> None:
+def test_a_kustomization_lists_every_file_of_its_folder(subtests: pytest.Subtests) -> None:
     for path in kustomizations():
         with subtests.test(_name(path)):
-            beside = {one.name for one in path.parent.iterdir() if one.is_file()} - {path.name}
-            named = {name for name in _lists(read(path)) if (path.parent / name).is_file()}
+            in_folder = {one.name for one in path.parent.iterdir() if one.is_file()} - {path.name}
+            named = {name for name in _listed_files(read(path)) if (path.parent / name).is_file()}
 
-            assert named == beside
+            assert named == in_folder
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_file_is_valid_as_it_stands(version: str, subtests: pytest.Subtests) -> None:
-    for path in _standing():
+def test_a_manifest_file_is_valid(version: str, subtests: pytest.Subtests) -> None:
+    for path in _manifest_files():
         with subtests.test(_name(path)):
             found = documents(path.read_text())
 
@@ -87,7 +87,7 @@ def test_a_file_is_valid_as_it_stands(version: str, subtests: pytest.Subtests) -
                 _check(manifest, version)
 
 
-def test_a_mistyped_field_is_found() -> None:
+def test_a_mistyped_field_is_detected() -> None:
     (manifest,) = documents((BASE / "disruption.yaml").read_text())
     manifest["spec"]["minAvailabel"] = 1
 
@@ -98,7 +98,7 @@ def test_a_mistyped_field_is_found() -> None:
 @pytest.mark.kustomize
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("folder", [BASE, EXAMPLE], ids=_name)
-def test_what_is_rendered_is_valid(folder: Path, version: str) -> None:
+def test_the_rendered_manifests_are_valid(folder: Path, version: str) -> None:
     for manifest in render(folder):
         _check(manifest, version)
 
@@ -117,7 +117,7 @@ def test_the_base_leaves_namespace_image_tag_and_secrets_to_an_overlay(
 
 
 @pytest.mark.kustomize
-def test_custom_resources_are_off_until_an_overlay_names_their_component(tmp_path: Path) -> None:
+def test_custom_resources_are_rendered_only_with_their_component(tmp_path: Path) -> None:
     for folder in (BASE, EXAMPLE):
         assert {manifest["kind"] for manifest in render(folder)}.isdisjoint(CUSTOM)
 
@@ -127,8 +127,8 @@ def test_custom_resources_are_off_until_an_overlay_names_their_component(tmp_pat
         _check(manifest, VERSIONS[-1])
 
 
-def test_keda_is_told_what_it_needs_in_the_types_it_takes() -> None:
-    """KEDA's schema comes with KEDA; of what it asks, this holds what we use."""
+def test_the_keda_resource_has_the_required_fields_and_types() -> None:
+    """KEDA's schema is not available here, so the test checks the fields that we use."""
     (scaled,) = documents((KEDA / "scaled-object.yaml").read_text())
     (trigger,) = scaled["spec"]["triggers"]
 
@@ -148,7 +148,7 @@ def test_keda_is_told_what_it_needs_in_the_types_it_takes() -> None:
 
 
 def _autoscaler(behavior: dict[str, Any]) -> Manifest:
-    """Return the autoscaler that KEDA hands the behaviour to."""
+    """Return the autoscaler to which KEDA passes the behaviour."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"}
     return {
         "apiVersion": "autoscaling/v2",

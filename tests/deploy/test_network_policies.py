@@ -1,4 +1,4 @@
-"""Who may reach whom in the cluster, by the rendered network policies."""
+"""Allowed connections in the cluster, by the rendered network policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def policies(manifests: list[Manifest]) -> dict[str, dict[str, Any]]:
     return {name: one["spec"] for name, one in of_kind(manifests, "NetworkPolicy").items()}
 
 
-def test_whatever_is_not_allowed_is_denied_to_every_pod(base: list[Manifest]) -> None:
+def test_every_pod_is_denied_all_traffic_by_default(base: list[Manifest]) -> None:
     closed = policies(base).pop("icam-nothing")
 
     assert set(closed["policyTypes"]) == {"Ingress", "Egress"}
@@ -25,7 +25,7 @@ def test_whatever_is_not_allowed_is_denied_to_every_pod(base: list[Manifest]) ->
     assert selected(closed["podSelector"], base) == pods(base).keys()
 
 
-def test_every_policy_opens_one_direction_for_pods_that_exist(base: list[Manifest]) -> None:
+def test_every_policy_allows_one_direction_for_existing_pods(base: list[Manifest]) -> None:
     for name, policy in policies(base).items():
         assert selected(policy["podSelector"], base), name
         if name != "icam-nothing":
@@ -34,12 +34,12 @@ def test_every_policy_opens_one_direction_for_pods_that_exist(base: list[Manifes
             assert policy.keys() == {"podSelector", "policyTypes", kind.lower()}
 
 
-def test_kafka_and_postgres_are_reached_by_those_that_compose_tells_where_they_are(
+def test_only_roles_that_need_kafka_or_postgres_may_reach_them(
     base: list[Manifest],
 ) -> None:
-    """Compose tells each service exactly what it needs; here all pods share their settings."""
+    """Compose sets addresses only for services that need them; here all pods share settings."""
 
-    def told_of(variable: str) -> set[str]:
+    def configured_with(variable: str) -> set[str]:
         commands = {
             service["command"][0]
             for service in ours().values()
@@ -49,25 +49,29 @@ def test_kafka_and_postgres_are_reached_by_those_that_compose_tells_where_they_a
 
     kafka = policies(base)["icam-to-kafka"]["podSelector"]
     postgres = policies(base)["icam-to-postgres"]["podSelector"]
-    assert selected(kafka, base) == told_of("ICAM_KAFKA__BOOTSTRAP_SERVERS")
-    assert selected(postgres, base) == told_of("ICAM_DATABASE__URL")
+    assert selected(kafka, base) == configured_with("ICAM_KAFKA__BOOTSTRAP_SERVERS")
+    assert selected(postgres, base) == configured_with("ICAM_DATABASE__URL")
 
 
-def test_the_ports_let_out_are_those_of_the_addresses(example: list[Manifest]) -> None:
-    def let_out(name: str) -> set[int]:
+def test_allowed_egress_ports_match_the_configured_addresses(example: list[Manifest]) -> None:
+    def allowed_ports(name: str) -> set[int]:
         (rule,) = policies(example)[name]["egress"]
-        assert all("ipBlock" in peer for peer in rule["to"]), "the overlay says where"
+        assert all("ipBlock" in peer for peer in rule["to"]), "the overlay sets the addresses"
         return {port["port"] for port in rule["ports"]}
 
     for pod in pods(example).values():
         environment = pod.variables(example)
         if "ICAM_DATABASE__URL" in environment:
-            assert let_out("icam-to-postgres") == {urlsplit(environment["ICAM_DATABASE__URL"]).port}
+            assert allowed_ports("icam-to-postgres") == {
+                urlsplit(environment["ICAM_DATABASE__URL"]).port
+            }
     servers = pods(example)["topics"].variables(example)["ICAM_KAFKA__BOOTSTRAP_SERVERS"]
-    assert let_out("icam-to-kafka") == {int(server.split(":")[1]) for server in servers.split(",")}
+    assert allowed_ports("icam-to-kafka") == {
+        int(server.split(":")[1]) for server in servers.split(",")
+    }
 
 
-def test_names_can_be_looked_up_by_all_and_only_in_the_cluster(base: list[Manifest]) -> None:
+def test_all_pods_may_use_dns_inside_the_cluster_only(base: list[Manifest]) -> None:
     policy = policies(base)["icam-to-names"]
     (rule,) = policy["egress"]
 
@@ -79,7 +83,7 @@ def test_names_can_be_looked_up_by_all_and_only_in_the_cluster(base: list[Manife
     assert all("namespaceSelector" in peer and "podSelector" in peer for peer in rule["to"])
 
 
-def test_only_prometheus_and_the_boards_readers_get_in(base: list[Manifest]) -> None:
+def test_only_prometheus_and_readers_of_the_board_may_connect(base: list[Manifest]) -> None:
     entrances = {name: policy for name, policy in policies(base).items() if "ingress" in policy}
 
     assert entrances.keys() == {"icam-from-prometheus", "icam-from-browsers"}
@@ -92,4 +96,4 @@ def test_only_prometheus_and_the_boards_readers_get_in(base: list[Manifest]) -> 
         (peer,) = rule["from"]
         (label,) = peer["namespaceSelector"]["matchLabels"]
         labels.append(label)
-    assert len(set(labels)) == 2, "to scrape is not to browse"
+    assert len(set(labels)) == 2, "scraping and browsing have separate labels"

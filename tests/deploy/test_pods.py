@@ -1,4 +1,4 @@
-"""What every pod promises: who it is, what it may and takes, what it is asked, when it ends."""
+"""Properties of every pod: user, privileges, resources, probes and termination."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.deploy.files import (
     ports,
     services,
     serving,
-    told,
+    settings_from,
 )
 from tests.deploy.manifests import Manifest, pods
 
@@ -31,7 +31,7 @@ def quantity(text: str) -> float:
     return float(number) * _UNITS[unit]
 
 
-def test_every_role_runs_and_what_comes_before_is_a_job(base: list[Manifest]) -> None:
+def test_every_role_is_a_deployment_and_every_preparation_a_job(base: list[Manifest]) -> None:
     assert pods(base).keys() == ports().keys() | {"database", "topics"}
     for name, pod in pods(base).items():
         assert pod.owner["kind"] == ("Deployment" if name in ports() else "Job")
@@ -39,7 +39,7 @@ def test_every_role_runs_and_what_comes_before_is_a_job(base: list[Manifest]) ->
         check_command(pod.ours["args"])
 
 
-def test_no_pod_has_privileges_to_lose(base: list[Manifest]) -> None:
+def test_pods_run_without_privileges(base: list[Manifest]) -> None:
     user, group = map(int, instruction("USER").split(":"))
     for pod in pods(base).values():
         assert pod.spec["automountServiceAccountToken"] is False
@@ -59,7 +59,7 @@ def test_no_pod_has_privileges_to_lose(base: list[Manifest]) -> None:
             }
 
 
-def test_nothing_but_memory_can_be_written_to(base: list[Manifest]) -> None:
+def test_only_memory_volumes_are_writable(base: list[Manifest]) -> None:
     for pod in pods(base).values():
         volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
         memory = {name for name, volume in volumes.items() if "emptyDir" in volume}
@@ -74,7 +74,7 @@ def test_nothing_but_memory_can_be_written_to(base: list[Manifest]) -> None:
             assert paths["data"] == image_environment()["ICAM_DATA_DIRECTORY"]
 
 
-def test_every_container_says_what_it_needs_and_may_take(base: list[Manifest]) -> None:
+def test_every_container_has_resource_requests_and_limits(base: list[Manifest]) -> None:
     for pod in pods(base).values():
         for container in pod.containers:
             asked, most = container["resources"]["requests"], container["resources"]["limits"]
@@ -82,14 +82,14 @@ def test_every_container_says_what_it_needs_and_may_take(base: list[Manifest]) -
             assert all(quantity(asked[name]) <= quantity(most[name]) for name in asked)
 
 
-def test_a_worker_has_room_for_what_was_measured(base: list[Manifest]) -> None:
+def test_a_worker_has_the_memory_that_was_measured(base: list[Manifest]) -> None:
     resources = pods(base)["worker"].ours["resources"]
 
     assert quantity(resources["requests"]["memory"]) >= 200e6, "the promised bound of a backlog"
     assert quantity(resources["limits"]["memory"]) > quantity("400Mi"), "the bound of a flood"
 
 
-def test_probes_ask_what_is_served_at_the_port_that_is_listened_on(example: list[Manifest]) -> None:
+def test_probes_use_served_paths_on_the_listening_port(example: list[Manifest]) -> None:
     served = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), CollectorRegistry())
     routes = {resource.canonical for resource in served.router.resources()}
 
@@ -109,7 +109,7 @@ def test_probes_ask_what_is_served_at_the_port_that_is_listened_on(example: list
             assert probe["httpGet"]["port"] == port["name"]
 
 
-def test_a_pod_is_replaced_no_sooner_than_the_image_is_called_unhealthy(
+def test_liveness_probes_match_the_health_check_of_the_image(
     base: list[Manifest],
 ) -> None:
     options = dict(re.findall(r"--([a-z-]+)=(\d+)", instruction("HEALTHCHECK")))
@@ -122,15 +122,15 @@ def test_a_pod_is_replaced_no_sooner_than_the_image_is_called_unhealthy(
         assert start["periodSeconds"] * start["failureThreshold"] == int(options["start-period"])
 
 
-def test_our_settings_take_every_variable_and_every_reference_leads_somewhere(
+def test_every_variable_of_a_pod_is_a_setting_and_every_reference_exists(
     example: list[Manifest],
 ) -> None:
     for pod in pods(example).values():
-        settings = told(image_environment() | pod.variables(example))
+        settings = settings_from(image_environment() | pod.variables(example))
         assert settings.kafka.partitions == Settings().kafka.partitions
 
 
-def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner(
+def test_each_pod_uses_its_database_role_and_only_migrations_the_owner(
     example: list[Manifest],
 ) -> None:
     urls = {
@@ -148,7 +148,7 @@ def test_each_uses_the_role_made_for_it_and_only_migrations_the_owner(
     }
 
 
-def test_everywhere_the_same_image_by_a_version(example: list[Manifest]) -> None:
+def test_all_pods_use_one_image_pinned_to_a_version(example: list[Manifest]) -> None:
     images = {pod.ours["image"] for pod in pods(example).values()}
     others = {one["image"] for pod in pods(example).values() for one in pod.containers} - images
 
@@ -157,7 +157,7 @@ def test_everywhere_the_same_image_by_a_version(example: list[Manifest]) -> None
     assert others == {services()["postgres"]["image"]}
 
 
-def test_pods_get_the_time_to_end_that_compose_gives_them(base: list[Manifest]) -> None:
+def test_pods_have_the_same_grace_period_as_in_compose(base: list[Manifest]) -> None:
     for service in serving().values():
         grace = service.get("stop_grace_period", "10s")
         spec = pods(base)[service["command"][0]].spec

@@ -1,4 +1,4 @@
-"""The expressions that boards share, asked of made-up series that are restarted, gone or new."""
+"""The shared expressions of the boards, evaluated on series that restart, disappear or begin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OVERDUE = "icam_dead_letters_overdue"
 def _value(
     promtool: str, folder: Path, series: dict[str, str], expression: str, value: float | None
 ) -> None:
-    """Give series a sample a minute from 0:00 on and compare an expression, rounded, at 6:00."""
+    """Feed one sample per minute from 0:00 on, and compare the rounded expression at 6:00."""
     expected = [] if value is None else [{"labels": "{}", "value": value}]
     given = {
         "evaluation_interval": "1m",
@@ -63,24 +63,26 @@ def _value(
         ("_x400", None),
     ],
     ids=[
-        "as before",
-        "three more",
-        "new, with three at once",
-        "new, with three and then two",
-        "restarted, and two since",
-        "a scrape failed where the window begins",
-        "a scrape failed, and four more",
-        "gone within the window",
-        "never there",
+        "unchanged",
+        "increased by three",
+        "new series that starts at three",
+        "new series that starts at three, then increases by two",
+        "restarted, then two",
+        "failed scrapes at the start of the window",
+        "failed scrapes, then four more",
+        "series ends within the window",
+        "series never existed",
     ],
 )
-def test_a_counter_went_so_far_in_an_hour(
+def test_counted_returns_the_increase_over_an_hour(
     promtool: str, tmp_path: Path, samples: str, value: float | None
 ) -> None:
     _value(promtool, tmp_path, {"x_total": samples}, counted("x_total", "1h"), value)
 
 
-def test_a_zero_is_said_only_while_whoever_counts_is_there(promtool: str, tmp_path: Path) -> None:
+def test_or_zero_returns_zero_only_while_the_counting_process_is_scraped(
+    promtool: str, tmp_path: Path
+) -> None:
     expression = or_zero("sum(x)", WORKERS)
 
     _value(promtool, tmp_path, {"icam_partitions_assigned": "12x400"}, expression, 0)
@@ -88,7 +90,7 @@ def test_a_zero_is_said_only_while_whoever_counts_is_there(promtool: str, tmp_pa
     _value(promtool, tmp_path, {"x": "4x400"}, expression, 4)
 
 
-def test_what_took_longer_is_counted_and_a_quiet_hour_has_a_quantile(
+def test_slower_counts_slow_observations_and_quantile_is_zero_without_any(
     promtool: str, tmp_path: Path
 ) -> None:
     took = {
@@ -112,9 +114,9 @@ def test_what_took_longer_is_counted_and_a_quiet_hour_has_a_quantile(
         ({OVERDUE: "3x200 0 0 3x200", READ: "1x200 stale stale 1x200"}, 0),
         ({OVERDUE: "3x400"}, None),
     ],
-    ids=["two, and two more", "those of before", "an exporter that restarts", "never read"],
+    ids=["two, then two more", "unchanged", "exporter restarts", "never read"],
 )
-def test_a_letter_is_missed_when_it_becomes_overdue(
+def test_a_dead_letter_is_a_miss_when_it_becomes_overdue(
     promtool: str, tmp_path: Path, series: dict[str, str], value: float | None
 ) -> None:
     assert reading("backlog") == f"max({READ})"

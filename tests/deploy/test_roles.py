@@ -1,4 +1,4 @@
-"""Each database role can do its work, and nothing that is not its work."""
+"""Each database role has the privileges it needs, and no others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _as(role: str, url: str) -> str:
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    """A database of the test's own, migrated, to which the roles were applied twice."""
+    """A migrated database to which the roles script was applied twice."""
     _grant(database_url)
     _grant(database_url)
     return database_url
@@ -86,14 +86,14 @@ async def _start(world: World) -> None:
         await cases.mark_stale(conn, world.ref.digest, world.now)
 
 
-async def test_a_worker_does_all_of_its_work(url: str, ref: Reference) -> None:
+async def test_a_worker_can_do_all_of_its_work(url: str, ref: Reference) -> None:
     async with _world(WORKER, url, ref) as world:
         await _start(world)
         await world.arrive(given.order(), given.miss(1))
-        assert await world.standing(), "routed, escalated"
+        assert await world.standing(), "the case is routed and escalated"
         await world.arrive(given.miss(1))
         await world.take([world.record(given.miss(2), value=b"{")])
-        assert await world.standing() == [], "set aside, withdrawn"
+        assert await world.standing() == [], "dead letter recorded, escalations withdrawn"
         bug = world.record(given.order(repeat_order=True), "case-0002")
         await world.intake.apply([Malformed(bug, Reason.BUG, "ZeroDivisionError at x:1")])
         await world.take([bug])
@@ -103,14 +103,14 @@ async def test_a_worker_does_all_of_its_work(url: str, ref: Reference) -> None:
         ]
         async with world.pool.acquire() as conn:
             assert await outbox.hold_relay_lock(conn)
-            waiting = await outbox.pending(conn, 100)
-            await outbox.mark_published(conn, [item.position for item in waiting])
+            pending = await outbox.pending(conn, 100)
+            await outbox.mark_published(conn, [entry.position for entry in pending])
             await outbox.release_relay_lock(conn)
             await cases.mark_stale(conn, "another policy", world.now)
         assert await world.deadlines.sweep(100) == 2
 
 
-async def test_an_auditor_reads_every_gauge(url: str, ref: Reference) -> None:
+async def test_an_auditor_can_read_every_gauge(url: str, ref: Reference) -> None:
     metrics = ExporterMetrics()
     async with _world(AUDITOR, url, ref) as world:
         await readings.backlog(world.pool, world.clock, ref.calendar, metrics)
@@ -118,7 +118,7 @@ async def test_an_auditor_reads_every_gauge(url: str, ref: Reference) -> None:
         await readings.read_producers(world.pool, world.clock, ref.calendar, metrics)
 
 
-async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
+async def test_an_auditor_can_read_the_live_page(url: str, ref: Reference) -> None:
     async with _world(AUDITOR, url, ref) as world:
 
         async def pool_of() -> Pool:
@@ -131,20 +131,20 @@ async def test_an_auditor_reads_the_live_page(url: str, ref: Reference) -> None:
         assert b'"cases":0' in state.to_json()
 
 
-async def test_an_operator_works_dead_letters(url: str, ref: Reference) -> None:
+async def test_an_operator_can_replay_and_discard_dead_letters(url: str, ref: Reference) -> None:
     async with _world(WORKER, url, ref) as worker:
         await _start(worker)
         await worker.arrive(given.order(), given.miss(1))
-        mended = worker.record(given.miss(2))
-        await worker.intake.apply([Malformed(mended, Reason.BUG, "ZeroDivisionError at x:1")])
+        fixed = worker.record(given.miss(2))
+        await worker.intake.apply([Malformed(fixed, Reason.BUG, "ZeroDivisionError at x:1")])
         order = given.order()
         reused = type(order)(order.time, order.event_id, given.order(repeat_order=True).event)
         await worker.take([worker.record(reused)])
         await worker.take([worker.record(given.miss(3), value=b"{}")])
 
     async with _world(OPERATOR, url, ref) as world:
-        again = (world.pool, 1, ref, world.clock, "mended, ticket 4711")
-        assert (await repair.replay(*again)).count("applied") == 1
+        arguments = (world.pool, 1, ref, world.clock, "fixed, ticket 4711")
+        assert (await repair.replay(*arguments)).count("applied") == 1
         for still_wrong in (2, 3):
             with pytest.raises(repair.StillRejected):
                 await repair.replay(world.pool, still_wrong, ref, world.clock, "hoping")
@@ -155,7 +155,7 @@ async def test_an_operator_works_dead_letters(url: str, ref: Reference) -> None:
         ) == [("replayed", 1), ("discarded", 2), ("discarded", 2)]
 
 
-async def test_an_auditor_reads_everything(url: str, ref: Reference) -> None:
+async def test_an_auditor_can_run_the_audit(url: str, ref: Reference) -> None:
     async with _world(WORKER, url, ref) as worker:
         await _start(worker)
         await worker.arrive(given.order(), given.miss(1))
@@ -168,40 +168,42 @@ async def test_an_auditor_reads_everything(url: str, ref: Reference) -> None:
 
 
 @pytest.mark.parametrize("role", ALL)
-def test_every_role_sees_whether_the_tables_are_up_to_date(role: str, url: str) -> None:
+def test_every_role_can_check_for_pending_migrations(role: str, url: str) -> None:
     assert migrate.pending(_as(role, url)) == []
 
 
-REFUSED = {
-    "forget an event": "DELETE FROM case_event",
-    "rewrite an event": "UPDATE case_event SET payload = '{}'",
-    "hold an event": "SELECT * FROM case_event FOR UPDATE",
-    "forget all events": "TRUNCATE case_event",
-    "forget a case": "DELETE FROM case_projection",
-    "forget an escalation": "DELETE FROM escalation",
-    "rewrite an escalation": "UPDATE escalation SET level = 5",
-    "forget an announcement": "DELETE FROM outbox",
-    "rewrite an announcement": "UPDATE outbox SET body = '{}'",
-    "forget a dead letter": "DELETE FROM dead_letter",
-    "rewrite a dead letter": "UPDATE dead_letter SET value = ''",
-    "rewrite a policy": "UPDATE reference_table SET body = ''",
-    "make a table": "CREATE TABLE more (n integer)",
-    "make a temporary table": "CREATE TEMPORARY TABLE more (n integer)",
+FORBIDDEN = {
+    "delete an event": "DELETE FROM case_event",
+    "change an event": "UPDATE case_event SET payload = '{}'",
+    "lock an event": "SELECT * FROM case_event FOR UPDATE",
+    "truncate the events": "TRUNCATE case_event",
+    "delete a case": "DELETE FROM case_projection",
+    "delete an escalation": "DELETE FROM escalation",
+    "change an escalation": "UPDATE escalation SET level = 5",
+    "delete an announcement": "DELETE FROM outbox",
+    "change an announcement": "UPDATE outbox SET body = '{}'",
+    "delete a dead letter": "DELETE FROM dead_letter",
+    "change a dead letter": "UPDATE dead_letter SET value = ''",
+    "change a policy": "UPDATE reference_table SET body = ''",
+    "create a table": "CREATE TABLE more (n integer)",
+    "create a temporary table": "CREATE TEMPORARY TABLE more (n integer)",
     "change a table": "ALTER TABLE case_event ADD more integer",
     "drop a table": "DROP TABLE outbox",
     "drop an index": "DROP INDEX case_event_by_case",
-    "make a function": "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-    "make a role": "CREATE ROLE more",
+    "create a function": "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "create a role": "CREATE ROLE more",
     "run a program": "COPY outbox TO PROGRAM 'cat'",
 }
 
 
 @pytest.mark.parametrize("role", ALL)
-def test_nobody_may(role: str, url: str, owner: psycopg.Connection) -> None:
+def test_no_role_may_run_a_forbidden_statement(
+    role: str, url: str, owner: psycopg.Connection
+) -> None:
     owner.execute("ALTER ROLE icam_auditor RESET default_transaction_read_only")
     try:
         with _connected(role, url) as conn:
-            for what, statement in REFUSED.items():
+            for what, statement in FORBIDDEN.items():
                 try:
                     conn.execute(statement)
                 except InsufficientPrivilege:
@@ -219,25 +221,25 @@ def test_nobody_may(role: str, url: str, owner: psycopg.Connection) -> None:
         (WORKER, "UPDATE dead_letter SET attempts = 0"),
     ],
 )
-def test_one_roles_work_is_not_the_others(role: str, statement: str, url: str) -> None:
+def test_a_role_lacks_the_privileges_of_another_role(role: str, statement: str, url: str) -> None:
     with _connected(role, url) as conn, pytest.raises(InsufficientPrivilege):
         conn.execute(statement.encode())
 
 
-def test_an_auditor_is_told_at_once_that_it_only_reads(url: str) -> None:
+def test_an_auditor_transaction_is_read_only_by_default(url: str) -> None:
     with _connected(AUDITOR, url) as conn, pytest.raises(ReadOnlySqlTransaction):
         conn.execute("INSERT INTO case_projection (case_id) VALUES ('case-0001')")
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_auditor_that_insists_still_only_reads(table: str, url: str) -> None:
+def test_an_auditor_cannot_insert_even_in_a_writable_transaction(table: str, url: str) -> None:
     with _connected(AUDITOR, url) as conn:
         conn.execute("SET default_transaction_read_only = off")
         with pytest.raises(InsufficientPrivilege):
             conn.execute(sql.SQL("INSERT INTO {} DEFAULT VALUES").format(sql.Identifier(table)))
 
 
-def test_every_table_of_the_migrations_is_looked_at_here(owner: psycopg.Connection) -> None:
+def test_these_tests_cover_every_table_of_the_migrations(owner: psycopg.Connection) -> None:
     found = owner.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename !~ '^_?yoyo'"
     ).fetchall()
@@ -245,7 +247,7 @@ def test_every_table_of_the_migrations_is_looked_at_here(owner: psycopg.Connecti
     assert sorted(name for (name,) in found) == TABLES
 
 
-def test_applying_them_again_takes_away_what_was_granted_by_hand(
+def test_applying_the_roles_again_revokes_manual_grants(
     url: str, owner: psycopg.Connection
 ) -> None:
     owner.execute("GRANT DELETE, UPDATE (payload) ON case_event TO icam_worker, icam_auditor")
@@ -258,7 +260,7 @@ def test_applying_them_again_takes_away_what_was_granted_by_hand(
                 conn.execute(statement.encode())
 
 
-def test_a_password_once_set_is_kept(url: str, owner: psycopg.Connection) -> None:
+def test_applying_the_roles_again_keeps_passwords(url: str, owner: psycopg.Connection) -> None:
     owner.execute("ALTER ROLE icam_operator PASSWORD 'test-only'")
     try:
         _grant(url)
@@ -271,7 +273,7 @@ def test_a_password_once_set_is_kept(url: str, owner: psycopg.Connection) -> Non
     assert kept == (True,)
 
 
-def test_no_role_is_more_than_a_login(owner: psycopg.Connection) -> None:
+def test_no_role_has_an_attribute_besides_login(owner: psycopg.Connection) -> None:
     found = owner.execute(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s) AND rolcanlogin AND NOT "
         "(rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)",
@@ -281,7 +283,7 @@ def test_no_role_is_more_than_a_login(owner: psycopg.Connection) -> None:
     assert {name for (name,) in found} == set(ALL)
 
 
-def test_strangers_do_not_get_in(url: str, owner: psycopg.Connection) -> None:
+def test_other_roles_cannot_connect(url: str, owner: psycopg.Connection) -> None:
     owner.execute("CREATE ROLE stranger LOGIN")
     try:
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):

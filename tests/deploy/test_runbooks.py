@@ -1,4 +1,4 @@
-"""Every alert has its page, and what the pages tell people to type and to look for is there."""
+"""Every alert has a runbook; the commands, settings and names in the runbooks exist."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KAFKA: Final = {
         *("--reset-offsets", "--topic", "--to-offset", "--execute"),
     },
 }
-"""Scripts of Kafka 4.1 and those of their options that the pages use; each was tried by hand."""
+"""Scripts of Kafka 4.1 with the options that the pages use; each was tested manually."""
 
 
 def _commands() -> Iterator[tuple[str, str]]:
@@ -52,11 +52,11 @@ def _typed(tool: str) -> list[list[str]]:
 QUERIES: Final = [query for _, option, query in _typed("psql") if option == "-c"]
 
 
-def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert PAGES.keys() == {*ALERTS, "README"}
 
 
-def test_a_page_says_what_how_to_confirm_what_to_do_and_how_to_undo(
+def test_a_runbook_has_the_four_sections(
     subtests: pytest.Subtests,
 ) -> None:
     for alert in sorted(ALERTS):
@@ -69,14 +69,14 @@ def test_a_page_says_what_how_to_confirm_what_to_do_and_how_to_undo(
             assert "```sh" in sections[1]
 
 
-def test_a_page_names_only_alerts_that_exist(subtests: pytest.Subtests) -> None:
+def test_a_runbook_names_only_existing_alerts(subtests: pytest.Subtests) -> None:
     for page in PAGES:
         with subtests.test(page):
             assert set(re.findall(r"\bIcam\w+", PAGES[page])) <= ALERTS
 
 
-def test_a_page_names_only_settings_and_words_that_exist(subtests: pytest.Subtests) -> None:
-    """Events of the log, columns, metrics and the like are named as the code names them."""
+def test_a_runbook_names_only_existing_settings_and_names(subtests: pytest.Subtests) -> None:
+    """Log events, columns, metrics and errors have the same names as in the code."""
     sources = "".join(
         path.read_text()
         for folder in ("streams", "schemas", "deploy/postgres")
@@ -98,7 +98,7 @@ def test_a_page_names_only_settings_and_words_that_exist(subtests: pytest.Subtes
                     assert re.search(rf"\b{word}\b", sources), word
 
 
-def test_a_page_leads_somewhere(subtests: pytest.Subtests) -> None:
+def test_the_links_and_paths_of_a_runbook_exist(subtests: pytest.Subtests) -> None:
     for page in PAGES:
         with subtests.test(page):
             for target in re.findall(r"\]\((?!http|#)([^)#]+)", PAGES[page]):
@@ -107,13 +107,13 @@ def test_a_page_leads_somewhere(subtests: pytest.Subtests) -> None:
                 assert (TOP / path).exists(), path
 
 
-def test_only_tools_that_are_known_are_typed() -> None:
+def test_runbooks_use_only_known_tools() -> None:
     tools = {shlex.split(command)[0] for _, command in _commands()}
 
     assert tools == {"icam", "psql", "curl", *_KAFKA}
 
 
-def test_every_command_of_ours_exists(subtests: pytest.Subtests) -> None:
+def test_every_icam_command_of_the_runbooks_exists(subtests: pytest.Subtests) -> None:
     for words in _typed("icam"):
         with subtests.test(" ".join(words)):
             group: click.Command = main
@@ -125,13 +125,13 @@ def test_every_command_of_ours_exists(subtests: pytest.Subtests) -> None:
             group.make_context("icam", rest)
 
 
-def test_every_option_of_kafkas_scripts_was_tried(subtests: pytest.Subtests) -> None:
+def test_every_kafka_option_of_the_runbooks_was_tested(subtests: pytest.Subtests) -> None:
     for words in _typed("kafka-"):
         with subtests.test(" ".join(words)):
             assert {word for word in words if word.startswith("--")} <= _KAFKA[words[0]]
 
 
-def test_every_address_asked_is_one_that_answers(subtests: pytest.Subtests) -> None:
+def test_every_address_of_the_runbooks_is_served(subtests: pytest.Subtests) -> None:
     served = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), Metrics().registry)
     paths = {resource.canonical for resource in served.router.resources()}
     for words in _typed("curl"):
@@ -143,7 +143,7 @@ def test_every_address_asked_is_one_that_answers(subtests: pytest.Subtests) -> N
             assert path in paths
 
 
-def test_every_query_is_one_that_the_auditor_may_ask(database_url: str) -> None:
+def test_the_auditor_may_run_every_query_of_the_runbooks(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(ROLES.read_bytes())
     with psycopg.connect(database_url.replace("//postgres@", "//icam_auditor@")) as conn:
@@ -152,8 +152,8 @@ def test_every_query_is_one_that_the_auditor_may_ask(database_url: str) -> None:
     assert len(QUERIES) > 10
 
 
-def test_who_holds_the_lock_of_the_relay_is_seen_by_the_auditor(database_url: str) -> None:
-    """A role sees little of other roles' sessions; enough for the page that asks."""
+def test_the_auditor_can_see_which_session_holds_the_relay_lock(database_url: str) -> None:
+    """PostgreSQL hides most details of other roles' sessions, but not these."""
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(ROLES.read_bytes())
     (query,) = {query for query in QUERIES if "locktype" in query}
@@ -167,11 +167,11 @@ def test_who_holds_the_lock_of_the_relay_is_seen_by_the_auditor(database_url: st
         assert (worker.info.backend_pid, "icam-streams") in seen
 
 
-def test_every_reason_of_a_dead_letter_is_explained() -> None:
+def test_every_reason_of_a_dead_letter_is_in_a_runbook() -> None:
     for reason in Reason:
         assert f"`{reason}`" in PAGES["IcamDeadLetterBurst"]
 
 
-def test_every_check_of_the_audit_is_explained(database_url: str) -> None:
+def test_every_check_of_the_audit_is_in_a_runbook(database_url: str) -> None:
     for check in audit_log(MemoryLog(), database_url, group="none").checks:
         assert f"`{check.name}`" in PAGES["IcamAuditDifference"]

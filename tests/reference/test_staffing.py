@@ -1,4 +1,4 @@
-"""The staffing table: the figures that are published hold, and a faulty one is refused whole."""
+"""The staffing table contains the published figures, and an invalid table is rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streams.reference.staffing import StaffingError, load
 from tests.domain.given import ref
 
 
-def test_all_counsellors_to_be_recruited_have_their_place() -> None:
+def test_the_counsellors_by_track_match_the_published_figures() -> None:
     by_track: dict[str, int] = {}
     for team in load().teams:
         by_track[team.track] = by_track.get(team.track, 0) + team.counsellors
@@ -59,7 +59,7 @@ def test_capacity_is_counsellors_times_caseload() -> None:
         ),
     ],
 )
-def test_a_faulty_table_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+def test_an_invalid_table_is_rejected(tmp_path: Path, text: str, fault: str) -> None:
     file = tmp_path / "staffing.toml"
     file.write_text(text)
 

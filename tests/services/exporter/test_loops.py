@@ -1,4 +1,4 @@
-"""A reading that does not come about shows its age, holds up no other, and is taken up again."""
+"""A failing reading shows its age, delays no other reading, and recovers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def _for_a_while(loops: ReadingLoops) -> None:
             await loops.run()
 
 
-async def test_what_cannot_be_read_says_so_and_recovers() -> None:
+async def test_a_failing_reading_is_reported_and_recovers() -> None:
     metrics, away = ExporterMetrics(), [True]
     taken: list[str] = []
 
@@ -50,7 +50,7 @@ async def test_what_cannot_be_read_says_so_and_recovers() -> None:
     assert metrics.database_away._value.get() == 0
 
 
-async def test_a_mistake_of_ours_ends_the_exporter() -> None:
+async def test_a_bug_in_a_reading_ends_the_exporter() -> None:
     async def wrong() -> None:
         raise KeyError("ours")
 

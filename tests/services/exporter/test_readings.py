@@ -1,4 +1,4 @@
-"""What the exporter tells is what stands in the database, and no gauge outlives its cause."""
+"""The exporter's gauges match the database and disappear with their cause."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.world import World
 TOPIC = "icam.appointment-missed.v1"
 
 
-def told(gauge: Gauge) -> dict[tuple[str, ...], float]:
-    """Return a gauge's values by its labels, in the order in which they are declared."""
+def values(gauge: Gauge) -> dict[tuple[str, ...], float]:
+    """Return the values of a gauge by its label values, in the declared order of labels."""
     return {
         tuple(sample.labels[name] for name in gauge._labelnames): sample.value
         for family in gauge.collect()
@@ -31,7 +31,7 @@ def told(gauge: Gauge) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_open_dead_letters_are_told_until_they_are_resolved(world: World) -> None:
+async def test_open_dead_letters_are_exported_until_they_are_resolved(world: World) -> None:
     metrics, calendar = ExporterMetrics(), world.ref.calendar
     await world.arrive(given.order())
     broken = world.record(given.miss(1), value=b"{")
@@ -39,13 +39,13 @@ async def test_open_dead_letters_are_told_until_they_are_resolved(world: World) 
     await world.intake.apply([Malformed(world.record(given.miss(2)), Reason.BUG, "x")])
 
     await backlog(world.pool, database_now, calendar, metrics)
-    assert told(metrics.dead_letters_open) == {(TOPIC, "undecodable"): 1, (TOPIC, "bug"): 1}
+    assert values(metrics.dead_letters_open) == {(TOPIC, "undecodable"): 1, (TOPIC, "bug"): 1}
     assert metrics.dead_letters_overdue._value.get() == 0
 
     for letter in (1, 2):
         await repair.discard(world.pool, letter, world.ref, world.clock, "seen")
     await backlog(world.pool, database_now, calendar, metrics)
-    assert told(metrics.dead_letters_open) == {}
+    assert values(metrics.dead_letters_open) == {}
     assert metrics.dead_letters_oldest._value.get() == 0
 
 
@@ -66,24 +66,27 @@ async def test_a_dead_letter_is_overdue_after_one_working_day(world: World) -> N
     assert await overdue(monday + timedelta(minutes=1)) == 1
 
 
-async def test_cases_are_told_by_office_track_and_age_of_the_order(world: World) -> None:
+async def test_cases_are_exported_by_office_track_and_age_of_the_order(world: World) -> None:
     metrics = ExporterMetrics()
     world.now = given.day(10)
     await world.arrive(given.order(), case_id="case-one")
     await world.arrive(given.order(household=given.FAMILY), case_id="case-two")
 
     await book(world.pool, world.clock, metrics)
-    assert told(metrics.cases) == {("gent", "individual", "8-30"): 1, ("gent", "family", "8-30"): 1}
+    assert values(metrics.cases) == {
+        ("gent", "individual", "8-30"): 1,
+        ("gent", "family", "8-30"): 1,
+    }
 
     world.now = given.day(40)
     await book(world.pool, world.clock, metrics)
-    assert told(metrics.cases) == {
+    assert values(metrics.cases) == {
         ("gent", "individual", "31-90"): 1,
         ("gent", "family", "31-90"): 1,
     }
 
 
-async def test_cases_that_no_office_follows_are_told_by_reason(world: World) -> None:
+async def test_cases_without_an_office_are_exported_by_reason(world: World) -> None:
     metrics = ExporterMetrics()
     nowhere = {"residence_postcode": None, "interception_postcode": None}
     await world.arrive(given.miss(1), case_id="case-no-order")
@@ -92,31 +95,31 @@ async def test_cases_that_no_office_follows_are_told_by_reason(world: World) -> 
 
     await book(world.pool, world.clock, metrics)
 
-    reasons = told(metrics.unrouted)
+    reasons = values(metrics.unrouted)
     assert reasons.pop(("awaiting_order",)) == 1
-    assert list(reasons.values()) == [1], "the rule of triage that took it"
+    assert list(reasons.values()) == [1], "routed by a triage rule"
 
 
-async def test_guards_and_the_ledger_are_told_and_the_canary_is_not(world: World) -> None:
+async def test_guards_and_escalations_are_exported_without_the_canary(world: World) -> None:
     metrics = ExporterMetrics()
     await world.arrive(given.order(), given.miss(1))
-    held = given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=given.day(2))
-    other = given.order(said=given.day(1)), given.miss(1, said=given.day(9)), held
-    await world.arrive(*other, case_id="case-held-back")
+    blocking = given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=given.day(2))
+    other = given.order(said=given.day(1)), given.miss(1, said=given.day(9)), blocking
+    await world.arrive(*other, case_id="case-blocked")
     _, sent = canary.order(given.NOTIFIED)
     await world.take([Record(Position(sent.topic, 0, 999), sent.key, sent.value, sent.headers)])
 
     await book(world.pool, world.clock, metrics)
 
-    ledger = told(metrics.escalations)
+    ledger = values(metrics.escalations)
     assert all(office == "gent" for office, *_ in ledger)
     assert sum(ledger.values()) == len(await world.rows("SELECT 1 FROM escalation"))
-    assert told(metrics.guards)[("appeal_suspensive_pending",)] == 1
-    assert sum(told(metrics.cases).values()) == 2
-    assert sum(told(metrics.cases_by_status).values()) == 2
+    assert values(metrics.guards)[("appeal_suspensive_pending",)] == 1
+    assert sum(values(metrics.cases).values()) == 2
+    assert sum(values(metrics.cases_by_status).values()) == 2
 
 
-async def test_producers_are_told_by_name_with_their_usual_gap(world: World) -> None:
+async def test_producers_are_exported_by_name_with_their_usual_gap(world: World) -> None:
     metrics, calendar = ExporterMetrics(), world.ref.calendar
     for number in range(1, 5):
         await world.arrive(given.miss(number), case_id=f"case-{number:04d}")
@@ -131,9 +134,9 @@ async def test_producers_are_told_by_name_with_their_usual_gap(world: World) -> 
 
     await read_producers(world.pool, world.clock, calendar, metrics)
 
-    assert told(metrics.producer_usual_gap) == {("/test",): 600}
-    assert told(metrics.producer_events) == {("/test",): 4}
-    assert told(metrics.producer_silent) == {("/test",): 80 * 60}
+    assert values(metrics.producer_usual_gap) == {("/test",): 600}
+    assert values(metrics.producer_events) == {("/test",): 4}
+    assert values(metrics.producer_silent) == {("/test",): 80 * 60}
 
 
 NINE = datetime(2026, 11, 25, 9, tzinfo=given.BRUSSELS)
@@ -151,7 +154,7 @@ NINE = datetime(2026, 11, 25, 9, tzinfo=given.BRUSSELS)
     ],
     ids=["an hour into the day", "opening", "before", "after", "Saturday", "Christmas"],
 )
-def test_silence_counts_within_todays_office_hours_only(now: datetime, seconds: float) -> None:
+def test_silence_counts_only_todays_office_hours(now: datetime, seconds: float) -> None:
     last = datetime(2026, 11, 24, 17, tzinfo=UTC)
 
     assert silent_seconds(given.ref().calendar, last, now) == seconds

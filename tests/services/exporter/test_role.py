@@ -1,4 +1,4 @@
-"""Every role answers before its servers do, logs JSON, and stops when told."""
+"""Every role is alive without its servers, logs JSON, and stops on SIGTERM."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROLES: tuple[Role, ...] = ("exporter", "canary", "board")
 
 @pytest.mark.parametrize("name", ROLES)
 def test_a_role_without_its_servers_is_alive_and_not_ready(name: Role, tmp_path: Path) -> None:
-    nowhere = free_port()
+    unused_port = free_port()
     environment = {
-        "ICAM_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{nowhere}",
-        "ICAM_DATABASE__URL": f"postgresql://postgres@127.0.0.1:{nowhere}/none",
+        "ICAM_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{unused_port}",
+        "ICAM_DATABASE__URL": f"postgresql://postgres@127.0.0.1:{unused_port}/none",
         "ICAM_CANARY__PATIENCE_SECONDS": "1",
     }
     process = RoleProcess(name, tmp_path, environment)
