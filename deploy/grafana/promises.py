@@ -18,7 +18,7 @@ _Expression = Callable[[str], str]
 _BACKLOG: Final = reading("backlog")
 _WINDOWS: Final = {"1d": "1 day", "7d": "7 days", "30d": "30 days"}
 GOAL: Final = 0.999
-"""Share of a month that is to be kept. Inferred: nobody has fixed it."""
+"""Share of a month that must meet each objective. Inferred: no agreement sets it."""
 
 
 @dataclass(frozen=True, slots=True)

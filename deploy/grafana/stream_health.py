@@ -56,7 +56,7 @@ _HEALTH: Final = (
         "Oldest unpublished decision",
         describe(
             "under 10 s.",
-            "the brokers are away or reject it; nothing is lost, but subscribers miss it so far.",
+            "the brokers are away or reject it; nothing is lost, but subscribers wait for it.",
         ),
         "max(icam_outbox_oldest_seconds)",
         unit="s",
