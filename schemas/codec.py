@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -22,7 +22,14 @@ from schemas.envelope import (
     summary,
     write,
 )
-from schemas.events import EVENT_TYPES, AppointmentMissed, Event, InterviewCompleted
+from schemas.events import (
+    EVENT_TYPES,
+    AppointmentMissed,
+    CircumstanceChanged,
+    Event,
+    InterviewCompleted,
+    OqtIssued,
+)
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
@@ -91,7 +98,9 @@ def _happened(event: Event) -> datetime | None:
         return event.scheduled_at
     if type(event) is InterviewCompleted:
         return event.held_at
-    return None
+    if type(event) is OqtIssued or type(event) is CircumstanceChanged:
+        return None  # both may be reported before they take effect
+    assert_never(event)
 
 
 def digest(type_: str, case_id: str, time: datetime, payload: bytes) -> bytes:

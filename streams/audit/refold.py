@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
-from schemas.events import AppointmentMissed, CircumstanceChanged, Event, OqtIssued
+from schemas.events import (
+    AppointmentMissed,
+    CircumstanceChanged,
+    Event,
+    InterviewCompleted,
+    OqtIssued,
+)
 
 
 class Version(NamedTuple):
@@ -43,7 +49,9 @@ def key(event: Event) -> str:
     if isinstance(event, CircumstanceChanged):
         circumstance, state = event.circumstance.value, event.state.value
         return f"circumstance:{circumstance}:{event.reference}:{state}"
-    return f"interview:{event.interview_id}"
+    if isinstance(event, InterviewCompleted):
+        return f"interview:{event.interview_id}"
+    assert_never(event)
 
 
 def digest(facts: Facts) -> bytes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from schemas.events import (
     AppointmentMissed,
@@ -93,6 +93,8 @@ def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Si
             interviews.append(Interview(fact, event))
         elif type(event) is CircumstanceChanged:
             circumstances.setdefault(event.circumstance, []).append(event)
+        else:
+            assert_never(event)
     if not orders:
         return None
     order_fact, order = orders[0]

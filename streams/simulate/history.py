@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 
-from schemas.events import AppointmentMissed, OqtIssued
+from schemas.events import AppointmentMissed, CircumstanceChanged, InterviewCompleted, OqtIssued
 from streams.simulate import days, orders, trajectory
 from streams.simulate.circumstances import draw_circumstances
 from streams.simulate.corrections import draw_corrections
-from streams.simulate.event import INTERVIEWS, ORDERS, SimulatedEvent, World, emit
+from streams.simulate.event import ORDERS, SimulatedEvent, World, emit
 from streams.simulate.figures import Ending
 from streams.simulate.orders import ServedOrder
 
@@ -91,11 +91,14 @@ def _still_valid(events: list[SimulatedEvent], cut: datetime) -> Iterator[Simula
     """
     for simulated in events:
         event = simulated.event
-        if isinstance(event, AppointmentMissed):
-            valid = event.scheduled_at < cut
-        elif isinstance(event, OqtIssued) or simulated.source == INTERVIEWS:
-            valid = simulated.time < cut
-        else:
-            valid = True
+        match event:
+            case AppointmentMissed():
+                valid = event.scheduled_at < cut
+            case OqtIssued() | InterviewCompleted():
+                valid = simulated.time < cut
+            case CircumstanceChanged():
+                valid = True
+            case _:
+                assert_never(event)
         if valid:
             yield simulated

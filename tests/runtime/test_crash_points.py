@@ -15,7 +15,7 @@ from streams.runtime import crash
 
 ROOT = Path(__file__).parents[2]
 PASSING = """
-from streams import crash
+from streams.runtime import crash
 for _ in range(3):
     crash.point("after_commit")
 print("alive")
