@@ -27,6 +27,7 @@ from streams.reference import Reference
 from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
+from tests import properties  # noqa: F401, read for its effect
 from tests.world import World
 
 _NUMBERS = count(1)

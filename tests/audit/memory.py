@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
 from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
+from tests.audit import say
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -40,7 +41,7 @@ class MemoryLog:
         where = Partition(topic, partition)
         offset = self.ends.get(where, 0)
         place = LogPosition(topic, partition, offset)
-        stamp = at or datetime.now(UTC)
+        stamp = at or say.NOW
         self.held[where][offset] = LogRecord(place, key, value, tuple(headers), stamp)
         self.ends[where] = offset + 1
         if commit:

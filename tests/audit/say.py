@@ -1,4 +1,4 @@
-"""Events with sane defaults, dated relative to now."""
+"""Events with sane defaults, dated relative to one present instant."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from schemas.events import (
     Review,
 )
 from schemas.types import Guard, Language
+from tests.domain.given import WEDNESDAY
 
-NOW = datetime.now(UTC)
+NOW = WEDNESDAY.astimezone(UTC)
 
 
 def ago(days: float) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count, islice
 
 from schemas.envelope import Reason
@@ -21,6 +21,7 @@ from streams.store.clock import Clock
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 from tests.audit.memory import MemoryLog
+from tests.domain.given import WEDNESDAY
 from tests.pipeline.histories import valid_ids
 
 _BATCH = 200
@@ -66,10 +67,9 @@ async def test_given_a_guard_that_the_pipeline_overlooked_then_it_is_found(
 
 
 def _planned() -> list[Planned]:
-    end = datetime.now(UTC)
     settings = SimulationSettings(
-        start=end - timedelta(days=365),
-        end=end,
+        start=WEDNESDAY - timedelta(days=365),
+        end=WEDNESDAY,
         seed=7,
         scale=0.05,
         cases=250,
@@ -103,7 +103,7 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():
-        held = await unit_of_work.lock_and_load(conn, cases, _at(datetime.now(UTC)))
+        held = await unit_of_work.lock_and_load(conn, cases, _at(WEDNESDAY))
         await unit_of_work.reconsider(conn, held, ref, touched=cases)
     await _relay(conn, log)
 
@@ -124,4 +124,6 @@ async def _relay(conn: Connection, log: MemoryLog) -> None:
 
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:
-    return audit_log(log, url, group="test", drained=True, produced=valid_ids(planned))
+    return audit_log(
+        log, url, group="test", drained=True, produced=valid_ids(planned), now=WEDNESDAY
+    )

@@ -119,7 +119,7 @@ def test_given_a_circumstance_begun_a_moment_ago_then_it_may_still_be_noticed(
     world: World,
 ) -> None:
     world.tell(ALPHA, say.begins(Guard.IDENTITY_DOUBT, days_ago=1 / 24))
-    world.sql("UPDATE case_projection SET updated_at = now() - interval '1 day'")
+    world.sql("UPDATE case_projection SET updated_at = %s", say.ago(1))
 
     assert world.audit(due_bound_seconds=7200).findings == ()
     assert {f.check for f in world.audit(due_bound_seconds=60).findings} == {"guards"}

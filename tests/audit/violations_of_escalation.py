@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from schemas.outcomes import GuardState
@@ -115,9 +116,8 @@ def an_escalation_stands_on_a_notification_not_proven(world: World) -> None:
 @breaks("deadlines")
 def a_deadline_passed_unfired(world: World) -> None:
     world.sql(
-        "UPDATE case_projection SET next_check_at = now() - interval '10 minutes' "
-        "WHERE case_id = %s",
-        BETA,
+        "UPDATE case_projection SET next_check_at = %s WHERE case_id = %s",
+        *(say.NOW - timedelta(minutes=10), BETA),
     )
 
 

@@ -79,8 +79,9 @@ def a_dead_letter_is_called_replayed_and_is_not_in_the_log(world: World) -> None
 @breaks("log")
 def a_dead_letter_that_cannot_be_read_is_called_replayed(world: World) -> None:
     world.sql(
-        "UPDATE dead_letter SET resolution = 'replayed', resolved_at = now() "
-        "WHERE reason = 'undecodable'"
+        "UPDATE dead_letter SET resolution = 'replayed', resolved_at = %s "
+        "WHERE reason = 'undecodable'",
+        say.NOW,
     )
 
 

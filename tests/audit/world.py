@@ -64,7 +64,7 @@ class World:
         return cursor.fetchall() if cursor.description else []
 
     def audit(self, **options: Any) -> Report:
-        return audit_log(self.log, self.url, group="test", **options)
+        return audit_log(self.log, self.url, group="test", now=say.NOW, **options)
 
     def produce(self, record: Outgoing, *, commit: bool = True) -> LogPosition:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
@@ -107,11 +107,12 @@ class World:
         order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
         self.sql(
             "INSERT INTO case_projection (case_id, digest, events, order_id, reference_digest, "
-            "updated_at) VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (case_id) DO UPDATE "
+            "updated_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (case_id) DO UPDATE "
             "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
             *(case_id, digest(case)),
             *(len(self.said.get(case_id, ())), order.order_id if order else None),
             POLICY_DIGEST[:32] + "0" * 32,
+            say.NOW,
         )
 
     def set_aside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ _SHOWN = """
 @pytest.fixture
 async def worked(world: World) -> World:
     """A world with three months of a small region behind it."""
-    world.now = datetime.now(UTC)
+    world.now = given.WEDNESDAY
     history = SimulationSettings(
         start=world.now - timedelta(days=90), end=world.now, seed=3, scale=0.05
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +216,7 @@ async def test_schemas_can_be_listed_shown_and_exported(icam: Icam, tmp_path: Pa
 async def test_rebuild_lists_differing_projections_and_corrects_them(
     world: World, icam: Icam
 ) -> None:
-    world.now = datetime.now(UTC)
+    world.now = given.WEDNESDAY
     await world.arrive(given.miss(2))
     assert (await icam("rebuild", "--check")).exit_code == 0
 

@@ -56,6 +56,8 @@ NOTIFIED = datetime(2026, 3, 2, 9, tzinfo=BRUSSELS)
 TERM_END = datetime(2026, 4, 2, tzinfo=BRUSSELS)
 LATER = datetime(2026, 5, 4, 9, tzinfo=BRUSSELS)
 """A day on which every term of the default order has run out."""
+WEDNESDAY = datetime(2026, 11, 25, 14, tzinfo=BRUSSELS)
+"""An ordinary working day, for tests in which time passes up to a present instant."""
 MOMENT = timedelta(microseconds=1)
 FAMILY = Household(kind=HouseholdKind.FAMILY_WITH_MINORS, minors=2)
 

@@ -1,11 +1,14 @@
-"""What needs no servers: schedules simulated from seeds, and records made up by a fuzzer.
+"""What needs no servers: simulated schedules, fuzzed records, random examples of properties.
 
 In the long form only: the short form of each is a test of its own.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +17,7 @@ from typing import Final
 
 from tests.faults.results import Outcome
 from tests.fuzz.corpus import fuzz
+from tests.properties import VARIABLE
 from tests.schedules.play import run
 from tests.schedules.schedule import What
 
@@ -21,6 +25,8 @@ Say = Callable[[str], None]
 
 SEEDS: Final = 10_000
 FUZZ_SECONDS: Final = 600
+EXAMPLES: Final = 5_000
+_TESTS: Final = Path(__file__).parents[1]
 
 
 def simulation(seed: int, share: float, say: Say) -> Outcome:
@@ -50,7 +56,7 @@ def fuzzing(seed: int, share: float, say: Say) -> Outcome:
     seconds = max(10, round(FUZZ_SECONDS * share))
     say(f"for {seconds} s")
     with tempfile.TemporaryDirectory() as folder:
-        done = fuzz(["-m", "tests.fuzz.decode"], Path(folder), seconds)
+        done = fuzz(["-m", "tests.fuzz.decode"], Path(folder), seconds, seed % 2**32)
     ended = re.search(r"Done (\d+) runs", done.stderr)
     found.expect(done.returncode == 0, done.stderr[-2000:])
     found.expect(ended is not None, "it did not come to its end")
@@ -59,8 +65,34 @@ def fuzzing(seed: int, share: float, say: Say) -> Outcome:
     return found
 
 
+def properties(seed: int, share: float, say: Say) -> Outcome:
+    """Draw random examples for every property; the tests draw the same ones each time."""
+    found = Outcome(fault="random examples", seed=seed)
+    examples = max(100, round(EXAMPLES * share))
+    modules = sorted(
+        str(path)
+        for path in _TESTS.rglob("test_*.py")
+        if "from hypothesis import" in path.read_text()
+    )
+    say(f"{examples} for each property of {len(modules)} modules")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, f"--hypothesis-seed={seed}", *modules],
+        env={**os.environ, VARIABLE: str(examples)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    passed = re.search(r"(\d+) passed", done.stdout)
+    found.expect(done.returncode == 0, done.stdout[-2000:])
+    found.runs = int(passed.group(1)) if passed else 0
+    found.figures["examples for each property"] = examples
+    return found
+
+
 BESIDE: Final[Mapping[str, Callable[[int, float, Say], Outcome]]] = {
     "simulation": simulation,
     "fuzzing": fuzzing,
+    "properties": properties,
 }
 """By name, in the order in which they are taken."""

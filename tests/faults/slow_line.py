@@ -22,7 +22,7 @@ _LARGEST = 65_536
 
 def main(least_ms: float, most_ms: float) -> None:
     """Hold packets back until killed; what is held then is lost."""
-    dice = Random()
+    dice = Random(1)
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
     held: deque[tuple[float, bytes]] = deque()

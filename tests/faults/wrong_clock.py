@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Final
 
 from tests.faults.arena import NotHere
 
+_OFF: Final = "ICAM_CLOCK_OFF"
 _SOURCE: Final = Path(__file__).with_suffix(".c")
 
 
@@ -30,8 +32,9 @@ class WrongClock:
         subprocess.run([*command, "-o", self._library, _SOURCE, "-pthread"], check=True)
 
     def off(self, by: timedelta) -> dict[str, str]:
-        """Return the environment of a process whose clock is fast by so many whole seconds."""
-        return {
-            "LD_PRELOAD": str(self._library),
-            "ICAM_CLOCK_OFF": f"{by.total_seconds():.0f}",
-        }
+        """Return the environment of a process whose clock is fast by so many whole seconds.
+
+        They count from this process's clock, which may be off already: see ``tests.dates``.
+        """
+        own = int(os.environ.get(_OFF, "0"))
+        return {"LD_PRELOAD": str(self._library), _OFF: f"{own + by.total_seconds():.0f}"}

@@ -34,7 +34,9 @@ def corpus(folder: Path) -> Path:
     return folder
 
 
-def fuzz(program: list[str | Path], where: Path, seconds: int) -> subprocess.CompletedProcess[str]:
+def fuzz(
+    program: list[str | Path], where: Path, seconds: int, seed: int
+) -> subprocess.CompletedProcess[str]:
     """Run a fuzzer on a corpus of its own, below ``where``, for so many seconds. Blocks.
 
     It ends with 0 when it found nothing; what it found is in its output, and the input in a file.
@@ -45,6 +47,7 @@ def fuzz(program: list[str | Path], where: Path, seconds: int) -> subprocess.Com
             *program,
             corpus(where / "corpus"),
             f"-max_total_time={seconds}",
+            f"-seed={seed}",
             "-max_len=4096",
         ],
         cwd=where,

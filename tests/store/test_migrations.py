@@ -28,6 +28,7 @@ _EVENT: Final = """
     VALUES (%s, 'case-a', 'icam.oqt-issued.v1', '/t', '2026-03-01T10:00:00.5+01', %s, '', 't', 0,
             %s)
 """
+_INSTANT: Final = "2026-03-02T09:00:00+01"
 _BREAKS_THE_VERSION_BEFORE: Final = re.compile(
     r"\b(DROP (?!INDEX)|RENAME|ALTER (COLUMN )?\S+ (SET DATA )?TYPE|SET NOT NULL"
     r"|ADD (CONSTRAINT|CHECK|UNIQUE)|ADD COLUMN (?![^;]*DEFAULT)[^;]*NOT NULL)",
@@ -71,13 +72,13 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Ver
         "INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,"
         " level, action, policy_version, policy_digest, office_id, track, evidence, event_ids,"
         " due_at, raised_at) VALUES (%s, 1, 'case-a', 'o', 'r', 'x', 1, 'a', '1', 'd', 'f', 't',"
-        " '{}', '{}', now(), now())",
-        [escalation],
+        " '{}', '{}', %s, %s)",
+        [escalation, _INSTANT, _INSTANT],
     )
     body = json.dumps(
         {"kind": "raised", "escalation_id": str(escalation), "round": 1, "evidence": {"facts": []}}
     )
-    for message, said, published in ((routed, "{}", "now()"), (raised, body, None)):
+    for message, said, published in ((routed, "{}", _INSTANT), (raised, body, None)):
         conn.execute(
             "INSERT INTO outbox (message_id, topic, key, headers, body, published_at)"
             " VALUES (%s, 't', 'case-a', '[]', %s, %s)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from streams.services.board.reading import Reader
 from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.store import clock, reference_tables
-from streams.store.pool import Pool
+from streams.store.pool import Connection, Pool
 from tests.domain import given
 from tests.world import World
 
@@ -30,11 +30,26 @@ async def world(pool: Pool, ref: Reference) -> World:
 
 @pytest.fixture
 def reader(pool: Pool, ref: Reference) -> Reader:
+    """A reader with the database's clock, which also dates what is recorded."""
+    return _reader(pool, ref, clock.now)
+
+
+@pytest.fixture
+def on_wednesday(pool: Pool, ref: Reference) -> Reader:
+    """A reader at one instant, for figures whose instants a test sets itself."""
+
+    async def wednesday(_: Connection) -> datetime:
+        return given.WEDNESDAY
+
+    return _reader(pool, ref, wednesday)
+
+
+def _reader(pool: Pool, ref: Reference, now: clock.Clock) -> Reader:
     async def pool_of() -> Pool:
         return pool
 
     state = State(PublicFigures([], [], staffing.load(), True), History(150))
-    return Reader(pool_of, clock.now, ref.calendar, state, Feed(), 2.0)
+    return Reader(pool_of, now, ref.calendar, state, Feed(), 2.0)
 
 
 async def test_an_empty_database_gives_empty_readings(reader: Reader, pool: Pool) -> None:
@@ -73,7 +88,8 @@ async def test_an_event_before_the_shown_slots_is_still_the_last_event(
 async def test_the_canary_has_an_age_and_is_excluded_from_all_counts(
     reader: Reader, world: World, pool: Pool, ref: Reference
 ) -> None:
-    today = ref.calendar.local_date(datetime.now(UTC))
+    async with pool.acquire() as conn:
+        today = ref.calendar.local_date(await clock.now(conn))
     await world.arrive(given.order(), case_id=canary.case_id(today))
 
     live, book = await reader.live(pool), await reader.book(pool)
@@ -108,24 +124,25 @@ async def test_the_newest_version_of_the_last_interview_determines_the_step_of_a
 
 
 async def test_escalations_are_counted_by_day_and_level(
-    reader: Reader, world: World, pool: Pool
+    on_wednesday: Reader, world: World, pool: Pool
 ) -> None:
     await world.arrive(given.order(), given.miss(1))
-    book = await reader.book(pool)
+    book = await on_wednesday.book(pool)
     standing: Any = sum(entry.escalations for entry in book.ledger if entry.open)
     assert standing > 0
-    await world.rows("UPDATE escalation SET raised_at = clock_timestamp() - interval '20 days'")
-    assert (await reader.book(pool)).moved == []
-    await world.rows("UPDATE escalation SET withdrawn_at = clock_timestamp()")
-    moved = (await reader.book(pool)).moved
+    before = given.WEDNESDAY - timedelta(days=20)
+    await world.rows("UPDATE escalation SET raised_at = $1", before)
+    assert (await on_wednesday.book(pool)).moved == []
+    await world.rows("UPDATE escalation SET withdrawn_at = $1", given.WEDNESDAY)
+    moved = (await on_wednesday.book(pool)).moved
     assert sum(m.withdrawn for m in moved) == standing
-    assert {m.day for m in moved} == {book.today}
+    assert {m.day for m in moved} == {book.today} == {given.WEDNESDAY.date()}
 
 
-async def test_due_cases_are_counted_by_hour(reader: Reader, world: World, pool: Pool) -> None:
+async def test_due_cases_are_counted_by_hour(on_wednesday: Reader, world: World, pool: Pool) -> None:
     await world.arrive(given.order())
-    soon = datetime.now(UTC) + timedelta(hours=3, minutes=30)
+    soon = given.WEDNESDAY + timedelta(hours=3, minutes=30)
     await world.rows("UPDATE case_projection SET next_check_at = $1", soon)
 
-    hours = (await reader.book(pool)).due_by_hour
+    hours = (await on_wednesday.book(pool)).due_by_hour
     assert (len(hours), hours[3], sum(hours)) == (24, 1, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import History
 from streams.services.board.state import State
+from tests.domain.given import WEDNESDAY
 
 RUNBOOK = """# IcamOutboxStuck
 
@@ -47,7 +47,7 @@ async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, An
     (tmp_path / "IcamBehind.md").write_text("# IcamBehind")
     (tmp_path / "README.md").write_text("# What is always safe")
     settings = Settings(board=Board(runbooks=tmp_path))
-    facts = PageFacts.load(settings, datetime.now(UTC))
+    facts = PageFacts.load(settings, WEDNESDAY)
     state = State(PublicFigures(facts.offices, facts.levels, staffing.load(), False), History(10))
     metrics = BoardMetrics()
     app = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), metrics.registry)
