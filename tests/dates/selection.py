@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ def _knows_date(item: pytest.Item) -> bool:
     return "server_url" in getattr(item, "fixturenames", ()) or bool(clocks_reached(item.path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def clocks_reached(path: Path) -> frozenset[Path]:
     """Return the files that a file imports, at any depth and itself included, and that read a
     wall clock.
@@ -48,7 +48,7 @@ def clocks_reached(path: Path) -> frozenset[Path]:
     return frozenset(file for file in found if reads_clock(file))
 
 
-@lru_cache(maxsize=None)
+@cache
 def imported(path: Path) -> tuple[Path, ...]:
     """Return the files of ours that a file imports, wherever in the file."""
     names = [
@@ -60,7 +60,7 @@ def imported(path: Path) -> tuple[Path, ...]:
     return tuple(file for name in names for file in _files(name))
 
 
-@lru_cache(maxsize=None)
+@cache
 def reads_clock(path: Path) -> bool:
     """Whether a file reads the wall clock or the machine's zone, in Python or in SQL."""
     return any(_reads(node) for node in ast.walk(_tree(path)))
@@ -99,6 +99,6 @@ def _files(name: str) -> Iterator[Path]:
                 yield file
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))

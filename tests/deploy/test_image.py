@@ -103,7 +103,7 @@ def test_every_code_and_data_file_is_in_the_package(wheel: zipfile.ZipFile) -> N
         str(path.relative_to(TOP))
         for folder in _CODE
         for path in (TOP / folder).rglob("*")
-        if path.suffix in {".py", ".toml", ".sql"}
+        if path.suffix in {".py", ".toml", ".sql", ".typed"}
     }
 
     assert wanted - set(wheel.namelist()) == set()
@@ -116,6 +116,14 @@ def test_the_package_installs_the_icam_command(wheel: zipfile.ZipFile) -> None:
     assert b"icam = streams.cli:main" in wheel.read(points)
     assert json.loads(instruction("ENTRYPOINT")) == ["icam"]
     assert json.loads(instruction("CMD")) == ["worker"]
+
+
+def test_the_package_brings_its_licence(wheel: zipfile.ZipFile) -> None:
+    (about,) = [name for name in wheel.namelist() if name.endswith("dist-info/METADATA")]
+    (text,) = [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]
+
+    assert "License-Expression: EUPL-1.2" in wheel.read(about).decode().splitlines()
+    assert wheel.read(text) == (TOP / "LICENSE").read_bytes()
 
 
 def test_every_import_of_the_code_is_pinned() -> None:

@@ -21,7 +21,7 @@ ELSEWHERE = ("docker", "kubectl")
 """Programs that need an engine or a cluster."""
 ON_AND_ON = ("worker", "exporter", "canary", "board", "demo")
 """What runs until stopped, or takes a minute; each has tests of its own."""
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def _commands() -> Iterator[tuple[str, str]]:

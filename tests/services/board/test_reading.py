@@ -139,7 +139,9 @@ async def test_escalations_are_counted_by_day_and_level(
     assert {m.day for m in moved} == {book.today} == {given.WEDNESDAY.date()}
 
 
-async def test_due_cases_are_counted_by_hour(on_wednesday: Reader, world: World, pool: Pool) -> None:
+async def test_due_cases_are_counted_by_hour(
+    on_wednesday: Reader, world: World, pool: Pool
+) -> None:
     await world.arrive(given.order())
     soon = given.WEDNESDAY + timedelta(hours=3, minutes=30)
     await world.rows("UPDATE case_projection SET next_check_at = $1", soon)
