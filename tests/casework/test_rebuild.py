@@ -14,6 +14,7 @@ from streams.runtime.settings import DatabaseSettings, Settings
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.events import Position
+from tests.domain import given
 from tests.world import World
 
 _SHOWN = """

@@ -20,7 +20,7 @@ from streams.services.board.figures import CONCLUSIONS
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
 from streams.services.board.words import choose_language, words
-from tests.domain.given import ref
+from tests.domain.given import WEDNESDAY, ref
 
 BOARD = Path(board.__file__).parent
 PAGE = BOARD / "page"
