@@ -46,7 +46,6 @@ ARROWS = {
 KNOW_FAUST = {
     "streams/worker/app.py",
     "streams/worker/agents.py",
-    "streams/worker/health.py",
     "streams/worker/transport.py",
 }
 IMPURE = {"open", "print", "input", "eval", "exec", "__import__"}

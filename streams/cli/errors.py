@@ -16,6 +16,7 @@ from streams.intake.repair import RepairError
 from streams.kafka.publish import PublishError
 from streams.kafka.topics import TopicsError
 from streams.store.errors import is_transient
+from streams.worker.errors import WorkerError
 
 FINDINGS: Final = 1
 USAGE_ERROR: Final = 2
@@ -36,6 +37,8 @@ def describe_error(error: Exception) -> DescribedError | None:
             return DescribedError(str(error), FINDINGS)
         case TopicsError() | PublishError() | AuditError():
             return DescribedError(str(error), UNREACHABLE)
+        case WorkerError():
+            return DescribedError(str(error), USAGE_ERROR)
         case ValidationError():
             faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             return DescribedError(f"settings: {'; '.join(faults)}", USAGE_ERROR)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -32,6 +33,7 @@ from streams.store.errors import is_not_migrated, is_transient
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
 from streams.worker.database_probe import probe_database
+from streams.worker.errors import DataDirectoryError
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
@@ -249,16 +251,34 @@ def build(settings: Settings) -> IcamApp:
 
 
 def run(settings: Settings, make_app: Callable[[Settings], IcamApp] = build) -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code. Blocks."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code. Blocks.
+
+    Raises:
+        PolicyError, DirectoryError: the reference data can't be used.
+        DataDirectoryError: the data directory can't be made.
+    """
     import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = make_app(settings)
+    _make_data_directory(app)
     worker = faust.Worker(app, loglevel=settings.log_level, quiet=False, loop=loop)
     worker.spinner = None
     try:
         worker.execute_from_commandline()  # ends with SystemExit
     except SystemExit as done:
         return int(done.code or 0)
+
+
+def _make_data_directory(app: IcamApp) -> None:
+    """Make the directories that Faust expects; it makes no parent of them, and names no path."""
+    path: Path = app.conf.tabledir
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"can't make {path.absolute()} ({error.strerror}): name a directory that the worker "
+            "may write with ICAM_DATA_DIRECTORY"
+        ) from error
