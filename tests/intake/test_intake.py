@@ -198,6 +198,40 @@ async def test_too_many_in_a_row_stop_the_worker(
     assert await world.rows("SELECT count(*) FROM case_event") == [(0,)]
 
 
+async def test_the_failures_of_all_lanes_of_a_worker_count_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_on(monkeypatch, "")
+    other = world.lane()
+    records = [world.record(given.order(said=given.day(n)), f"case-000{n}") for n in range(1, 4)]
+    await world.take(records[:1])
+    await other.handle(records[1:2])
+
+    with pytest.raises(BrokenDeploy, match="3 records in a row"):
+        await world.take(records[2:])
+
+    assert await world.rows("SELECT count(*) FROM dead_letter") == [(2,)]
+
+
+async def test_a_success_in_one_lane_does_not_hide_that_another_lane_only_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_on(monkeypatch, "case-culprit")
+    other = world.lane()
+
+    async def both_lanes(number: int) -> None:
+        order = given.order(said=given.day(number))
+        await world.take([world.record(order, "case-culprit")])
+        await other.handle([world.record(order, f"case-good-{number}")])
+
+    await both_lanes(1)
+    await both_lanes(2)
+    with pytest.raises(BrokenDeploy):
+        await both_lanes(3)
+
+    assert await world.rows("SELECT count(*) FROM dead_letter") == [(2,)]
+
+
 async def test_a_record_set_aside_for_a_bug_is_resolved_when_delivered_again_and_applied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.envelope import Reason
+from streams.casework import unit_of_work
+from streams.casework.projection import project
 from streams.intake import repair
 from streams.intake.record import Malformed
+from streams.store.cases import CaseRow
 from tests.domain import given
 from tests.world import World
+
+KEY = "case-of-the-key"
 
 
 async def test_a_replayed_bug_is_applied_and_the_case_escalated_again(world: World) -> None:
@@ -24,6 +31,29 @@ async def test_a_replayed_bug_is_applied_and_the_case_escalated_again(world: Wor
     assert await world.rows("SELECT resolution, resolved_note FROM dead_letter") == [
         ("replayed", "mended")
     ]
+
+
+async def test_a_replay_decides_every_case_of_the_letter_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.arrive(given.order(), given.miss(1))
+    await world.arrive(
+        given.order(said=given.day(1)), given.miss(1, said=given.day(9)), case_id=KEY
+    )
+    record = world.record(given.miss(2))
+    await world.intake.apply([Malformed(record, Reason.BUG, "ZeroDivisionError at x:1")])
+    await world.rows("UPDATE dead_letter SET case_ids = $1 RETURNING 1", [given.CASE_ID, KEY])
+    decided: list[str] = []
+
+    def counted(row: CaseRow, *rest: Any) -> Any:
+        decided.append(row.case_id)
+        return project(row, *rest)
+
+    monkeypatch.setattr(unit_of_work, "project", counted)
+    await repair.replay(world.pool, 1, world.ref, world.clock, "fixed")
+
+    assert sorted(decided) == sorted([given.CASE_ID, KEY])
+    assert await world.standing() == ["outreach-after-second-miss", "silence"]
 
 
 async def test_a_record_rejected_again_stays_open_with_one_more_attempt(world: World) -> None:

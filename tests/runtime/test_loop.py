@@ -1,0 +1,90 @@
+"""Work is repeated after errors that pass, and other errors end the loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams.runtime.loop import periodic, retry
+
+
+class Away(Exception):
+    """A server does not answer."""
+
+
+def is_away(error: Exception) -> bool:
+    return isinstance(error, Away)
+
+
+class Work:
+    """Gives its results in order; an exception among them is raised."""
+
+    def __init__(self, *results: int | Exception) -> None:
+        self._results = list(results)
+
+    async def __call__(self) -> int:
+        result = self._results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+async def test_a_retry_pauses_after_each_failure_and_returns_the_first_result() -> None:
+    failures: list[int] = []
+    pauses: list[int] = []
+
+    def pause(attempt: int) -> float:
+        pauses.append(attempt)
+        return 0
+
+    result = await retry(
+        Work(Away(), Away(), 7),
+        pause=pause,
+        is_transient=is_away,
+        on_away=lambda _, attempt: failures.append(attempt),
+    )
+
+    assert (result, failures, pauses) == (7, [1, 2], [1, 2])
+
+
+async def test_a_retry_ends_with_an_error_that_does_not_pass() -> None:
+    with pytest.raises(KeyError):
+        await retry(
+            Work(Away(), KeyError()),
+            pause=lambda _: 0,
+            is_transient=is_away,
+            on_away=lambda *_: None,
+        )
+
+
+async def test_periodic_work_goes_on_after_a_failure_until_an_error_does_not_pass() -> None:
+    results: list[int | None] = []
+    away: list[Exception] = []
+
+    def pause(result: int | None, took: float) -> float:
+        assert took >= 0
+        results.append(result)
+        return 0
+
+    with pytest.raises(KeyError):
+        await periodic(
+            Work(1, Away(), 2, KeyError()),
+            pause=pause,
+            is_transient=is_away,
+            on_away=away.append,
+        )
+
+    assert results == [1, None, 2], "None where it failed"
+    assert [type(error) for error in away] == [Away]
+
+
+async def test_periodic_work_can_be_cancelled_while_it_pauses() -> None:
+    async def work() -> None: ...
+
+    loop = asyncio.create_task(periodic(work, pause=lambda *_: 60, is_transient=is_away))
+    await asyncio.sleep(0)
+    loop.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await loop
