@@ -118,6 +118,20 @@ def test_a_package_imports_only_what_lies_below_it(subtests: pytest.Subtests) ->
             assert breaching == []
 
 
+def test_the_page_of_the_architecture_shows_these_arrows() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `(schemas|streams/\w+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    shown = {
+        importer.replace("/", "."): {
+            name if name == "schemas" else f"streams.{name}"
+            for name in re.findall(r"`(\w+)`", allowed)
+        }
+        for importer, allowed in rows
+        if allowed != "everything"
+    }
+    assert shown == ARROWS
+
+
 def test_the_arrows_have_no_cycle() -> None:
     below = {importer: set(allowed) for importer, allowed in ARROWS.items()}
     while below:

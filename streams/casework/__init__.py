@@ -1,1 +1,1 @@
-"""The unit of work on cases, and what calls it besides events: deadlines and rebuilds."""
+"""The unit of work on cases, and its callers besides the intake: deadlines and rebuilds."""

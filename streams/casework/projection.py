@@ -1,4 +1,4 @@
-"""Project one case: what its row must hold at an instant, and what must be announced. Pure."""
+"""Project one case: compute its row as of an instant, and the announcements due. No I/O."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Every projection made again from the log, in several processes, and compared with what is held.
+"""Rebuild projections from the log in parallel processes and compare them with the stored ones.
 
-A projection is the decision on a case as of the moment at which it was last looked at. Decided
-again as of that moment, from the log, the ledger and the open dead letters alone, it must come out
-the same and announce nothing. What differs is given to the one unit of work, which mends and
-announces it like any other change.
+A projection is the decision on a case as of the instant at which it was last decided. Decided as of
+that instant again, from the log, the ledger and the open dead letters alone, it must be the same
+and announce nothing. The unit of work corrects and announces what differs, like any other change.
 """
 
 from __future__ import annotations
@@ -31,26 +30,27 @@ from streams.store.pool import Connection, open_pool
 
 _NAME: Final = "icam-rebuild"
 _RANGE: Final = 1000
-"""Cases read at a time; all that a process holds in memory."""
+"""Cases that a process has in memory at a time."""
 _SHARE: Final = 8
-"""Ranges that a process takes at a time, over one connection."""
+"""Ranges per task of a process; a task has one connection."""
 _SHOWN: Final = 100
-"""Case references kept of those that differ."""
+"""Most case references that a result lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What came of it, over some cases."""
+    """The result for some cases."""
 
     cases: int = 0
     events: int = 0
     older: int = 0
-    """Decided under other reference data: only the fold could be compared."""
+    """Cases decided with other reference data: only their folds were compared."""
     differing: int = 0
-    """Projections that were not what the log says; missing ones included."""
+    """Projections that differ from the log, or are missing."""
     mended: int = 0
+    """Differing projections that were corrected."""
     shown: tuple[str, ...] = ()
-    """References of the first that differ."""
+    """References of the first cases that differ."""
 
     def __add__(self, other: Rebuilt) -> Rebuilt:
         return Rebuilt(
@@ -73,11 +73,10 @@ def rebuild(
     processes: int,
     progress: Callable[[int, int], object] = lambda _done, _of: None,
 ) -> Rebuilt:
-    """Make every projection again and compare it; with ``mend`` put right what differs. Blocks.
+    """Rebuild and compare every projection; with ``mend`` correct those that differ. Blocks.
 
-    Runs beside working workers: a range of cases is read in one snapshot, and mending is the
-    ordinary unit of work, under the cases' locks. ``progress`` is told the ranges done and how many
-    there are.
+    Safe while workers run: a range of cases is read in one snapshot, and a correction is a unit of
+    work under the cases' locks. ``progress`` gets the number of ranges done and of all.
 
     Raises:
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
@@ -85,9 +84,9 @@ def rebuild(
     ranges = asyncio.run(_ranges(settings))
     shares = [ranges[at : at + _SHARE] for at in range(0, len(ranges), _SHARE)]
     total, done = Rebuilt(), 0
-    # Not forked: a child must not share connections or threads with us.
+    # Spawned, not forked: a child must not inherit connections or threads.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        work = {pool.submit(_take, settings, share, mend): len(share) for share in shares}
+        work = {pool.submit(_run_share, settings, share, mend): len(share) for share in shares}
         try:
             for finished in as_completed(work):
                 total += finished.result()
@@ -113,11 +112,11 @@ async def _ranges(settings: Settings) -> list[Range]:
         await pool.close()
 
 
-def _take(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
-    return asyncio.run(_share(settings, share, mend))
+def _run_share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
+    return asyncio.run(_compare_share(settings, share, mend))
 
 
-async def _share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
+async def _compare_share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
     ref = _reference(settings.policy_file, settings.directory_file)
     pool = await open_pool(settings.database, _NAME)
     total = Rebuilt()
@@ -137,12 +136,12 @@ async def _share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebu
 async def _compare(
     conn: Connection, ref: Reference, first: str, after: str | None
 ) -> tuple[Rebuilt, Sequence[str]]:
-    """Make the projections of a range again; return the counts and the cases that differ."""
+    """Rebuild the projections of a range; return the counts and the cases that differ."""
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         now = await clock.now(conn)
-        held = await cases.between(conn, first, after)
+        projections = await cases.between(conn, first, after)
         log = await events.log_between(conn, first, after)
-        wanted = sorted({*held, *log})
+        wanted = sorted({*projections, *log})
         ledgers = await escalations.ledger(conn, wanted)
         letters = Counter(
             case_id
@@ -151,12 +150,12 @@ async def _compare(
         )
     wrong, older = [], 0
     for case_id in wanted:
-        stored, decided_at = held.get(case_id, (None, None))
+        stored, decided_at = projections.get(case_id, (None, None))
         if stored is None:
             wrong.append(case_id)
             continue
         row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings)
-        again, due = project(
+        rebuilt, due = project(
             row,
             log.get(case_id, ()),
             ledgers.get(case_id, NO_LEDGER),
@@ -165,10 +164,10 @@ async def _compare(
             decided_at or now,
         )
         if stored.reference_digest == ref.digest:
-            same = again == stored and not due
+            same = rebuilt == stored and not due
         else:
             older += 1
-            same = (again.digest, again.events, again.order_id) == (
+            same = (rebuilt.digest, rebuilt.events, rebuilt.order_id) == (
                 stored.digest,
                 stored.events,
                 stored.order_id,
@@ -188,8 +187,8 @@ async def _mend(conn: Connection, ref: Reference, wrong: Sequence[str]) -> None:
     async with conn.transaction():
         await reference_tables.record(conn, ref.policy, ref.directory)
         await cases.restore(conn, wrong)
-        held = await unit_of_work.lock_and_load(conn, wrong, clock.now)
-        await unit_of_work.reconsider(conn, held, ref, touched=wrong)
+        locked = await unit_of_work.lock_and_load(conn, wrong, clock.now)
+        await unit_of_work.reconsider(conn, locked, ref, touched=wrong)
 
 
 @lru_cache(maxsize=1)

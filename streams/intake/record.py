@@ -1,4 +1,4 @@
-"""A Kafka record, and what it is found to be: an event, or malformed."""
+"""A Kafka record, and the result of decoding it: an event, or malformed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from streams.store.events import Position
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record as it came."""
+    """One Kafka record as received."""
 
     position: Position
     key: bytes | None
     value: bytes | None
     headers: Headers
     timestamp_ms: int | None = None
-    """When it was put on Kafka, in milliseconds of Unix time; None when that is not known."""
+    """Arrival on Kafka, in milliseconds of Unix time; None when unknown."""
 
     @property
     def arrived(self) -> float | None:
-        """Return when it was put on Kafka, as Unix time; None when that is not known."""
+        """Return the arrival on Kafka, as Unix time; None when unknown."""
         return None if self.timestamp_ms is None else self.timestamp_ms / 1000
 
 
@@ -35,7 +35,7 @@ class Accepted(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """A record that can't be one, and why."""
+    """A record that is not an event, and the reason."""
 
     record: Record
     reason: Reason
@@ -47,7 +47,7 @@ DecodedRecord = Accepted | Malformed
 
 
 def decode_record(record: Record) -> DecodedRecord:
-    """Return what a record is: a value, never an exception."""
+    """Decode a record. A malformed record is a value, not an exception."""
     try:
         event = decode(record.position.topic, record.key, record.value, record.headers)
     except Rejected as rejection:

@@ -1,7 +1,7 @@
-"""Places where a test can have this process killed, as a power cut would. Inert by default.
+"""Crash points: named places at which a test can kill this process. Inert by default.
 
 ``ICAM_CRASH_AT=after_commit:7`` sends SIGKILL to this process when it passes ``after_commit`` for
-the seventh time. Without the variable a point is a call of an empty function.
+the seventh time. Without the variable a crash point is a call of an empty function.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Final, Literal, TypeAlias, get_args
 VARIABLE: Final = "ICAM_CRASH_AT"
 
 Point: TypeAlias = Literal[
-    "before_append",  # cases are locked and read, nothing is written
-    "after_append",  # the log has the events, nothing else does
-    "before_commit",  # all of the batch is written, the transaction is open
-    "after_commit",  # the batch is in the database, nothing says so to Kafka
+    "before_append",  # cases are locked and loaded, nothing is written
+    "after_append",  # the log has the events, no other table is written
+    "before_commit",  # the whole batch is written, the transaction is open
+    "after_commit",  # the batch is in the database, no offset is committed
     "before_ack",  # offsets are about to be committed to Kafka
     "before_publish",  # a wave of the outbox is about to be sent
-    "after_publish",  # the brokers answered for every message of it
-    "before_mark",  # none was refused; it still waits in the outbox
+    "after_publish",  # the brokers answered for every message of the wave
+    "before_mark",  # no message was refused, the outbox does not say so yet
 ]
 POINTS: Final[tuple[Point, ...]] = get_args(Point)
 
 
 def armed(wish: str | None) -> Callable[[Point], None]:
-    """Return what to call at a point: nothing happens there unless ``wish`` names one.
+    """Return the function to call at a crash point; it does nothing unless ``wish`` names one.
 
     Raises:
-        ValueError: ``wish`` is not a point and a passage, so that a typing mistake can't pass for
+        ValueError: ``wish`` is not a crash point and a number. A typing mistake must not look like
             a process that survived.
     """
     if not wish:
@@ -53,4 +53,4 @@ def _pass_by(_: Point) -> None:
 
 
 point: Final = armed(os.environ.get(VARIABLE))
-"""Pass a named point; the last thing this process does, when the environment says so."""
+"""Pass a crash point. Kills this process when the environment says so."""

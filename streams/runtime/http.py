@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a probe answers: whether all is well, and each part of why."""
+    """The answer of a probe: whether the process is well, and the parts that decide it."""
 
     well: bool
     parts: dict[str, object]
@@ -21,14 +21,14 @@ Probe = Callable[[], Verdict]
 
 
 def application(live: Probe, ready: Probe, registry: CollectorRegistry) -> web.Application:
-    """Return what answers on the port; a role may add routes of its own before it is served.
+    """Return the application of the internal port; a role may add its own routes to it.
 
-    Both probes are asked before metrics are written, so that gauges they set are of this instant.
+    Both probes run before metrics are written, so gauges that they set are current.
     """
 
-    def probe(judge: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def probe(check: Probe) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(_: web.Request) -> web.Response:
-            verdict = judge()
+            verdict = check()
             status = 200 if verdict.well else 503
             return web.json_response({"ok": verdict.well, **verdict.parts}, status=status)
 
@@ -40,20 +40,20 @@ def application(live: Probe, ready: Probe, registry: CollectorRegistry) -> web.A
         body = generate_latest(registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    made = web.Application()
-    made.router.add_get("/livez", probe(live))
-    made.router.add_get("/readyz", probe(ready))
-    made.router.add_get("/metrics", exposition)
-    return made
+    app = web.Application()
+    app.router.add_get("/livez", probe(live))
+    app.router.add_get("/readyz", probe(ready))
+    app.router.add_get("/metrics", exposition)
+    return app
 
 
-async def serve(made: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve until the runner is cleaned up; return it and the port bound.
+async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """Serve until the runner is cleaned up; return the runner and the bound port.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
-    runner = web.AppRunner(made, access_log=None)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()

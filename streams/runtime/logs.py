@@ -1,4 +1,4 @@
-"""Structured JSON logs without personal data: events are named, and values are counts and codes."""
+"""Structured JSON logs without personal data: named events, whose values are counts and codes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SHARED: Final[list[Any]] = [
 
 
 def configure(level: str) -> dict[str, Any]:
-    """Send every log line, ours and the libraries', to stderr as one JSON object.
+    """Log every line, ours and the libraries', to stderr as one JSON object.
 
-    Returns the logging configuration to hand to Faust, which would else install its own. Library
-    tracebacks are reduced to their type and place: an exception's text may quote a record.
+    Returns the logging configuration for Faust, which would install its own otherwise. Tracebacks
+    are reduced to type and line: an exception's text may quote a record.
     """
     structlog.configure(
         processors=[
@@ -45,7 +45,7 @@ def configure(level: str) -> dict[str, Any]:
         },
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {
-            # Both narrate every rebalance and fetch; what matters of it is in our metrics.
+            # These log every rebalance and fetch; our metrics show what matters.
             "aiokafka": {"level": "WARNING"},
             "faust": {"level": "WARNING"},
             "mode": {"level": "WARNING"},

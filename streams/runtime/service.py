@@ -1,4 +1,4 @@
-"""What the roles beside the worker share: JSON logs, an orderly stop, a port meanwhile."""
+"""Shared runtime of exporter, canary and board: logging, graceful shutdown, internal port."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ log = structlog.get_logger(__name__)
 
 
 def run(work: Coroutine[Any, Any, None], log_level: str) -> int:
-    """Do the work until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+    """Run the work until SIGTERM or SIGINT; return the exit code. Blocks.
 
-    Being told cancels the work. A call that it left in a thread is waited for.
+    The signal cancels the work, and a call that the work left in a thread is waited for.
 
     Raises:
-        Exception: what the work raised.
+        Exception: the work's own error.
     """
     dictConfig(logs.configure(log_level))
     with suppress(asyncio.CancelledError):
-        asyncio.run(_until_told(work))
+        asyncio.run(_until_signalled(work))
     return 0
 
 
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -40,16 +40,16 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_with_http(
-    work: Coroutine[Any, Any, None], made: web.Application, host: str, port: int
+    work: Coroutine[Any, Any, None], app: web.Application, host: str, port: int
 ) -> None:
-    """Do the work with the internal port open.
+    """Run the work with the internal port open.
 
     Raises:
-        OSError: the port is taken.
-        Exception: what the work raised.
+        OSError: the port is in use.
+        Exception: the work's own error.
     """
     try:
-        runner, bound = await serve(made, host, port)
+        runner, bound = await serve(app, host, port)
     except BaseException:
         work.close()
         raise

@@ -1,4 +1,4 @@
-"""Environment to one frozen settings object. Every variable starts with ``ICAM_``.
+"""Read the environment into one frozen settings object. Every variable starts with ``ICAM_``.
 
 Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATABASE__URL``.
 """
@@ -36,19 +36,21 @@ class DatabaseSettings(BaseModel):
 
 
 class IntakeSettings(BaseModel):
-    """How records are taken in."""
+    """How records are applied."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     writers: Annotated[int, Field(ge=1, le=16)] = 2
-    """Lanes of a worker: transactions that run side by side."""
+    """Lanes per worker: transactions that run in parallel."""
     max_bugs_in_a_row: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Failures of our own code that stop the worker, over all of its lanes."""
     retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Longest pause between two attempts while the database is away."""
 
 
 class LoopSettings(BaseModel):
-    """How often the worker's own loops look, in seconds; they are also woken by work."""
+    """Intervals of the worker's background loops, in seconds. New work also wakes the relay."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,28 +68,28 @@ class HttpSettings(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6066
     stuck_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
-    """A batch under way for longer, with no outage, is not alive any more."""
+    """A worker whose batch is in flight for longer, without an outage, is not alive."""
 
 
 class Exporter(BaseModel):
-    """The role that reads database, brokers and audit for all. How often, in seconds."""
+    """The exporter: port, and the intervals of its readings in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6067
     backlog_seconds: Annotated[float, Field(gt=0, le=300)] = 5.0
-    """What waits: deadlines, outbox, dead letters, records behind. Touches indexes only."""
+    """Deadlines, outbox, dead letters, records not committed. Reads indexes only."""
     cases_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """What is counted over all cases, and over two weeks of producers."""
+    """Counts over all cases, and over two weeks of events by producer."""
     offsets_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """Committed offsets held against the database."""
+    """Comparison of committed offsets with the database."""
     audit_seconds: Annotated[float, Field(gt=0, le=7 * 86400)] = 3600.0
-    """The whole audit, which reads everything."""
+    """The whole audit, which reads every record and row."""
 
 
 class CanarySettings(BaseModel):
-    """The role that sends one event after another through the whole pipeline."""
+    """The canary, which sends synthetic events through the whole pipeline."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -99,20 +101,20 @@ class CanarySettings(BaseModel):
 
 
 class Board(BaseModel):
-    """The role that serves the live page. Never expose it outside the cluster."""
+    """The board, which serves the live page. Never expose it outside the cluster."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6070
     ops: bool = False
-    """Whether counts under 5 are shown: to those who work the cases anyway."""
+    """Whether counts under 5 are shown, for people who work on these cases anyway."""
     every_seconds: Annotated[float, Field(ge=0.2, le=60)] = 2.0
     runbooks: Path = Path("deploy/runbooks")
 
 
 class Settings(BaseSettings):
-    """Everything that differs between one deployment and another."""
+    """All settings of one deployment."""
 
     model_config = SettingsConfigDict(
         env_prefix="ICAM_", env_nested_delimiter="__", frozen=True, extra="ignore"

@@ -21,7 +21,7 @@ def declare(app: faust.App) -> None:
     @app.agent(
         input_topics(app), name="intake", concurrency=1, supervisor_strategy=CrashingSupervisor
     )
-    async def take_nothing(stream: Any) -> None:
+    async def reject_all(stream: Any) -> None:
         async for _ in stream.noack():
             raise RuntimeError("Faust delivered a record past the lanes: its transport is not ours")
 
@@ -29,8 +29,8 @@ def declare(app: faust.App) -> None:
 def input_topics(app: faust.App) -> Any:
     """Return the channel of all input topics, as raw bytes.
 
-    "raw" must be said: Faust parses bytes as JSON otherwise. A record that is not JSON is then
-    acknowledged without reaching the agent, and ends the agent while the worker looks alive.
+    Without "raw" Faust parses bytes as JSON. It acknowledges a record that is not JSON without
+    delivering it, and stops the agent while the worker looks alive.
     """
     return app.topic(
         *INPUT_TOPICS,

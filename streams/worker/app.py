@@ -1,6 +1,6 @@
 """Composition root: the only file that builds the Faust app, the pool and the clock.
 
-Every Faust setting below prevents one failure, named beside it; all were measured.
+Each Faust setting below prevents one failure, which its comment names; all were measured.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _PAUSE: Final = 1.0
 
 
 class IcamApp(faust.App):
-    """The Faust app with our own parts, opened before an agent can receive anything."""
+    """The Faust app with our own parts, which are open before an agent can receive a record."""
 
     parts: Parts
     fetch_max_wait_ms: int
     lanes: Lanes | None = None
-    """Where the consumer delivers; None until the parts are open."""
+    """The target of the consumer; None until the parts are open."""
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)
@@ -63,12 +63,12 @@ class IcamApp(faust.App):
         return 0.0 if self.lanes is None else self.lanes.seconds_in_flight()
 
     async def on_start(self) -> None:
-        """Open the parts first: Faust's tasks and services start after agents may run."""
+        """Open the parts first: Faust starts tasks and services after agents may run."""
         await self.parts.open()
         await super().on_start()
 
     async def on_stop(self) -> None:
-        """Stop consuming, then close: a batch under way must still reach the database."""
+        """Stop consuming, then close: a batch in flight must still reach the database."""
         await super().on_stop()
         if self.lanes is not None:
             await self.lanes.settle(_GRACE)
@@ -76,7 +76,7 @@ class IcamApp(faust.App):
 
 
 class Parts:
-    """Everything a worker runs beside Faust: pool, intake, relay, deadlines, internal port."""
+    """Everything a worker runs besides Faust: pool, intake, relay, deadlines, internal port."""
 
     def __init__(self, app: IcamApp, settings: Settings) -> None:
         self._app = app
@@ -103,17 +103,17 @@ class Parts:
         deadlines = Deadlines(
             pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
         )
-        self._keep("relay", relay.run())
-        self._keep("deadlines", deadlines.run())
-        self._keep("database_probe", probe_database(pool, self.state))
-        # A batch keeps thousands of objects alive; without this the collector walks the whole
-        # heap again and again while they are made.
+        self._run_in_background("relay", relay.run())
+        self._run_in_background("deadlines", deadlines.run())
+        self._run_in_background("database_probe", probe_database(pool, self.state))
+        # A batch allocates thousands of objects. With the default thresholds the collector
+        # traverses the whole heap several times per batch.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
     def start_intake(self, pool: Pool, relay: Relay) -> None:
-        """Connect the input topics with the intake, which is not reentrant: one per writer."""
+        """Connect the input topics with the intake. It is not reentrant, so every lane has one."""
         settings = self._settings.intake
         bugs = BugCounter(settings.max_bugs_in_a_row)
         intakes = [
@@ -132,7 +132,7 @@ class Parts:
         agents.declare(self._app)
         handlers = [intake.handle for intake in intakes]
         lanes = self._app.lanes = Lanes(handlers, settings.batch_max, topics.BACKLOG_ORDER.index)
-        self._keep("lanes", lanes.run())
+        self._run_in_background("lanes", lanes.run())
 
     async def close(self) -> None:
         """Stop the loops, then close pool and port."""
@@ -147,7 +147,7 @@ class Parts:
             await self._runner.cleanup()
 
     async def _reach_database(self) -> Pool:
-        """Open the pool and record the reference data in use, for as long as it takes."""
+        """Open the pool and record the reference data in use; wait while the database is away."""
 
         def away(error: Exception, _: int) -> None:
             self.state.database_away = True
@@ -161,7 +161,7 @@ class Parts:
                 on_away=away,
             )
         except Exception as error:
-            log.critical("can_not_start", why=_what_to_do(error))
+            log.critical("can_not_start", why=_describe(error))
             raise
         self.state.database_away = False
         return pool
@@ -184,8 +184,8 @@ class Parts:
             log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
         return pool
 
-    def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a loop of ours; when it dies, the worker dies, rather than look alive without it."""
+    def _run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a background task; crash the worker if it fails."""
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
 
@@ -197,8 +197,8 @@ class Parts:
         task.add_done_callback(died)
 
 
-def _what_to_do(error: Exception) -> str:
-    """Say it in words where they are our own; other errors' texts stay out of the log."""
+def _describe(error: Exception) -> str:
+    """Return our own errors' messages; of other errors only the type, as they may quote records."""
     if isinstance(error, PolicyError):
         return str(error)
     if is_not_migrated(error):
@@ -217,30 +217,30 @@ def build(settings: Settings) -> IcamApp:
         settings.kafka.group,
         broker=servers,
         datadir=str(settings.data_directory),
-        # "latest" skips what is already on a new partition.
+        # "latest" skips the records that a new partition has already.
         consumer_auto_offset_reset="earliest",
         # Agents never produce; a full producer buffer would stall consumption.
         producer_threaded=False,
-        # Topics are made by `icam topics`, with their retention and partitions.
+        # `icam topics` creates topics with their retention and partitions; Faust would not.
         topic_disable_leader=True,
         topic_allow_declare=False,
-        # Waiting for streams to drain on stop acknowledges what was not committed.
+        # Waiting for streams to drain on stop acknowledges records that were not committed.
         stream_wait_empty=False,
         broker_commit_interval=0.5,
         broker_session_timeout=settings.kafka.session_timeout_seconds,
         broker_heartbeat_interval=settings.kafka.session_timeout_seconds / 4,
-        # After a cut nobody reads again from the silent connection until a request is overdue: 90 s
-        # by default. Joining is a request too, and may take as long as a rebalance: 60 s.
+        # After a network cut the client waits on the dead connection until a request times out:
+        # 90 s by default. A join request may take as long as a rebalance: 60 s by default.
         broker_request_timeout=2 * settings.kafka.session_timeout_seconds,
         broker_rebalance_timeout=1.5 * settings.kafka.session_timeout_seconds,
         broker_max_poll_records=settings.intake.batch_max,
-        # A partition's share of a fetch: 1 MiB times all partitions is more than all else together.
+        # Per partition. The default, 1 MiB times all partitions, exceeds the rest of our memory.
         consumer_max_fetch_size=256 * 1024,
-        # Faust's own web serves tables and topology and always answers OK; health is ours.
+        # Faust's web server exposes tables and topology, and its health check always succeeds.
         web_enabled=False,
         web_tables_enabled=False,
         web_router_enabled=False,
-        # Redirected output turns a library's print into a log line with anything in it.
+        # Redirection logs whatever a library prints, which may quote a record.
         worker_redirect_stdouts=False,
         logging_config=logs.configure(settings.log_level),
         autodiscover=False,

@@ -1,12 +1,11 @@
-"""Lanes: whole lists of records to the intake, several batches under way, each case in order.
+"""Lanes: parallel batch queues to the intake that preserve the order of each case.
 
-A lane is one writer with a queue. A partition number always takes the same lane, so the events of
-one case, whose topics are partitioned alike, never overtake each other. Batches are greedy: all
-that waits, up to a limit, so a quiet stream is handled record by record and a backlog in bulk.
-Of a backlog the topics that rank first are taken first.
+A lane is one writer with a queue. All topics are partitioned alike, and a partition number always
+maps to the same lane, so the events of one case stay in order. A batch holds all queued records, up
+to a limit: a quiet stream is handled record by record, a backlog in bulk. Topics that rank first
+are handled first.
 
-Knows no Faust and no Kafka: what is put in are lists of records, what comes out are the offsets
-that may be committed.
+Knows neither Faust nor Kafka: lists of records go in, offsets to commit come out.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from typing import Final, TypeAlias
 from streams.intake.record import Record
 
 Handle: TypeAlias = Callable[[Sequence[Record]], Awaitable[object]]
-"""Brings a batch into the database; on return it is committed there. Never called twice at once."""
+"""Commits a batch in the database before it returns. A lane never calls it concurrently."""
 
 Partition: TypeAlias = tuple[str, int]
 """Topic and partition number."""
 
 _AHEAD: Final = 4_000
-"""Records that may wait in a lane: enough of every topic to choose from, some 7 MB at most."""
+"""Most records queued in a lane: enough of every topic to rank them, about 7 MB."""
 
 
 class _Lane:
-    """One writer's queues, by rank: lists of records in the order in which they came."""
+    """One writer's queues, by rank. Each holds lists of records in order of arrival."""
 
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
@@ -77,7 +76,7 @@ class Lanes:
     def __init__(
         self, handlers: Sequence[Handle], batch_max: int, rank: Callable[[str], int] = lambda _: 0
     ) -> None:
-        """``rank`` orders topics: what waits of a lower one is taken first."""
+        """``rank`` orders topics: records of a topic with a lower rank are handled first."""
         self._rank = rank
         self._lanes = [_Lane(handle) for handle in handlers]
         self._batch_max = batch_max
@@ -87,25 +86,25 @@ class Lanes:
 
     @property
     def done(self) -> Mapping[Partition, int]:
-        """For each partition the offset after the last record that is in the database.
+        """For each partition the offset after its last record that is in the database.
 
-        Everything below it since the partition was assigned is in the database too: a partition's
-        records pass one lane in order, and a batch that fails ends the worker.
+        All records below it since the assignment are in the database too: one lane handles a
+        partition's records in order, and a batch that fails stops the worker.
         """
         return self._done
 
     def seconds_in_flight(self) -> float:
-        """Return for how long the batch that began first has been under way; 0 when none is."""
+        """Return how long the oldest batch has been in flight; 0 when none is."""
         now = time.monotonic()
         return max((now - lane.begun for lane in self._lanes if lane.begun is not None), default=0)
 
     def has_room(self, partition: Partition) -> bool:
-        """Whether less than half a batch of this partition waits, and not too much in its lane."""
+        """Whether less than half a batch of the partition is queued, and its lane is not full."""
         waiting = self._lane(partition).waiting
         return 2 * waiting[partition] < self._batch_max and waiting.total() < _AHEAD
 
     async def room(self, patience: float) -> None:
-        """Wait until a batch was taken from some lane, at most ``patience`` seconds."""
+        """Wait until any lane starts a batch, at most ``patience`` seconds."""
         self._room.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -116,10 +115,10 @@ class Lanes:
         self._lane(partition).put(self._rank(partition[0]), partition, records)
 
     async def run(self) -> None:
-        """Write for ever; the first batch that fails cancels all lanes.
+        """Handle batches until cancelled; the first failure cancels all lanes.
 
         Raises:
-            Exception: what the handler raised. Nothing of its batch counts as done.
+            Exception: the handler's error. The batch that failed does not count as done.
         """
         tasks = [asyncio.create_task(self._write(lane)) for lane in self._lanes]
         try:
@@ -130,9 +129,10 @@ class Lanes:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self, patience: float) -> bool:
-        """Drop what waits, wait for what is in flight; whether all of it came to its end.
+        """Discard queued records and wait for batches in flight; return whether all finished.
 
-        What finishes still counts as done, so that it can be committed before the partitions go.
+        Waits ``patience`` seconds at most. Finished batches still count as done, so their offsets
+        can be committed before the partitions are released.
         """
         for lane in self._lanes:
             lane.clear()
@@ -146,10 +146,10 @@ class Lanes:
         return True
 
     def forget(self) -> None:
-        """Forget what is done: the partitions belong to someone else now.
+        """Discard all offsets: the partitions are assigned to another worker.
 
-        A batch still in flight comes to its end in the database, where the log's primary key makes
-        it harmless, but no longer says anything about offsets.
+        A batch still in flight finishes in the database, where the log's primary key makes it
+        harmless. Its offsets are not reported.
         """
         self._era += 1
         self._done.clear()

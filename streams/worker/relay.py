@@ -1,8 +1,8 @@
-"""Outbox to Kafka: at least once, always the same id and bytes, in order for each case.
+"""Publish the outbox to Kafka: at least once, with the same id and bytes, in order per case.
 
-One relay publishes at a time, held by an advisory lock that falls with its connection. Entries are
-sent in waves: at most one entry per topic and case is under way, so an entry that fails can never
-be overtaken by a later one about the same case, whatever the producer retries.
+Only one relay publishes at a time; it holds an advisory lock that is released when its connection
+closes. Entries are sent in waves with at most one entry per topic and case in flight, so a retry of
+the producer can't reorder the entries of a case.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ log = structlog.get_logger(__name__)
 _PAUSE: Final = 1.0
 _TIMEOUT_MS: Final = 10_000
 _SLICE: Final = 0.2
-"""Seconds that a thread waits for acknowledgements at a time, and so may outlive a cancellation."""
+"""Seconds per wait for acknowledgements in a thread: how long it may outlive a cancellation."""
 
 
 class Relay:
-    """Publishes the outbox until cancelled. Every worker runs one; one of them works."""
+    """Publishes the outbox until cancelled. Every worker runs a relay; one of them is active."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Relay:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look at the outbox now rather than at the next interval."""
+        """Read the outbox now instead of at the next interval."""
         self._wake.set()
 
     async def run(self) -> NoReturn:
@@ -86,12 +86,12 @@ class Relay:
             try:
                 await self._publish_all(conn)
             finally:
-                with suppress(Exception):  # the lock falls with the connection anyway
+                with suppress(Exception):  # the lock is released with the connection anyway
                     await outbox.release_relay_lock(conn)
 
     async def _publish_all(self, conn: Connection) -> None:
         await outbox.mark_lazily(conn)
-        # A C client: the cost of a message in Python would be that of half an event.
+        # The C client: a message through a Python client costs half of what an event costs.
         producer = Producer(
             {
                 "bootstrap.servers": self._kafka.bootstrap_servers,
@@ -101,7 +101,7 @@ class Relay:
                 "linger.ms": 0,
                 "message.timeout.ms": _TIMEOUT_MS,
                 "partitioner": "murmur2_random",  # as Java and Faust producers place keys
-                "log_level": 2,  # failures are raised; its own lines would say them twice
+                "log_level": 2,  # failures are raised and logged here
             }
         )
         while True:
@@ -118,10 +118,10 @@ class Relay:
                         await self._wake.wait()
 
     async def _publish(self, conn: Connection, producer: Producer, wave: Sequence[Pending]) -> None:
-        """Send a wave, await every acknowledgement, then mark it.
+        """Send a wave, wait for every acknowledgement, then mark its entries as published.
 
         Raises:
-            KafkaException: any is missing; nothing of the wave is marked.
+            KafkaException: a message was not acknowledged; no entry of the wave is marked.
         """
         started = time.monotonic()
         refused: list[KafkaError] = []
@@ -153,7 +153,7 @@ class Relay:
             self._metrics.publish_seconds.observe(elapsed)
 
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
-        """Observe how long there was something to announce; clocks of producers may be ahead."""
+        """Observe the time from cause to acknowledgement; a producer's clock may be ahead."""
         for pending in wave:
             if pending.waited is not None and not is_canary(pending.entry.key):
                 waited = max(0.0, pending.waited + since_read)
@@ -161,13 +161,13 @@ class Relay:
 
 
 def waves(waiting: Sequence[Pending]) -> list[list[Pending]]:
-    """Split entries, kept in order, so that no wave holds two of the same topic and key."""
+    """Split entries into waves, in order; no wave has two entries of the same topic and key."""
     split: list[list[Pending]] = []
     depth: dict[tuple[str, str], int] = {}
     for pending in waiting:
-        place = (pending.entry.topic, pending.entry.key)
-        at = depth[place] = depth.get(place, -1) + 1
-        if at == len(split):
+        stream = (pending.entry.topic, pending.entry.key)
+        wave = depth[stream] = depth.get(stream, -1) + 1
+        if wave == len(split):
             split.append([])
-        split[at].append(pending)
+        split[wave].append(pending)
     return split

@@ -1,20 +1,20 @@
-"""Faust's Kafka transport, with a delivery of our own: whole lists instead of single records.
+"""Faust's Kafka transport, modified to deliver batches instead of single records.
 
-Faust hands every record to its streams one by one, which costs more than all our work on it, and
-commits what was acknowledged, whose gaps have lost messages (docs/decisions/0008). Here the fetcher
-puts the lists it got into lanes, and Faust commits exactly the offsets that the lanes say are in
-the database. Membership, assignment, rebalancing, flow control, the commit interval and the
-shutdown stay Faust's.
+Faust delivers records to its streams one by one, which costs more than our own work on a record. It
+commits acknowledged offsets, and gaps between them have lost messages (docs/decisions/0008). Here
+the fetcher puts the fetched lists into lanes, and Faust commits exactly the offsets that the lanes
+report as committed in the database. Membership, assignment, rebalancing, flow control, the commit
+interval and the shutdown remain Faust's.
 
-Overridden, and held against the Faust release by tests/worker/test_transport.py:
+Overridden methods; tests/worker/test_transport.py compares them with the Faust release:
 
-- ``AIOKafkaConsumerThread._create_worker_consumer``: two arguments that Faust fixes in code;
-- ``AIOKafkaConsumerThread.seek_to_committed``: where nothing is committed yet, to the beginning;
+- ``AIOKafkaConsumerThread._create_worker_consumer``: sets two arguments that Faust hard-codes;
+- ``AIOKafkaConsumerThread.seek_to_committed``: seeks to the beginning without a committed offset;
 - ``Consumer._drain_messages``: the fetch loop;
-- ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: what may be committed;
-- ``Consumer._commit_offsets``: a place to be killed at in tests;
-- ``Consumer.on_partitions_revoked``: finish what is in flight before the partitions go;
-- ``Consumer.verify_event_path``: watches streams that get nothing here.
+- ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: the offsets to commit;
+- ``Consumer._commit_offsets``: has a crash point for tests;
+- ``Consumer.on_partitions_revoked``: finishes batches in flight before releasing partitions;
+- ``Consumer.verify_event_path``: would report that our streams receive nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from streams.store.events import Position
 from streams.worker.lanes import Lanes
 
 _HEARTBEAT_ONLY: Final = TP("", 0)
-"""A partition that does not exist: asking for it keeps the membership alive and fetches nothing."""
+"""A partition that does not exist: fetching it keeps the membership alive and returns nothing."""
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -40,19 +40,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # Read when it starts. A real broker answers as soon as there is a record; the embedded one
-        # makes every record wait this out, which Faust fixes at 1500 ms.
+        # Read when the consumer starts. Faust hard-codes 1500 ms. A real broker answers as soon as
+        # it has a record, but the embedded broker always waits that long.
         consumer._fetch_max_wait_ms = cast(Any, self.app).fetch_max_wait_ms
-        # Faust takes round-robin for apps without tables. By range, a partition number of all
-        # topics goes to one worker, and with it a case: two workers needn't wait for its lock.
+        # Faust assigns round-robin for apps without tables. The range assignor gives one worker the
+        # same partition number of all topics, so two workers never wait for the lock of one case.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         return consumer
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go back to what is committed, and to the beginning where nothing is.
+        """Seek to the committed offsets, and to the beginning of partitions without one.
 
-        aiokafka leaves a partition without a committed offset where it stands: past the records of
-        a fetch that a rebalance overtook, which nobody would ever see.
+        aiokafka does not move a partition without a committed offset. Its position may be past the
+        records of a fetch that a rebalance discarded, and these records would be lost.
         """
         committed: Mapping[TP, int] = await self.call_thread(self._seek_back)
         return committed
@@ -60,15 +60,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_back(self) -> Any:
         consumer = self._ensure_consumer()
         committed = await consumer.seek_to_committed()
-        # Asked without a pause: a rebalance meanwhile would make it an error to name the others.
-        mine = consumer.assignment()
-        if untouched := [tp for tp, offset in committed.items() if not offset and tp in mine]:
-            await consumer.seek_to_beginning(*untouched)
+        # No await before the seek: seeking in a partition that a rebalance took away is an error.
+        assigned = consumer.assignment()
+        if uncommitted := [tp for tp, offset in committed.items() if not offset and tp in assigned]:
+            await consumer.seek_to_beginning(*uncommitted)
         return committed
 
 
 class LaneConsumer(driver.Consumer):
-    """Deliver fetched lists of records into lanes; fetch again what did not get there."""
+    """Delivers fetched lists of records into lanes; fetches discarded records again."""
 
     _lost_place = False
 
@@ -89,7 +89,7 @@ class LaneConsumer(driver.Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         lanes = self.lanes
-        # A fetcher that was cancelled may have taken records with it that the client thinks read.
+        # A cancelled fetcher may have discarded records that the client counts as read.
         self._lost_place = bool(self._read_offset)
         while not (self.should_stop or fetcher.should_stop):
             if not self.flow_active:
@@ -109,7 +109,7 @@ class LaneConsumer(driver.Consumer):
                     return
                 raise
             if not self.flow_active or generation != self.app.consumer_generation_id:
-                # Fetched for an assignment that is gone; back to what is committed.
+                # Fetched for an earlier assignment: discard, and seek to the committed offsets.
                 self._lost_place = True
                 continue
             for tp, records in fetched.items():
@@ -128,17 +128,20 @@ class LaneConsumer(driver.Consumer):
         return self.lanes.done.get((tp.topic, tp.partition))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Drop what waits, let what is in flight reach the database, commit it, then let go."""
+        """Discard queued records, wait for batches in flight, commit their offsets, then release.
+
+        Waits half a session timeout at most. Kafka delivers again what is not finished by then.
+        """
         self.stop_flow()
         patience = self.app.conf.broker_session_timeout / 2
         if not await self.lanes.settle(patience):
-            self.log.warning("Partitions go while a batch is in flight; it will be redelivered")
+            self.log.warning("Partitions released with a batch in flight; it will be redelivered")
         await self.commit()
         self.lanes.forget()
         await super().on_partitions_revoked(revoked)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Say nothing: Faust would report streams as stuck that receive nothing by design."""
+        """Do nothing: Faust would report our streams, which receive nothing by design, as stuck."""
 
 
 def _record(record: Any) -> Record:
@@ -149,8 +152,8 @@ def _record(record: Any) -> Record:
 class Membership:
     """The app's membership in its consumer group; see ``health.GroupMember``.
 
-    Faust has no public way to ask for any of this before and after the consumer started, so its
-    private fields are read here and nowhere else.
+    Faust has no public API for these values that works before the consumer has started, so its
+    private fields are read here, and in no other module.
     """
 
     def __init__(self, app: Any) -> None:
@@ -190,6 +193,6 @@ class Membership:
 
 
 class LaneTransport(driver.Transport):
-    """Kafka with delivery into the app's lanes; agents declare topics and receive nothing."""
+    """Kafka with delivery into the app's lanes; agents subscribe to topics and receive nothing."""
 
     Consumer = LaneConsumer

@@ -1,4 +1,4 @@
-"""Metrics: one table that declares them all, and what a worker needs to set its own."""
+"""Metrics: one table that declares them all, and the code that sets a worker's own."""
 
 from streams.runtime.metrics.spec import Capped, RoleMetrics, Source, Spec, Values
 from streams.runtime.metrics.table import (

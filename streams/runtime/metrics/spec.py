@@ -14,9 +14,9 @@ M = TypeVar("M", bound=MetricWrapperBase)
 
 
 class Source(Enum):
-    """What decides the values of a label, where the code does not.
+    """The reference data that decides the values of a label, where the code does not.
 
-    Labels of one metric that share a source vary together: an office has its own tracks only.
+    Labels of one metric that share a source vary together: an office has only its own tracks.
     """
 
     DIRECTORY = "the directory: offices and tracks that a case can be routed to"
@@ -27,7 +27,7 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Capped:
-    """Names that others choose: the first ``most`` as they are, and these ``fixed`` ones."""
+    """Names that others choose: the first ``most`` of them, and some ``fixed`` ones."""
 
     most: int
     fixed: tuple[str, ...] = ()
@@ -38,10 +38,10 @@ Values: TypeAlias = Sequence[str] | type[StrEnum] | Capped | Source
 
 
 class Spec(Generic[M]):
-    """One metric. As an attribute of a role's table it gives that role's built metric.
+    """One metric of the table. On an instance of the role the attribute is the built metric.
 
-    It is no data descriptor: a built metric lies in the instance's dictionary, so reading it costs
-    what any attribute does.
+    Not a data descriptor: the built metric is in the instance's dictionary, so reading it costs as
+    much as any attribute.
     """
 
     def __init__(

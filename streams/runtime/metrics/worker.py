@@ -1,4 +1,4 @@
-"""The metrics of a worker, with what it takes to set them."""
+"""The metrics of a worker, and the code that sets them from events and outcomes."""
 
 from __future__ import annotations
 

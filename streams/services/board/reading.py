@@ -1,4 +1,4 @@
-"""One loop for all who watch: reads the database, again and again, and hands on what it found."""
+"""Read the database periodically, once for all open pages, and publish the state."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _AGAIN: Final = timedelta(seconds=4 * SLOT_SECONDS)
-"""Slots so young are counted again: what a transaction recorded is seen when it commits."""
+"""Slots this young are counted again: a transaction's events become visible at its commit."""
 _BACK: Final = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
-"""How far back the last event is looked for, step by step."""
+"""How far back to search for the last event, in steps."""
 _BOOK_SECONDS: Final = 30.0
 _LIVE_PATIENCE: Final = 10.0
 _BOOK_PATIENCE: Final = 60.0
-"""A server that was frozen takes a request and never answers."""
+"""Seconds. A frozen server accepts a request and never answers."""
 _SHARE: Final = 10
-"""Counting all cases takes a tenth of the time at most, however many there are."""
+"""Counting all cases takes at most a tenth of the time, however many there are."""
 
 
 class Reader:
-    """Takes both readings until cancelled; while the database is away it tries again."""
+    """Takes both readings until cancelled; retries while the database is away."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Reader:
         return self._every if book is None else max(_BOOK_SECONDS, _SHARE * took)
 
     async def live(self, pool: Pool) -> Live:
-        """Read what passes and what waits; indexes only."""
+        """Read recent events and the backlog; indexes only."""
         async with pool.acquire() as conn:
             now = await self._clock(conn)
             await self._count_events(conn, now)
@@ -148,10 +148,10 @@ class Reader:
     async def _count_events(self, conn: Connection, now: datetime) -> None:
         """Count the slots that may have changed, and find the last event."""
         first = _slot(now) - SLOTS
-        again = first if self._read_at is None else max(first, _slot(self._read_at - _AGAIN))
-        since = datetime.fromtimestamp(again * SLOT_SECONDS, now.tzinfo)
+        recount = first if self._read_at is None else max(first, _slot(self._read_at - _AGAIN))
+        since = datetime.fromtimestamp(recount * SLOT_SECONDS, now.tzinfo)
         counted = await board.committed(conn, since, SLOT_SECONDS)
-        self._slots = {s: n for s, n in self._slots.items() if first <= s < again} | counted
+        self._slots = {s: n for s, n in self._slots.items() if first <= s < recount} | counted
         for back in _BACK if self._last_event is None else (now - since,):
             found = await board.last_event(conn, now - back)
             if found is not None:

@@ -1,5 +1,5 @@
-"""The role that reads the database, the brokers and the audit for all, and tells it as gauges.
+"""The exporter: export the state of the database, the brokers and the audit as gauges.
 
-``python -m streams exporter``. One process: what it tells is true of the whole, so every worker
-telling it would tell it several times.
+``icam exporter``. One process per deployment: these values are cluster-wide, so several exporters
+would export them several times.
 """

@@ -20,24 +20,24 @@ from streams.store.pool import LatePool
 
 
 def run(settings: Settings) -> int:
-    """Export until told to stop (SIGTERM, SIGINT); return the exit code. Blocks.
+    """Export until SIGTERM or SIGINT; return the exit code. Blocks.
 
     Raises:
         StaffingError: the staffing table can't be used.
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     return service.run(_export(settings), settings.log_level)
 
 
 async def _export(settings: Settings) -> None:
-    metrics, mine = ExporterMetrics(), settings.exporter
+    metrics, config = ExporterMetrics(), settings.exporter
     for team in staffing.load(settings.staffing_file).teams:
         metrics.capacity.labels(team.office_id, team.track).set(team.capacity)
     pool_of = LatePool(settings.database, "icam-exporter")
     loops = ReadingLoops(_readings(settings, pool_of, metrics), metrics)
-    made = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
+    app = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
     try:
-        await service.run_with_http(loops.run(), made, mine.host, mine.port)
+        await service.run_with_http(loops.run(), app, config.host, config.port)
     finally:
         pool_of.terminate()
 
@@ -45,8 +45,8 @@ async def _export(settings: Settings) -> None:
 def _readings(
     settings: Settings, pool_of: LatePool, metrics: ExporterMetrics
 ) -> list[ReadingState]:
-    every, calendar = settings.exporter, reference.belgian_calendar()
-    judges = AuditReadings(settings, metrics, lambda: datetime.now(UTC))
+    config, calendar = settings.exporter, reference.belgian_calendar()
+    audits = AuditReadings(settings, metrics, lambda: datetime.now(UTC))
 
     async def backlog() -> None:
         await readings.backlog(await pool_of(), clock.now, calendar, metrics)
@@ -58,21 +58,21 @@ def _readings(
         await readings.read_producers(await pool_of(), clock.now, calendar, metrics)
 
     async def group() -> None:
-        await asyncio.to_thread(judges.behind)
+        await asyncio.to_thread(audits.behind)
 
     async def offsets() -> None:
-        await asyncio.to_thread(judges.offsets)
+        await asyncio.to_thread(audits.offsets)
 
     async def audit() -> None:
-        await asyncio.to_thread(judges.audit)
+        await asyncio.to_thread(audits.audit)
 
     return [
-        ReadingState("backlog", every.backlog_seconds, backlog, metrics.database_away),
-        ReadingState("group", every.backlog_seconds, group, metrics.brokers_away),
-        ReadingState("cases", every.cases_seconds, cases),
-        ReadingState("producers", every.cases_seconds, producers),
-        ReadingState("offsets", every.offsets_seconds, offsets),
-        ReadingState("audit", every.audit_seconds, audit),
+        ReadingState("backlog", config.backlog_seconds, backlog, metrics.database_away),
+        ReadingState("group", config.backlog_seconds, group, metrics.brokers_away),
+        ReadingState("cases", config.cases_seconds, cases),
+        ReadingState("producers", config.cases_seconds, producers),
+        ReadingState("offsets", config.offsets_seconds, offsets),
+        ReadingState("audit", config.audit_seconds, audit),
     ]
 
 

@@ -1,4 +1,4 @@
-"""From the brokers and the auditor into gauges. All of it blocks: run it in a thread."""
+"""Read the brokers and the auditor into gauges. Every function blocks: run it in a thread."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streams.runtime.settings import Settings
 
 
 class AuditReadings:
-    """What needs the brokers: how far the group is, whether it is too far, and the audit."""
+    """The readings that need the brokers: the group's lag, its committed offsets, the audit."""
 
     def __init__(
         self, settings: Settings, metrics: ExporterMetrics, now: Callable[[], datetime]
     ) -> None:
-        """``now`` is compared with the instants at which records were put on Kafka."""
+        """``now`` is compared with the arrival of records on Kafka."""
         self._now = now
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.kafka.group
@@ -28,7 +28,7 @@ class AuditReadings:
         self._offsets: Watch | None = None
 
     def behind(self) -> None:
-        """Read how many records of each topic are not committed, and how old the first is.
+        """Read how many records of each topic are not committed, and how old the oldest is.
 
         Raises:
             AuditError: the brokers or topics can't be read.
@@ -51,10 +51,10 @@ class AuditReadings:
             self._metrics.behind_seconds.labels(topic).set(max(0.0, (now - oldest).total_seconds()))
 
     def offsets(self) -> None:
-        """Judge the offsets committed since the last time.
+        """Check the offsets committed since the last call.
 
         Raises:
-            AuditError: Kafka or the database can't be read; the next time judges the same again.
+            AuditError: Kafka or the database can't be read; the next call checks the same offsets.
         """
         if self._offsets is None:
             self._offsets = Watch(KafkaLog(self._servers), self._url, self._group)
@@ -62,7 +62,7 @@ class AuditReadings:
         self._metrics.offsets_ahead.set(self._offsets.check.checked.found)
 
     def audit(self) -> None:
-        """Take the whole audit.
+        """Run the whole audit.
 
         Raises:
             AuditError: Kafka or the database can't be read.
@@ -75,7 +75,7 @@ class AuditReadings:
 def _waiting(
     spans: Mapping[Partition, OffsetRange], committed: Mapping[Partition, int]
 ) -> dict[Partition, OffsetRange]:
-    """Return what is not committed of each partition, where there is anything."""
+    """Return the offsets that are not committed, by partition; without empty ranges."""
     left = {
         part: OffsetRange(max(span.low, committed.get(part, span.low)), span.high)
         for part, span in spans.items()

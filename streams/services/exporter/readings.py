@@ -1,7 +1,7 @@
-"""From the database into gauges: what waits, how the cases stand, what producers send.
+"""Read the database into gauges: backlog, cases, producers.
 
-Each function reads first and sets then, without a pause between, so that a scrape never meets a
-gauge half set.
+Each function reads first and then sets all gauges without an ``await``, so a scrape never sees a
+gauge that is half set.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from streams.store.pool import Pool
 
 OPENS: Final = 8
 CLOSES: Final = 18
-"""Office hours in which silence means something, full hours on Belgian clocks. Inferred."""
+"""Office hours in which a silent producer is unusual, in Belgian local time. Inferred."""
 _DAY: Final = timedelta(days=1)
 
 
 async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics) -> None:
-    """Read what waits: deadlines, outbox, dead letters."""
+    """Read the backlog: deadlines, outbox, dead letters."""
     async with pool.acquire() as conn:
         now = await clock(conn)
         due, due_for = await cases.overdue(conn, now)
@@ -45,7 +45,7 @@ async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: Exporte
 
 
 async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
-    """Read how all cases stand, and the ledger of escalations."""
+    """Read the counts over all cases, and the ledger of escalations."""
     async with pool.acquire() as conn:
         now = await clock(conn)
         aged = await statistics.cases_by_age(conn, now)
@@ -72,7 +72,7 @@ async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
 async def read_producers(
     pool: Pool, clock: Clock, calendar: Calendar, metrics: ExporterMetrics
 ) -> None:
-    """Read how much producers send, and for how long each has been silent."""
+    """Read how many events each producer sends, and how long it has been silent."""
     async with pool.acquire() as conn:
         now = await clock(conn)
         found = await producers.producer_activity(conn, now, ZONE, OPENS, CLOSES, MOST_PRODUCERS)
@@ -89,7 +89,7 @@ async def read_producers(
 
 
 def silent_seconds(calendar: Calendar, last_at: datetime, now: datetime) -> float:
-    """Return for how long nothing has come within today's office hours; 0 outside of them."""
+    """Return the seconds without an event within today's office hours; 0 outside of them."""
     local = calendar.local(now)
     if not calendar.is_working(local.date()) or not OPENS <= local.hour < CLOSES:
         return 0.0
@@ -98,7 +98,7 @@ def silent_seconds(calendar: Calendar, last_at: datetime, now: datetime) -> floa
 
 
 def _fill(gauge: Gauge, values: Iterable[tuple[Sequence[str], float]]) -> None:
-    """Set a gauge to these values by labels, and forget all others."""
+    """Set a gauge to these values by labels, and remove all other series."""
     found = list(values)
     gauge.clear()
     for labels, value in found:
