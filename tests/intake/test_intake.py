@@ -1,4 +1,4 @@
-"""A batch in one transaction: applied once, set aside whole, retried or isolated."""
+"""A batch in one transaction: applied once, dead letters stored whole, retried or isolated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.world import World
 
 
 async def test_a_batch_is_applied_routed_and_escalated_together(world: World) -> None:
-    tally = await world.arrive(given.order(), given.miss(1))
+    result = await world.arrive(given.order(), given.miss(1))
 
-    assert tally.count("applied") == 2
+    assert result.count("applied") == 2
     assert await world.standing() == ["reinvite-after-first-miss", "silence"]
     kinds = [(kind, rule) for kind, rule, _ in await world.announced()]
     assert kinds[0] == ("routed", "province"), "routed before it is escalated"
@@ -34,21 +34,21 @@ async def test_the_same_batch_again_changes_nothing(world: World) -> None:
     await world.arrive(*facts)
     before = await world.rows("SELECT * FROM case_projection"), await world.announced()
 
-    tally = await world.arrive(*facts)
+    result = await world.arrive(*facts)
 
-    assert tally.count("duplicate") == 2
+    assert result.count("duplicate") == 2
     assert (await world.rows("SELECT * FROM case_projection"), await world.announced()) == before
 
 
 async def test_a_duplicate_inside_one_batch_is_seen(world: World) -> None:
     order = given.order()
 
-    tally = await world.arrive(order, order, order)
+    result = await world.arrive(order, order, order)
 
-    assert (tally.count("applied"), tally.count("duplicate")) == (1, 2)
+    assert (result.count("applied"), result.count("duplicate")) == (1, 2)
 
 
-async def test_an_id_reused_with_other_content_is_set_aside_and_holds_the_case(
+async def test_an_id_reused_with_other_content_is_dead_lettered_and_holds_the_case(
     world: World,
 ) -> None:
     order, miss = given.order(), given.miss(1)
@@ -56,9 +56,9 @@ async def test_an_id_reused_with_other_content_is_set_aside_and_holds_the_case(
     other = given.order(departure_term_days=29)
     reused = world.record(type(other)(order.time, order.event_id, other.event))
 
-    tally = await world.take([reused])
+    result = await world.take([reused])
 
-    assert tally.reasons == {("icam.oqt-issued.v1", Reason.ID_REUSED): 1}
+    assert result.reasons == {("icam.oqt-issued.v1", Reason.ID_REUSED): 1}
     assert await world.standing() == [], "a fact may be missing"
     assert await world.rows(
         "SELECT payload->>'departure_term_days' FROM case_event ORDER BY 1"
@@ -72,9 +72,9 @@ async def test_a_malformed_record_is_kept_whole_and_withdraws_what_stood(world: 
     await world.arrive(given.order(), given.miss(1))
     broken = world.record(given.miss(2), value=b"\xff{", headers=(("trace", b"\x00\xff"),))
 
-    tally = await world.take([broken])
+    result = await world.take([broken])
 
-    assert tally.reasons == {("icam.appointment-missed.v1", Reason.UNDECODABLE): 1}
+    assert result.reasons == {("icam.appointment-missed.v1", Reason.UNDECODABLE): 1}
     kept = await world.rows('SELECT topic, "offset", key, value, reason, case_ids FROM dead_letter')
     where = broken.position
     assert kept == [
@@ -100,9 +100,9 @@ async def test_a_wrong_key_holds_both_cases_it_points_at(world: World) -> None:
     await world.arrive(given.order(said=given.day(1)), given.miss(1, said=given.day(9)))
     crossed = world.record(given.miss(2), key=b"case-of-the-key")
 
-    tally = await world.take([crossed])
+    result = await world.take([crossed])
 
-    assert tally.reasons == {("icam.appointment-missed.v1", Reason.WRONG_KEY): 1}
+    assert result.reasons == {("icam.appointment-missed.v1", Reason.WRONG_KEY): 1}
     assert await world.standing() == []
     assert await world.standing("case-of-the-key") == []
 
@@ -145,7 +145,7 @@ async def test_two_workers_on_the_same_new_case_lose_no_update(world: World) -> 
     assert kept == [(8, True)] * 10
 
 
-async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_set_aside(
+async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_dead_lettered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [ConnectionRefusedError(), TimeoutError(), ConnectionResetError()]
@@ -159,9 +159,9 @@ async def test_while_the_database_is_away_the_batch_waits_and_nothing_is_set_asi
         return await real(items)
 
     monkeypatch.setattr(world.intake, "apply", flaky)
-    tally = await world.arrive(given.order())
+    result = await world.arrive(given.order())
 
-    assert tally.count("applied") == 1
+    assert result.count("applied") == 1
     assert retrying == [1], "shown while it waited"
     assert _shown(world, "icam_intake_retrying") == 0
     assert await world.rows("SELECT count(*) FROM dead_letter") == [(0,)]
@@ -177,9 +177,9 @@ async def test_a_record_on_which_our_code_fails_is_isolated(
         world.record(given.order(said=given.day(2)), "case-after"),
     ]
 
-    tally = await world.take(records)
+    result = await world.take(records)
 
-    assert (tally.count("applied"), tally.reasons) == (2, {("icam.oqt-issued.v1", Reason.BUG): 1})
+    assert (result.count("applied"), result.reasons) == (2, {("icam.oqt-issued.v1", Reason.BUG): 1})
     detail = await world.rows("SELECT reason, detail, case_ids FROM dead_letter")
     assert detail[0][0] == "bug"
     assert detail[0][1].startswith("ZeroDivisionError at "), "type and place, no message"
@@ -232,7 +232,7 @@ async def test_a_success_in_one_lane_does_not_hide_that_another_lane_only_fails(
     assert await world.rows("SELECT count(*) FROM dead_letter") == [(2,)]
 
 
-async def test_a_record_set_aside_for_a_bug_is_resolved_when_delivered_again_and_applied(
+async def test_a_record_dead_lettered_for_a_bug_is_resolved_when_delivered_again_and_applied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = world.record(given.order(), "case-culprit")

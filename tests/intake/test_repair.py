@@ -1,4 +1,4 @@
-"""Dead letters worked by a person: replayed, refused again, discarded."""
+"""Dead letters resolved by hand: replayed, rejected again, discarded."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ async def test_a_replayed_bug_is_applied_and_the_case_escalated_again(world: Wor
     await world.intake.apply([Malformed(record, Reason.BUG, "ZeroDivisionError at x:1")])
     assert await world.standing() == []
 
-    tally = await repair.replay(world.pool, 1, world.ref, world.clock, "mended")
+    result = await repair.replay(world.pool, 1, world.ref, world.clock, "fixed")
 
-    assert tally.count("applied") == 1
+    assert result.count("applied") == 1
     assert await world.standing() == ["outreach-after-second-miss", "silence"]
     assert await world.rows("SELECT resolution, resolved_note FROM dead_letter") == [
-        ("replayed", "mended")
+        ("replayed", "fixed")
     ]
 
 
