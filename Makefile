@@ -11,10 +11,17 @@ export XDG_CACHE_HOME := $(CURDIR)/.run/cache
 export XDG_RUNTIME_DIR := $(CURDIR)/.run/runtime
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check format unit pipeline kafka bench faults schemas metrics boards pictures lock clean
+# Processes that tests run in. Most tests wait for a server, so more than there are cores.
+PROCESSES ?= 4
+SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help demo test check format unit kafka bench faults schemas metrics boards pictures lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: install
+install: $(STAMP)
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,19 +32,16 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: $(STAMP) ## watch the whole pipeline work, then see it checked
 	$(BIN)/icam demo
 
-test: $(STAMP) kafka-if-possible check ## run every check and test
-	$(BIN)/pytest
+unit: $(STAMP) ## run the tests that need no server: seconds
+	$(BIN)/pytest -q -n 2 $(SIDE_BY_SIDE) -m "not server and not slow"
+
+test: $(STAMP) kafka-if-possible check ## run every check and test: minutes
+	$(BIN)/pytest -n $(PROCESSES) $(SIDE_BY_SIDE)
 
 check: $(STAMP) ## lint, types, formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-unit: $(STAMP) ## the tests that need no server
-	$(BIN)/pytest tests/schemas tests/domain tests/simulate
-
-pipeline: $(STAMP) kafka-if-possible ## the tests on real Kafka and PostgreSQL
-	$(BIN)/pytest tests/pipeline
 
 kafka: $(STAMP) ## fetch Apache Kafka from its Maven artifacts into .kafka
 	$(BIN)/python -m streams.embedded.kafka fetch

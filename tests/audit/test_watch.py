@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from uuid import uuid4
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.codec import encode
 from streams.audit import Watch, watching
+from streams.audit.kafka import KafkaLog
 from streams.embedded.broker import EmbeddedBroker
 from tests.audit import say
 from tests.audit.world import ALPHA, World
@@ -73,7 +76,8 @@ def test_it_looks_by_itself_until_the_end(mock_broker: EmbeddedBroker, audit_dat
     assert [finding.reference for finding in watch.check.findings] == [f"{TOPIC}[0]@0"]
 
 
-def test_servers_away_are_no_finding() -> None:
+def test_servers_away_are_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.audit.watch.KafkaLog", partial(KafkaLog, patience=0.5))
     none = "postgresql://postgres@127.0.0.1:1/none"
     with watching("127.0.0.1:1", none, "g", every_seconds=0.01) as watch:
         pass

@@ -8,6 +8,8 @@ import pytest
 
 from tests.bench.capacity import GROWTH, Costs, Shape, rate, saturated
 
+pytestmark = pytest.mark.slow
+
 COSTS = Costs(client=100, server=50)
 
 

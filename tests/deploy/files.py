@@ -34,13 +34,13 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def compose() -> dict[str, Any]:
     """Return the compose file with the default value of every variable."""
     text = _VARIABLE.sub(lambda found: found[2] or "", COMPOSE.read_text())
-    loaded: dict[str, Any] = yaml.safe_load(text.replace("$$", "$"))
+    loaded: dict[str, Any] = yaml.load(text.replace("$$", "$"), yaml.CSafeLoader)
     return loaded
 
 

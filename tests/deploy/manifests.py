@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Manifest = dict[str, Any]
 
 
 def documents(text: str) -> list[Manifest]:
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
 def render(folder: Path) -> list[Manifest]:
@@ -33,6 +34,11 @@ def render(folder: Path) -> list[Manifest]:
 
     Without Kustomize the test is skipped, or fails if ICAM_REQUIRE_KUSTOMIZE is set.
     """
+    return documents(_rendered(folder))
+
+
+@cache
+def _rendered(folder: Path) -> str:
     if shutil.which("kustomize"):
         command = ["kustomize", "build"]
     elif shutil.which("kubectl"):
@@ -44,7 +50,7 @@ def render(folder: Path) -> list[Manifest]:
         pytest.skip(reason)
     done = subprocess.run([*command, folder], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    return documents(done.stdout)
+    return done.stdout
 
 
 def with_components(folder: Path, *components: Path) -> list[Manifest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
@@ -26,6 +27,7 @@ _SUFFIXES: dict[str | None, dict[str, tuple[str, ...]]] = {
 }
 
 
+@cache
 def exported() -> dict[str, set[str]]:
     """Return the labels of every exported series, by series name."""
     return {

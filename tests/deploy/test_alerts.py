@@ -153,6 +153,7 @@ def test_promtool_accepts_the_configuration(promtool: str) -> None:
 
 
 @pytest.mark.prometheus
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _RULES)
 def test_alerts_pass_their_promtool_tests(promtool: str, name: str) -> None:
     assert "SUCCESS" in _run(promtool, "test", "rules", f"tests/{name}")

@@ -175,7 +175,7 @@ def _answering(status: dict[str, int]) -> Iterator[int]:
         def log_message(self, *_: object) -> None: ...
 
     with HTTPServer(("127.0.0.1", 0), Probes) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield server.server_port
         server.shutdown()
 
@@ -204,9 +204,12 @@ def test_the_image_is_healthy_while_the_worker_is_alive() -> None:
 
 
 def test_a_compose_service_is_healthy_while_it_is_ready() -> None:
-    for service in serving().values():
-        kind, *command = service["healthcheck"]["test"]
-        usual = ports()[service["command"][0]]
+    checks = {
+        (ports()[service["command"][0]], *service["healthcheck"]["test"])
+        for service in serving().values()
+    }
+    assert checks
+    for usual, kind, *command in checks:
         assert kind == "CMD"
         with _answering({"/livez": 503, "/readyz": 200}) as port:
             assert _check(command, port, usual) == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
+
 from schemas.codec import decode
 from streams.domain.case import Case, Fact, fold
 from streams.simulate.publishing import Kind
@@ -16,6 +18,7 @@ CASES, PERMUTATIONS = 5_000, 20
 END = datetime(2026, 10, 31, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_any_permutation_with_duplicates_gives_the_same_digest() -> None:
     dice = Random(20261031)
     facts: dict[str, list[Fact]] = {}
