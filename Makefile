@@ -64,9 +64,7 @@ schemas: $(STAMP) ## write the exported JSON Schemas again
 	$(BIN)/icam schemas export schemas/json
 
 pictures: $(STAMP) kafka ## take the pictures of the live page again, in Chromium over a real run
-	$(BIN)/pytest tests/pipeline/test_board_pictures.py
-	mkdir -p docs/pictures
-	cp .run/pictures/*.png docs/pictures/
+	$(BIN)/python -m tests.pipeline.pictures
 
 metrics: $(STAMP) ## write the tables of docs/metrics.md again
 	$(BIN)/python -m tests.docs.metrics

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from streams.embedded.kafka import KafkaNode
 from tests.faults.arena import Arena, now, shuffled
 from tests.faults.results import Outcome
+from tests.pipeline.stage import until
 
 
 def take(arena: Arena) -> Outcome:
@@ -27,7 +28,9 @@ def take(arena: Arena) -> Outcome:
         arena.stage.publish(portion[:half])
         time.sleep(arena.dice.uniform(0, 0.3))
         with _away(node, deed):
-            time.sleep(arena.size(120, 2) if deed == "outage" else 0)
+            if deed == "outage":
+                until(lambda: worker.probe("readyz")[0] == 503, 30, "the worker is not ready")
+                time.sleep(arena.size(120, 0))
         began = now()
         arena.stage.publish(portion[half:])
         resumed = arena.resumed(began)

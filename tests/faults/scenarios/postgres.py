@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from tests.faults.arena import Arena, now, shuffled
 from tests.faults.results import Outcome
+from tests.pipeline.stage import until
 
 _CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM (
@@ -37,9 +38,15 @@ def take(arena: Arena) -> Outcome:
         away[deed]()
         arena.stage.publish(portion[half:])
         if deed == "outage":
-            time.sleep(arena.size(600, 3))
+            # The intake notices at once, the gauges at their next look: both end in 503.
+            until(lambda: worker.probe("readyz")[1].get("database_away") is True, 30, "it says why")
+            outcome.expect(worker.probe("readyz")[0] == 503, "it says that it is ready")
+            outcome.expect(worker.probe("livez")[0] == 200, "it is taken for stuck")
+            time.sleep(arena.size(600, 0))
         began = now()
         server.start()
+        if deed == "outage":
+            until(worker.ready, 30, "the worker is ready again")
         resumed = arena.resumed(began)
         outcome.expect(resumed is not None, f"nothing was taken in after a {deed}")
         outcome.resume_seconds += [resumed] if resumed is not None else []
