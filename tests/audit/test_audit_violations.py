@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.audit import (  # noqa: F401 - they register themselves
-    violations_of_announcing,
-    violations_of_escalation,
-    violations_of_intake,
-)
 from tests.audit.planting import PLANTED, Plant
+from tests.audit.violations import announcing, escalation, intake  # noqa: F401 - they register
 from tests.audit.world import World
 
 

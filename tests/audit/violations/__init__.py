@@ -1,0 +1,1 @@
+"""Broken promises, one a function; each module registers its own."""
