@@ -83,3 +83,7 @@ lock: $(STAMP) ## pin every dependency again, with hashes and without index addr
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .run .kafka
+
+.PHONY: dates
+dates: $(STAMP) kafka-if-possible ## the tests that know the date under eleven dates and five zones; takes 20 minutes
+	$(BIN)/python -m tests.dates

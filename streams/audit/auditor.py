@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from schemas.events import INPUT_TOPICS
@@ -71,10 +70,8 @@ def audit_log(
     due_bound_seconds: float = 300,
     canaries: Sequence[str] = (),
     papers: Mapping[str, str] | None = None,
-    now: datetime | None = None,
 ) -> Report:
-    """Judge as ``audit`` does, with Kafka handed in, and with ``now`` in place of the database's
-    clock where a test gives its own instant.
+    """Judge as ``audit`` does, with Kafka handed in.
 
     The order of reading is what makes it sound while records flow:
 
@@ -98,7 +95,7 @@ def audit_log(
     committed = log.committed(group, log.spans(INPUT_TOPICS))
     with snapshot(database_url) as snap:
         spans, after = log.spans(INPUT_TOPICS), log.spans(OUTPUT_TOPICS)
-        lately = guards.lately(now or snap.now, due_bound_seconds)
+        lately = guards.lately(snap.now, due_bound_seconds)
 
         kept = stored.load(snap)
         reading = received.read_input(log_check, log, kept, spans, committed, drained=drained)

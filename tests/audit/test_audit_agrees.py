@@ -23,6 +23,7 @@ from streams.store.pool import Connection, Pool
 from tests.audit.memory import MemoryLog
 from tests.domain.given import WEDNESDAY
 from tests.pipeline.histories import valid_ids
+from tests.stopped_clock import stop_clock
 
 _BATCH = 200
 
@@ -124,6 +125,5 @@ async def _relay(conn: Connection, log: MemoryLog) -> None:
 
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:
-    return audit_log(
-        log, url, group="test", drained=True, produced=valid_ids(planned), now=WEDNESDAY
-    )
+    stop_clock(url, WEDNESDAY)
+    return audit_log(log, url, group="test", drained=True, produced=valid_ids(planned))

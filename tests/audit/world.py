@@ -28,6 +28,7 @@ from streams.domain.case import Case, Fact, fold
 from streams.store.digest import digest
 from tests.audit import say
 from tests.audit.memory import MemoryLog
+from tests.stopped_clock import stop_clock
 
 ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
 RULE = "reinvite-after-first-miss"
@@ -51,6 +52,7 @@ class World:
         self.url = database_url
         self.log = MemoryLog()
         self.said: dict[str, list[Fact]] = {}
+        stop_clock(database_url, say.NOW)
         self._conn = psycopg.connect(database_url, autocommit=True)
         self.sql(
             "INSERT INTO reference_table VALUES (%s, 'policy', 'test', %s)", POLICY_DIGEST, POLICY
@@ -64,7 +66,7 @@ class World:
         return cursor.fetchall() if cursor.description else []
 
     def audit(self, **options: Any) -> Report:
-        return audit_log(self.log, self.url, group="test", now=say.NOW, **options)
+        return audit_log(self.log, self.url, group="test", **options)
 
     def produce(self, record: Outgoing, *, commit: bool = True) -> LogPosition:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)

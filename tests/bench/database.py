@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ import psycopg
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.store import migrate
 from tests.bench.history import END
+from tests.stopped_clock import stop_clock
 
 SETTINGS: Final = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
 
@@ -83,7 +83,7 @@ class Databases:
         shutil.rmtree(unfinished, ignore_errors=True)
         with started(unfinished) as database:
             migrate.apply(database.url)
-            freeze(database, END)
+            stop_clock(database.url, END)
         unfinished.rename(self._template)
 
 
@@ -92,26 +92,6 @@ def started(place: Path) -> Iterator[Database]:
     """Run the server whose data are in ``place``."""
     with EmbeddedPostgres(place, SETTINGS) as server:
         yield Database(server)
-
-
-def freeze(database: Database, instant: datetime) -> None:
-    """Make ``clock_timestamp()`` return ``instant`` for every connection made from now on.
-
-    Defaults of columns keep the real clock: they were bound when their table was made.
-
-    Raises:
-        RuntimeError: it does not.
-    """
-    with database.connect() as conn:
-        conn.execute("CREATE SCHEMA bench")
-        conn.execute(
-            "CREATE FUNCTION bench.clock_timestamp() RETURNS timestamptz LANGUAGE sql IMMUTABLE"
-            f" AS $$ SELECT timestamptz '{instant.isoformat()}' $$"
-        )
-        conn.execute("ALTER DATABASE postgres SET search_path = bench, public, pg_catalog")
-    with database.connect() as conn:
-        if one(conn, "SELECT clock_timestamp()") != instant:
-            raise RuntimeError("the database's clock does not stand still")
 
 
 def unpublished(conn: Connection) -> int:

@@ -15,6 +15,10 @@ from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.events import Position
 from tests.domain import given
+<<<<<<< HEAD
+=======
+from tests.stopped_clock import stop_clock
+>>>>>>> ac2edca (tests: run what knows the date under other dates and zones)
 from tests.world import World
 
 _SHOWN = """
@@ -51,6 +55,8 @@ async def worked(world: World) -> World:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
+    """Settings for a rebuild at the same instant: else terms could have ended meanwhile."""
+    stop_clock(database_url, given.WEDNESDAY)
     return Settings(database=DatabaseSettings.model_validate({"url": database_url}))
 
 

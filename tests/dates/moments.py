@@ -18,6 +18,10 @@ class Moment:
     at: datetime
     zone: str
 
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
 
 def _moment(name: str, local: str, zone: str) -> Moment:
     """Return a moment of Belgian local time."""

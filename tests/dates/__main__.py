@@ -1,0 +1,71 @@
+"""``python -m tests.dates``: the tests that know the date, under every date and zone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.dates.moments import MOMENTS, Moment
+from tests.dates.run import DATED, Ended, run
+from tests.faults.wrong_clock import WrongClock
+
+_SAY = Console(stderr=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([moment.name for moment in MOMENTS]),
+    help="Repeatable.",
+)
+@click.argument("arguments", nargs=-1)
+def main(only: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Run the tests that know the date at every moment of tests/dates/moments.py.
+
+    ARGUMENTS go to pytest instead of the selection. Exit code 1 when a run had a failure.
+
+    \b
+    Examples:
+      python -m tests.dates
+      python -m tests.dates --only "29 February" -- tests/audit -x
+    """
+    ended: list[Ended] = []
+    with tempfile.TemporaryDirectory() as folder:
+        # PostgreSQL's account loads the library too.
+        Path(folder).chmod(0o755)
+        clock = WrongClock(Path(folder))
+        for moment in _chosen(only):
+            ended.append(run(moment, clock, arguments or DATED))
+            for line in ended[-1].failures:
+                _SAY.print(f"  {line}", style="red", markup=False, highlight=False)
+            _SAY.print(f"{moment.name}: {ended[-1].verdict}", highlight=False)
+    Console(width=140).print(_table(ended))
+    raise SystemExit(0 if all(one.clean for one in ended) else 1)
+
+
+def _chosen(names: tuple[str, ...]) -> Iterable[Moment]:
+    return [moment for moment in MOMENTS if not names or moment.name in names]
+
+
+def _table(ended: Iterable[Ended]) -> Table:
+    table = Table(title="The same tests on other days", title_justify="left")
+    for column in ("moment", "Belgian time", "zone of the machine", "result", "seconds"):
+        table.add_column(column, justify="right" if column == "seconds" else "left")
+    for one in ended:
+        moment = one.moment
+        table.add_row(
+            *(moment.name, f"{moment.at:%a %Y-%m-%d %H:%M %Z}", moment.zone),
+            *(one.verdict, f"{one.seconds:.0f}"),
+            style="" if one.clean else "bold red",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
