@@ -6,18 +6,22 @@ import ast
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from schemas.codec import decode
+from streams.domain.case import Fact
 from streams.embedded.postgres import EmbeddedPostgres
 from tests.dates.moments import MOMENTS, NEW_YEARS_EVE, SATURDAY, Moment
 from tests.dates.run import SHORT, run
 from tests.dates.selection import ROOT, clocks_reached, reads_clock
+from tests.domain import given
 from tests.faults.arena import NotHere
 from tests.faults.wrong_clock import WrongClock
+from tests.pipeline.histories import due_on_any_day
 
 REAL_PROCESSES = tuple(
     ROOT / "tests" / name for name in ("bench", "dates", "deploy/containers", "faults", "pipeline")
@@ -100,6 +104,18 @@ def test_every_random_draw_has_a_seed() -> None:
     ]
 
     assert unseeded == []
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
+def test_a_case_falls_due_within_the_next_day_of_any_date(moment: Moment) -> None:
+    """The pipeline's run under Prometheus counts on it."""
+    events = [decode(r.topic, r.key, r.value, r.headers) for r in due_on_any_day(moment.at)]
+    facts = [Fact(event.time, event.event_id, event.event) for event in events]
+
+    next_check = given.decide(facts, moment.at).next_check
+
+    assert next_check is not None
+    assert moment.at < next_check < moment.at + timedelta(days=1)
 
 
 @pytest.mark.parametrize(

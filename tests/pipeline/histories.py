@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,15 @@ from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
+from tests.faults.due import appeals
 
 
 def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: float) -> list[Planned]:
-    """Return a stream that ends now, with duplicates and disorder unless told otherwise."""
+    """Return a stream that ends now, with duplicates and disorder unless told otherwise.
+
+    It is for processes of ours, which decide by a real clock: what a test expects of it must hold
+    on any date.
+    """
     end = datetime.now(UTC)
     chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
     return list(
@@ -25,6 +31,15 @@ def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: floa
             )
         )
     )
+
+
+def due_on_any_day(now: datetime) -> list[Outgoing]:
+    """Return the records of a case that falls due within the next day of any date.
+
+    Most terms end with a working day, so in other cases nothing is due before a day off.
+    """
+    due = now + timedelta(hours=12)
+    return [record for _, record in appeals(Random(1), "due-on-any-day", 1, now, due)]
 
 
 def valid_ids(planned: list[Planned]) -> set[UUID]:

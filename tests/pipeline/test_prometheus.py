@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -18,8 +17,7 @@ from streams.embedded.worker import Role
 from tests.deploy.files import panel_sources, rule_files, rules, shown
 from tests.docs import cardinality
 from tests.domain import given
-from tests.faults.due import appeals
-from tests.pipeline.histories import history
+from tests.pipeline.histories import due_on_any_day, history
 from tests.pipeline.prometheus import Prometheus, scraping
 from tests.pipeline.stage import JOB_OF, Stage, until
 
@@ -50,7 +48,11 @@ def watched(
     with Stage(kafka_servers, directory) as stage:
         roles = stage.all_roles()
         with scraping(prometheus_program, directory, roles, rule_files()) as prometheus:
-            records = [*(item.record for item in planned), _for_triage(), *_due_on_any_day()]
+            records = [
+                *(item.record for item in planned),
+                _for_triage(),
+                *due_on_any_day(datetime.now(UTC)),
+            ]
             stage.publish(records)
             stage.drain()
             deadlines = _have_terms_end(stage, prometheus)
@@ -74,13 +76,6 @@ def _for_triage() -> Outgoing:
         source="/be/oe/decisions",
         time=datetime.now(UTC),
     )
-
-
-def _due_on_any_day() -> list[Outgoing]:
-    """Return a case that falls due within the next day, also when no term ends: on a Saturday."""
-    now = datetime.now(UTC)
-    due = now + timedelta(hours=12)
-    return [record for _, record in appeals(Random(1), "due-on-any-day", 1, now, due)]
 
 
 def _have_terms_end(stage: Stage, prometheus: Prometheus) -> range:
