@@ -15,10 +15,7 @@ from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.events import Position
 from tests.domain import given
-<<<<<<< HEAD
-=======
 from tests.stopped_clock import stop_clock
->>>>>>> ac2edca (tests: run what knows the date under other dates and zones)
 from tests.world import World
 
 _SHOWN = """

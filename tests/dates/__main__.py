@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.dates.moments import MOMENTS, Moment
-from tests.dates.run import DATED, Ended, run
+from tests.dates.run import DATED, ON_KAFKA, Ended, run
 from tests.faults.wrong_clock import WrongClock
 
 _SAY = Console(stderr=True)
@@ -24,8 +26,9 @@ _SAY = Console(stderr=True)
     type=click.Choice([moment.name for moment in MOMENTS]),
     help="Repeatable.",
 )
+@click.option("--jobs", default=2, show_default=True, help="Moments at the same time.")
 @click.argument("arguments", nargs=-1)
-def main(only: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+def main(only: tuple[str, ...], jobs: int, arguments: tuple[str, ...]) -> None:
     """Run the tests that know the date at every moment of tests/dates/moments.py.
 
     ARGUMENTS go to pytest instead of the selection. Exit code 1 when a run had a failure.
@@ -35,18 +38,22 @@ def main(only: tuple[str, ...], arguments: tuple[str, ...]) -> None:
       python -m tests.dates
       python -m tests.dates --only "29 February" -- tests/audit -x
     """
-    ended: list[Ended] = []
     with tempfile.TemporaryDirectory() as folder:
         # PostgreSQL's account loads the library too.
         Path(folder).chmod(0o755)
         clock = WrongClock(Path(folder))
-        for moment in _chosen(only):
-            ended.append(run(moment, clock, arguments or DATED))
-            for line in ended[-1].failures:
-                _SAY.print(f"  {line}", style="red", markup=False, highlight=False)
-            _SAY.print(f"{moment.name}: {ended[-1].verdict}", highlight=False)
+        with ThreadPoolExecutor(jobs) as pool:
+            ended = list(pool.map(partial(_run, clock, arguments), _chosen(only)))
     Console(width=140).print(_table(ended))
     raise SystemExit(0 if all(one.clean for one in ended) else 1)
+
+
+def _run(clock: WrongClock, arguments: tuple[str, ...], moment: Moment) -> Ended:
+    ended = run(moment, clock, arguments or (ON_KAFKA if moment.on_kafka else DATED))
+    for line in ended.failures:
+        _SAY.print(f"  {line}", style="red", markup=False, highlight=False)
+    _SAY.print(f"{moment.name}: {ended.verdict}, {ended.seconds:.0f} s", highlight=False)
+    return ended
 
 
 def _chosen(names: tuple[str, ...]) -> Iterable[Moment]:

@@ -20,10 +20,12 @@ _ROOT: Final = Path(__file__).parents[2]
 _SELECTION: Final = ("-p", "tests.dates.selection", "--ignore=tests/dates")
 _MOVABLE: Final = "not kafka and not prometheus and not chromium and not kustomize"
 """No preload moves the clock of a static Go program, as Prometheus is, or of Chromium's sandbox."""
-DATED: Final = (*_SELECTION, "-m", f"({_MOVABLE}) or any_date")
-"""Pytest's arguments for all tests that know the date; of those on real Kafka the marked ones."""
+DATED: Final = (*_SELECTION, "-m", _MOVABLE)
+"""Pytest's arguments for all tests that know the date and need no real Kafka."""
+ON_KAFKA: Final = (*_SELECTION, "-m", f"({_MOVABLE}) or any_date")
+"""The same, and those on real Kafka that are marked ``any_date``."""
 SHORT: Final = (*_SELECTION, "-m", f"server and not slow and {_MOVABLE}")
-"""Those of them that use a database and are quick."""
+"""Those that use a database and are quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def run(moment: Moment, clock: WrongClock, arguments: Sequence[str]) -> Ended:
     """
     begun = time.monotonic()
     environment = {**os.environ, **clock.off(moment.at - datetime.now(UTC)), "TZ": moment.zone}
-    options = ["-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup"]
+    options = ["-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *arguments],
         cwd=_ROOT,
