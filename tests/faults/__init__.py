@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: harm done on purpose on real servers, judged by the auditor.
+"""``python -m tests.faults``: inject faults into real servers; the auditor verifies the result.
 
-Scenarios are in ``scenarios``, one fault a file; ``verdict`` counts what was lost and doubled.
+Scenarios are in ``scenarios``, one fault per file; ``verdict`` counts lost and duplicated events.
 """

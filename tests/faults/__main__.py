@@ -18,9 +18,9 @@ from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from tests.faults import report
 from tests.faults.arena import NotHere
-from tests.faults.beside import BESIDE
 from tests.faults.campaign import SCENARIOS, take
 from tests.faults.results import HOME, SHORT, Outcome, load, save
+from tests.faults.without_servers import WITHOUT_SERVERS
 
 _SAY = Console(stderr=True)
 
@@ -30,18 +30,20 @@ def _say(text: str) -> None:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--only", multiple=True, type=click.Choice([*SCENARIOS, *BESIDE]), help="Repeatable.")
-@click.option("--short", is_flag=True, help="The short forms, as the tests do them.")
+@click.option(
+    "--only", multiple=True, type=click.Choice([*SCENARIOS, *WITHOUT_SERVERS]), help="Repeatable."
+)
+@click.option("--short", is_flag=True, help="Run the short forms, as the tests do.")
 @click.option(
     "--share",
     default=1.0,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True),
-    help="Part of the long form, where hours are not to be had.",
+    help="Part of the long form to run.",
 )
-@click.option("--seed", type=int, help="Of every schedule and history; drawn when left out.")
+@click.option("--seed", type=int, help="Seed of all schedules and histories; random by default.")
 @click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of a table.")
-@click.option("--shown", is_flag=True, help="Do nothing; print what was found as Markdown.")
+@click.option("--shown", is_flag=True, help="Run nothing; print the last results as Markdown.")
 def main(
     only: tuple[str, ...],
     short: bool,
@@ -50,10 +52,11 @@ def main(
     json_: bool,
     shown: bool,
 ) -> None:
-    """Do harm on purpose on real Kafka and PostgreSQL, and have the auditor judge what came of it.
+    """Inject faults into real Kafka and PostgreSQL, and verify the result with the auditor.
 
-    Outcomes are added to .run/faults/result.json, so that a long campaign can be taken in pieces.
-    Exit code 1 when anything was lost, doubled or is unexplained, or another promise did not hold.
+    Outcomes are added to .run/faults/result.json, so a long campaign can run in parts.
+    Exit code 1 when an event was lost or duplicated, a finding is unexplained, or another guarantee
+    did not hold.
 
     \b
     Examples:
@@ -71,15 +74,15 @@ def main(
     real_kafka.fetch()
     result = load(folder)
     result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    names = only or (*SCENARIOS, *(() if short else BESIDE))
+    names = only or (*SCENARIOS, *(() if short else WITHOUT_SERVERS))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         node = stack.enter_context(KafkaNode(home / "kafka"))
         for name in names:
             _SAY.print(f"{name}, seed {chosen}", style="bold")
             try:
-                if name in BESIDE:
-                    outcome = BESIDE[name](chosen, share, _say)
+                if name in WITHOUT_SERVERS:
+                    outcome = WITHOUT_SERVERS[name](chosen, share, _say)
                 else:
                     outcome = take(
                         name,
@@ -91,8 +94,8 @@ def main(
                         say=_say,
                     )
             except NotHere as missing:
-                outcome = Outcome(fault=name, seed=chosen, notes=[f"not done: {missing}"])
-                _say(f"not done: {missing}")
+                outcome = Outcome(fault=name, seed=chosen, notes=[f"not run: {missing}"])
+                _say(f"not run: {missing}")
             except Exception as error:
                 outcome = Outcome(fault=name, seed=chosen)
                 outcome.failures.append(f"{type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
-"""Where faults are done: one stage, records and dice that follow from the seed, and a clock.
+"""The environment of one scenario: servers, workers, records, and random choices from the seed.
 
-Whatever a scenario does at random it takes from ``dice``; the same seed gives the same schedule.
+All random choices of a scenario come from ``dice``; the same seed gives the same schedule.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _SEEDED: Final = "SELECT count(*) FROM case_event WHERE payload::text LIKE %s"
 
 
 class NotHere(Exception):
-    """A scenario needs what this machine has not; the message says what. It is no outcome.
+    """This machine lacks something that a scenario needs; the message names it.
 
-    ``required_by`` is the variable that makes it one, where a run must not go without.
+    ``required_by`` is the environment variable that turns a skipped scenario into a failure.
     """
 
     def __init__(self, reason: str, *, required_by: str | None = None) -> None:
@@ -52,7 +52,7 @@ class NotHere(Exception):
 
 
 class Arena:
-    """One scenario's stage and dice, its size, and the outcome it fills."""
+    """The servers, workers, random choices and size of one scenario."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Arena:
         share: float | None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``share`` of the long form is done; the short form, when it is None."""
+        """``share`` is the part of the long form to run; None runs the short form."""
         self.stage = stage
         self.node = node
         self.seed = seed
@@ -89,11 +89,11 @@ class Arena:
 
     @property
     def short(self) -> bool:
-        """Whether the short form is done."""
+        """Whether this is the short form."""
         return self._share is None
 
     def size(self, long: int, short: int) -> int:
-        """Return how much is to be done."""
+        """Return the size for this form and share."""
         return short if self._share is None else max(short, round(long * self._share))
 
     def outcome(self, fault: str) -> Outcome:
@@ -104,7 +104,7 @@ class Arena:
         return course(events, self.seed, days=days, **faults)
 
     def worker(self, script: Path | None = None, **more: str) -> WorkerProcess:
-        """Return a worker under a new name; start it yourself."""
+        """Return a worker under a new name; the caller starts it."""
         made = self.stage.worker(f"worker-{next(self._names):03d}", script, **more)
         self._workers.append(made)
         return made
@@ -115,8 +115,9 @@ class Arena:
         patience: float = 90,
         gone: Callable[[], bool] = lambda: False,
     ) -> float | None:
-        """Wait until a record is committed that was written after ``since``; return how many
-        seconds later it was written. None when ``gone`` came first, or patience ran out.
+        """Wait for a committed record that was written after ``since``; return the seconds between.
+
+        Return None if ``gone`` becomes true first, or after ``patience`` seconds.
         """
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -143,37 +144,37 @@ class Arena:
 
     @contextmanager
     def flowing(self, records: Iterable[Outgoing], rate: float) -> Iterator[None]:
-        """Publish beside what is done meanwhile; at the end wait until all is acknowledged."""
+        """Publish records during the block; at its end wait until all are acknowledged."""
         with ThreadPoolExecutor(1, "flow") as pool:
             flow = pool.submit(self.stage.publish, at_rate(records, rate))
             yield
             flow.result()
 
     def settle(
-        self, outcome: Outcome, ids: Iterable[UUID], *, set_aside: int, patience: float = 180
+        self, outcome: Outcome, ids: Iterable[UUID], *, dead_letters: int, patience: float = 180
     ) -> None:
-        """Wait until nothing is under way, then have the run judged: what stands now, what was
-        committed meanwhile, and what all workers have written.
+        """Wait until the pipeline is idle, then verify the run: the database and topics, the
+        offsets that were committed, and the logs and metrics of all workers.
         """
         wanted = frozenset(ids)
         try:
-            until(self._drained, patience, "the stream is worked through")
+            until(self._drained, patience, "the stream is processed")
         except AssertionError as late:
             outcome.failures.append(str(late))
         self._watched.close()
         report = self.stage.audit(produced=wanted, canaries=[CANARY], papers=dict(self._papers()))
         report = _with(report, self._watch.check)
-        outcome.judged(judge(report, self.stage.query, wanted, set_aside=set_aside))
+        outcome.judged(judge(report, self.stage.query, wanted, dead_letters=dead_letters))
         outcome.events = len(wanted)
         outcome.figures["messages sent more than once"] = report.counts["outbox.repeated"]
         outcome.figures["events that hold the canary"] = self.stage.query(_SEEDED, f"%{CANARY}%")[
             0
         ][0]
-        outcome.figures["looks at offsets meanwhile"] = self._watch.looks
-        outcome.expect(self._watch.looks > 0, "offsets were never looked at meanwhile")
+        outcome.figures["checks of offsets during the run"] = self._watch.looks
+        outcome.expect(self._watch.looks > 0, "offsets were never checked during the run")
 
     def _papers(self) -> Iterator[tuple[str, str]]:
-        """Yield the log of every worker, and the metrics of those that run, without values."""
+        """Yield the log of every worker, and the metric names of running workers."""
         for worker in self._workers:
             if worker.log.exists():
                 yield f"{worker.directory.name} log", worker.log.read_text(errors="replace")
@@ -195,12 +196,12 @@ def _with(report: Report, check: Check) -> Report:
 
 
 def now() -> datetime:
-    """Return the present instant; servers and tests share one machine, and so one clock."""
+    """Return the current time; servers and tests share the clock of one machine."""
     return datetime.now(UTC)
 
 
 def shuffled(dice: Random, things: Iterable[str]) -> Sequence[str]:
-    """Return things in an order of the dice."""
+    """Return things in random order."""
     found = list(things)
     dice.shuffle(found)
     return found

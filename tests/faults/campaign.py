@@ -1,4 +1,4 @@
-"""Which scenarios there are, and one of them done from a fresh stage to its outcome."""
+"""All scenarios, and how one runs from a fresh stage to its outcome."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "clocks": clocks.take,
     "hours": hours.take,
 }
-"""By name, in the order in which they are taken."""
+"""By name, in running order."""
 
 _STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]]] = {
     "network": network.stage,
     "disk": disk.stage,
 }
-"""Where a scenario is done that needs other than the usual servers."""
+"""Scenarios that need another stage than the default one."""
 
 
 def take(
@@ -67,10 +67,10 @@ def take(
     share: float | None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Do one scenario on topics, a database and a group of its own.
+    """Run one scenario on its own topics, database and consumer group.
 
     Raises:
-        NotHere: this machine has not what it needs.
+        NotHere: this machine lacks something that the scenario needs.
     """
     with (
         _STAGES.get(name, Stage)(servers, directory) as stage,

@@ -1,4 +1,4 @@
-"""Records of a scenario, in the order in which they are published, and what must come of them."""
+"""The records of a scenario in publishing order, with the expected result."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from streams.simulate.stream import stream
 from tests.pipeline.histories import valid_ids
 
 CANARY: Final = "canary-7d3f"
-"""Stands in records where a name might, and must stand in nothing that we write ourselves."""
+"""A marker that records hold in place of a name; it must not appear in anything that we write."""
 DAYS: Final = 90
 _EVENTS_AT_FULL_SCALE: Final = 15_000
 
 
 @dataclass(frozen=True)
 class Course:
-    """Records in the order in which they are published, and what must come of them."""
+    """Records in publishing order, and the expected result."""
 
     planned: tuple[Planned, ...]
 
     @cached_property
     def ids(self) -> frozenset[UUID]:
-        """Return the events that must end up in the log."""
+        """Return the ids of the events that must be in the log."""
         return frozenset(valid_ids(list(self.planned)))
 
     @cached_property
     def broken(self) -> int:
-        """Return how many records must end up as dead letters."""
+        """Return the expected number of dead letters."""
         return sum(item.kind is Kind.MALFORMED for item in self.planned)
 
     @property
@@ -42,14 +42,15 @@ class Course:
         return [item.record for item in self.planned]
 
     def portions(self, number: int) -> list[list[Outgoing]]:
-        """Split the records into so many parts of about the same size, in order."""
+        """Split the records into ``number`` parts of about the same size, in order."""
         records, ends = self.records, [len(self.planned) * n // number for n in range(number + 1)]
         return [records[a:b] for a, b in pairwise(ends)]
 
 
 def course(events: int, seed: int, *, days: int = DAYS, **faults: float) -> Course:
-    """Return a realistic stream of so many distinct events that ends now, with duplicates and
-    disorder unless told otherwise.
+    """Return a realistic stream of ``events`` distinct events that ends now.
+
+    It has duplicates and disorder, which ``faults`` overrides.
     """
     end = datetime.now(UTC)
     chosen: dict[str, Any] = {"duplicates": 0.1, "disorder": 0.1, "late": 0.05, **faults}
@@ -73,7 +74,7 @@ def course(events: int, seed: int, *, days: int = DAYS, **faults: float) -> Cour
 
 
 def _seeded(item: Planned) -> Planned:
-    """Put the canary where a name might stand, into one of ten events, whenever it is sent."""
+    """Put the marker into one of ten events, in all its copies, where a name might be."""
     event_id = dict(item.record.headers).get("ce_id")
     if item.kind is Kind.MALFORMED or event_id is None or UUID(event_id.decode()).int % 10:
         return item

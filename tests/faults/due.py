@@ -1,4 +1,4 @@
-"""Cases in which something falls due at a chosen instant."""
+"""Cases with a deadline at a chosen instant."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Told: TypeAlias = tuple[UUID, Outgoing]
 def appeals(
     dice: Random, name: str, number: int, at: datetime, due: datetime, seconds: int = 1
 ) -> Iterator[Told]:
-    """Yield, for each case, an order, a miss, and an appeal whose end lets ``APPEAL_RULE`` stand.
+    """Yield, for each case, an order, a miss, and an appeal whose end makes ``APPEAL_RULE`` apply.
 
-    They end within so many seconds from ``due``; all is told at ``at``.
+    The appeals end within ``seconds`` after ``due``; all events are reported at ``at``.
     """
     for case in range(number):
         ends = due + timedelta(microseconds=dice.randrange(seconds * 1_000_000))
@@ -41,7 +41,7 @@ def appeals(
 
 def terms(dice: Random, name: str, number: int, notified: datetime) -> Iterator[Told]:
     """Yield, for each case, an order with a term of 30 days and, three days later, a refusal to
-    return voluntarily: ``TERM_RULE`` stands when both the departure and the appeal term ran out.
+    return voluntarily: ``TERM_RULE`` applies once the departure and the appeal term have expired.
     """
     for case in range(number):
         held = notified + timedelta(days=3)

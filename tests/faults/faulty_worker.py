@@ -1,7 +1,7 @@
-"""A worker whose own code fails or hangs on some events.
+"""A worker whose code raises or hangs on chosen events.
 
-``ICAM_FAULTY_RAISES`` and ``ICAM_FAULTY_HANGS`` name event ids, comma separated. It hangs for
-``ICAM_FAULTY_SECONDS`` on each, inside the transaction, the first time that it meets it.
+``ICAM_FAULTY_RAISES`` and ``ICAM_FAULTY_HANGS`` are event ids, separated by commas. It hangs for
+``ICAM_FAULTY_SECONDS`` on each, inside the transaction, and only on the first attempt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a worker's metrics say."""
+"""Reads values from a worker's metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streams.embedded.worker import WorkerProcess
 
 
 def metric(worker: WorkerProcess, name: str) -> float:
-    """Return a gauge or counter over all labels; 0 when there is none, or nothing answers."""
+    """Return a gauge or counter summed over all labels; 0 if it is absent or the worker is away."""
     return sum(
         sample.value
         for family in text_string_to_metric_families(worker.metrics())

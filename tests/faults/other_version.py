@@ -1,5 +1,6 @@
-"""``icam`` of another version of the code, the one below ``ICAM_CODE``; a worker unless told
-otherwise. Says first where the code that runs lies.
+"""Run ``icam`` of another version of the code, in the directory ``ICAM_CODE``; by default a worker.
+
+It first prints the directories of the code that it runs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 
 sys.path[0] = os.environ["ICAM_CODE"]
 
-import schemas  # noqa: E402 - from there, and so is all that follows
+import schemas  # noqa: E402 - from ICAM_CODE, as all that follows
 import streams  # noqa: E402
 
 print("code of", *schemas.__path__, *streams.__path__, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A campaign for people: one line a scenario, then every promise that did not hold."""
+"""Report of a campaign: one line per scenario, then every guarantee that did not hold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 def show(result: Result, console: Console) -> None:
-    """Print the table, what else was measured, and what did not hold."""
+    """Print the table, the other figures, the notes and the failures."""
     table = Table(title=f"Faults ({result.machine})", title_justify="left")
     for number, column in enumerate(_COLUMNS):
         table.add_column(column, justify="right" if number else "left")
@@ -40,7 +40,7 @@ def show(result: Result, console: Console) -> None:
 
 
 def markdown(result: Result) -> str:
-    """Return the table as the README shows it."""
+    """Return the table as Markdown, as in docs/faults.md."""
     lines = [_COLUMNS, ["---", *["---:"] * (len(_COLUMNS) - 1)]]
     lines += [_row(outcome) for outcome in result.outcomes.values()]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -51,7 +51,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     harm = (outcome.lost, outcome.doubled, outcome.unexplained)
     waits = (outcome.resume(50), outcome.resume(99))
     return (
-        outcome.fault if outcome.runs or not outcome.notes else f"{outcome.fault} (not done)",
+        outcome.fault if outcome.runs or not outcome.notes else f"{outcome.fault} (not run)",
         *(f"{count:,}" for count in (*counts, *harm)),
         *("-" if wait is None else f"{wait:.1f}" for wait in waits),
     )

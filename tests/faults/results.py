@@ -1,4 +1,4 @@
-"""What a campaign found, one outcome a scenario: ``result.json`` below ``.run/faults``."""
+"""Results of a campaign, one outcome per scenario: ``result.json`` in ``.run/faults``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.faults.verdict import Verdict
 ROOT: Final = Path(__file__).parents[2]
 HOME: Final = ROOT / ".run" / "faults"
 SHORT: Final = HOME / "short"
-"""Results of short forms stay apart."""
+"""Results of short forms are kept separately."""
 
 
 class _Found(BaseModel):
@@ -22,13 +22,13 @@ class _Found(BaseModel):
 
 
 class Outcome(_Found):
-    """One scenario: how much harm was tried, how much was done, how long work stood still."""
+    """One scenario: the faults injected, the damage found, and the time until work resumed."""
 
     fault: str
     seed: int
     taken_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     runs: int = 0
-    """Times the fault was done."""
+    """Number of faults injected."""
     events: int = 0
     """Distinct events published."""
     kills: int = 0
@@ -39,28 +39,28 @@ class Outcome(_Found):
     resume_seconds: list[float] = Field(default_factory=list)
     """From each restart, or the end of the fault, to the first newly committed record."""
     figures: dict[str, float] = Field(default_factory=dict)
-    """Whatever else was measured, by name with its unit."""
+    """Other figures, by name with unit."""
     notes: list[str] = Field(default_factory=list)
-    """What this machine did not permit, and why."""
+    """What this machine did not allow, and why."""
     failures: list[str] = Field(default_factory=list)
-    """Promises that did not hold, in words; empty when all did."""
+    """Guarantees that did not hold, in words; empty if all held."""
 
     @property
     def clean(self) -> bool:
-        """Whether every promise held."""
+        """Whether every guarantee held."""
         return not (self.lost or self.doubled or self.unexplained or self.failures)
 
     def resume(self, share: float) -> float | None:
-        """Return a percentile of the time to resume; None when none was taken."""
+        """Return a percentile of the time to resume, in seconds; None if none was measured."""
         return percentile(self.resume_seconds, share) if self.resume_seconds else None
 
     def expect(self, holds: bool, what: str) -> None:
-        """Note that a promise does not hold, unless it does."""
+        """Record a failure unless ``holds``."""
         if not holds:
             self.failures.append(what)
 
     def judged(self, verdict: Verdict) -> None:
-        """Take in what the auditor and our own counts say."""
+        """Add the auditor's findings and our own counts."""
         self.lost += verdict.lost
         self.doubled += verdict.doubled
         self.unexplained += verdict.unexplained
@@ -68,14 +68,14 @@ class Outcome(_Found):
 
 
 class Result(_Found):
-    """Every scenario taken so far, by name."""
+    """All scenarios run so far, by name."""
 
     machine: str = ""
     outcomes: dict[str, Outcome] = Field(default_factory=dict)
 
 
 def load(folder: Path) -> Result:
-    """Return what was found before; empty when nothing was, or by another version."""
+    """Return the earlier results; empty if there are none, or if another version wrote them."""
     file = folder / "result.json"
     try:
         return Result.model_validate_json(file.read_bytes())
@@ -84,6 +84,6 @@ def load(folder: Path) -> Result:
 
 
 def save(result: Result, folder: Path) -> None:
-    """Write everything found so far."""
+    """Write all results."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(result.model_dump_json(indent=2))

@@ -1,6 +1,6 @@
-"""``slow_line.py LEAST MOST``: a device that gives back every packet sent to it, so many ms later.
+"""``slow_line.py LEAST MOST``: a network device that returns each packet after some milliseconds.
 
-Packets stay in order, as on a line that is long or crowded. A program of its own, run by path.
+Packets stay in order, as on a long or congested line. It runs as a separate program, by path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LARGEST = 65_536
 
 
 def main(least_ms: float, most_ms: float) -> None:
-    """Hold packets back until killed; what is held then is lost."""
+    """Delay packets until killed; packets held at that moment are lost."""
     dice = Random(1)
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))

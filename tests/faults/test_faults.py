@@ -1,4 +1,4 @@
-"""The short form of ``make faults``: each fault a few times, nothing lost, nothing twice."""
+"""The short form of ``make faults``: a few of each fault, no event lost or duplicated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Harm is counted under its heading, and what nobody foresaw is unexplained."""
+"""Damage is counted under its heading; an unforeseen finding is unexplained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report(*findings: Finding, more: int = 0) -> Report:
 
 
 def database(events: list[UUID], letters: int = 0, twice: int = 0) -> Any:
-    """A database of which only what is asked for is known."""
+    """Return a query function that knows the answers that the verdict needs."""
 
     def query(sql: str, *_: object) -> list[tuple[Any, ...]]:
         if sql.startswith("SELECT event_id"):
@@ -50,7 +50,7 @@ def test_a_finding_has_one_heading(check: str, detail: str, means: Heading) -> N
 
 
 def test_a_run_without_harm_is_clean() -> None:
-    assert judge(report(), database([EVENT], letters=2), [EVENT], set_aside=2).clean
+    assert judge(report(), database([EVENT], letters=2), [EVENT], dead_letters=2).clean
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_run_without_harm_is_clean() -> None:
 def test_our_own_counts_need_no_finding_of_the_auditor(
     events: list[UUID], letters: int, twice: int, found: tuple[int, int, int]
 ) -> None:
-    verdict = judge(report(), database(events, letters, twice), [EVENT], set_aside=0)
+    verdict = judge(report(), database(events, letters, twice), [EVENT], dead_letters=0)
     assert (verdict.lost, verdict.doubled, verdict.unexplained) == found
 
 
 def test_findings_that_the_auditor_counted_without_listing_are_unexplained() -> None:
-    verdict = judge(report(more=5), database([EVENT]), [EVENT], set_aside=0)
+    verdict = judge(report(more=5), database([EVENT]), [EVENT], dead_letters=0)
     assert verdict.unexplained == 5
 
 

@@ -1,4 +1,4 @@
-"""What a fault cost: findings of the auditor and counts of our own, each under one heading."""
+"""The damage of a fault: the auditor's findings and our own counts, each under one heading."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _HEADINGS: Final[tuple[tuple[str, str, Heading], ...]] = (
     ("escalations", r"\d+ escalations of rule .* stand at once", "doubled"),
     ("escalations", r"a round before the last one stands", "doubled"),
 )
-"""What a finding means; whatever is not here is unexplained."""
+"""The heading of each known finding; any other finding is unexplained."""
 
 _TWICE: Final = {
     "events of one id": "SELECT count(*) - count(DISTINCT event_id) FROM case_event",
     "dead letters of one record": (
         'SELECT count(*) - count(DISTINCT (topic, "partition", "offset")) FROM dead_letter'
     ),
-    "records both applied and set aside": (
+    "records both applied and dead-lettered": (
         'SELECT count(*) FROM case_event JOIN dead_letter USING (topic, "partition", "offset")'
         " WHERE resolved_at IS NULL"
     ),
@@ -44,12 +44,12 @@ _TWICE: Final = {
         " WHERE withdrawn_at IS NULL"
     ),
 }
-"""Our own counts of what must be there once; none relies on a constraint of the database."""
+"""Our own counts of duplicates; none relies on a constraint of the database."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Harm, by heading, and each piece of it in words."""
+    """The damage by heading, with each item in words."""
 
     lost: int
     doubled: int
@@ -58,12 +58,12 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Whether there is none."""
+        """Whether there is no damage."""
         return not (self.lost or self.doubled or self.unexplained)
 
 
 def heading(finding: Finding) -> Heading:
-    """Return what a finding of the auditor means here."""
+    """Return the heading of a finding of the auditor."""
     for check, pattern, found in _HEADINGS:
         if finding.check == check and re.match(pattern, finding.detail):
             return found
@@ -75,12 +75,12 @@ def judge(
     query: Callable[..., list[tuple[Any, ...]]],
     wanted: Iterable[UUID],
     *,
-    set_aside: int,
+    dead_letters: int,
 ) -> Verdict:
-    """Count the harm: the auditor's findings, and what we count ourselves.
+    """Count the damage: the auditor's findings and our own counts.
 
-    ``wanted`` are the events that must be in the log, neither more nor fewer; ``set_aside`` is how
-    many dead letters there must be, neither more nor fewer.
+    ``wanted`` are exactly the events that must be in the log; ``dead_letters`` is exactly the
+    expected number of dead letters.
     """
     harm = {"lost": 0, "doubled": 0, "unexplained": 0}
     details: list[str] = []
@@ -99,8 +99,8 @@ def judge(
     found("lost", len(expected - in_log), "events are not in the log")
     found("unexplained", len(in_log - expected), "events are in the log that nobody sent")
     letters = query("SELECT count(*) FROM dead_letter")[0][0]
-    found("lost", max(0, set_aside - letters), "dead letters are missing")
-    found("unexplained", max(0, letters - set_aside), "dead letters too many")
+    found("lost", max(0, dead_letters - letters), "dead letters are missing")
+    found("unexplained", max(0, letters - dead_letters), "dead letters too many")
     for what, sql in _TWICE.items():
         found("doubled", query(sql)[0][0], what)
     return Verdict(harm["lost"], harm["doubled"], harm["unexplained"], tuple(details))

@@ -1,11 +1,11 @@
-"""A worker in a network namespace of its own, and a wire to its servers that can be cut.
+"""A worker in its own network namespace, connected to its servers by a wire that can be cut.
 
-Between the two lies a third namespace, which forwards what they send and drops some of it. So both
-ends' TCP sees what it would see of a broken line: silence, and no refusal. Linux, as root.
+A third namespace between the two forwards packets and drops some of them. So TCP at both ends
+behaves as on a broken line: it gets no answer and no refusal. Linux, as root.
 
 ::
 
-    servers, where we are --- the wire: forwards, drops, holds back --- the worker
+    servers, in our namespace --- the wire: forwards, drops, delays --- the worker
           .1                          .2            .5                     .6
 """
 
@@ -28,7 +28,7 @@ from tests.faults import slow_line
 Way: TypeAlias = Literal["both ways", "to the worker", "from the worker"]
 
 _TEST_RANGE: Final = IPv4Network("198.18.0.0/15")
-"""Set aside for tests of networks (RFC 2544): nobody's addresses."""
+"""Addresses reserved for network tests (RFC 2544)."""
 _SLOW_TABLE: Final = "100"
 _TOOLS: Final = ("ip", "nft", "unshare", "nsenter", "sysctl")
 _PROBE: Final = "ip link add icam0 type veth peer name icam1 && nft add table ip icam"
@@ -40,7 +40,7 @@ _RULES: Final = """
 
 
 def not_permitted() -> str | None:
-    """Return None where a wire can be laid, else why not."""
+    """Return None if a wire can be set up here, else the reason."""
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:
         return f"needs the tools {', '.join(missing)} (Debian: iproute2, nftables, procps)"
@@ -55,12 +55,12 @@ def not_permitted() -> str | None:
 
 
 def can_delay() -> bool:
-    """Whether packets can be held back."""
+    """Whether packets can be delayed here."""
     return Path("/dev/net/tun").exists()
 
 
 class Wire:
-    """Two namespaces and the links between them; gone when this process ends, whatever ends it."""
+    """Two namespaces and the links between them; removed when this process ends, even if killed."""
 
     def __init__(self, directory: Path) -> None:
         self._log = directory / "wire.log"
@@ -72,7 +72,7 @@ class Wire:
 
     @property
     def servers(self) -> IPv4Interface:
-        """Return where servers must listen, with the network that the worker is in."""
+        """Return the address on which servers must listen, with the worker's network."""
         return IPv4Interface((self._net[1], 29))
 
     @property
@@ -82,13 +82,13 @@ class Wire:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """Return what a command must begin with so as to run where the worker is."""
+        """Return the command prefix that runs a program in the worker's namespace."""
         return (_tool("nsenter"), f"--net=/proc/{self._worker}/ns/net", "--")
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
             self._log.parent.mkdir(parents=True, exist_ok=True)
-            # A namespace lives as long as the process that has it, and its links with it.
+            # A namespace and its links exist as long as the process in it.
             self._wire = undo.enter_context(self._namespace())
             self._worker = undo.enter_context(self._namespace())
             self._link()
@@ -100,23 +100,23 @@ class Wire:
 
     @contextmanager
     def cut(self, ports: Iterable[int], way: Way) -> Iterator[None]:
-        """Drop what goes between the worker and these ports of the servers."""
+        """Drop packets between the worker and these ports of the servers."""
         with self._dropping([f"{match} drop" for port in ports for match in _matches(port, way)]):
             yield
 
     @contextmanager
     def losing(self, percent: int) -> Iterator[None]:
-        """Drop so much of everything, each way, at random."""
+        """Drop a share of all packets, both ways, at random."""
         chance = f"numgen random mod 100 < {percent} drop"
-        # Told by the link by which it comes: what was held back passes here twice.
+        # Selected by incoming link: delayed packets pass here twice.
         with self._dropping([f'iifname {{ "servers", "worker" }} {chance}']):
             yield
 
     @contextmanager
     def slow(self, least_ms: int, most_ms: int) -> Iterator[None]:
-        """Hold everything back for so long, each way, in order.
+        """Delay all packets, both ways, in order.
 
-        By a process of ours: not every kernel has netem.
+        Our own process does it: not every kernel has netem.
         """
         program = [sys.executable, slow_line.__file__, str(least_ms), str(most_ms)]
         holding = process.start([*self._in(self._wire), *program], self._log)

@@ -1,6 +1,6 @@
 /* The wall clock of one process, off by ICAM_CLOCK_OFF seconds. The monotonic clock stays right, as
- * on a machine that was set wrongly. Preloaded. libfaketime 0.9.10 leaves cnd_timedwait alone, by
- * which librdkafka waits: beside it a producer a day fast waits for a day.
+ * on a machine whose time was set wrongly. Preloaded. libfaketime 0.9.10 does not handle
+ * cnd_timedwait, which librdkafka uses: under it a producer whose clock is a day ahead waits a day.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,8 +46,8 @@ time_t time(time_t *at)
     return now.tv_sec;
 }
 
-/* Whoever waits until an instant of the wrong clock means so many seconds from now. An instant is of
- * the monotonic clock when the machine can have been up so long.
+/* A wait until an instant of the wrong clock lasts until the same instant of the right clock. A small
+ * instant belongs to the monotonic clock.
  */
 static clockid_t meant(const struct timespec *until, struct timespec *right)
 {

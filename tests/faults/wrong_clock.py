@@ -1,4 +1,4 @@
-"""A wall clock that is wrong, for one process alone; see ``wrong_clock.c``."""
+"""A wrong wall clock for one process; see ``wrong_clock.c``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SOURCE: Final = Path(__file__).with_suffix(".c")
 
 
 class WrongClock:
-    """What a process needs in its environment to have a wrong clock."""
+    """The environment variables that give a process a wrong clock."""
 
     def __init__(self, directory: Path) -> None:
-        """Compile it into ``directory``, which other accounts must be able to read.
+        """Compile the library into ``directory``, which other accounts must be able to read.
 
         Raises:
             NotHere: there is no C compiler.
@@ -32,9 +32,9 @@ class WrongClock:
         subprocess.run([*command, "-o", self._library, _SOURCE, "-pthread"], check=True)
 
     def off(self, by: timedelta) -> dict[str, str]:
-        """Return the environment of a process whose clock is fast by so many whole seconds.
+        """Return the environment of a process whose clock is ahead by whole seconds.
 
-        They count from this process's clock, which may be off already: see ``tests.dates``.
+        The offset of this process is added, whose clock may be wrong already: see ``tests.dates``.
         """
         own = int(os.environ.get(_OFF, "0"))
         return {"LD_PRELOAD": str(self._library), _OFF: f"{own + by.total_seconds():.0f}"}

@@ -1,1 +1,1 @@
-"""One fault a file: each takes an arena, does its harm, and returns what came of it."""
+"""One fault per file: each injects its fault into an arena and returns the outcome."""

@@ -1,4 +1,4 @@
-"""Workers whose wall clock is a day fast, a day slow, or stands at a change of hour."""
+"""Workers whose wall clock is a day ahead, a day behind, or at a daylight saving change."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _STANDING: Final = """
 
 
 def take(arena: Arena) -> Outcome:
-    """Have each such worker in turn take in records and meet deadlines, alone.
+    """Run each such worker in turn, alone, on records and deadlines.
 
-    All that it writes down carries the database's time, and a worker with a right clock comes to
-    the same from the same records.
+    Everything it writes has the database's time, and a worker with a right clock derives the same
+    result from the same records.
     """
     turns = _CLOCKS * arena.size(5, 1)
     cases = arena.size(200, 25)
@@ -69,7 +69,7 @@ def take(arena: Arena) -> Outcome:
         arena.stage.publish([*facts.values(), *portion])
         ids |= facts.keys()
         time.sleep(max(0.0, (due - now()).total_seconds() + 1))
-        until(arena.stage.drained, 120, "all that was due is looked at")
+        until(arena.stage.drained, 120, "all due cases are reconsidered")
         fired = arena.stage.query(_LATE, APPEAL_RULE, f"case-due-{turn}-%", due)
         late += [float(row[0]) for row in fired]
         shows = metric(worker, "icam_last_batch_timestamp_seconds") - off.total_seconds()
@@ -81,7 +81,7 @@ def take(arena: Arena) -> Outcome:
     _judge_deadlines(outcome, late, cases * len(turns))
     elsewhere = _query(arena.stage.postgres.url, _ELSEWHERE, {"begun": begun, "ended": now()})
     outcome.expect(not any(elsewhere[0]), f"instants that are not the database's: {elsewhere}")
-    arena.settle(outcome, ids, set_aside=course.broken)
+    arena.settle(outcome, ids, dead_letters=course.broken)
     _compare(arena, outcome, len(ids))
     return outcome
 
@@ -95,7 +95,7 @@ def _judge_deadlines(outcome: Outcome, late: list[float], wanted: int) -> None:
 
 
 def _compare(arena: Arena, outcome: Outcome, events: int) -> None:
-    """Have a worker with a right clock read the same records into a database of its own."""
+    """Run a worker with a right clock on the same records, in another database."""
     url = arena.stage.postgres.url
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE DATABASE beside")
@@ -111,7 +111,7 @@ def _compare(arena: Arena, outcome: Outcome, events: int) -> None:
             and _query(beside, "SELECT count(*) FROM dead_letter")[0][0] == letters
         ),
         300,
-        "the right worker has read everything",
+        "the worker with a right clock has ingested everything",
     )
     for what, sql in (("projections", _PROJECTED), ("standing escalations", _STANDING)):
         ours, its = _query(url, sql), _query(beside, sql)

@@ -1,4 +1,4 @@
-"""Thousands of deadlines fall due in one second while records flow in."""
+"""Thousands of deadlines fall due in one second while records arrive."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SLOWER: Final = 2.0
 
 
 def take(arena: Arena) -> Outcome:
-    """Let a suspensive appeal end in many cases within the same second; each is escalated then.
+    """End a suspensive appeal in many cases within one second; each case is escalated then.
 
-    Lateness is from the instant a guard ended to the escalation. Intake is from the sending of a
-    record to its place in the log, at a steady rate: first with nothing due, then beside it.
+    Lateness is the time from the end of a guard to the escalation. Intake is the time from sending
+    a record to its commit in the log, at a steady rate: first without, then with deadlines due.
     """
     cases, seconds = arena.size(10_000, 200), arena.size(20, 4)
     ahead = timedelta(seconds=10 + cases / 100 + seconds)
@@ -40,11 +40,11 @@ def take(arena: Arena) -> Outcome:
     before = _spans(arena, quiet)
     ready = arena.stage.query("SELECT count(*) FROM case_projection WHERE next_check_at >= %s", due)
     outcome.expect(ready[0][0] >= cases, f"{ready[0][0]} of {cases} were known in time")
-    outcome.expect(now() < due, "they were due before the flow without them ended")
+    outcome.expect(now() < due, "they were due before the flow without deadlines ended")
     _wait_until(due - timedelta(seconds=2))
     meanwhile = _spans(arena, beside)
     outcome.runs = cases
-    arena.settle(outcome, facts.keys() | flow.ids, set_aside=0, patience=300)
+    arena.settle(outcome, facts.keys() | flow.ids, dead_letters=0, patience=300)
     late = [
         float(row[0])
         for row in arena.stage.query(
@@ -67,20 +67,20 @@ def take(arena: Arena) -> Outcome:
 
 
 def _judge(outcome: Outcome) -> None:
-    """Hold the figures against what is promised; a short form says nothing of time."""
+    """Check the figures against the limits; a short form has no limits of time."""
     late = outcome.figures["lateness p99, s"]
     outcome.expect(late <= _LATENESS, f"lateness p99 {late:.1f} s, wanted {_LATENESS:g} s at most")
-    before = outcome.figures["intake p99 with nothing due, s"]
-    times = outcome.figures["intake p99 beside it, s"] / before
+    before = outcome.figures["intake p99 without deadlines, s"]
+    times = outcome.figures["intake p99 with deadlines, s"] / before
     outcome.expect(
         times <= _SLOWER, f"intake p99 {times:.1f} times what it was, wanted {_SLOWER:g} at most"
     )
 
 
 def _spans(arena: Arena, records: list[Outgoing]) -> list[float]:
-    """Publish records at a steady rate; return the seconds that each took into the log.
+    """Publish records at a steady rate; return the seconds until each was in the log.
 
-    Those of the first second are left out: they wait for their producer to start.
+    The records of the first second are excluded: they wait for the producer to start.
     """
     sent: dict[UUID, datetime] = {}
 

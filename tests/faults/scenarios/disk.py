@@ -26,7 +26,7 @@ _SIZE: Final = "256m"
 _SETTINGS: Final = {
     "max_wal_size": "64MB",
     "min_wal_size": "32MB",
-    # The auditor's sorts must find room while there is none on the disk.
+    # The auditor's sorts need space while the disk is full.
     "work_mem": "128MB",
 }
 _CHUNK: Final = bytes(1 << 20)
@@ -34,7 +34,7 @@ _SAID: Final = ("intake_retrying", "database_away")
 
 
 def _not_permitted() -> str | None:
-    """Return None where a small file system can be mounted, else why not."""
+    """Return None if a small file system can be mounted, else the reason."""
     if os.geteuid() != 0:
         return "needs root, to mount a small file system"
     with tempfile.TemporaryDirectory() as place:
@@ -47,7 +47,7 @@ def _not_permitted() -> str | None:
 
 @contextmanager
 def stage(servers: str, directory: Path) -> Iterator[Stage]:
-    """Have a stage whose database is on a file system of its own, small enough to be filled.
+    """Return a stage whose database is on its own file system, small enough to fill.
 
     Raises:
         NotHere: no file system can be mounted.
@@ -58,7 +58,7 @@ def stage(servers: str, directory: Path) -> Iterator[Stage]:
     place.mkdir(parents=True)
     _mount(place, _SIZE).check_returncode()
     try:
-        # Its log is elsewhere: it must be able to say what is wrong.
+        # Its log is on another disk, so it can still be written.
         (place / "postgres.log").symlink_to(directory / "postgres.log")
         with Stage(servers, directory, EmbeddedPostgres(place, _SETTINGS)) as made:
             yield made
@@ -67,12 +67,12 @@ def stage(servers: str, directory: Path) -> Iterator[Stage]:
 
 
 def take(arena: Arena) -> Outcome:
-    """Fill the disk while records flow in; the worker says so, waits, and goes on when there is
-    room again.
+    """Fill the disk while records arrive; the worker reports it, retries, and resumes once there
+    is space.
 
-    Meanwhile nothing is set aside, and nothing committed to Kafka that isn't in the database. A
-    PostgreSQL that can't write its log ends its sessions and starts over; where it can't even do
-    that and ends itself, it is started again here, as a supervisor would.
+    Meanwhile no record is dead-lettered, and no offset is committed whose record is not in the
+    database. A PostgreSQL that can't write its log ends its sessions and restarts itself; if that
+    fails too it exits, and this scenario starts it again as a supervisor would.
     """
     fills = arena.size(5, 1)
     course = arena.course(arena.size(20_000, 3_000))
@@ -87,24 +87,24 @@ def take(arena: Arena) -> Outcome:
         arena.resumed(now(), patience=arena.dice.uniform(0, 0.3))
         with _full(directory):
             arena.stage.publish(portion[half:])
-            until(lambda: _said(worker), 60, "the worker says that the database fails it")
+            until(lambda: _said(worker), 60, "the worker reports the database failure")
             time.sleep(arena.dice.uniform(2, 4 if arena.short else 60))
-            outcome.expect(_said(worker), "it does not say so any longer, and the disk is full")
+            outcome.expect(_said(worker), "it no longer reports it although the disk is full")
             alive, _ = worker.probe("livez")
-            outcome.expect(alive == 200, "it is taken for stuck while it waits for the disk")
+            outcome.expect(alive == 200, "its liveness probe fails while it waits for the disk")
             audited += _audited(arena, outcome)
         began = now()
         if not server.running:
             server.start()
             started += 1
         resumed = arena.resumed(began)
-        outcome.expect(resumed is not None, "nothing was taken in when there was room again")
+        outcome.expect(resumed is not None, "nothing was ingested once there was space")
         outcome.resume_seconds += [resumed] if resumed is not None else []
         until(worker.ready, 60, "the worker is ready again")
         outcome.runs += 1
         arena.say(f"disk full: resumed after {resumed}")
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
-    arena.settle(outcome, course.ids, set_aside=0)
+    arena.settle(outcome, course.ids, dead_letters=0)
     outcome.figures["audits while it was full"] = audited
     told = (directory.parent / "postgres.log").read_text(errors="replace")
     outcome.figures["refusals for want of space"] = told.count("No space left on device")
@@ -115,7 +115,7 @@ def take(arena: Arena) -> Outcome:
 
 
 def _said(worker: WorkerProcess) -> bool:
-    """Whether the worker says that the database fails it: to probes, in its metrics and its log."""
+    """Whether the worker reports the database failure: in its probes, metrics and log."""
     status, parts = worker.probe("readyz")
     told = worker.metrics()
     return (
@@ -127,7 +127,7 @@ def _said(worker: WorkerProcess) -> bool:
 
 
 def _audited(arena: Arena, outcome: Outcome) -> bool:
-    """Have what is there judged while the disk is full; False where nobody can read it now."""
+    """Verify the database while the disk is full; return False if it can't be read."""
     try:
         found = arena.stage.audit(drained=False).findings
         letters = arena.stage.query("SELECT count(*) FROM dead_letter")[0][0]
@@ -141,7 +141,7 @@ def _audited(arena: Arena, outcome: Outcome) -> bool:
 
 @contextmanager
 def _full(directory: Path) -> Iterator[None]:
-    """Leave not one page free meanwhile."""
+    """Keep the disk full during the block."""
     ballast = directory / "ballast"
     try:
         with ballast.open("wb", buffering=0) as file:
@@ -168,5 +168,5 @@ def _mount(place: Path, size: str) -> subprocess.CompletedProcess[str]:
 
 
 def _unmount(place: Path) -> None:
-    # Lazily: whoever may still have a file open there must not keep it mounted.
+    # Lazily: a process with an open file must not keep it mounted.
     subprocess.run(["umount", "--lazy", place], check=True)

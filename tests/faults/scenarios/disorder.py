@@ -1,4 +1,4 @@
-"""Every record one to five times, in any order, up to 400 days late."""
+"""Every record sent one to five times, in any order, up to 400 days late."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DAYS: Final = 400
 
 
 def take(arena: Arena) -> Outcome:
-    """Publish a history of 400 days in any order, with repetitions; each has one effect."""
+    """Publish a history of 400 days in random order with duplicates; each event has one effect."""
     course = arena.course(arena.size(20_000, 1_000), days=_DAYS, duplicates=0, disorder=0, late=0)
     outcome = arena.outcome("disorder and duplicates")
     records = [record for record in course.records for _ in range(arena.dice.randint(1, 5))]
@@ -25,7 +25,7 @@ def take(arena: Arena) -> Outcome:
     arena.stage.publish(records)
     outcome.runs = len(records)
     outcome.figures["latest event, days late"] = _latest(course.records)
-    arena.settle(outcome, course.ids, set_aside=0, patience=600)
+    arena.settle(outcome, course.ids, dead_letters=0, patience=600)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""Tens of thousands of records that can't be events, among those that are."""
+"""Tens of thousands of invalid records among valid ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BOUND_MIB: Final = 400
 
 
 def take(arena: Arena) -> Outcome:
-    """Publish invalid records in bulk with valid ones between; memory stays bounded."""
+    """Publish many invalid records with valid ones between; memory stays bounded."""
     invalid = arena.size(50_000, 2_000)
     course = arena.course(arena.size(10_000, 500))
     outcome = arena.outcome("invalid records in bulk")
@@ -23,7 +23,7 @@ def take(arena: Arena) -> Outcome:
     begun = now()
     arena.stage.publish(_mixed(arena, course.records, invalid))
     outcome.runs = invalid
-    arena.settle(outcome, course.ids, set_aside=invalid, patience=900)
+    arena.settle(outcome, course.ids, dead_letters=invalid, patience=900)
     peak = peak_rss_kib(worker.pid) / 1024
     outcome.figures["memory before, MiB"] = before
     outcome.figures["most memory, MiB"] = peak
@@ -34,7 +34,7 @@ def take(arena: Arena) -> Outcome:
 
 
 def _mixed(arena: Arena, valid: list[Outgoing], invalid: int) -> list[Outgoing]:
-    """Return the valid records in their order, with the others spread between them."""
+    """Return the valid records in their order, with the invalid ones spread between them."""
     slots = sorted(arena.dice.randrange(len(valid) + 1) for _ in range(invalid))
     found: list[Outgoing] = []
     taken = 0

@@ -14,9 +14,9 @@ _HANGS: Final = 10
 
 
 def take(arena: Arena) -> Outcome:
-    """Events on which our code raises are set aside as bugs; all others are applied.
+    """Events on which our code raises are dead-lettered as bugs; all others are applied.
 
-    While a batch hangs, the other lane goes on; afterwards so does its own.
+    While a batch hangs, the other lane continues; afterwards its own lane does too.
     """
     seconds = arena.size(20, 1)
     course = arena.course(arena.size(10_000, 1_000), duplicates=0)
@@ -33,7 +33,7 @@ def take(arena: Arena) -> Outcome:
     )
     arena.stage.publish(course.records)
     worker.start(wait=False)
-    arena.settle(outcome, course.ids - raises, set_aside=len(raises), patience=600)
+    arena.settle(outcome, course.ids - raises, dead_letters=len(raises), patience=600)
     outcome.runs = len(chosen)
     meanwhile = arena.stage.query(
         "SELECT count(DISTINCT other.event_id) FROM case_event AS hung JOIN case_event AS other"
@@ -43,11 +43,11 @@ def take(arena: Arena) -> Outcome:
         seconds,
         hangs,
     )[0][0]
-    outcome.figures["events of other cases taken in while one hung"] = meanwhile
+    outcome.figures["events of other cases ingested while one hung"] = meanwhile
     outcome.figures["seconds that each of ten hung"] = seconds
     outcome.expect(meanwhile > 0, "no other case advanced while one hung")
     letters = arena.stage.query("SELECT DISTINCT reason FROM dead_letter")
-    outcome.expect(letters == [("bug",)], f"set aside for other reasons: {letters}")
+    outcome.expect(letters == [("bug",)], f"dead-lettered for other reasons: {letters}")
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
     return outcome
 

@@ -1,4 +1,4 @@
-"""Records meant to hurt, one of each kind, among those of a real history."""
+"""Hostile records, one of each kind, among those of a realistic history."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _NUMBER: Final = "85073003328"
 
 
 def take(arena: Arena) -> Outcome:
-    """Publish each hostile record once; each is one dead letter for its reason, and no more.
+    """Publish each hostile record once; each becomes one dead letter with the expected reason.
 
-    What is merely odd, and no harm to anybody, is an event like any other.
+    A record that is odd but valid is an event like any other.
     """
     course = arena.course(arena.size(5_000, 500), duplicates=0)
     outcome = arena.outcome("hostile input")
@@ -47,7 +47,7 @@ def take(arena: Arena) -> Outcome:
     _publish(arena, [record for _, _, record in hostile])
     arena.stage.publish(second)
     ids = course.ids | {event_id for event_id, _ in odd}
-    arena.settle(outcome, ids, set_aside=len(hostile))
+    arena.settle(outcome, ids, dead_letters=len(hostile))
     outcome.runs = len(hostile) + len(odd)
     letters = arena.stage.query("SELECT key, reason FROM dead_letter")
     found = dict(letters)
@@ -59,7 +59,7 @@ def take(arena: Arena) -> Outcome:
 
 
 def _hostile(arena: Arena) -> Iterator[tuple[str, Reason, Outgoing]]:
-    """Yield what must be set aside: a name, the reason, and a record under a key of its own."""
+    """Yield records that must be dead-lettered: name, reason, and a record with its own key."""
     beside = partial(_beside, arena)
     yield "10 MB", Reason.OVERSIZED, replace(_plain(arena), value=b'"' * 10_000_000)
     yield "nesting", Reason.UNDECODABLE, beside("[" * 10_000 + "]" * 10_000)
@@ -93,35 +93,35 @@ def _hostile(arena: Arena) -> Iterator[tuple[str, Reason, Outgoing]]:
 
 
 def _odd(arena: Arena) -> list[tuple[UUID, Outgoing]]:
-    """Return what must be an event: odd text where any text may be, and a repetition."""
+    """Return records that must be events: odd text where any text is allowed, and a duplicate."""
     texts = (_BIDI, _SQL, "\U0001f600" * 1_000, "\\u0000", "' OR 1=1 --")
     found = [(_id(record), record) for record in (_plain(arena, remark=text) for text in texts)]
     event_id, record = found[0]
-    # The same content with other white space is the same event.
+    # The same content with different white space is the same event.
     return [*found, (event_id, replace(record, value=b" " + record.value + b"\n"))]
 
 
 def _in_log(arena: Arena, ids: set[UUID]) -> bool:
-    """Whether all are: of two records under one id, the first to come is the event."""
+    """Whether all are: of two records with one id, the first to arrive is the event."""
     held = arena.stage.query("SELECT count(*) FROM case_event WHERE event_id = any(%s)", list(ids))
     return bool(held[0][0] == len(ids))
 
 
 def _beside(arena: Arena, text: str) -> Outgoing:
-    """Return an otherwise good record with one more field, spelled exactly as given."""
+    """Return a valid record with one more field, spelled exactly as given."""
     record = _plain(arena)
     return replace(record, value=record.value[:-1] + f', "extra": {text}}}'.encode())
 
 
 def _reused(arena: Arena, other: Outgoing) -> Outgoing:
-    """Return a good record of another case under the id of ``other``."""
+    """Return a valid record of another case with the id of ``other``."""
     record = _plain(arena)
     headers = [(name, value) for name, value in record.headers if name != "ce_id"]
     return _headed(record, *headers, ("ce_id", str(_id(other)).encode()))
 
 
 def _plain(arena: Arena, **extra: object) -> Outgoing:
-    """Return a good record of a case of its own, with extra or replaced fields."""
+    """Return a valid record of a new case, with extra or replaced fields."""
     return encode(
         {**examples.EXAMPLES[examples.ORDER], **extra},
         event_id=UUID(int=arena.dice.getrandbits(128), version=4),
@@ -145,7 +145,7 @@ def _headed(record: Outgoing, *headers: tuple[str, bytes]) -> Outgoing:
 
 
 def _permit_large_records(arena: Arena) -> None:
-    """Have the topics take what an operator might once have let them take."""
+    """Let the topics accept larger records, as an operator might have configured."""
     admin = AdminClient({"bootstrap.servers": arena.stage.kafka.bootstrap_servers, "log_level": 2})
     wanted = [
         ConfigResource(
@@ -166,7 +166,7 @@ def _permit_large_records(arena: Arena) -> None:
 
 
 def _publish(arena: Arena, records: list[Outgoing]) -> None:
-    """Publish as a producer without our limits would."""
+    """Publish like a producer without our limits."""
     producer = Producer(
         {
             "bootstrap.servers": arena.stage.kafka.bootstrap_servers,

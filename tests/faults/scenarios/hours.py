@@ -1,4 +1,4 @@
-"""Deadlines on both days on which the hour changes; the database's clock stands there."""
+"""Deadlines on both days of a daylight saving change, by the database's clock."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _AUTUMN, _SPRING = (
     datetime(2026, 10, 25, 1, tzinfo=UTC),
     datetime(2027, 3, 28, 1, tzinfo=UTC),
 )
-"""When the hour changes in Belgium, back and forth."""
+"""The instants of the daylight saving changes in Belgium."""
 _AUTUMN_TERM: Final = datetime(2026, 10, 26, 23, tzinfo=UTC)
 """End of the appeal term of an order of 25 September: midnight of the Monday, in winter time."""
 _SPRING_TERM: Final = datetime(2027, 3, 30, 22, tzinfo=UTC)
-"""Of one of 26 February: midnight of the Tuesday after Easter, in summer time."""
+"""The same for an order of 26 February: midnight of the Tuesday after Easter, in summer time."""
 _HOUR: Final = timedelta(hours=1)
 _FIRED: Final = """
     SELECT extract(epoch FROM raised_at - due_at), due_at FROM escalation
@@ -31,10 +31,10 @@ _FIRED: Final = """
 
 
 def take(arena: Arena) -> Outcome:
-    """Set the database's clock to either day, twice or three times; the worker's is right.
+    """Set the database's clock to each day, two or three times; the worker's clock is right.
 
-    Circumstances end within the seconds around the change itself. Terms that run over it end at
-    local midnight: in autumn not an hour early, in spring not an hour late.
+    Circumstances end within the seconds around the change. Terms that include it end at local
+    midnight: in autumn not an hour early, in spring not an hour late.
     """
     cases = arena.size(500, 20)
     outcome = arena.outcome("change of hour")
@@ -71,12 +71,12 @@ def take(arena: Arena) -> Outcome:
     _judge(arena, outcome, TERM_RULE, "spring-term", 0, _SPRING_TERM)
     clock.wait(_SPRING_TERM + timedelta(seconds=4))
     _judge(arena, outcome, TERM_RULE, "spring-term", cases, _SPRING_TERM)
-    arena.settle(outcome, ids, set_aside=0)
+    arena.settle(outcome, ids, dead_letters=0)
     return outcome
 
 
 class _Clock:
-    """The database's clock; it is set while the server is down, and goes on from there."""
+    """The database's clock: it is set while the server is down and runs on from there."""
 
     def __init__(self, arena: Arena) -> None:
         self._server = arena.stage.postgres
@@ -99,8 +99,8 @@ class _Clock:
 def _judge(
     arena: Arena, outcome: Outcome, rule: str, name: str, wanted: int, due: datetime
 ) -> None:
-    """Expect that in so many cases a rule fired within the minute, due within 5 s from ``due``;
-    that of a term at ``due`` itself.
+    """Expect that a rule fired within a minute in ``wanted`` cases, due within 5 s after ``due``;
+    the rule of a term exactly at ``due``.
     """
     last = due + timedelta(seconds=5 * (rule == APPEAL_RULE))
 

@@ -1,4 +1,4 @@
-"""Kafka restarted, killed with its log kept, and away for long."""
+"""Kafka restarted, killed with its log kept, and away for minutes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.pipeline.stage import until
 
 
 def take(arena: Arena) -> Outcome:
-    """Take the broker away in every way; one worker goes on by itself and sets nothing aside."""
+    """Make the broker unavailable in every way; one worker recovers without dead letters."""
     node = arena.node
     if node is None:
         raise RuntimeError("the broker named in the environment is not ours to restart")
@@ -34,19 +34,19 @@ def take(arena: Arena) -> Outcome:
         began = now()
         arena.stage.publish(portion[half:])
         resumed = arena.resumed(began)
-        outcome.expect(resumed is not None, f"nothing was taken in after a {deed}")
+        outcome.expect(resumed is not None, f"nothing was ingested after a {deed}")
         outcome.resume_seconds += [resumed] if resumed is not None else []
         outcome.runs += 1
         outcome.kills += deed == "kill"
         arena.say(f"{deed}: resumed after {resumed}")
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
-    arena.settle(outcome, course.ids, set_aside=0)
+    arena.settle(outcome, course.ids, dead_letters=0)
     return outcome
 
 
 @contextmanager
 def _away(node: KafkaNode, deed: str) -> Iterator[None]:
-    """Have no broker meanwhile; it is back afterwards, whatever happens."""
+    """Stop the broker during the block; start it again at its end, also after an error."""
     if deed == "kill":
         node.kill()
     else:

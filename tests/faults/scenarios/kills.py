@@ -16,12 +16,12 @@ from tests.faults.results import Outcome
 
 RESUME_P99_SECONDS: Final = 20
 _SMALL = {"ICAM_INTAKE__BATCH_MAX": "5"}
-"""Many transactions, so that there are many moments to be killed in."""
+"""Small batches: many transactions give many moments for a kill."""
 _RARE: Final = ("before_ack", "before_publish", "after_publish", "before_mark")
 
 
 def take(arena: Arena) -> Outcome:
-    """Kill the worker again and again while records wait; the last one works them all off."""
+    """Kill the worker repeatedly while records wait; the last one processes the backlog."""
     kills = arena.size(200, 4)
     course = arena.course(arena.size(20_000, 600), malformed=0.005)
     outcome = arena.outcome("SIGKILL")
@@ -61,12 +61,12 @@ def take(arena: Arena) -> Outcome:
     outcome.expect(
         p99 is not None and p99 <= RESUME_P99_SECONDS, f"resume p99 over {RESUME_P99_SECONDS} s"
     )
-    arena.settle(outcome, course.ids, set_aside=course.broken)
+    arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
 
 
 def _wishes(dice: Random, kills: int) -> Iterator[str | None]:
-    """Yield, for each kill, the point and passage it falls on; None for a random moment."""
+    """Yield the crash point and passage of each kill; None for a random moment."""
     points = cycle(dice.sample(crash.POINTS, len(crash.POINTS)))
     for number in range(kills):
         if number % 2:

@@ -28,7 +28,7 @@ _TAKEN_SINCE: Final = "SELECT count(*) FROM case_event WHERE recorded_at > %s"
 
 
 class _Wired(Stage):
-    """A stage with a Kafka of its own, whose workers reach the servers by a wire."""
+    """A stage with its own Kafka, whose workers reach the servers through a wire."""
 
     def __init__(self, line: Wire, node: KafkaNode, directory: Path) -> None:
         postgres = EmbeddedPostgres(directory / "postgres", at=line.servers)
@@ -42,7 +42,7 @@ class _Wired(Stage):
         self._heirs = count(1)
 
     def elsewhere(self) -> WorkerProcess:
-        """Return a worker at the servers' end; start it yourself."""
+        """Return a worker at the servers' end; the caller starts it."""
         name = f"heir-{next(self._heirs):03d}"
         made = WorkerProcess(self.directory / name, self.environment)
         self._stack.callback(made.kill)
@@ -65,10 +65,10 @@ class _Fault:
 
 @contextmanager
 def stage(_: str, directory: Path) -> Iterator[Stage]:
-    """Have a wire, and at one end of it servers of the scenario's own.
+    """Return a stage with a wire, and its own servers at one end.
 
     Raises:
-        NotHere: there can be no wire.
+        NotHere: a wire can't be set up here.
     """
     if reason := wire.not_permitted():
         raise NotHere(reason)
@@ -79,12 +79,12 @@ def stage(_: str, directory: Path) -> Iterator[Stage]:
 
 
 def take(arena: Arena) -> Outcome:
-    """Cut the wire to either server or both, both ways or one way; lose and delay packets; and have
-    the worker's machine vanish, while another worker waits.
+    """Cut the wire to either server or both, both ways or one way; lose and delay packets; and make
+    the worker's machine vanish while another worker waits.
 
-    Nobody is told: only silence says that the other end is gone. Nothing is set aside, and within
-    a minute of each fault's end all is taken in and announced. A worker that ended with 1 is
-    started again, and counted.
+    Neither end gets a refusal, only silence. No record is dead-lettered, and within a minute after
+    each fault all records are ingested and announced. A worker that ended with 1 is started again
+    and counted.
     """
     wired = arena.stage
     if not isinstance(wired, _Wired):
@@ -98,14 +98,14 @@ def take(arena: Arena) -> Outcome:
         trial.bear(fault, portion)
     for portion in portions[len(faults) :]:
         trial.vanish(portion)
-    outcome.figures["slowest until all was taken in and announced, s"] = trial.slowest
+    outcome.figures["slowest until all was ingested and announced, s"] = trial.slowest
     outcome.figures["times that the worker ended and was started again"] = trial.ended
-    arena.settle(outcome, course.ids, set_aside=0)
+    arena.settle(outcome, course.ids, dead_letters=0)
     return outcome
 
 
 class _Trial:
-    """One worker at the far end of the wire, and what is done to it."""
+    """One worker at the far end of the wire, and its faults."""
 
     def __init__(self, arena: Arena, wired: _Wired, outcome: Outcome) -> None:
         self._arena, self._wired, self._outcome = arena, wired, outcome
@@ -128,7 +128,7 @@ class _Trial:
         self._recover(f"{fault.what}, {fault.seconds:.0f} s, {meanwhile} meanwhile", healed)
 
     def vanish(self, portion: Sequence[Outgoing]) -> None:
-        """Have the worker's machine lose power: its sessions are left behind, locks and all."""
+        """Cut the power of the worker's machine: its sessions and locks remain."""
         half = len(portion) // 2
         self._wired.publish(portion[:half])
         self._arena.resumed(now(), patience=self._arena.dice.uniform(0, 1))
@@ -144,16 +144,16 @@ class _Trial:
         self._worker.start()
 
     def _recover(self, what: str, since: datetime, *, killed: bool = False) -> None:
-        """Wait until records are taken in again, then until all is taken in and announced."""
+        """Wait until records are ingested again, then until all are ingested and announced."""
         outcome = self._outcome
 
         def again() -> bool:
             return not killed and self._again()
 
         resumed = self._arena.resumed(since, gone=lambda: again() and False)
-        outcome.expect(resumed is not None, f"{what}: nothing was taken in afterwards")
+        outcome.expect(resumed is not None, f"{what}: nothing was ingested afterwards")
         outcome.resume_seconds += [resumed] if resumed is not None else []
-        until(lambda: not again() and self._wired.drained(), 300, f"{what}: all is worked through")
+        until(lambda: not again() and self._wired.drained(), 300, f"{what}: all is processed")
         took = (now() - since).total_seconds()
         self.slowest = max(self.slowest, took)
         outcome.expect(took <= IN_TIME_SECONDS, f"{what}: all was done after {took:.0f} s")
@@ -167,7 +167,7 @@ class _Trial:
             time.sleep(0.1)
 
     def _again(self) -> bool:
-        """Start the worker again when it ended; whether it had."""
+        """Start the worker again if it ended; return whether it had."""
         code = self._worker.exit_code
         if code is None:
             return False
@@ -178,7 +178,7 @@ class _Trial:
 
 
 def _faults(arena: Arena, wired: _Wired, outcome: Outcome) -> Iterator[_Fault]:
-    """Yield the faults in the order of the dice; every kind of cut before one comes again."""
+    """Yield the faults in random order; every kind of cut before any repeats."""
     kinds = list(product(wired.ports, get_args(Way)))
     arena.dice.shuffle(kinds)
     cuts = list(islice(cycle(kinds), arena.size(30, 3)))

@@ -14,9 +14,9 @@ from tests.pipeline.stage import until
 
 
 def take(arena: Arena) -> Outcome:
-    """Freeze the worker that works, let an heir take over, thaw it; it must do no harm.
+    """Freeze the active worker, let another take over, resume it; it must do no damage.
 
-    A worker that comes back works again, or ends with 1 so as to be started anew.
+    A resumed worker works again, or exits with 1 to be restarted.
     """
     pauses = arena.size(30, 1)
     course = arena.course(arena.size(15_000, 800), malformed=0.005)
@@ -41,7 +41,7 @@ def take(arena: Arena) -> Outcome:
         os.kill(active.pid, signal.SIGCONT)
         arena.stage.publish(portion[2 * third :])
         zombie = active
-        until(partial(_awake, zombie), 60, "it is back, or gone")
+        until(partial(_awake, zombie), 60, "it works again, or has ended")
         code = zombie.stop()
         ended += code == 1
         outcome.expect(code in (0, 1), f"the frozen worker ended with {code}")
@@ -49,7 +49,7 @@ def take(arena: Arena) -> Outcome:
         arena.say(f"pause {outcome.runs}: taken over after {resumed}, it ended with {code}")
         active = heir
     outcome.figures["frozen workers that ended by themselves"] = ended
-    arena.settle(outcome, course.ids, set_aside=course.broken)
+    arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL restarted, killed, away for long, and its connections cut."""
+"""PostgreSQL restarted, killed, away for minutes, and its connections cut."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CUT = """
 
 
 def take(arena: Arena) -> Outcome:
-    """Take the database away in every way; one worker goes on by itself and sets nothing aside."""
+    """Make the database unavailable in every way; one worker recovers without dead letters."""
     restarts, kills, cuts = arena.size(20, 1), arena.size(5, 1), arena.size(500, 20)
     deeds = shuffled(arena.dice, ["restart"] * restarts + ["kill"] * kills + ["outage"])
     course = arena.course(arena.size(20_000, 1_000))
@@ -48,7 +48,7 @@ def take(arena: Arena) -> Outcome:
         if deed == "outage":
             until(worker.ready, 30, "the worker is ready again")
         resumed = arena.resumed(began)
-        outcome.expect(resumed is not None, f"nothing was taken in after a {deed}")
+        outcome.expect(resumed is not None, f"nothing was ingested after a {deed}")
         outcome.resume_seconds += [resumed] if resumed is not None else []
         outcome.runs += 1
         outcome.kills += deed == "kill"
@@ -61,5 +61,5 @@ def take(arena: Arena) -> Outcome:
     outcome.runs += cut
     outcome.figures["connections cut"] = cut
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
-    arena.settle(outcome, course.ids, set_aside=0)
+    arena.settle(outcome, course.ids, dead_letters=0)
     return outcome

@@ -1,4 +1,4 @@
-"""A rebalance storm: a worker joins or leaves again and again while records flow."""
+"""A rebalance storm: workers join and leave repeatedly while records arrive."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST: Final = 3
 
 
 def take(arena: Arena) -> Outcome:
-    """Change the membership at intervals; afterwards what is left is worked off in time.
+    """Change the membership at intervals; afterwards the backlog is processed in time.
 
-    Here the time to resume is the longest standstill after each change.
+    The time to resume is here the longest standstill after each change.
     """
     seconds, interval = arena.size(600, 9), 3 if arena.short else 5
     rate = 60
@@ -37,7 +37,7 @@ def take(arena: Arena) -> Outcome:
                 members.append(_joined(arena))
             else:
                 leaving = members.pop(arena.dice.randrange(len(members)))
-                # Before it serves, SIGTERM may still meet the interpreter instead of the worker.
+                # Before it is ready, SIGTERM may reach the interpreter before our handler is set.
                 began = leaving.probe("livez")[0] != 0
                 code = leaving.stop()
                 outcome.expect(
@@ -48,12 +48,12 @@ def take(arena: Arena) -> Outcome:
             arena.say(f"change {outcome.runs}: {len(members)} workers")
             time.sleep(max(0.0, interval - (now() - changes[-1]).total_seconds()))
     ended = now()
-    until(arena.stage.drained, 300, "the stream is worked through after the storm")
+    until(arena.stage.drained, 300, "the stream is processed after the storm")
     drained = (now() - ended).total_seconds()
     outcome.figures["drained after the storm, s"] = drained
     outcome.expect(drained <= DRAINED_SECONDS, f"drained {drained:.0f} s after the storm")
     outcome.resume_seconds = _standstills(arena, [*changes, ended])
-    arena.settle(outcome, course.ids, set_aside=course.broken)
+    arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
 
 

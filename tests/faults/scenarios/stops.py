@@ -9,11 +9,11 @@ from tests.faults.arena import Arena, now
 from tests.faults.results import Outcome
 
 GRACE_SECONDS: Final = 30
-"""What Kubernetes gives a pod unless told otherwise."""
+"""The default grace period of a Kubernetes pod, in seconds."""
 
 
 def take(arena: Arena) -> Outcome:
-    """Tell the worker to stop while it works; it must end with 0 in time, each time."""
+    """Send SIGTERM to a working worker; it must exit with 0 in time, each time."""
     stops = arena.size(50, 2)
     course = arena.course(arena.size(15_000, 800), malformed=0.005)
     outcome = arena.outcome("SIGTERM mid-batch")
@@ -35,5 +35,5 @@ def take(arena: Arena) -> Outcome:
         arena.say(f"stop {outcome.runs}: exit code {code}, resumed after {resumed}")
     outcome.figures["slowest stop, s"] = slowest
     arena.worker().start()
-    arena.settle(outcome, course.ids, set_aside=course.broken)
+    arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome

@@ -1,4 +1,4 @@
-"""A rolling upgrade: workers of the version before and of this one, and migrations between them."""
+"""A rolling upgrade: workers of the previous version and of this one, with migrations between."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from tests.faults.results import ROOT, Outcome
 from tests.pipeline.stage import until
 
 BEFORE: Final = "d628c042e5b4a22df881d0cf382b6786f197dc8e"
-"""The version before: the last commit without the migrations that this version adds, 0003 and 0004.
-The first migration after a release moves it to the commit that was released: old workers are one
-version behind, as in a deployment.
+"""The previous version: the last commit without this version's migrations 0003 and 0004.
+
+The first migration after a release moves it to the released commit: old workers are one version
+behind, as in a deployment.
 """
 _SCRIPT: Final = Path(__file__).parents[1] / "other_version.py"
 
 
 def take(arena: Arena) -> Outcome:
-    """Roll from one version to the other and back; both work on one stream and one database.
+    """Roll from one version to the other and back, on one stream and one database.
 
-    The tables are those of the version before until its worker works; what is new in this one is
-    applied beside it. Rolling back leaves the tables as they are.
+    The tables are those of the previous version until its worker works; the new migrations are
+    applied while it runs. Rolling back does not change the tables.
     """
     rolls = arena.size(10, 1)
     course = arena.course(arena.size(12_000, 900), malformed=0.005)
@@ -53,21 +54,21 @@ def take(arena: Arena) -> Outcome:
         left = now()
         arena.stage.publish(after)
         resumed = arena.resumed(left)
-        outcome.expect(resumed is not None, f"roll {number + 1}: nothing was taken in afterwards")
+        outcome.expect(resumed is not None, f"roll {number + 1}: nothing was ingested afterwards")
         outcome.resume_seconds += [resumed] if resumed is not None else []
         outcome.runs += 1
         arena.say(f"roll {outcome.runs}: shares {shares}, resumed after {resumed}")
         active = heir
     outcome.expect(active.exit_code is None, f"the last worker ended with {active.exit_code}")
-    arena.settle(outcome, course.ids, set_aside=course.broken)
+    arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
 
 
 def _unpacked(code: Path) -> Path:
-    """Unpack the version before, from the repository's own history.
+    """Unpack the previous version from the repository's history.
 
     Raises:
-        NotHere: the history does not reach back so far.
+        NotHere: the history does not contain it.
     """
     git = ["git", "-C", str(ROOT), "archive", BEFORE, "schemas", "streams"]
     code.mkdir()
@@ -75,12 +76,14 @@ def _unpacked(code: Path) -> Path:
         packed = subprocess.run(git, capture_output=True, check=True).stdout
         subprocess.run(["tar", "-x", "-C", str(code)], input=packed, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise NotHere(f"no history with the version before, {BEFORE[:12]}") from error
+        raise NotHere(
+            f"the history does not contain the previous version, {BEFORE[:12]}"
+        ) from error
     return code
 
 
 def _start_over(arena: Arena, code: Path) -> None:
-    """Have the tables that a version makes, instead of today's."""
+    """Replace the tables by those that a version creates."""
     with psycopg.connect(arena.stage.postgres.url, autocommit=True) as conn:
         conn.execute("DROP SCHEMA public CASCADE")
         conn.execute("CREATE SCHEMA public")
@@ -91,16 +94,16 @@ def _start_over(arena: Arena, code: Path) -> None:
 
 
 def _migrate(arena: Arena, outcome: Outcome) -> None:
-    """Apply what this version adds, beside the worker that does not know it."""
+    """Apply the migrations of this version while an old worker runs."""
     began = time.monotonic()
     applied = migrate.apply(arena.stage.postgres.url)
-    outcome.figures["migrations applied beside it"] = len(applied)
+    outcome.figures["migrations applied while it ran"] = len(applied)
     outcome.figures["they took, s"] = time.monotonic() - began
     outcome.expect(bool(applied), f"{BEFORE[:12]} knows every migration: name a later commit")
 
 
 def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
-    """Start a worker of this version, or of the one whose code is named."""
+    """Start a worker of this version, or of the version in ``code``."""
     if code is None:
         worker = arena.worker()
         worker.start()
@@ -108,17 +111,17 @@ def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
     worker = arena.worker(_SCRIPT, ICAM_CODE=str(code))
     worker.start()
     told = f"code of {code / 'schemas'} {code / 'streams'}\n"
-    outcome.expect(worker.log.read_text().startswith(told), "it ran other code than meant")
+    outcome.expect(worker.log.read_text().startswith(told), "it ran other code than intended")
     return worker
 
 
 def _shares(arena: Arena, records: list[Outgoing], *workers: WorkerProcess) -> list[int]:
-    """Have workers take in records together; return how many each did."""
+    """Let workers ingest records together; return the number of each."""
     for worker in workers:
         until(partial(_has_partitions, worker), 60, "each has partitions")
     before = [metric(worker, "icam_records") for worker in workers]
     arena.stage.publish(records)
-    until(arena.stage.drained, 120, "they are worked off")
+    until(arena.stage.drained, 120, "they are processed")
     after = [metric(worker, "icam_records") for worker in workers]
     return [round(now - then) for now, then in zip(after, before, strict=True)]
 

@@ -1,6 +1,6 @@
-"""What needs no servers: simulated schedules, fuzzed records, random examples of properties.
+"""Scenarios that need no servers: simulated schedules, fuzzed records, random examples.
 
-In the long form only: the short form of each is a test of its own.
+They run in the long form only; the short form of each is a test in its own package.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TESTS: Final = Path(__file__).parents[1]
 
 
 def simulation(seed: int, share: float, say: Say) -> Outcome:
-    """Play schedules of faults on the core, with a virtual clock; see ``tests.schedules``."""
+    """Run the core through simulated schedules, by a virtual clock; see ``tests.schedules``."""
     found = Outcome(fault="simulated schedules", seed=seed)
     told = time.monotonic()
     for number in range(seed, seed + max(1, round(SEEDS * share))):
@@ -51,7 +51,7 @@ def simulation(seed: int, share: float, say: Say) -> Outcome:
 
 
 def fuzzing(seed: int, share: float, say: Say) -> Outcome:
-    """Fuzz what reads records, guided by coverage; see ``tests.fuzz``."""
+    """Fuzz the decoding of records, guided by coverage; see ``tests.fuzz``."""
     found = Outcome(fault="fuzzed records", seed=seed)
     seconds = max(10, round(FUZZ_SECONDS * share))
     say(f"for {seconds} s")
@@ -59,14 +59,14 @@ def fuzzing(seed: int, share: float, say: Say) -> Outcome:
         done = fuzz(["-m", "tests.fuzz.decode"], Path(folder), seconds, seed % 2**32)
     ended = re.search(r"Done (\d+) runs", done.stderr)
     found.expect(done.returncode == 0, done.stderr[-2000:])
-    found.expect(ended is not None, "it did not come to its end")
+    found.expect(ended is not None, "the fuzzer did not finish")
     found.runs = int(ended.group(1)) if ended else 0
     found.figures["seconds"] = seconds
     return found
 
 
 def properties(seed: int, share: float, say: Say) -> Outcome:
-    """Draw random examples for every property; the tests draw the same ones each time."""
+    """Check every property with random examples; the tests use the same examples each time."""
     found = Outcome(fault="random examples", seed=seed)
     examples = max(100, round(EXAMPLES * share))
     modules = sorted(
@@ -90,9 +90,9 @@ def properties(seed: int, share: float, say: Say) -> Outcome:
     return found
 
 
-BESIDE: Final[Mapping[str, Callable[[int, float, Say], Outcome]]] = {
+WITHOUT_SERVERS: Final[Mapping[str, Callable[[int, float, Say], Outcome]]] = {
     "simulation": simulation,
     "fuzzing": fuzzing,
     "properties": properties,
 }
-"""By name, in the order in which they are taken."""
+"""By name, in running order."""
