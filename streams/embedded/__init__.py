@@ -1,1 +1,1 @@
-"""Servers that a demo or a test starts and stops by itself. Imports nothing of the project."""
+"""Servers that demos and tests start and stop themselves. Imports no other package of ours."""

@@ -1,10 +1,10 @@
-"""What can go wrong with a server of our own.
+"""Errors of the embedded servers.
 
 Errors::
 
     EmbeddedError
-    |-- ToolMissing          a program that is needed is not there
-    `-- ServerDidNotStart    it was started and did not answer
+    |-- ToolMissing          a required program is not installed
+    `-- ServerDidNotStart    it was started and did not become ready
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class EmbeddedError(Exception):
 
 
 class ToolMissing(EmbeddedError):
-    """A program that is needed is not there; the message says which and how to get it."""
+    """A required program is not installed; the message names it and how to get it."""
 
 
 class ServerDidNotStart(EmbeddedError):
-    """It did not answer in time; the message names its log."""
+    """It did not become ready in time; the message names its log."""

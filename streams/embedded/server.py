@@ -1,4 +1,4 @@
-"""What every embedded server is: a child process that is started, stopped and used as a context."""
+"""Base class of embedded servers: a child process with start, stop and a context manager."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Self
 
 
 class Server(ABC):
-    """One server process; its subclasses say how it starts and ends."""
+    """One server process; subclasses define how it starts and stops."""
 
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
-        """Whether the server process is there."""
+        """Whether the server process runs."""
         return self._process is not None and self._process.poll() is None
 
     @abstractmethod
     def start(self) -> None:
-        """Start it and wait until it answers; nothing happens when it runs. Blocks."""
+        """Start it and wait until it is ready; do nothing if it already runs. Blocks."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Stop it in order. Blocks."""
+        """Stop it gracefully. Blocks."""
 
     def restart(self) -> None:
-        """Stop and start."""
+        """Stop it and start it again."""
         self.stop()
         self.start()
 

@@ -1,4 +1,4 @@
-"""A role as its own process, as operators run it, against servers named in the environment."""
+"""A role as its own process, as in operation, against the servers of its environment."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PORT_OF: Final[Mapping[Role, str]] = {
 class RoleProcess:
     """``icam ROLE`` on a free internal port; its log is ``directory/ROLE.log``.
 
-    ``script`` runs instead of it, where a test needs one with a fault of its own. ``inside`` is
-    what its command begins with where it runs in a namespace, and ``host`` where it answers then.
+    ``script`` runs instead of it in tests that need a faulty one. ``inside`` is a command prefix
+    that runs it in a network namespace, and ``host`` is its address there.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class RoleProcess:
 
     @property
     def pid(self) -> int:
-        """Return its process id, of the last start."""
+        """Return the process id of the last start."""
         if self._process is None:
             raise RuntimeError("it was not started")
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended; None while it runs."""
+        """Return its exit code; None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it, and unless told otherwise wait until it is ready. Blocks.
+        """Start it and, if ``wait``, block until it is ready.
 
         Raises:
-            ServerDidNotStart: it ended or did not get ready; the message quotes its log.
+            ServerDidNotStart: it ended or did not become ready; the message quotes its log.
         """
         self._process = process.start(
             self._command,
@@ -82,26 +82,26 @@ class RoleProcess:
             process.await_ready(self._process, self.ready, self.log, 60)
 
     def ready(self) -> bool:
-        """Whether ``/readyz`` says yes."""
+        """Whether ``/readyz`` answers 200."""
         return self.probe("readyz")[0] == 200
 
     def probe(self, path: str) -> tuple[int, dict[str, object]]:
-        """Return status and body of a probe; status 0 when nothing answers."""
+        """Return status and body of a probe; status 0 if there is no answer."""
         try:
             with urllib.request.urlopen(f"{self.address}/{path}", timeout=2) as answer:  # noqa: S310
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refusal:
-            return refusal.code, json.load(refusal)  # a probe's refusal has a body too
+            return refusal.code, json.load(refusal)  # a failed probe has a body too
         except (OSError, ValueError):
             return 0, {}
 
     @property
     def address(self) -> str:
-        """Return where its internal port is."""
+        """Return the URL of its internal port."""
         return f"http://{self.host}:{self.port}"
 
     def metrics(self) -> str:
-        """Return its metrics as text; empty when nothing answers."""
+        """Return its metrics as text; empty if there is no answer."""
         try:
             with urllib.request.urlopen(f"{self.address}/metrics", timeout=2) as answer:  # noqa: S310
                 text: str = answer.read().decode()
@@ -110,13 +110,13 @@ class RoleProcess:
             return ""
 
     def stop(self, patience: float = 30) -> int:
-        """Tell it to stop, wait, and return its exit code."""
+        """Send SIGTERM, wait for the end, and return the exit code."""
         if self._process is None:
             return 0
         return process.stop(self._process, signal.SIGTERM, patience)
 
     def kill(self) -> None:
-        """Kill it at once, whatever it is doing."""
+        """Kill it at once."""
         if self._process is not None:
             process.kill(self._process)
 

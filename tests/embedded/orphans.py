@@ -1,4 +1,4 @@
-"""Parents that are killed while their servers run."""
+"""Kills parents of running servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def left_by_a_killed_parent(code: str) -> list[int]:
-    """Run code that prints process ids in one line, kill it then, and return the ids."""
+    """Run code that prints process ids in one line, then kill it and return the ids."""
     parent = subprocess.Popen(
         [sys.executable, "-c", f"{code}\nimport sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,

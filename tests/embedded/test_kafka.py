@@ -1,4 +1,4 @@
-"""Real Kafka keeps what it acknowledged through a kill, and leaves no process."""
+"""Real Kafka keeps acknowledged records through a kill, and leaves no process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_acknowledged_record_survives_kills_and_the_end_of_its_parent(
         assert node.bootstrap_servers == where
         assert _first(where) == b"kept"
 
-    # Another object, so other ports, on the same directory.
+    # Another object, hence other ports, on the same directory.
     [pid, port] = left_by_a_killed_parent(
         "from pathlib import Path\n"
         "from streams.embedded.kafka import KafkaNode\n"

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps what it committed, and leaves no process, whatever ends it."""
+"""PostgreSQL keeps committed rows, and leaves no process, however it ends."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_committed_rows_survive_a_kill(server: EmbeddedPostgres) -> None:
 
 def test_it_starts_again_after_somebody_else_killed_it(server: EmbeddedPostgres) -> None:
     with psycopg.connect(server.url):
-        # Its own word for it: numbers wrap around, so the smallest need not be the first.
+        # Process ids wrap around, so the smallest need not be the server's.
         main = int(
             (Path(_show(server, "data_directory")) / "postmaster.pid").read_text().split()[0]
         )

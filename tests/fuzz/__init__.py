@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads records from outside."""
+"""Coverage-guided fuzzing of the code that decodes records."""

@@ -1,4 +1,4 @@
-"""What fuzzing begins with: records of every kind, broken ones among them; and how it is run."""
+"""The initial corpus of the fuzzer, valid and invalid records, and how to run the fuzzer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RECORDS: Final = 400
 
 
 def corpus(folder: Path) -> Path:
-    """Write one file a record, and return their folder."""
+    """Write one file per record, and return the folder."""
     from tests.fuzz.decode import packed
 
     folder.mkdir(parents=True)
@@ -37,9 +37,9 @@ def corpus(folder: Path) -> Path:
 def fuzz(
     program: list[str | Path], where: Path, seconds: int, seed: int
 ) -> subprocess.CompletedProcess[str]:
-    """Run a fuzzer on a corpus of its own, below ``where``, for so many seconds. Blocks.
+    """Run a fuzzer for ``seconds`` on a new corpus in ``where``. Blocks.
 
-    It ends with 0 when it found nothing; what it found is in its output, and the input in a file.
+    Its exit code is 0 if it found nothing. A finding is in its output, and the input in a file.
     """
     return subprocess.run(
         [

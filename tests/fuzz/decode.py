@@ -1,9 +1,9 @@
-"""Bytes in, an event or a rejection out. ``python -m tests.fuzz.decode CORPUS -max_total_time=60``
+"""Fuzz the decoder: ``python -m tests.fuzz.decode CORPUS -max_total_time=60``
 
 An input is a record: topic, key, headers and value, in one text that libFuzzer can cut and splice.
-A finding is any exception but ``Rejected``, a rejection that is not in plain words, and an event
-that does not come back from its own payload. Arguments are libFuzzer's; the input that led to a
-finding is written to a file, and given back as the only argument it is run again.
+A finding is an exception other than ``Rejected``, a rejection without a plain message, or an event
+that its own payload does not decode to. Arguments are libFuzzer's. The input of a finding is
+written to a file; pass that file as the only argument to run it again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _DETAIL_MAX = 600
 
 
 def packed(topic: str, key: bytes | None, headers: Headers, value: bytes | None) -> bytes:
-    """Return a record as one input."""
+    """Return a record as one fuzzer input."""
     said = [name.encode() + b":" + (_NONE if raw is None else raw) for name, raw in headers]
     parts = [topic.encode(), _or_none(key), _HEADER.join(said), _or_none(value)]
     return _LINE.join(parts)
 
 
 def unpacked(data: bytes) -> tuple[str, bytes | None, Headers, bytes | None]:
-    """Return the record in an input; every input is one."""
+    """Return the record of an input; every input has one."""
     parts = [*data.split(_LINE, 3), b"", b"", b""]
     topic, key, said, value = parts[:4]
     headers = []
@@ -53,7 +53,7 @@ def check(data: bytes) -> None:
     """Decode one input.
 
     Raises:
-        AssertionError: it came to something that is neither an event nor a plain rejection.
+        AssertionError: the result is neither an event nor a rejection with a plain message.
     """
     topic, key, headers, value = unpacked(data)
     try:
@@ -74,7 +74,7 @@ def _or_none(raw: bytes | None) -> bytes:
 
 
 def main() -> None:
-    """Fuzz until libFuzzer has enough; ends the process."""
+    """Fuzz until libFuzzer stops; ends the process."""
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()
 

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer from records of every kind; ``make faults`` runs it for ten minutes."""
+"""A short run of the fuzzer on records of every kind; ``make faults`` runs it for ten minutes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_was_packed_is_unpacked() -> None:
 
 
 def test_a_decoder_that_lets_an_error_through_is_found(tmp_path: Path) -> None:
-    """The fuzzer can fail: with a decoder that lets an error through, it ends with a finding."""
+    """The fuzzer can fail: it finds the error of a decoder that raises one."""
     script = tmp_path / "broken.py"
     script.write_text(
         "import sys\n"

@@ -1,4 +1,4 @@
-"""``python -m tests.schedules``: many seeds, or one of them with its whole trace."""
+"""``python -m tests.schedules``: run many seeds, or one seed with its whole trace."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _TAIL = 40
 
 
 @click.command()
-@click.option("--seeds", default=500, show_default=True, help="How many seeds, from --first on.")
+@click.option(
+    "--seeds", default=500, show_default=True, help="Number of seeds, starting at --first."
+)
 @click.option("--first", default=0, show_default=True, help="First seed.")
-@click.option("--seed", type=int, help="Replay this one and print its trace.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--seed", type=int, help="Replay this seed and print its trace.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(seeds: int, first: int, seed: int | None, as_json: bool) -> None:
-    """Run the simulation. Exit code 1 when something that must hold does not.
+    """Run the simulation. Exit code 1 if an invariant is violated.
 
     \b
     python -m tests.schedules --seeds 10000
@@ -62,7 +64,7 @@ def _tell(outcome: Outcome, *, whole: bool) -> None:
 
 
 def explain(outcome: Outcome, tail: int | None = _TAIL) -> list[str]:
-    """Return seed, schedule, the end of the trace, and what was found."""
+    """Return seed, schedule, the end of the trace, and the findings."""
     trace = outcome.trace if tail is None else outcome.trace[-tail:]
     return [
         *outcome.schedule.lines(),

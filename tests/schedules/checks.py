@@ -1,4 +1,4 @@
-"""What must hold at every step of a run; each breach becomes a finding."""
+"""The invariants of every step of a run; each violation becomes a finding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.schedules.producer import Broker, Published
 
 
 class Checks:
-    """Watches commits of the database, commits of offsets, and messages as they arrive."""
+    """Checks database commits, offset commits, and messages on arrival."""
 
     database: Database
     log: Log
@@ -24,12 +24,12 @@ class Checks:
         self._say = say
 
     def found(self, text: str) -> None:
-        """Note a breach."""
+        """Record a violation."""
         self._say("FOUND", text)
         self.findings.append(text)
 
     def written(self, change: Transaction) -> None:
-        """A transaction is about to be applied."""
+        """Check a transaction that is about to be applied."""
         self._say("commit", *(f"{table} {key}" for table, key in change.own))
         for (table, key), row in change.own.items():
             before = self.database.get(table, key)
@@ -58,7 +58,7 @@ class Checks:
         saved, _ = change.get("case_projection", case_id)
         held = sum(event.case_id == case_id for _, (event, _) in change.rows("case_event"))
         if (saved.events if saved else 0) != held:
-            self.found(f"the log of {case_id} has {held} events, its projection tells fewer")
+            self.found(f"the log of {case_id} has {held} events, its projection counts fewer")
 
     def _later_than_before(self, case_id: str, before: Any, row: Any) -> None:
         match before, row:
@@ -67,12 +67,12 @@ class Checks:
                     self.found(f"{case_id} is decided for an instant before its last decision")
 
     def committed(self, name: str, offsets: Mapping[Partition, int]) -> None:
-        """A commit of offsets is about to be taken."""
+        """Check an offset commit that is about to be accepted."""
         self._say("offsets", name, *(f"{p[0]}/{p[1]}:{at}" for p, at in offsets.items()))
         for partition, offset in offsets.items():
             held = self.group.committed[partition]
             if self.group.owners.get(partition) != name:
-                self.found(f"{name} commits {partition}, which is not its own")
+                self.found(f"{name} commits {partition}, which is not assigned to it")
             if offset < held:
                 self.found(f"{partition} goes back from {held} to {offset}")
             for sent in self.log.held[partition][held:offset]:
@@ -81,7 +81,7 @@ class Checks:
                     self.found(f"{partition} is committed to {offset}, {place} is nowhere")
 
     def is_kept(self, sent: Sent) -> bool:
-        """Whether a record is in the database: in the log of its case, or a dead letter."""
+        """Whether a record is in the database: in the log, or as a dead letter."""
         if self.database.get("dead_letter", sent.record.position) is not GONE:
             return True
         event = sent.told.event
@@ -91,7 +91,7 @@ class Checks:
     def done(
         self, name: str, done: Mapping[Partition, int], began: Mapping[Partition, int]
     ) -> None:
-        """The lanes are asked what is done."""
+        """Check the offsets that the lanes report as done."""
         for partition, offset in done.items():
             if partition not in began:
                 self.found(f"the lanes of {name} speak of {partition}, which was taken away")
@@ -99,7 +99,7 @@ class Checks:
                 self.found(f"the lanes of {name} speak of {partition} as it was before")
 
     def arrives(self, message: Published) -> None:
-        """A message arrives on an output topic."""
+        """Check a message that arrives on an output topic."""
         self._say("arrives", message.topic, message.key, message.message_id)
         position = self.database.get("outbox_message", message.message_id)
         if position is GONE:
@@ -116,7 +116,7 @@ class Checks:
 
 
 def standing_under_letter(rows: Callable[[str], Iterator[tuple[Any, Any]]]) -> list[str]:
-    """Return the cases on which an escalation stands beside an open dead letter."""
+    """Return the cases with both a standing escalation and an open dead letter."""
     held_back: set[str] = set()
     for _, row in rows("dead_letter"):
         if row[2] is None:
@@ -126,5 +126,5 @@ def standing_under_letter(rows: Callable[[str], Iterator[tuple[Any, Any]]]) -> l
 
 
 def once(ids: list[UUID]) -> list[UUID]:
-    """Return ids in the order of their first appearance."""
+    """Return distinct ids in order of first appearance."""
     return list(dict.fromkeys(ids))

@@ -1,4 +1,4 @@
-"""Connections to the database in memory, and everything that goes wrong on the way there."""
+"""Connections to the in-memory database, with the faults of connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REFUSALS = (
 
 
 class Link:
-    """One connection: at most one transaction, and one statement at a time."""
+    """One connection: at most one transaction and one statement at a time."""
 
     def __init__(self, pool: Links) -> None:
         self._pool = pool
@@ -35,12 +35,12 @@ class Link:
         self.lazy = False
 
     def transaction(self) -> _Block:
-        """Return a transaction as asyncpg does: committed at the end of its block, or undone."""
+        """Return a transaction that commits at the end of its block, or rolls back."""
         return _Block(self)
 
     @asynccontextmanager
     async def statement(self, name: str) -> AsyncIterator[Transaction]:
-        """Let the body be the effect of one statement; outside a transaction it commits itself."""
+        """Run the block as one statement; outside a transaction it commits itself."""
         trouble = self.database.weather.statement()
         if trouble is Trouble.KILLED:
             self._pool.killed(name)
@@ -64,7 +64,7 @@ class Link:
             raise self.cut()
 
     async def commit(self) -> None:
-        """Commit; whoever sees an error or is cancelled does not know whether it was done."""
+        """Commit; after an error or a cancellation the outcome is unknown to the caller."""
         transaction = self.open
         assert transaction is not None
         trouble = self.database.weather.commit()
@@ -91,12 +91,12 @@ class Link:
             self.open = None
 
     def settle(self) -> None:
-        """Decide what became of a commit that nobody waits for any more."""
+        """Decide the outcome of a commit whose caller was cancelled."""
         if self.open is not None and self.committing and self.database.dice.random() < 0.5:
             self.open.commit()
 
     def cut(self) -> Exception:
-        """End the connection from the server's side; return what its user then sees."""
+        """End the connection from the server's side; return the error that its user gets."""
         self.closed = True
         if self.open is not None:
             self.open.rollback()
@@ -146,11 +146,11 @@ class Links:
         self.database = database
         self.links: list[Link] = []
         self.killed: Callable[[str], None] = lambda _: None
-        """Called when the worker dies in a statement; set by whoever can kill it."""
+        """Called when the worker dies during a statement."""
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Link]:
-        """Lend a connection; given back, it holds nothing any more."""
+        """Lend a connection; it holds no transaction or lock after its return."""
         if self.database.away or self.database.over:
             raise ConnectionRefusedError("the database is away")
         link = Link(self)
@@ -165,7 +165,7 @@ class Links:
             self.links.remove(link)
 
     def cut(self, *, idle_in_transaction: bool = False) -> None:
-        """End all connections from the server's side, or those that do nothing in a transaction."""
+        """End all connections from the server's side, or those idle in a transaction."""
         for link in list(self.links):
             if not idle_in_transaction or link.open is not None:
                 link.settle()
@@ -173,5 +173,5 @@ class Links:
 
 
 def link(conn: Connection) -> Link:
-    """Return the connection that stands in for a real one."""
+    """Return the stand-in behind the type of a real connection."""
     return cast(Link, conn)

@@ -1,7 +1,7 @@
-"""One worker's consumer: what ``streams.worker.transport`` does around the lanes, without Faust.
+"""One worker's consumer: the behaviour of ``streams.worker.transport``, without Faust.
 
-Records go into the lanes when there is room; offsets come from ``Lanes.done`` alone; partitions go
-by ``settle``, a last commit and ``forget``, in this order.
+Records go into the lanes when there is room; offsets come from ``Lanes.done`` only; partitions are
+revoked by ``settle``, a last commit and ``forget``, in this order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COMMIT_SECONDS = 0.5
 
 
 class Consumer:
-    """A member of the group that fills lanes."""
+    """A member of the consumer group that fills lanes."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Consumer:
         dice: Random,
         watch: Watch,
     ) -> None:
-        """``watch`` is shown what the lanes say is done, and where this assignment began."""
+        """``watch`` receives the offsets of the lanes, and the first offsets of this assignment."""
         self.process = process
         self.name = process.name
         self._lanes = lanes
@@ -60,13 +60,13 @@ class Consumer:
                 task.cancel()
 
     async def stop(self) -> None:
-        """Stop consuming, commit what is done, and leave."""
+        """Stop consuming, commit the offsets that are done, and leave the group."""
         self._flowing.clear()
         await self.commit()
         self._group.leave(self)
 
     async def revoked(self) -> None:
-        """Let the partitions go, what is in flight finished and committed where it can be."""
+        """Release the partitions after finishing and committing batches in flight if possible."""
         async with self._changing:
             self._flowing.clear()
             await self._lanes.settle(SESSION_SECONDS / 2)
@@ -75,14 +75,14 @@ class Consumer:
             self._positions, self._began, self._told = {}, {}, {}
 
     async def assigned(self, generation: int, partitions: Sequence[Partition]) -> None:
-        """Begin to read partitions from what is committed."""
+        """Start reading partitions at their committed offsets."""
         self._generation = generation
         self._began = {part: self._group.committed[part] for part in partitions}
         self._positions, self._told = dict(self._began), dict(self._began)
         self._flowing.set()
 
     async def commit(self) -> None:
-        """Commit what is done and was not committed before."""
+        """Commit the offsets that are done and not yet committed."""
         async with self._committing:
             done = dict(self._lanes.done)
             self._watch(self.name, done, self._began)

@@ -1,8 +1,8 @@
-"""The database in memory: committed rows, open transactions, and the locks between them.
+"""The in-memory database: committed rows, open transactions, and their locks.
 
-What it promises is what the store relies on: a statement reads what is committed and what its own
-transaction wrote; a row lock blocks others until its transaction ends; inserting a key that another
-open transaction inserted waits for that one's end; a commit is all or nothing.
+It guarantees what the store relies on: a statement reads committed rows and those of its own
+transaction; a row lock blocks others until its transaction ends; inserting a key that another open
+transaction inserted waits for the end of that transaction; a commit is atomic.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Place: TypeAlias = tuple[str, Any]
 """Table and key."""
 
 GONE: Final = object()
-"""Stands for a row that is deleted, or was never there."""
+"""Represents a row that was deleted or never existed."""
 
 LOCK_TIMEOUT: Final = 30.0
 
 
 class Transaction:
-    """Writes that nobody else sees before the commit, and locks that fall at its end."""
+    """Writes that are invisible to others before the commit, and locks released at its end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class Transaction:
         self._database.locked[table, key] = self
 
     async def insert(self, table: str, key: Any, row: Any) -> bool:
-        """Insert a row, or return False when there is one, its inserter waited for."""
+        """Insert a row; return False if it exists, after waiting for a concurrent inserter."""
         await self._free(self._database.inserting, (table, key))
         if self.get(table, key) is not GONE:
             return False
@@ -66,23 +66,23 @@ class Transaction:
         return True
 
     def write(self, table: str, key: Any, row: Any) -> None:
-        """Change or delete a row; ``GONE`` deletes."""
+        """Update a row, or delete it with ``GONE``."""
         self.own[table, key] = row
 
     def commit(self, *, lazily: bool = False) -> None:
-        """Make everything visible at once; a transaction that ended stays as it ended."""
+        """Make all writes visible at once; do nothing if the transaction has ended."""
         if not self.ended:
             self.committed = True
             self._database.apply(self, lazily=lazily)
             self._end()
 
     def rollback(self) -> None:
-        """Forget everything."""
+        """Roll back."""
         if not self.ended:
             self._end()
 
     def locks(self, table: str, key: Any) -> bool:
-        """Whether the row is free for this transaction; takes it when it is."""
+        """Lock the row if it is free; return whether this transaction holds it."""
         if self._database.locked.get((table, key), self) is not self:
             return False
         self._database.locked[table, key] = self
@@ -123,12 +123,12 @@ class Transaction:
 
 
 class Database:
-    """One server. Its clock is that of the run plus the days that were jumped over."""
+    """One server. Its clock is the virtual time plus the skipped days."""
 
     def __init__(
         self, start: datetime, dice: Random, weather: Weather, watch: Callable[[Transaction], None]
     ) -> None:
-        """``watch`` is shown every transaction in the moment before its writes are applied."""
+        """``watch`` receives every transaction just before its writes are applied."""
         names = ("case_event", "case_projection", "escalation", "escalation_standing")
         more = ("outbox", "outbox_message", "outbox_pending", "dead_letter")
         self.tables: dict[str, dict[Any, Any]] = {name: {} for name in (*names, *more)}
@@ -147,12 +147,12 @@ class Database:
         self._lazy: list[tuple[Place, Any]] = []
 
     def now(self) -> datetime:
-        """Return the present instant."""
+        """Return the current time."""
         elapsed = timedelta(seconds=asyncio.get_running_loop().time())
         return self._start + elapsed + self._jumped
 
     def jump(self, days: int) -> None:
-        """Let that many days pass in this moment."""
+        """Advance the clock by so many days at once."""
         self._jumped += timedelta(days=days)
 
     def get(self, table: str, key: Any) -> Any:
@@ -160,12 +160,12 @@ class Database:
         return self.tables[table].get(key, GONE)
 
     def next_number(self, sequence: str) -> int:
-        """Return the next value of an identity column; never given twice, nor taken back."""
+        """Return the next value of an identity column; a value is never reused."""
         self.numbers[sequence] += 1
         return self.numbers[sequence]
 
     def apply(self, transaction: Transaction, *, lazily: bool) -> None:
-        """Write a transaction's rows. A lazy one may be lost until the next that is not."""
+        """Write a transaction's rows; an asynchronous commit may be lost before a synchronous one."""
         if not transaction.own:
             return
         self._watch(transaction)
@@ -180,7 +180,7 @@ class Database:
                 self.tables[table][key] = row
 
     def lose_lazy(self) -> None:
-        """Crash and recover: what was committed lazily since the last real commit is undone."""
+        """Crash and recover: asynchronous commits since the last synchronous one are undone."""
         for (table, key), row in reversed(self._lazy):
             self.tables[table][key] = row
         self._lazy.clear()

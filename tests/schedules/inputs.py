@@ -1,4 +1,4 @@
-"""What upstream systems publish in a run: realistic histories, and many more flaws than usual."""
+"""The records that upstream systems publish in a run: realistic histories with many flaws."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _SPOILT_SHARE: Final = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One record, when it is published, and what must become of it."""
+    """One record, its publishing time, and its expected result."""
 
     at: datetime
     record: Outgoing
     event: Decoded | None
-    """The event it states; for an id that is reused, the one that must not be taken in."""
+    """The event of the record; for a reused id, the event that must not be ingested."""
     reason: Reason | None
-    """Why it must be set aside; None when it must be in the log."""
+    """The expected dead-letter reason; None if it must be in the log."""
 
 
 def inputs(seed: int, cases: int) -> list[Input]:
-    """Return the records of a run in the order in which they are published."""
+    """Return the records of a run in publishing order."""
     settings = SimulationSettings(
         start=START,
         end=END,
@@ -67,7 +67,7 @@ def _event(planned: Planned) -> Decoded | None:
 
 
 def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) -> Input:
-    """Return a record about the same case that can't be taken in, published some time later."""
+    """Return an invalid record about the same case, published some time later."""
     flaw = dice.one(FLAWS)
     reused = flaw is Flaw.ID_REUSED
     record = malformed_record(
@@ -79,7 +79,7 @@ def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) 
         source=event.source,
         time=event.time - timedelta(hours=1),
     )
-    if flaw is Flaw.WRONG_KEY and len(known) > 1:  # then it names two of the cases of this run
+    if flaw is Flaw.WRONG_KEY and len(known) > 1:  # then it names two cases of this run
         other = dice.any([case_id for case_id in known if case_id != event.case_id])
         record = replace(record, key=other.encode())
     at = planned.at + dice.lasting(timedelta(minutes=1), timedelta(days=3))

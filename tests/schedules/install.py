@@ -1,4 +1,4 @@
-"""Puts the stand-ins in the place of what they stand for, for the length of a block."""
+"""Replaces the real modules by the stand-ins during a block."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ STAND_INS: Final = (
     (streams.store.outbox, outbox),
     (streams.store.reference_tables, reference_tables),
 )
-"""Each module of the store with the one that stands in for it."""
+"""Each module of the store with its stand-in."""
 
 
 def operations(stand_in: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Return the operations that a module stands in for, by name."""
+    """Return the operations that a stand-in module provides, by name."""
     return {
         name: function
         for name, function in getmembers(stand_in, iscoroutinefunction)
@@ -56,7 +56,7 @@ def operations(stand_in: ModuleType) -> dict[str, Callable[..., Any]]:
 def installed(
     dice: Random, producer: Callable[[dict[str, Any]], object], say: Callable[..., None]
 ) -> Iterator[None]:
-    """Let the parts under test use the stand-ins, ``dice`` for their jitter, ``say`` as log."""
+    """Let the parts under test use the stand-ins, ``dice`` for jitter, and ``say`` as their log."""
     with ExitStack() as stack:
         for real, stand_in in STAND_INS:
             for name, function in operations(stand_in).items():
@@ -70,7 +70,7 @@ def installed(
 
 
 class _Log:
-    """Takes what a part says of itself into the trace."""
+    """Writes the log lines of a part to the trace."""
 
     def __init__(self, say: Callable[..., None]) -> None:
         self._say = say

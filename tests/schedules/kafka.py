@@ -1,4 +1,4 @@
-"""The input topics, and the group of consumers that reads them."""
+"""The input topics and the consumer group that reads them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 Partition: TypeAlias = tuple[str, int]
 
 SESSION_SECONDS: Final = 10.0
-"""After this long without a sign of life a consumer is put out of the group."""
+"""The session timeout in seconds: a silent consumer is removed from the group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record on its partition, and what must become of it."""
+    """A record on its partition, and its expected result."""
 
     record: Record
     told: Input
 
 
 class Log:
-    """The input topics, partitioned alike."""
+    """The input topics, all with the same number of partitions."""
 
     def __init__(self, partitions: int) -> None:
         self._count = partitions
@@ -41,7 +41,7 @@ class Log:
         }
 
     def append(self, told: Input) -> Position:
-        """Put a record at the end of the partition of its key."""
+        """Append a record to the partition of its key."""
         sent = told.record
         number = crc32(sent.key) % self._count
         place = Position(sent.topic, number, len(self.held[sent.topic, number]))
@@ -62,17 +62,18 @@ Watch: TypeAlias = Callable[[str, Mapping[Partition, int]], None]
 
 
 class Group:
-    """The coordinator: who has which partitions, in which generation, and what is committed.
+    """The coordinator: assignments, generations and committed offsets.
 
     A partition number of all topics goes to one member, unless the partitions are ``scattered``.
 
-    A rebalance asks every member to let go, waits for those that answer, and puts the others out.
+    A rebalance revokes the partitions of every member, waits for those that answer, and removes
+    the others.
     """
 
     def __init__(
         self, log: Log, scattered: bool, dice: Random, watch: Watch, say: Callable[..., None]
     ) -> None:
-        """``watch`` is shown every commit that is accepted, before it is written."""
+        """``watch`` receives every accepted commit before it is written."""
         self.log = log
         self.committed: dict[Partition, int] = dict.fromkeys(log.held, 0)
         self.generation = 0
@@ -95,18 +96,18 @@ class Group:
             self._changed.set()
 
     def leave(self, member: Consumer) -> None:
-        """Take a consumer out; its partitions go to the others."""
+        """Remove a consumer; its partitions go to the others."""
         if member in self._members:
             self._members.remove(member)
             self._changed.set()
 
     def expire(self, member: Consumer) -> None:
-        """Take out a consumer whose session ran out, unless it has come back to life."""
+        """Remove a consumer whose session expired, unless it is alive again."""
         if member.process.halted:
             self.leave(member)
 
     def commit(self, member: Consumer, generation: int, offsets: Mapping[Partition, int]) -> bool:
-        """Commit offsets; refused when they come from a member or a generation that is gone."""
+        """Commit offsets; commits of former members or generations are refused."""
         if member not in self._members or generation != self.generation:
             self._say("offsets refused", member.name)
             return False
@@ -115,7 +116,7 @@ class Group:
         return True
 
     async def run(self) -> None:
-        """Rebalance whenever the membership changed."""
+        """Rebalance after every change of membership."""
         while True:
             await self._changed.wait()
             await asyncio.sleep(self._dice.uniform(0.01, 0.3))
@@ -130,7 +131,7 @@ class Group:
             await asyncio.wait(asked, timeout=SESSION_SECONDS)
         for task, member in asked.items():
             if not task.done() and member in self._members:
-                self._say("put out of the group", member.name)
+                self._say("removed from the group", member.name)
                 self._members.remove(member)
 
     def _assign(self, members: Sequence[Consumer]) -> None:

@@ -1,4 +1,4 @@
-"""An event loop whose time jumps to the next timer, and processes that can be halted in it."""
+"""An event loop with virtual time, and processes in it that can be halted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _PROCESS: Final[ContextVar[Process | None]] = ContextVar("process", default=None
 
 
 class Stalled(Exception):
-    """Nothing is left that could ever happen, and the run is not at its end."""
+    """No callback or timer is left, and the run has not ended."""
 
 
 class Process:
-    """A process of the simulated system: all callbacks that were set off inside it.
+    """A process of the simulated system: all callbacks that were started inside it.
 
-    Halted, none of them runs, whatever happens outside: as after SIGSTOP, or SIGKILL. Resumed,
-    they run in the order in which they fell due.
+    While it is halted none of them runs, as after SIGSTOP or SIGKILL. When it is resumed they run
+    in the order in which they fell due.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,15 +39,15 @@ class Process:
         return asyncio.get_running_loop().create_task(work, context=context)
 
     def halt(self) -> None:
-        """Stop at once, wherever each task is."""
+        """Halt all tasks at once."""
         self.halted = True
 
     def park(self, callback: _Callback) -> None:
-        """Keep what fell due until the process is resumed."""
+        """Keep a due callback until the process is resumed."""
         self._parked.append(callback)
 
     def resume(self) -> None:
-        """Go on; what fell due meanwhile is run now."""
+        """Resume; run the callbacks that fell due meanwhile."""
         self.halted = False
         parked, self._parked = self._parked, []
         loop = asyncio.get_running_loop()
@@ -56,7 +56,7 @@ class Process:
 
 
 class _Callback:
-    """A callback of a process: run when it is due, or once the process is resumed."""
+    """A callback of a process: it runs when it is due, or when the process is resumed."""
 
     handle: asyncio.Handle
 
@@ -71,12 +71,12 @@ class _Callback:
     def __call__(self) -> None:
         if self._process.halted:
             self._process.park(self)
-        elif not self.handle.cancelled():  # it may have been, after it was parked
+        elif not self.handle.cancelled():  # it may have been cancelled while it was kept
             self._callback(*self._args)
 
 
 class _Jump(selectors.SelectSelector):
-    """Waits for nothing: time moves to the next timer instead."""
+    """A selector that does not wait: time jumps to the next timer instead."""
 
     loop: VirtualLoop
 
@@ -89,12 +89,12 @@ class _Jump(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs callbacks in asyncio's own order, and takes no real time to wait."""
+    """Runs callbacks in asyncio's order, and does not wait in real time."""
 
     _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self, thread_seconds: Callable[[], float]) -> None:
-        """``thread_seconds`` says how long each call handed to a thread takes."""
+        """``thread_seconds`` returns the duration of each call that is handed to a thread."""
         self._now = 0.0
         self._thread_seconds = thread_seconds
         selector = _Jump()
@@ -105,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def jump(self) -> None:
-        """Move to the instant of the next timer."""
+        """Advance to the time of the next timer."""
         self._now = max(self._now, self._scheduled[0].when())
 
     def call_soon(  # type: ignore[override]  # arguments are passed on as they are
@@ -134,7 +134,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         due.handle = super().call_at(when, due, context=context)
         return due.handle
 
-    def run_in_executor(  # type: ignore[override]  # there is one kind of executor here: none
+    def run_in_executor(  # type: ignore[override]  # there is no executor here
         self, executor: None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Call ``func`` here, later; a cancelled caller doesn't stop it, as with a thread."""

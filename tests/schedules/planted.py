@@ -1,4 +1,4 @@
-"""Bugs of the kind that the real code is written against, each put in for the length of a block."""
+"""Bugs of the kinds that the real code prevents, each inserted during a block."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def dead_letters_not_read_again() -> AbstractContextManager[object]:
 
 
 def partitions_not_settled() -> AbstractContextManager[object]:
-    """Partitions go at once, with the batches in flight counted all the same."""
+    """Partitions are revoked at once, and batches in flight are counted as done."""
 
     def forget(self: Any) -> None:
         self._done.clear()
@@ -128,7 +128,7 @@ WITHIN: Final[dict[Planted, int]] = {
     dead_letters_not_read_again: 10,
     partitions_not_settled: 100,
 }
-"""Each planted bug with the number of seeds, from 0 on, within which it must be found."""
+"""Each planted bug with the number of seeds, starting at 0, that must find it."""
 
 
 def first_found(planted: Planted, seeds: int) -> int | None:

@@ -1,4 +1,4 @@
-"""One run: a seed's schedule played on a world of its own, until all is at rest and judged."""
+"""One run: a seed's schedule played until the pipeline is idle, then verified."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.schedules.verdict import verdict
 from tests.schedules.worker import Worker, ref
 
 _PATIENCE: Final = 300.0
-"""Seconds after the last fault by which everything must be at rest."""
+"""Seconds after the last fault within which the pipeline must be idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run."""
+    """The result of a run."""
 
     schedule: Schedule
     findings: tuple[str, ...]
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def digest(self) -> str:
-        """Name the whole trace: equal runs have equal digests."""
+        """Return the digest of the trace: equal runs have equal digests."""
         return sha256("\n".join(self.trace).encode()).hexdigest()
 
 
@@ -73,13 +73,13 @@ class World:
             self.trace.append((asyncio.get_running_loop().time(), *words))
 
     def hear(self, level: str, *words: object) -> None:
-        """Take in what a part says: nothing in a schedule may look like a bug of our own."""
+        """Record a log line; no fault of a schedule may be logged as a bug in our own code."""
         self.say(level, *words)
         if level in ("error", "critical"):
             self.checks.found(" ".join(map(str, words)))
 
     async def play(self) -> list[str]:
-        """Play the schedule, let all come to rest, and return what does not hold."""
+        """Play the schedule, wait until the pipeline is idle, and return the violations."""
         self._others = [asyncio.create_task(self.group.run()), asyncio.create_task(self._feed())]
         for _ in range(self.schedule.workers):
             self.start()
@@ -149,7 +149,7 @@ class World:
         self.broker.away = False
 
     async def _feed(self) -> None:
-        """Publish each record once its instant has come."""
+        """Publish each record at its time."""
         for told in self._inputs:
             while told.at > self.database.now():
                 self._days_passed.clear()
@@ -171,14 +171,14 @@ class World:
                     self.say("discarded", place)
 
     async def _rest(self) -> bool:
-        """Let no more go wrong and all days pass; whether all came to rest in time."""
+        """End all faults and skip all days; return whether the pipeline became idle in time."""
         self.weather.calm = self.broker.calm = True
         self.database.away = self.broker.away = False
         for worker in self.workers:
             worker.thaw()
         if all(worker.gone for worker in self.workers):
             self.start()
-        # What is published days late may come after the end of the history.
+        # A late record may be published after the end of the history.
         last = max((told.at for told in self._inputs), default=END)
         while self.database.now() < max(END, last):
             self._pass_days(15)
@@ -189,7 +189,7 @@ class World:
                 return True
             await asyncio.sleep(1.0)
         if not self.checks.findings:
-            self.checks.found("it did not come to rest")
+            self.checks.found("it did not become idle")
         return False
 
     def _at_rest(self) -> bool:
@@ -203,7 +203,7 @@ class World:
         )
 
     async def _bury(self) -> None:
-        """End every task, those of the dead included, without letting any do more work."""
+        """End every task, also of killed workers, without letting any do more work."""
         self.database.over = True
         for worker in self.workers:
             if worker.process.halted:
@@ -229,7 +229,7 @@ def run(seed: int, planted: Callable[[], AbstractContextManager[object]] = nullc
     try:
         world, findings = loop.run_until_complete(play())
     except Stalled:
-        raise RuntimeError(f"seed {seed}: nothing is left that could happen") from None
+        raise RuntimeError(f"seed {seed}: no callback or timer is left") from None
     finally:
         loop.close()
     return Outcome(

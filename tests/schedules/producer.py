@@ -1,4 +1,4 @@
-"""The output topics, and what stands in for ``confluent_kafka.Producer`` before them."""
+"""The output topics, and the stand-in for ``confluent_kafka.Producer``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError
 Told: TypeAlias = Callable[[KafkaError | None, Any], None]
 
 _GIVES_UP: Final = 10.0
-"""Seconds after which a producer says that a message was not acknowledged."""
+"""Seconds after which a producer reports a message as not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Broker:
     def __init__(
         self, dice: Random, refused_share: float, watch: Callable[[Published], None]
     ) -> None:
-        """``watch`` is shown every message as it arrives."""
+        """``watch`` receives every message on arrival."""
         self.arrived: list[Published] = []
         self.seen: set[UUID] = set()
         self.away = False
@@ -49,21 +49,21 @@ class Broker:
         return Producer(self, self._dice)
 
     def refuses(self) -> bool:
-        """Whether the next message stays without an acknowledgement."""
+        """Whether the next message gets no acknowledgement."""
         return self.away or (not self.calm and self._dice.random() < self._refused_share)
 
     def arrive(self, message: Published) -> None:
-        """Take a message."""
+        """Append a message."""
         self._watch(message)
         self.arrived.append(message)
         self.seen.add(message.message_id)
 
 
 class Producer:
-    """Sends messages in any order, late, or never, and says so when it is asked.
+    """Sends messages late, in any order or never, and reports the result when polled.
 
-    A message leaves the process some time after ``produce``: not before a frozen process goes on,
-    and never when it was killed. After that it can't be called back.
+    A message leaves the process some time after ``produce``: not while the process is frozen, and
+    never after it was killed. Once it has left it can't be recalled.
     """
 
     def __init__(self, broker: Broker, dice: Random) -> None:
@@ -88,7 +88,7 @@ class Producer:
         loop.call_later(self._dice.uniform(0, 0.01), self._leave, message, on_delivery)
 
     def flush(self, timeout: float) -> int:
-        """Tell what is known by now; return how many messages are under way."""
+        """Report known results; return the number of messages in flight."""
         answers, self._answers = self._answers, []
         for told, error in answers:
             self._under_way -= 1
@@ -112,5 +112,5 @@ class Producer:
 
     @staticmethod
     def _outside(delay: float, call: Callable[..., None], *args: Any) -> None:
-        """Call later, whatever becomes of the process."""
+        """Call later, even if the process is halted."""
         asyncio.get_running_loop().call_later(delay, call, *args, context=Context())

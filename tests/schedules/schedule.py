@@ -1,4 +1,4 @@
-"""What goes wrong in a run, as data drawn from its seed: printed with a finding, and replayed."""
+"""The faults of a run, as data drawn from its seed: printed with a finding, and replayable."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from random import Random
 
 
 class What(StrEnum):
-    """A fault, or an act of whoever runs the workers, at an instant of the run."""
+    """A fault, or an action of an operator, at a moment of the run."""
 
     CRASH = "a worker is killed"
-    STOP = "a worker stops when told to"
+    STOP = "a worker is told to stop"
     START = "a worker starts"
     FREEZE = "a worker is frozen"
     CUT_OFF = "a worker is frozen and the server ends its connections"
     DATABASE_AWAY = "the database restarts"
     BROKER_AWAY = "the broker acknowledges nothing"
     DAYS = "days pass"
-    DISCARD = "a person discards the open dead letters"
+    DISCARD = "an operator discards the open dead letters"
 
 
 class Trouble(StrEnum):
-    """What becomes of one statement or commit."""
+    """The fault of one statement or commit."""
 
     REFUSED = "refused"
     LOST = "connection lost before it"
@@ -33,7 +33,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``who`` picks among the workers that run; ``size`` is in seconds, or in days."""
+    """``who`` selects one of the running workers; ``size`` is in seconds, or in days."""
 
     at: float
     what: What
@@ -46,7 +46,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything about one run that is not the code under test."""
+    """All parameters of one run."""
 
     seed: int
     workers: int
@@ -55,14 +55,14 @@ class Schedule:
     batch_max: int
     cases: int
     scattered: bool
-    """Partitions are dealt out singly, as by Faust: a case's topics are on several workers."""
+    """Partitions are assigned singly, as by Faust: a case's topics are on several workers."""
     gap: float
-    """Most seconds between two records that are published in a burst."""
+    """Maximum seconds between two records of a burst."""
     refused_share: float
     """Share of messages that the broker never acknowledges."""
     faults: tuple[Fault, ...]
     statements: Mapping[int, Trouble]
-    """By the number of the statement, over all workers."""
+    """Faults by statement number, counted over all workers."""
     commits: Mapping[int, Trouble]
 
     @classmethod
@@ -72,7 +72,7 @@ class Schedule:
         jumps = [4.0 * nth + dice.uniform(0, 3) for nth in range(dice.randint(5, 8))]
         faults = [Fault(at, What.DAYS, size=dice.randint(5, 30)) for at in jumps]
         for _ in range(dice.choice((0, 2, 4, 7))):
-            # Most of them in the second in which there is work.
+            # Most faults fall into the second with the most work.
             at = dice.choice(jumps) + dice.choice((0.4, 0.4, 2.0)) * dice.random()
             faults += _disturbance(dice, at)
         rough = dice.choice((0.0, 0.005, 0.02))
@@ -92,7 +92,7 @@ class Schedule:
         )
 
     def lines(self) -> list[str]:
-        """Return the schedule for people to read."""
+        """Return the schedule as text."""
         return [
             f"seed {self.seed}: {self.cases} cases, {self.workers} workers of {self.writers} "
             f"writers, {self.partitions} partitions{' dealt singly' * self.scattered}, "
@@ -127,7 +127,7 @@ def _troubles(dice: Random, count: int, share: float) -> Iterator[tuple[int, Tro
 
 
 class Weather:
-    """Counts statements and commits, and says which of them go wrong."""
+    """Counts statements and commits, and returns the fault of each."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
@@ -136,11 +136,11 @@ class Weather:
         self.calm = False
 
     def statement(self) -> Trouble | None:
-        """Return what becomes of the next statement."""
+        """Return the fault of the next statement."""
         self._statements += 1
         return None if self.calm else self._schedule.statements.get(self._statements)
 
     def commit(self) -> Trouble | None:
-        """Return what becomes of the next commit."""
+        """Return the fault of the next commit."""
         self._commits += 1
         return None if self.calm else self._schedule.commits.get(self._commits)

@@ -1,4 +1,4 @@
-"""Hundreds of seeds hold, a seed replays exactly, and planted bugs are found."""
+"""Hundreds of seeds hold the invariants, a seed replays exactly, and planted bugs are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-ins keep the promises that the code under test relies on."""
+"""The stand-ins give the guarantees that the code under test relies on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = "case_projection"
 
 
 def played(play: Callable[[Database], Coroutine[Any, Any, None]]) -> float:
-    """Play on an empty database; return the virtual seconds that it took."""
+    """Run a scenario on an empty database; return its virtual seconds."""
     loop = VirtualLoop(lambda: 0.0)
     try:
         loop.run_until_complete(play(Database(START, Random(0), Mock(), lambda _: None)))

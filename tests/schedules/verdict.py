@@ -1,4 +1,4 @@
-"""What must hold once all is at rest, told from the tables, the topics and the domain alone."""
+"""The invariants of an idle pipeline, checked by tables, topics and domain only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def verdict(world: World, reference: Reference) -> Iterator[str]:
-    """Yield what does not hold at the end of a run."""
+    """Yield the violations at the end of a run."""
     yield from _records(world)
     yield from _messages(world)
     tables = world.database.tables
@@ -69,7 +69,7 @@ def _messages(world: World) -> Iterator[str]:
 
 
 class _Said(NamedTuple):
-    """What was announced of one case, by its messages alone."""
+    """What was announced about one case, by its messages only."""
 
     standing: dict[str, dict[str, Any]]
     routings: int
@@ -166,4 +166,4 @@ def _projection(world: World, case: Case, due: Decision, events: int) -> Iterato
         if getattr(saved, name) != value:
             yield f"its projection says {name} {getattr(saved, name)!r}, its log {value!r}"
     if due.next_check is not None and due.next_check <= world.database.now():
-        yield f"it was due at {due.next_check} and was not looked at"
+        yield f"it was due at {due.next_check} and was not reconsidered"

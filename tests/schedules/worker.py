@@ -1,4 +1,4 @@
-"""One worker, composed of the parts that ship as ``streams.worker.app`` does, and its faults."""
+"""One worker, composed of the shipped parts like ``streams.worker.app``, and its faults."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _LOOPS: Final = LoopSettings(relay_seconds=1.0, relay_batch=20, sweep_seconds=1.
 
 @lru_cache(maxsize=1)
 def ref() -> Reference:
-    """Return the reference data that ships."""
+    """Return the shipped reference data."""
     return reference.load()
 
 
 @lru_cache(maxsize=1)
 def _metrics() -> Metrics:
-    """Return one set of metrics for all runs: nothing here depends on them."""
+    """Return one set of metrics for all runs; the simulation does not read them."""
     return Metrics()
 
 
 class Worker:
-    """A worker from its start to its end."""
+    """A worker, from start to end."""
 
     def __init__(self, name: str, world: World) -> None:
         self.process = Process(name)
@@ -79,7 +79,7 @@ class Worker:
             self._keep(work)
 
     def crash(self, why: str) -> None:
-        """Be killed: no task goes on, and the others learn of it when something times out."""
+        """Kill it: no task continues, and other members notice only by timeouts."""
         if not self.gone:
             self._world.say("crash", self.process.name, why)
             self.gone = True
@@ -88,7 +88,7 @@ class Worker:
             self._later(SESSION_SECONDS, self._world.group.expire, self._consumer)
 
     def freeze(self, seconds: float, *, cut_off: bool) -> None:
-        """Stand still and go on later; ``cut_off`` loses the connections at once."""
+        """Freeze it and resume it later; ``cut_off`` ends its connections at once."""
         self._world.say("freeze", self.process.name, seconds)
         self.process.halt()
         if cut_off:
@@ -100,13 +100,13 @@ class Worker:
         self._later(seconds, self.thaw)
 
     def thaw(self) -> None:
-        """Go on, if frozen."""
+        """Resume it if it is frozen."""
         if self.process.halted and not self.gone:
             self._world.say("thaw", self.process.name)
             self.process.resume()
 
     def stop(self) -> None:
-        """Stop as told: finish what is in flight, commit, leave."""
+        """Stop gracefully: finish batches in flight, commit, leave the group."""
         self.gone = True
         self.process.spawn(self._stop())
 
@@ -115,7 +115,7 @@ class Worker:
         self._links.cut()
 
     def _die(self, why: str) -> None:
-        """Crash of itself, and be started anew by whoever watches over workers."""
+        """Crash, and restart as by a supervisor."""
         if not self.gone:
             self.crash(why)
             self._later(self._world.dice.uniform(0.5, 3), self._world.start)

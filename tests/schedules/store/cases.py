@@ -1,4 +1,4 @@
-"""Projections: a row is a pair of what was saved, or None, and when."""
+"""Projections: a row is a pair of the saved projection, or None, and its time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
 
 
 def row(case_id: str, saved: Saved | None) -> CaseRow:
-    """Return what is read of a projection when it is locked."""
+    """Return the fields of a projection that are read when it is locked."""
     if saved is None:
         return CaseRow(case_id, None, 0)
     return CaseRow(case_id, orjson.loads(saved.route), saved.routings)

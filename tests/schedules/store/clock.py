@@ -1,4 +1,4 @@
-"""The instant that decisions follow: that of the database in memory."""
+"""The time of decisions: the clock of the in-memory database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters by the position of their record: id, letter, and how it was resolved."""
+"""Dead letters by the position of their record: id, letter, and resolution."""
 
 from __future__ import annotations
 

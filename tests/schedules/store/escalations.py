@@ -1,4 +1,4 @@
-"""The ledger: message id, what was raised and what withdrew it, by escalation and round."""
+"""The ledger: message id, raised escalation and withdrawal, by escalation and round."""
 
 from __future__ import annotations
 

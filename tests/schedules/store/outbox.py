@@ -1,4 +1,4 @@
-"""The outbox: entries by position, their ids, and the positions that wait."""
+"""The outbox: entries by position, their ids, and the unpublished positions."""
 
 from __future__ import annotations
 

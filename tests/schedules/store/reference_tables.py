@@ -1,4 +1,4 @@
-"""Reference data is not judged here: it is the same in every worker of a run."""
+"""Reference data is not recorded: all workers of a run have the same."""
 
 from __future__ import annotations
 
