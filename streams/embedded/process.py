@@ -85,7 +85,7 @@ def start(
     death_signal: int = signal.SIGKILL,
     account: tuple[int, int] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child with its output appended to ``log``; see ``leashed`` for the other parameters."""
+    """Start a child as ``leashed`` describes, with its output appended to ``log``."""
     with log.open("ab") as out:
         return spawn(
             leashed(command, death_signal=death_signal, account=account, cwd=cwd),

@@ -1,4 +1,4 @@
-"""``make bench``: the pipeline beside its rivals, on one machine, in one run.
+"""``make bench``: measure the pipeline and its rivals on one machine, in one run.
 
-Contenders are in ``contenders/``, one a file; what is measured is in ``scenarios/``, one a file.
+Contenders are in ``contenders/`` and scenarios in ``scenarios/``, one per file.
 """

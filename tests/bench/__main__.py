@@ -39,7 +39,7 @@ _SAY = Console(stderr=True)
 
 @dataclass
 class Order:
-    """What was asked for."""
+    """The options of one run."""
 
     events: int
     rounds: int
@@ -49,18 +49,18 @@ class Order:
 
     @property
     def folder(self) -> Path:
-        """Return where results go."""
+        """Return the folder of the results."""
         return QUICK if self.quick else HOME
 
     @cached_property
     def stage(self) -> Stage:
-        """Return the stage, set up when the first scenario needs it."""
+        """Return the stage; the first scenario that needs it sets it up."""
         home = self.folder / f"run-{os.getpid()}"
         return self.stack.enter_context(Stage(home, code=self.code))
 
     @cached_property
     def code(self) -> Path:
-        """Return the code as it is shipped, compiled when it is first needed."""
+        """Return the folder of the shipped code, compiled when it is first needed."""
         return shipped()
 
     @cached_property
@@ -68,7 +68,7 @@ class Order:
         return history(self.events)
 
     def size(self, usual: int, quick: int) -> int:
-        """Return how large something is to be."""
+        """Return the size for a normal or a quick run."""
         return quick if self.quick else usual
 
 
@@ -77,7 +77,7 @@ def _say(text: str) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Order, Result], object]] = {}
-"""By name, in the order in which they are taken; each puts its figures into the result."""
+"""By name, in running order; each writes its figures into the result."""
 
 
 def _scenario(name: str) -> Callable[[Callable[[Order, Result], object]], object]:
@@ -138,9 +138,16 @@ def _rebuild(order: Order, result: Result) -> None:
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Repeatable.")
 @click.option("--contender", multiple=True, type=click.Choice(list(ROSTER)), help="Repeatable.")
-@click.option("--events", default=30_000, show_default=True, help="Distinct events of a round.")
-@click.option("--rounds", default=3, show_default=True, help="Contenders take turns in each.")
-@click.option("--quick", is_flag=True, help="Everything small: a trial of the bench, no figures.")
+@click.option("--events", default=30_000, show_default=True, help="Distinct events per round.")
+@click.option(
+    "--rounds",
+    default=3,
+    show_default=True,
+    help="Number of rounds; contenders take turns in each.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Run small sizes to try the benchmark; its figures mean nothing."
+)
 @click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of tables.")
 @click.pass_context
 def main(
@@ -152,13 +159,13 @@ def main(
     quick: bool,
     json_: bool,
 ) -> None:
-    """Measure the pipeline beside its rivals on this machine, and every figure that is promised.
+    """Measure the pipeline and its rivals on this machine, and every figure with a goal.
 
-    Real Apache Kafka, real PostgreSQL with its durability on, everybody in turn. Results of
-    scenarios are added to .run/bench/result.json, with tables (result.md) and plots beside it, so a
-    long bench can be taken in pieces; throughput is replaced as a whole, since figures of two runs
-    must not be compared. Exit code 1 when a contender did not do the same work or a scenario
-    failed; unmet goals are shown and change nothing.
+    Uses real Apache Kafka and durable PostgreSQL; contenders take turns. The results of each
+    scenario are added to .run/bench/result.json, with tables (result.md) and plots in the same
+    folder, so a long benchmark can run in parts. Throughput is replaced as a whole, since figures
+    of two runs are not comparable. Exit code 1 if a contender did not do the same work or a
+    scenario failed; an unmet goal is shown and does not change the exit code.
 
     \b
     Examples:
@@ -191,10 +198,10 @@ def main(
 
 
 @main.command("report")
-@click.option("--quick", is_flag=True, help="Of the last trial.")
+@click.option("--quick", is_flag=True, help="Use the results of the last quick run.")
 @click.option("--json", "json_", is_flag=True, help="Print the result as JSON instead of tables.")
 def report_(quick: bool, json_: bool) -> None:
-    """Render tables, Markdown and plots again from the last results."""
+    """Render tables, Markdown and plots from the last results."""
     folder = QUICK if quick else HOME
     if not (folder / "result.json").exists():
         raise click.ClickException("nothing was measured yet: python -m tests.bench")
@@ -204,23 +211,24 @@ def report_(quick: bool, json_: bool) -> None:
 
 @main.command("capacity")
 def capacity_() -> None:
-    """Simulate workers and databases from the costs measured last; checked against its rates.
+    """Simulate workers and databases from the last measured costs, and check the model.
 
-    Exit code 1 when nothing was measured, or the model is off by more than a quarter.
+    Exit code 1 if nothing was measured, or if the model differs by more than a quarter from a
+    measured rate.
     """
     taken = load(HOME).throughput
     one = taken.contenders.get("worker") if taken else None
     if taken is None or one is None or one.server_cpu_us is None:
         raise click.ClickException("measure first: python -m tests.bench --only throughput")
     costs = capacity.Costs(one.cpu_us.median, one.server_cpu_us.median)
-    click.echo(f"client {costs.client:.0f} us, server {costs.server:.0f} us an event")
+    click.echo(f"client {costs.client:.0f} us, server {costs.server:.0f} us per event")
     worst = 0.0
     for name, shape in (("worker", capacity.Shape()), ("worker-x2", capacity.Shape(workers=2))):
         if found := taken.contenders.get(name):
             model, measured = capacity.rate(costs, shape), found.rate.median
             worst = max(worst, abs(model / measured - 1))
             click.echo(f"{name}: measured {measured:,.0f}/s, simulated {model:,.0f}/s")
-    click.echo("| workers | their cores | database's cores | events/s | what has no room left |")
+    click.echo("| workers | their cores | database's cores | events/s | saturated |")
     click.echo("|---:|---:|---:|---:|---|")
     for shape in capacity.GROWTH:
         model = capacity.rate(costs, shape)
@@ -233,7 +241,7 @@ def capacity_() -> None:
 
 
 def _present(result: Result, folder: Path, names: tuple[str, ...], *, json_: bool) -> bool:
-    """Show and write what there is; whether anything in the scenarios named failed."""
+    """Show and write the results; return whether a named scenario failed."""
     (folder / "result.md").write_text(report.markdown(result))
     draw(result, folder)
     if json_:

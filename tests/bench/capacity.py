@@ -1,11 +1,10 @@
-"""A discrete-event simulation of workers, database and broker, to ask beyond this machine.
+"""A discrete-event simulation of workers, database and broker, to estimate larger machines.
 
-What is modelled: a worker is one Python thread and some lanes; a lane decodes and decides (client
-CPU, under the interpreter's lock), then its backend writes (server CPU, a process of its own), then
-its commit waits for the disk. A share of the client CPU is the relay's, of which one works for all
-workers, beside the lanes of the first. Cores are shared by whatever runs on their machine, a slice
-at a time. What is not: locks between workers (cases are split by partition), checkpoints, a disk or
-network that saturates.
+Modelled: a worker is one Python thread and some lanes; a lane decodes and decides (client CPU,
+under the interpreter lock), then its backend writes (server CPU, its own process), then its commit
+waits for the disk. A share of the client CPU is the relay's; one relay, in the first worker, works
+for all workers. The processes of a machine share its cores in time slices. Not modelled: locks
+between workers (cases are split by partition), checkpoints, a saturated disk or network.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from typing import Any, Final, TypeAlias
 import simpy
 
 _SLICE: Final = 1000.0
-"""Microseconds that a process runs before another gets the core."""
+"""Time slice of a process on a core, in microseconds."""
 _WARM, _LONG = 1e6, 11e6
-"""Virtual microseconds until counting begins, and until the end."""
+"""Virtual microseconds until counting starts, and until the end."""
 
 Steps: TypeAlias = Generator[simpy.Event, Any, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What one event costs, in microseconds."""
+    """Costs of one event, in microseconds."""
 
     client: float
     """CPU of the worker, relay included."""
@@ -35,25 +34,25 @@ class Costs:
     broker: float = 30.0
     """CPU of Kafka, one node: 12 to 60 in runs on the same two cores, most of it for output."""
     relay_share: float = 0.1
-    """Part of the client's CPU, and of the server's, that publishing takes; from profiles."""
+    """Share of the client's CPU, and of the server's, for publishing; from profiles."""
     flush: float = 1500.0
-    """Wait of one commit for the disk; no CPU."""
+    """Wait of one commit for the disk, without CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What runs where."""
+    """The processes and cores of one deployment."""
 
     workers: int = 1
     lanes: int = 2
     worker_cores: int = 2
     database_cores: int = 0
-    """Cores of the database's own machine; 0 when it shares the workers'."""
+    """Cores of the database's own machine; 0 if it shares the workers' machine."""
     batch: int = 400
 
 
 def rate(costs: Costs, shape: Shape) -> float:
-    """Return the events a second that a backlog is worked off at."""
+    """Return the events per second at which a backlog is processed."""
     env = simpy.Environment()
     here = simpy.Resource(env, shape.worker_cores)
     there = simpy.Resource(env, shape.database_cores) if shape.database_cores else here
@@ -93,7 +92,7 @@ def rate(costs: Costs, shape: Shape) -> float:
             yield from burn(n * costs.server * costs.relay_share, there)
             yield from burn(n * costs.client * costs.relay_share, here, lock)
 
-    # Steady: when the one relay falls behind, the lanes wait for it here, and readers there.
+    # For a steady state the lanes wait for a slow relay; in the real system subscribers wait.
     decided = simpy.Store(env, capacity=4 * shape.lanes * shape.workers)
     locks = [simpy.Resource(env, 1) for _ in range(shape.workers)]
     for lock in locks:
@@ -105,7 +104,7 @@ def rate(costs: Costs, shape: Shape) -> float:
 
 
 def saturated(costs: Costs, shape: Shape, found: float) -> str:
-    """Name what has least room left at a rate, with the share that is used of it."""
+    """Return the most used resource at a rate, with its share in use."""
     database = shape.database_cores or shape.worker_cores
     client, server = costs.client, costs.server + costs.broker
     loads = {
@@ -131,4 +130,4 @@ GROWTH: Final[Sequence[Shape]] = (
     Shape(workers=12, worker_cores=12, database_cores=8),
     Shape(workers=12, worker_cores=12, database_cores=16),
 )
-"""The shapes that the capacity page asks about."""
+"""The shapes of docs/capacity.md."""

@@ -1,7 +1,7 @@
-"""Fresh databases, all alike: migrated, durable, and with the clock standing still.
+"""Fresh databases, all equal: migrated, durable, and with a frozen clock.
 
-The cluster is made once and copied. Durability is PostgreSQL's default: fsync, full_page_writes and
-synchronous_commit on. Two sizes are those of a small production server, the same for everyone.
+The cluster is created once and copied. Durability is PostgreSQL's default: fsync, full_page_writes
+and synchronous_commit on. Two sizes are those of a small production server, for all contenders.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Database:
 
     @property
     def url(self) -> str:
-        """Return where it is."""
+        """Return its URL."""
         return self.server.url
 
     @property
@@ -44,12 +44,12 @@ class Database:
         return int(lock.read_text().split("\n", 1)[0])
 
     def connect(self) -> Connection:
-        """Open a connection of the bench's own."""
+        """Open a connection for the benchmark itself."""
         return psycopg.connect(self.url, autocommit=True, application_name="bench")
 
 
 class Databases:
-    """Makes databases below ``home``."""
+    """Creates databases in ``home``."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -57,14 +57,14 @@ class Databases:
 
     @contextmanager
     def fresh(self, place: Path, *, frozen: bool = True, keep: bool = False) -> Iterator[Database]:
-        """Start an empty database in ``place``; it is removed afterwards unless kept.
+        """Start an empty database in ``place``; remove it afterwards unless ``keep``. Blocks.
 
-        ``frozen``: its clock stands at the end of the history. Blocks.
+        If ``frozen``, its clock stands still at the end of the history.
         """
         self._make_template()
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        # As root the files belong to another account, which cp -a keeps.
+        # If we are root, the files belong to another account, which cp -a keeps.
         subprocess.run(["cp", "-a", "--reflink=auto", self._template, place], check=True)
         try:
             with started(place) as database:
@@ -89,13 +89,13 @@ class Databases:
 
 @contextmanager
 def started(place: Path) -> Iterator[Database]:
-    """Run the server whose data are in ``place``."""
+    """Run the server with the data in ``place``."""
     with EmbeddedPostgres(place, SETTINGS) as server:
         yield Database(server)
 
 
 def unpublished(conn: Connection) -> int:
-    """Return how many outbox entries are not known to be on Kafka."""
+    """Return the number of unpublished outbox entries."""
     return int(one(conn, "SELECT count(*) FROM outbox_pending"))
 
 

@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, below ``.run/bench-env``, from requirements with hashes."""
+"""One virtual environment per peer, in ``.run/bench-env``, from requirements with hashes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HOME: Final = ROOT / ".run" / "bench-env"
 
 
 def python_of(peer: str) -> Path:
-    """Return the interpreter with a peer's libraries, installing them when they changed. Blocks.
+    """Return the interpreter with a peer's libraries; install them if they changed. Blocks.
 
-    Our own code is not installed: it is found from the checkout, by ``PYTHONPATH``.
+    Our own code is not installed; ``PYTHONPATH`` names the checkout.
     """
     requirements = _PEERS / f"{peer}.txt"
     place = _HOME / peer

@@ -1,4 +1,4 @@
-"""Many stored cases, made in SQL from a few that a worker has processed."""
+"""Fills a database with copies of processed cases, by SQL."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _NEW: Final = {
     "escalation_id": "gen_random_uuid()",
     "order_id": "'stored-' || n || '-' || order_id",
 }
-"""What differs in a copy, by column; all else is as in the original."""
+"""The columns that differ in a copy."""
 _MESSAGE: Final = "md5(message_id::text || n)::uuid"
-"""The message that raised an escalation is named in two tables."""
+"""Two tables hold the id of the message that raised an escalation."""
 
 
 def fill(conn: Connection, cases: int) -> int:
-    """Copy every case under other ids until there are about ``cases``; return how many there are.
+    """Copy every case under other ids until there are about ``cases``; return their number. Blocks.
 
-    Then tidied up as an old database is: vacuumed, analysed, and written to disk. Blocks.
+    Then vacuum, analyse and checkpoint the database, as in an old one.
     """
     there = int(one(conn, "SELECT count(*) FROM case_projection"))
     copies = max(0, round(cases / there) - 1)

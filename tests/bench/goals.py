@@ -1,4 +1,4 @@
-"""What is promised, and whether it was met: each goal with the figure that decides it."""
+"""The goals, and whether a result meets them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _RIVALS: Final = ("quix", "bytewax", "confluent-psycopg")
 
 @dataclass(frozen=True)
 class Goal:
-    """One figure with its bound."""
+    """One figure with its limit."""
 
     name: str
     sign: Literal[">=", "<="]
     bound: float
     unit: str
     figure: Callable[[Result], float | None]
-    """The figure; None while it was not taken, or does not count."""
+    """The figure; None if it was not measured or does not count."""
 
     def met(self, result: Result) -> bool | None:
-        """Whether it was met; None while that is not known."""
+        """Whether the goal is met; None if the figure is missing."""
         found = self.figure(result)
         if found is None:
             return None
@@ -31,7 +31,7 @@ class Goal:
 
 
 def rate(result: Result, name: str) -> float | None:
-    """Return a contender's median rate; None when it has none that counts."""
+    """Return a contender's median rate; None if it has no valid rate."""
     taken = result.throughput.contenders.get(name) if result.throughput else None
     return None if taken is None or taken.failures else taken.rate.median
 
@@ -48,7 +48,7 @@ def _over_rivals(result: Result) -> float | None:
     ours = rate(result, "worker")
     theirs = [rate(result, name) for name in _RIVALS]
     known = [one for one in theirs if one]
-    # The best of two is not the best of three.
+    # The best rival is known only when all three were measured.
     return ours / max(known) if ours and len(known) == len(_RIVALS) else None
 
 

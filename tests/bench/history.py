@@ -1,7 +1,7 @@
-"""What is on the topics: the same records in every run, with one duplicate in a hundred.
+"""The records on the topics: the same in every run, with one duplicate per hundred.
 
-Time is fixed too: every history ends at ``END``, and databases are frozen there, so that whoever
-works it off, in whatever order and at whatever pace, must come to the same decisions.
+Every history ends at ``END``, and the clocks of databases are frozen there, so every contender must
+reach the same decisions, in any order and at any speed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _REFERENCE: Final = re.compile(rb"(?<=-)(?:[0-9a-f]{16}|[0-9a-f]{12})(?![0-9a-f]
 
 @dataclass(frozen=True)
 class History:
-    """Records in the order in which they are published, and how many distinct events they are."""
+    """Records in publishing order, and their number of distinct events."""
 
     records: tuple[Outgoing, ...]
     events: int
@@ -38,7 +38,7 @@ def history(
 ) -> History:
     """Return ``events`` distinct events of ninety days up to ``end``, and their duplicates.
 
-    A larger number is a larger country, not a longer time.
+    A larger number means a larger country, not a longer time.
     """
     settings = SimulationSettings(
         seed=seed,
@@ -62,9 +62,10 @@ def history(
 def clone(
     records: tuple[Outgoing, ...], number: int, prefix: bytes = b"case-"
 ) -> Iterator[Outgoing]:
-    """Yield the same histories of other people: other cases, event ids and references.
+    """Yield copies of records with other case ids, event ids and references.
 
-    Clones of different numbers share none; 0 is the original. Case ids begin with ``prefix``.
+    Clones of different numbers share no id; number 0 is the original. Case ids begin with
+    ``prefix``.
     """
     salt = Random(number).getrandbits(64) if number else 0
     wide, narrow = salt, salt & (1 << 48) - 1

@@ -1,4 +1,4 @@
-"""Cases of any length, for what the stream of a real country does not hold: a thousand events."""
+"""Generates cases of any length, such as 1,000 events, which realistic histories lack."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _OFFICE = "hasselt"
 
 
 def made(cases: int, events_each: int) -> History:
-    """Return ``cases`` cases of ``events_each`` distinct facts each, all by time.
+    """Return ``cases`` cases of ``events_each`` distinct events each, sorted by time.
 
-    The order comes first; then misses, interviews and circumstances by turns, each of its own.
+    The order is first, followed by misses, interviews and circumstances in turn.
     """
     dice = Random(f"{cases} x {events_each}")
     step = _SPAN / events_each

@@ -1,4 +1,4 @@
-"""Results as pictures, PNG and SVG: one idea a picture."""
+"""Plots of the results, as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _OURS, _OTHERS, _SERVER = "#1b6ca8", "#9aa5b1", "#d9a441"
 
 
 def draw(result: Result, folder: Path) -> list[Path]:
-    """Draw what was measured into a folder; return the files."""
-    mpl.rcParams["svg.hashsalt"] = "icam"  # the same figures, the same file
+    """Draw the results into a folder; return the files."""
+    mpl.rcParams["svg.hashsalt"] = "icam"  # the same figures give the same file
     made = []
     for name, figure in (
         ("throughput", _throughput(result)),
@@ -46,7 +46,7 @@ def _throughput(result: Result) -> Figure | None:
     contests = _counting(result)
     if not contests:
         return None
-    figure, axes = _canvas("Events a second, median with min and max", len(contests))
+    figure, axes = _canvas("Events per second, median with min and max", len(contests))
     names = list(contests)
     spreads = [contests[name].rate for name in names]
     axes.barh(names, [s.median for s in spreads], color=_colors(names), xerr=_ends(spreads))
@@ -59,7 +59,7 @@ def _cpu(result: Result) -> Figure | None:
     contests = {n: c for n, c in _counting(result).items() if c.server_cpu_us}
     if not contests:
         return None
-    figure, axes = _canvas("CPU an event, microseconds", len(contests))
+    figure, axes = _canvas("CPU per event, microseconds", len(contests))
     names = list(contests)
     own = [contests[name].cpu_us.median for name in names]
     server = [s.median if (s := contests[name].server_cpu_us) else 0 for name in names]

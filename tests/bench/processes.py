@@ -1,4 +1,4 @@
-"""What processes have used, from the kernel's own books: CPU time and memory, children included."""
+"""CPU time and memory of processes, from /proc, children included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process, of its children, and of those that ended; 0 once gone."""
+    """Return the CPU seconds of a process and all its children; 0 if it is gone."""
     with suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         used = sum(map(int, fields[11:15])) / _TICKS
@@ -20,12 +20,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 def rss_kib(pid: int) -> int:
-    """Return the resident memory of a process and its children now, in KiB; 0 once gone."""
+    """Return the current resident memory of a process and its children, in KiB; 0 if it is gone."""
     return _memory(pid, "VmRSS")
 
 
 def peak_rss_kib(pid: int) -> int:
-    """Return the most resident memory that a process and its children ever had, in KiB."""
+    """Return the peak resident memory of a process and its children, in KiB."""
     return _memory(pid, "VmHWM")
 
 

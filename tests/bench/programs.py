@@ -1,4 +1,4 @@
-"""Starting contenders: any program as a child process with the same face as a ``WorkerProcess``."""
+"""Contenders as child processes, with the interface of ``WorkerProcess``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bench.environments import ROOT
 
 
 class Running(Protocol):
-    """A process that was started."""
+    """A started process."""
 
     @property
     def pid(self) -> int: ...
@@ -46,9 +46,9 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended; None while it runs."""
+        """Return its exit code; None while it runs."""
         return self._process.poll()
 
     def stop(self, patience: float = 30) -> int:
-        """Tell it to stop, wait, and return its exit code."""
+        """Send SIGTERM, wait for the end, and return the exit code."""
         return process.stop(self._process, signal.SIGTERM, patience)

@@ -1,6 +1,6 @@
-"""The same decisions without Kafka, PostgreSQL or concurrency: the domain alone, event by event.
+"""The domain alone, event by event, without Kafka, PostgreSQL or concurrency.
 
-It is the truth that contenders are held against, and what the domain's own cost is measured on.
+Its result is what every contender must reach, and its time is the domain's own cost.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def decoded(records: Iterable[Outgoing]) -> list[Decoded]:
 def replay(
     events: Sequence[Decoded], ref: Reference, now: datetime | None
 ) -> tuple[Work, list[float]]:
-    """Take events in one by one; return the work, and for each event the microseconds that fold,
-    route and decide took. Each is decided at ``now``, or at its own time when that is None.
+    """Apply events one by one; return the result, and for each event the microseconds of fold,
+    route and decide. Each is decided at ``now``, or at its own time if ``now`` is None.
     """
     cases: dict[str, _Known] = {}
     spent = []
@@ -67,12 +67,12 @@ def replay(
 
 
 def truth_of(history: History) -> Work:
-    """Return the work that a history must lead to, decided at its end."""
+    """Return the expected result of a history, decided at its end."""
     return replay(decoded(history.records), reference.load(), END)[0]
 
 
 def _after(before: Announced, decision: Decision) -> Announced:
-    """Return what is announced once the messages of a decision are out."""
+    """Return what is announced after the messages of a decision."""
     route, rounds = before.route, dict(before.rounds)
     standing = {held.escalation_id: held for held in before.standing}
     for message in decision.messages:

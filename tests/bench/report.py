@@ -1,4 +1,4 @@
-"""Results for people: the same tables on a terminal and as Markdown."""
+"""The tables of the results, for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sheet:
 
 
 def sheets(result: Result) -> Iterator[Sheet]:
-    """Yield a table for everything that was measured, goals last."""
+    """Yield a table for each measured scenario, goals last."""
     if taken := result.throughput:
         title = f"Throughput: {taken.events:,} events, {taken.rounds} rounds in turn"
         columns = ("contender", "events/s", "CPU us/event", "PostgreSQL us/event", "RSS MiB")

@@ -1,4 +1,4 @@
-"""What scenarios return: figures with names, as JSON in ``result.json`` below ``.run/bench``."""
+"""The figures of scenarios, stored as JSON in ``.run/bench/result.json``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bench.environments import ROOT
 
 HOME: Final = ROOT / ".run" / "bench"
 QUICK: Final = HOME / "quick"
-"""Results of trials stay apart."""
+"""Results of quick runs are kept separately."""
 
 
 class _Figures(BaseModel):
@@ -23,7 +23,7 @@ class _Figures(BaseModel):
 
 
 class Spread(_Figures):
-    """A figure taken several times."""
+    """A figure that was measured several times."""
 
     values: list[float]
 
@@ -46,24 +46,24 @@ class Spread(_Figures):
 
 
 class Contest(_Figures):
-    """What one contender reached, a value a round."""
+    """The figures of one contender, one value per round."""
 
     rate: Spread
-    """Events a second, from the first committed event to the last one published."""
+    """Events per second, from the first committed event to the last published one."""
     cpu_us: Spread
-    """CPU of its processes, microseconds an event."""
+    """CPU of its processes, microseconds per event."""
     server_cpu_us: Spread | None = None
-    """CPU of PostgreSQL, all its processes, microseconds an event."""
+    """CPU of all PostgreSQL processes, microseconds per event."""
     rss_mib: Spread
-    """Most resident memory, all its processes."""
+    """Peak resident memory of all its processes."""
     failures: list[str] = Field(default_factory=list)
-    """Why its figures do not count; empty when they do."""
+    """Why its figures do not count; empty if they do."""
 
 
 class _Taken(_Figures):
     taken_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     failures: list[str] = Field(default_factory=list)
-    """Why the figures do not count; empty when they do."""
+    """Why the figures do not count; empty if they do."""
 
 
 class Throughput(_Taken):
@@ -88,7 +88,7 @@ class Growth(_Taken):
     few_cases: int
     many_cases: int
     few: Spread
-    """Events a second beside few stored cases."""
+    """Events per second with few stored cases."""
     many: Spread
     few_server_cpu_us: Spread
     many_server_cpu_us: Spread
@@ -109,7 +109,7 @@ class Shape(_Figures):
 
     @property
     def cost_us(self) -> float:
-        """CPU of worker and server, microseconds an event."""
+        """CPU of worker and server, microseconds per event."""
         return self.cpu_us.median + self.server_cpu_us.median
 
 
@@ -134,7 +134,7 @@ class Backlog(_Taken):
 
     @property
     def peak_rss_mb(self) -> float:
-        """In megabytes of a million bytes, as limits are given."""
+        """Peak resident memory in megabytes of a million bytes."""
         return self.peak_rss_mib * 1.048576
 
 
@@ -149,20 +149,20 @@ class ColdStart(_Taken):
     from_start: Spread
     """Seconds from the start of the process to the first event in the database."""
     from_assignment: Spread
-    """Seconds from the assignment of partitions to it."""
+    """Seconds from the assignment of partitions to the first event."""
 
 
 class Domain(_Taken):
     events: int
     compiled: bool
     median_us: Spread
-    """Of fold, route and decide for one event, decided at its own time; a value a pass."""
+    """Median of fold, route and decide for one event at its own time; one value per pass."""
     at_the_end_us: Spread
-    """The same when all is decided at the end of the history: most terms have run out by then."""
+    """The same, decided at the end of the history, when most terms have expired."""
 
 
 class Result(_Figures):
-    """Everything measured so far, by scenario."""
+    """All results so far, by scenario."""
 
     machine: str = ""
     throughput: Throughput | None = None
@@ -175,7 +175,7 @@ class Result(_Figures):
     domain: Domain | None = None
 
     def failures(self, scenario: str) -> list[str]:
-        """Return why figures of a scenario do not count; empty when they do."""
+        """Return why the figures of a scenario do not count; empty if they do."""
         taken = getattr(self, scenario.replace("-", "_"))
         if taken is None:
             return []
@@ -187,7 +187,7 @@ class Result(_Figures):
 
 
 def load(folder: Path) -> Result:
-    """Return what was measured before; empty when nothing was."""
+    """Return the earlier results; empty if there are none."""
     file = folder / "result.json"
     if not file.exists():
         return Result()
@@ -195,13 +195,13 @@ def load(folder: Path) -> Result:
     try:
         return Result.model_validate(taken)
     except ValidationError as error:
-        # Scenarios taken by an earlier version of the bench; what still fits is kept.
+        # Drop scenarios in the format of an earlier version.
         for place in {fault["loc"][0] for fault in error.errors()}:
             taken.pop(place, None)
     return Result.model_validate(taken)
 
 
 def save(result: Result, folder: Path) -> None:
-    """Write everything measured so far."""
+    """Write all results."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(result.model_dump_json(indent=2))

@@ -1,4 +1,4 @@
-"""One contender works one history off: measured, and what it made of it handed back."""
+"""Runs one contender on one history, and returns its figures and its result."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PATIENCE = 600.0
 
 
 def run(stage: Stage, contender: Contender, history: History) -> tuple[Watched, Work]:
-    """Start a contender anew on what is on the topics, and stop it when all is done. Blocks.
+    """Start a contender on the records of the topics, and stop it when all are processed. Blocks.
 
     Raises:
-        Stalled: it did not come to its end.
+        Stalled: it did not finish.
     """
     if not contender.writes:
         return _self_measured(stage, contender, history)
@@ -32,10 +32,10 @@ def run(stage: Stage, contender: Contender, history: History) -> tuple[Watched, 
 
 
 def work_of(stage: Stage, contender: Contender, history: History) -> Work:
-    """Do the same and return the work alone, however few events there are. Blocks.
+    """Do the same and return only the result, for any number of events. Blocks.
 
     Raises:
-        Stalled: it did not come to its end.
+        Stalled: it did not finish.
     """
     if not contender.writes:
         return _self_measured(stage, contender, history)[1]

@@ -1,6 +1,6 @@
-"""The code as the image ships it: a wheel with the hot part of the domain compiled, unpacked.
+"""The code as in the image: an unpacked wheel with the hot part of the domain compiled.
 
-Contenders run this code, so that what is measured is what runs in production.
+Contenders run this code, so the figures are those of production code.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _PARTS: Final = ("setup.py", "pyproject.toml", "README.md", "schemas", "streams"
 
 
 class CanNotCompile(Exception):
-    """The wheel could not be built; the message ends with what the compiler said."""
+    """The wheel could not be built; the message ends with the compiler's output."""
 
 
 def shipped() -> Path:
-    """Return the folder that holds the compiled packages, building it when the source changed.
+    """Return the folder of the compiled packages; build it if the source changed.
 
-    Blocks for half a minute when it does.
+    Blocks for half a minute if it did.
 
     Raises:
         CanNotCompile: no C compiler, no Python headers, or the code does not compile.
@@ -81,10 +81,10 @@ def _build(place: Path) -> None:
 
 
 def environment(code: Path) -> Mapping[str, str]:
-    """Return what makes a Python import the packages in ``code`` first, then those of the checkout,
-    and run as in the image.
+    """Return the variables that make Python import packages from ``code`` first, then from the
+    checkout, and run as in the image.
 
-    The directory in which it starts and that of its script count no more.
+    Its working directory and the directory of its script are not searched.
     """
     return {
         "PYTHONPATH": f"{code}{os.pathsep}{ROOT}",

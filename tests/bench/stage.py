@@ -1,4 +1,4 @@
-"""Where contenders perform: one real Kafka with one history on its topics, and fresh databases."""
+"""The servers of the benchmark: one real Kafka with one history on its topics, and databases."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.bench.programs import Running
 from tests.bench.shipped import environment
 
 _JOIN_DELAY_MS = 1_000
-"""Several processes that start together then join together, as with Kafka's own default."""
+"""Processes that start together join in one rebalance, as with Kafka's default."""
 
 
 class Stage:
     """Everything below ``home`` is removed at the end."""
 
     def __init__(self, home: Path, servers: str | None = None, code: Path | None = None) -> None:
-        """``code`` holds the packages that contenders run; the checkout's, when it is None."""
+        """``code`` is the folder of the packages that contenders run; None is the checkout."""
         self.home = home.absolute()
         self.code = code
         self.databases = Databases(self.home)
@@ -60,19 +60,19 @@ class Stage:
 
     @property
     def servers(self) -> str:
-        """Return where Kafka is."""
+        """Return the address of Kafka."""
         if self._servers is None:
             raise RuntimeError("the stage was not entered")
         return self._servers
 
     def fill(self, records: Iterable[Outgoing]) -> None:
-        """Empty all topics, then publish these records. Blocks."""
+        """Empty our topics, then publish records. Blocks."""
         self.clear()
         topics.ensure(KafkaSettings(bootstrap_servers=self.servers))
         publish(self.servers, records)
 
     def clear(self) -> None:
-        """Delete all topics of ours. Blocks."""
+        """Delete our topics. Blocks."""
         admin = AdminClient({"bootstrap.servers": self.servers})
         ours = set(topics.RETENTION_MS)
         present = ours & set(admin.list_topics(timeout=10).topics)
@@ -87,7 +87,7 @@ class Stage:
         return self.home / f"{next(self._numbers):03d}-{name}"
 
     def environment(self, database: Database | None = None) -> dict[str, str]:
-        """Return the environment of a contender that begins anew, in a group of its own."""
+        """Return the environment of a contender, with a new consumer group."""
         found = {
             "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
             "ICAM_KAFKA__GROUP": f"bench-{uuid4().hex[:12]}",
@@ -102,7 +102,7 @@ class Stage:
 
 @contextmanager
 def stopping(running: list[Running]) -> Iterator[list[Running]]:
-    """Stop processes at the end."""
+    """Stop processes at the end of the block."""
     try:
         yield running
     finally:

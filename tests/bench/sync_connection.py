@@ -1,7 +1,7 @@
-"""What ``streams.store`` expects of an asyncpg connection, over a blocking psycopg one.
+"""The methods of an asyncpg connection that ``streams.store`` uses, over a blocking psycopg one.
 
-The peers that are no asyncio programs run the very SQL of the pipeline through it. Its coroutines
-never wait for a loop, so ``finish`` drives one to its end without any.
+Peers without asyncio run the pipeline's SQL through it. Its coroutines never wait for an event
+loop, so ``finish`` runs one to its end without a loop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Row(tuple[Any, ...]):
-    """A row as asyncpg gives it: by position, by name, and as a mapping; iterates over values."""
+    """A row as in asyncpg: access by position and name, and as a mapping; iterates over values."""
 
     __slots__ = ()
     _places: dict[str, int] = {}
@@ -90,9 +90,9 @@ class SyncConnection:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that psycopg binds as asyncpg does: any sequence is an array.
+    """Return a value that psycopg binds like asyncpg: any sequence is an array.
 
-    An empty one has no element type to be sent by, so it is sent as a literal.
+    An empty sequence has no element type, so it is sent as a literal.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         return value
@@ -100,8 +100,9 @@ def _plain(value: Any) -> Any:
 
 
 def connect(database: DatabaseSettings, name: str) -> SyncConnection:
-    """Open a connection with the session settings of ``streams.store.pool``; every statement is
-    prepared when it is first used, as asyncpg does.
+    """Open a connection with the session settings of ``streams.store.pool``.
+
+    Every statement is prepared on first use, as in asyncpg.
     """
     timeout = str(int(database.statement_timeout_seconds * 1000))
     settings = {
@@ -119,7 +120,7 @@ def connect(database: DatabaseSettings, name: str) -> SyncConnection:
         options=" ".join(f"-c {key}={value}" for key, value in settings.items()),
     )
     connection.prepare_threshold = 0
-    # As text each element would be escaped in Python.
+    # The text format would escape each element in Python.
     connection.adapters.register_dumper(list, ListBinaryDumper)
     return SyncConnection(connection)
 
@@ -128,7 +129,7 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never waits for a loop, and return its result.
 
     Raises:
-        RuntimeError: it waited for something.
+        RuntimeError: it waited for an event loop.
     """
     try:
         work.send(None)

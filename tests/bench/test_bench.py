@@ -1,6 +1,6 @@
-"""The short form of ``make bench``: everybody does the same work, and a difference would show.
+"""The short form of ``make bench``: all contenders reach the same result; a difference is found.
 
-Nothing here looks at a time.
+No test depends on time.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_planted_difference_is_reported(database_url: str, plant: str, said: str
 
 
 def _one_of_each(conn: Connection) -> None:
-    """Put one row into each table that counts, whatever columns it has by now."""
+    """Insert one row into each compared table, for any set of columns."""
     conn.execute("SET session_replication_role = replica")
     for table, known in (
         ("case_event", {}),
@@ -130,7 +130,7 @@ def test_contender_that_differs_fails_the_bench(
     assert "FAILED" in told.output
     assert "3 projections missing" in told.output
     goals = [line for line in (tmp_path / "result.md").read_text().splitlines() if "naive" in line]
-    assert any("?" in line for line in goals), "a goal was judged by figures that do not count"
+    assert any("?" in line for line in goals), "a goal was decided by figures that do not count"
 
     save(Result(throughput=_throughput()), tmp_path)
     assert CliRunner().invoke(command.main, ["report"]).exit_code == 0

@@ -1,4 +1,4 @@
-"""The simulation obeys what can be worked out by hand."""
+"""The simulation agrees with limits that can be calculated by hand."""
 
 from __future__ import annotations
 

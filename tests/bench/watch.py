@@ -1,9 +1,9 @@
-"""Watching a contender from outside while it works a history off.
+"""Measures a contender from outside while it processes a history.
 
-The clock runs from the first committed event seen to the instant at which every event is in the log
-and the outbox is published; the start of processes and the joining of the group are not in it.
-Counting costs the server time, so it is done a dozen times in a run, each time when half of what is
-left should be done; what it costs is taken out of the server's CPU time.
+The clock runs from the first committed event seen until every event is in the log and the outbox is
+published; starting processes and joining the group are excluded. Counting costs server time, so it
+is done about a dozen times per run, each time when half of the rest should be done; its cost is
+subtracted from the server's CPU time.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _STALLED = 120.0
 
 
 class Stalled(Exception):
-    """A contender ended, or made no progress for a long time; the message quotes its log."""
+    """A contender ended, or made no progress for two minutes; the message quotes its log."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What one run came to."""
+    """The figures of one run."""
 
     events: int
-    """Events between the first and the last look."""
+    """Events between the first and the last count."""
     seconds: float
     cpu_us: float
     server_cpu_us: float
     peak_rss_mib: float
     rss_mib: list[float] = field(default_factory=list)
-    """Once a second."""
+    """One value per second."""
 
     @property
     def rate(self) -> float:
-        """Return events a second."""
+        """Return events per second."""
         return self.events / self.seconds
 
 
@@ -52,12 +52,12 @@ class _Look:
 
 
 class Watch:
-    """Looks at one database and the processes that fill it."""
+    """Measures one database and the processes that write to it."""
 
     def __init__(
         self, database: Database, conn: Connection, running: Sequence[Running], cases: str = ""
     ) -> None:
-        """``cases``: count only events of cases whose id begins so."""
+        """``cases`` is a prefix: only events of cases whose id has it are counted."""
         self._database = database
         self._conn = conn
         self._running = running
@@ -71,7 +71,7 @@ class Watch:
         """Wait until ``wanted`` events are in the log and everything is published.
 
         Raises:
-            Stalled: it won't come to that.
+            Stalled: a process ended, or there was no progress.
         """
         any_event = f"SELECT EXISTS (SELECT FROM case_event{self._where})"
         while not one(self._conn, any_event, *self._values):
@@ -97,7 +97,7 @@ class Watch:
         end = self._look()
         done, seconds = end.events - first.events, end.at - first.at
         if done == 0:
-            raise Stalled("everything was done between two looks: take more events")
+            raise Stalled("everything was done between two counts: use more events")
         return Watched(
             events=done,
             seconds=seconds,
@@ -108,7 +108,7 @@ class Watch:
         )
 
     def settle(self, wanted: int) -> None:
-        """Wait for the same without measuring; quick when it is so already."""
+        """Wait for the same without measuring; return at once if it is done."""
         deadline = time.monotonic() + _STALLED
         while self._look().events < wanted or unpublished(self._conn):
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What a contender made of the records, in a form in which two can be compared."""
+"""The result of a contender, in a comparable form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Work:
-    """Events taken in, each once; every projection; every escalation that stands."""
+    """Number of distinct events, all projections, and all standing escalations."""
 
     events: int
     projections: frozenset[Row]
@@ -26,13 +26,13 @@ class Work:
         projections: Collection[Sequence[Any]],
         escalations: Collection[Sequence[Any]],
     ) -> Work:
-        """Return the work in rows of any kind: ``(case_id, digest, status, office, track, level)``
-        and ``(escalation_id, rule_id, office_id)``.
+        """Return the work of rows ``(case_id, digest, status, office, track, level)`` and
+        ``(escalation_id, rule_id, office_id)``.
         """
         return cls(events, frozenset(map(tuple, projections)), frozenset(map(tuple, escalations)))
 
     def differences(self, other: Work) -> list[str]:
-        """Say in words how ``other`` differs from this; empty when it does not."""
+        """Return in words how ``other`` differs; empty if it does not."""
         found = []
         if self.events != other.events:
             found.append(f"{other.events} events instead of {self.events}")
@@ -48,7 +48,7 @@ class Work:
 
 
 def read(conn: Connection, cases: str = "") -> Work:
-    """Return the work in a database, of all cases or of those whose id begins so."""
+    """Return the work in a database, of all cases or of those whose id has a prefix."""
     chosen = "case_id >= %s AND case_id < %s"
     ends = (cases, cases + "\x7f")
     return Work.of(

@@ -165,7 +165,7 @@ class Database:
         return self.numbers[sequence]
 
     def apply(self, transaction: Transaction, *, lazily: bool) -> None:
-        """Write a transaction's rows; an asynchronous commit may be lost before a synchronous one."""
+        """Write a transaction's rows. The next synchronous commit makes asynchronous ones durable."""
         if not transaction.own:
             return
         self._watch(transaction)

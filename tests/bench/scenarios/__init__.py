@@ -1,1 +1,1 @@
-"""What is measured, one scenario a file: each has ``take``, which returns its figures."""
+"""The scenarios, one per file: each has ``take``, which returns its figures."""

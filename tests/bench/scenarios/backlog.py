@@ -1,6 +1,6 @@
-"""A morning after: a great many records wait, one worker drains them, and its memory stays flat.
+"""One worker drains a large backlog; its memory must stay flat.
 
-The database is kept for the scenario that rebuilds it.
+The database is kept for the scenario ``rebuild``.
 """
 
 from __future__ import annotations

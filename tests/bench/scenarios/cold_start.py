@@ -1,4 +1,4 @@
-"""How soon a new worker works: from the start of its process, and from its first partitions."""
+"""Time until a new worker commits its first event, from its start and from its assignment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 60.0
 
 
 def take(stage: Stage, history: History, rounds: int, say: Callable[[str], None]) -> ColdStart:
-    """Start a worker ``rounds`` times on topics where records wait. Blocks."""
+    """Start a worker ``rounds`` times on topics with a backlog. Blocks."""
     stage.fill(history.records)
     from_start, from_assignment = [], []
     for number in range(1, rounds + 1):
@@ -29,7 +29,7 @@ def take(stage: Stage, history: History, rounds: int, say: Callable[[str], None]
 
 
 def _once(stage: Stage) -> tuple[float, float, float]:
-    """Return when the process started, had partitions, and had an event in the database."""
+    """Return the times of start, assignment of partitions, and first event in the database."""
     place = stage.place("cold-start")
     with stage.databases.fresh(place / "postgres") as database, database.connect() as conn:
         worker = WorkerProcess(place / "run", stage.environment(database))
@@ -50,6 +50,6 @@ def _once(stage: Stage) -> tuple[float, float, float]:
 
 
 def _assigned(worker: WorkerProcess) -> bool:
-    with suppress(ValueError):  # a probe that can't be answered yet is refused without a body
+    with suppress(ValueError):  # before it is ready, a probe fails without a body
         return bool(worker.probe("readyz")[1].get("partitions_assigned"))
     return False

@@ -1,6 +1,6 @@
-"""What the rules themselves cost: fold, route and decide for one event, without any I/O.
+"""The cost of the domain: fold, route and decide for one event, without I/O.
 
-In a process of its own, so that it runs the code that contenders run.
+It runs in its own process, with the code that contenders run.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _PATIENCE = 600.0
 def take(
     events: int, passes: int, environment: Mapping[str, str], say: Callable[[str], None]
 ) -> Domain:
-    """Take the events of a history in, in order, ``passes`` times each way. Blocks.
+    """Apply the events of a history in order, ``passes`` times each way. Blocks.
 
     Raises:
-        subprocess.SubprocessError: it failed, or takes for ever.
+        subprocess.SubprocessError: it failed, or exceeded the timeout.
     """
     command = [sys.executable, "-m", "tests.bench.scenarios.domain", str(events), str(passes)]
     done = subprocess.run(
@@ -48,7 +48,7 @@ def take(
         median_us=Spread.of(told["own"]),
         at_the_end_us=Spread.of(told["end"]),
     )
-    say(f"{found.median_us.median:.1f} us an event at its own time")
+    say(f"{found.median_us.median:.1f} us per event at its own time")
     say(f"{found.at_the_end_us.median:.1f} us at the end of the history")
     return found
 

@@ -1,7 +1,7 @@
-"""Whether a full database is a slow one: the same events beside few and beside many stored cases.
+"""Throughput with few and with many stored cases.
 
-The stored cases are copies of processed ones; the events that are measured are of new cases. The
-two databases take turns.
+The stored cases are copies of processed ones; the measured events belong to new cases. The two
+databases take turns.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.bench.watch import Watch, Watched
 from tests.bench.work import Work, read
 
 _MODELS = 5_000
-"""Events of the cases that are copied."""
+"""Events of the copied cases."""
 
 
 def take(
     stage: Stage, events: int, sizes: tuple[int, int], rounds: int, say: Callable[[str], None]
 ) -> Growth:
-    """Measure ``rounds`` times beside each number of stored cases. Blocks."""
+    """Measure ``rounds`` times with each number of stored cases. Blocks."""
     home = stage.place("growth")
     _models(stage, home)
     stored, taken = [0, 0], [list[Watched](), list[Watched]()]
@@ -56,7 +56,7 @@ def take(
                 watched, work = _one(stage, databases[which], fresh, prefix)
                 taken[which].append(watched)
                 failures += truth.differences(work)
-                say(f"round {number}: beside {stored[which]:,} cases {watched.rate:,.0f} events/s")
+                say(f"round {number}: with {stored[which]:,} cases {watched.rate:,.0f} events/s")
     few, many = taken
     return Growth(
         events=events,

@@ -1,8 +1,7 @@
-"""How long an official waits: from a cause on an input topic to the escalation on its topic.
+"""Latency from a cause on an input topic to the escalation on its topic.
 
-A steady stream beside a running worker that has nothing else to do; the real clock. Its first
-seconds are not measured: a broker that has just started is slow until its JVM has compiled what
-single records need.
+A steady stream to an otherwise idle worker, by the real clock. The first seconds are not measured:
+a new broker is slow until its JVM has compiled the code for single records.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ _WARM_UP_SECONDS = 5.0
 
 
 def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) -> Latency:
-    """Publish ``rate`` events a second for ``seconds``. Blocks."""
+    """Publish ``rate`` events per second for ``seconds``. Blocks."""
     place = stage.place("latency")
     stage.clear()
     ensure(KafkaSettings(bootstrap_servers=stage.servers))
     end = datetime.now(UTC)
     before = history(_WARM_UP, seed=2, end=end, duplicates=0)
     after = history(int(rate * (_WARM_UP_SECONDS + seconds)), seed=99, end=end, duplicates=0)
-    # One producer for both: a new one takes most of a second to join, which is no wait of ours.
+    # One producer for both: a new one needs most of a second to connect.
     publisher = Publisher(stage.servers)
     for record in before.records:
         publisher.send(record)

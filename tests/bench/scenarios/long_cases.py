@@ -1,6 +1,6 @@
-"""Whether a long case is a slow one: few cases of many events against many cases of few.
+"""Cost of an event in few long cases and in many short cases.
 
-The same number of events, of the same kinds, by time.
+Both have the same number of events of the same types, sorted by time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.bench.watch import Watched
 def take(
     stage: Stage, events: int, rounds: int, say: Callable[[str], None], lengths: tuple[int, int]
 ) -> LongCases:
-    """Measure both lengths ``rounds`` times in turns. Blocks."""
+    """Measure both lengths ``rounds`` times, in turns. Blocks."""
     histories = {length: made(max(1, events // length), length) for length in lengths}
     truths = {length: truth_of(history) for length, history in histories.items()}
     taken: dict[int, list[Watched]] = {length: [] for length in lengths}
@@ -32,7 +32,7 @@ def take(
             failures += truths[length].differences(work)
             say(
                 f"round {number}: cases of {length}: {watched.rate:,.0f} events/s,"
-                f" {watched.cpu_us:,.0f} + {watched.server_cpu_us:,.0f} us CPU an event"
+                f" {watched.cpu_us:,.0f} + {watched.server_cpu_us:,.0f} us CPU per event"
             )
     long, short = (
         Shape(

@@ -1,6 +1,6 @@
-"""How long it takes to fold every log anew and find what is stored to be right.
+"""Time of ``icam rebuild --check``: fold every log again and compare it with its projection.
 
-On the database that the backlog left, with its clock standing still.
+It uses the database of the scenario ``backlog``, with its frozen clock.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tests.bench.results import Rebuild
 
 
 class NothingToRebuild(Exception):
-    """No backlog was taken before, or the command failed; the message says what to do."""
+    """There is no backlog's database, or the command failed; the message says what to do."""
 
 
 def take(place: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> Rebuild:
     """Run ``icam rebuild --check`` on the database in ``place``. Blocks.
 
     Raises:
-        NothingToRebuild: see there.
+        NothingToRebuild: there is no database, or the command failed.
     """
     if not (place / "data").exists():
-        raise NothingToRebuild("no database of a backlog: take the scenario backlog first")
+        raise NothingToRebuild("no database of a backlog: run the scenario backlog first")
     with started(place) as database:
         say("icam rebuild --check")
         done = subprocess.run(

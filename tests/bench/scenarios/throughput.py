@@ -1,7 +1,7 @@
-"""How fast each contender works off a history that is on the topics before it starts.
+"""Throughput of each contender on a history that is on the topics before it starts.
 
-They take turns, round after round. Each must come to the very work that the domain alone comes to,
-event by event, without Kafka, database and concurrency; who differs has no figures.
+Contenders take turns in each round. Each must reach the result that the domain alone reaches, event
+by event, without Kafka, database and concurrency; the figures of one that differs do not count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BROKEN = (Stalled, EmbeddedError, subprocess.SubprocessError, OSError, ImportEr
 def take(
     stage: Stage, contenders: Sequence[Contender], history: History, rounds: int, say: Say
 ) -> Throughput:
-    """Measure contenders in turns. Blocks."""
+    """Measure the contenders in turns. Blocks."""
     truth = truth_of(history)
     say(f"publishing {len(history.records):,} records")
     stage.fill(history.records)
@@ -63,10 +63,10 @@ def take(
 
 
 def differences(contender: Contender, truth: Work, work: Work, records: int) -> list[str]:
-    """Say how what a contender did differs from what was to be done."""
+    """Return how a contender's result differs from the expected one."""
     if contender.writes:
         return truth.differences(work)
-    # It drops no duplicates: every record is to be found valid.
+    # It drops no duplicates: it must count every record as valid.
     return [] if work.events == records else [f"{work.events} of {records} records found valid"]
 
 
@@ -80,7 +80,7 @@ class _Tries:
         if self.failures:
             return f"FAILED: {self.failures[-1]}"
         one = self.watched[-1]
-        return f"{one.rate:,.0f} events/s, {one.cpu_us:,.0f} us CPU an event"
+        return f"{one.rate:,.0f} events/s, {one.cpu_us:,.0f} us CPU per event"
 
     def contest(self, contender: Contender) -> Contest:
         taken = self.watched
