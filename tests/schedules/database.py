@@ -165,7 +165,7 @@ class Database:
         return self.numbers[sequence]
 
     def apply(self, transaction: Transaction, *, lazily: bool) -> None:
-        """Write a transaction's rows. The next synchronous commit makes asynchronous ones durable."""
+        """Write a transaction's rows; a synchronous commit makes earlier ones durable too."""
         if not transaction.own:
             return
         self._watch(transaction)
