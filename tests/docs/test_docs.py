@@ -84,6 +84,8 @@ def test_every_setting_named_exists() -> None:
     known.add(crash.VARIABLE)
     known |= set(re.findall(r"\{(ICAM_[A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
     for page in PAGES:
+        if page.name == "CHANGELOG.md":
+            continue  # it names settings that were removed, too
         for name in re.findall(r"`?(ICAM_[A-Z_]+)", page.read_text()):
             assert name.rstrip("_") in known | {"ICAM"}, f"{page.name}: {name}"
 

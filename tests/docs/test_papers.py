@@ -1,4 +1,4 @@
-"""Version, changelog and hooks: what is stated more than once agrees."""
+"""Version, changelog, hooks and decisions: what is stated more than once agrees."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tomllib
 from datetime import date
 from pathlib import Path
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 RELEASES = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", CHANGELOG, re.MULTILINE)
 """Version and day of each release, newest first."""
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 
 
 def test_the_command_says_the_version_of_the_project() -> None:
@@ -59,3 +61,16 @@ def test_hooks_are_local_and_run_what_is_installed() -> None:
         program, *words = hook["entry"].split()
         assert program.startswith(".venv/bin/")
         assert all((ROOT / word).exists() for word in words if "/" in word)
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_has_status_date_and_successor(page: Path) -> None:
+    number = int(page.stem.split("-")[0])
+    lines = "- Status: (accepted|superseded)\n- Date: (.+)\n- Superseded by: (.+)\n"
+    head = re.match(rf"# {number}\. .+\n\n{lines}", page.read_text())
+
+    assert head, "begin it like the others: title, status, date, superseded by"
+    status, day, successor = head.groups()
+    assert date.fromisoformat(day)
+    if status == "superseded":
+        assert successor != "none"
