@@ -55,7 +55,7 @@ _NOW: Final = (
     stat(
         "Guards that block a case",
         describe(
-            "most of the seventeen guards.",
+            "most guards block a case.",
             "0 means that guards are not evaluated: stop the workers and find the cause.",
         ),
         or_zero("count(icam_guards_blocking > 0)", _READ),
