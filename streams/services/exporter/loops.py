@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 from prometheus_client import Gauge
@@ -18,6 +18,9 @@ from streams.runtime.metrics import ExporterMetrics
 from streams.store.errors import is_transient
 
 log = structlog.get_logger(__name__)
+
+_RETRY_SECONDS: Final = 5.0
+"""Longest pause after a failed reading: an audit is hourly, and readiness needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,18 @@ class ReadingLoops:
                 reading.away.set(1)
             log.warning("not_read", reading=reading.name, error=type(error).__name__)
 
+        def pause(done: bool | None, took: float) -> float:
+            every = reading.every_seconds if done else min(reading.every_seconds, _RETRY_SECONDS)
+            return max(0.0, every - took)
+
         await periodic(
             partial(self._take, reading),
-            pause=lambda _, took: max(0.0, reading.every_seconds - took),
+            pause=pause,
             is_transient=lambda error: isinstance(error, AuditError) or is_transient(error),
             on_away=away,
         )
 
-    async def _take(self, reading: ReadingState) -> None:
+    async def _take(self, reading: ReadingState) -> bool:
         started = time.monotonic()
         await reading.take()
         if reading.away is not None:
@@ -83,3 +90,4 @@ class ReadingLoops:
         self._taken[reading.name] = time.monotonic()
         self._missing.discard(reading.name)
         self._metrics.reading_seconds.labels(reading.name).set(time.monotonic() - started)
+        return True

@@ -9,6 +9,7 @@ import pytest
 
 from streams.audit import DatabaseUnreadable
 from streams.runtime.metrics import ExporterMetrics
+from streams.services.exporter import loops as module
 from streams.services.exporter.loops import ReadingLoops, ReadingState
 
 
@@ -48,6 +49,24 @@ async def test_a_failing_reading_is_reported_and_recovers() -> None:
     assert "shaky" in taken
     assert loops.missing == set()
     assert metrics.database_away._value.get() == 0
+
+
+async def test_a_failed_reading_is_retried_soon_however_rare_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    tried: list[int] = []
+
+    async def not_yet() -> None:
+        tried.append(len(tried))
+        if len(tried) < 3:
+            raise DatabaseUnreadable("starting")
+
+    loops = ReadingLoops([ReadingState("audit", 3600, not_yet)], ExporterMetrics())
+    await _for_a_while(loops)
+
+    assert len(tried) == 3
+    assert loops.missing == set()
 
 
 async def test_a_bug_in_a_reading_ends_the_exporter() -> None:
