@@ -1,1 +1,1 @@
-"""The vocabulary shared with the outside: events in, outcomes out. Imports nothing of ours."""
+"""The message contract with other systems: input events and outcomes. Imports nothing of ours."""

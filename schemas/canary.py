@@ -1,7 +1,8 @@
-"""The canary's own namespace of cases: real to the pipeline, and no person's.
+"""The reserved case ids of the canary, whose synthetic events test the pipeline end to end.
 
-One case a day, with one order after another, each announced like any other. Whoever
-counts cases or acts on announcements leaves out what starts with the prefix.
+The pipeline handles a canary case like any other. There is one per day; it receives one order
+after another, and each is announced. Code that counts cases or acts on announcements must exclude
+case ids that start with ``PREFIX``.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from datetime import date
 from typing import Final
 
 PREFIX: Final = "canary-"
-"""Case ids that start so are the canary's; no producer may use them for a person."""
+"""Prefix of the canary's case ids. No producer may use it for a person's case."""
 SOURCE: Final = "/icam/canary"
-"""Its CloudEvents ``source``."""
+"""CloudEvents ``source`` of the canary's events."""
 
 
 def is_canary(case_id: str) -> bool:
-    """Whether a case is the canary's."""
+    """Return whether a case belongs to the canary."""
     return case_id.startswith(PREFIX)
 
 
 def case_id(day: date) -> str:
-    """Return the canary's case of a day."""
+    """Return the canary's case id for a day."""
     return f"{PREFIX}{day:%Y%m%d}"

@@ -1,4 +1,4 @@
-"""From a Kafka record to a typed event and back. Pure; shared by the pipeline and the auditor."""
+"""Decode Kafka records into typed events and encode them. Pure; the auditor uses it too."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 
 
 class Decoded(NamedTuple):
-    """One event as the log keeps it.
+    """One event as the log stores it.
 
-    ``payload`` is the data as received, extra fields included, as canonical JSON; ``digest`` is
-    the SHA-256 of type, case, time and payload: the same id with another digest is a reuse.
+    ``payload`` is the received data as canonical JSON, including unknown fields. ``digest`` is the
+    SHA-256 of type, case, time and payload: an id that returns with another digest was reused.
     """
 
     event_id: UUID
@@ -58,7 +58,7 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     """Return the event in one record of an input topic.
 
     Raises:
-        Rejected: with the reason; nothing else is raised whatever the bytes.
+        Rejected: the record is not a valid event. No input raises anything else.
     """
     envelope, data = read(key, value, headers)
     model = EVENT_TYPES.get(envelope.type)
@@ -77,8 +77,8 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     except ValidationError as error:
         raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
     time = envelope.time.astimezone(UTC)
-    happened = _happened(event)
-    if happened is not None and happened > time + _CLOCK_SKEW:
+    occurred_at = _occurred_at(event)
+    if occurred_at is not None and occurred_at > time + _CLOCK_SKEW:
         raise Rejected(Reason.SCHEMA, "it was reported before it happened", case_id)
     return Decoded(
         event_id=envelope.id,
@@ -92,8 +92,8 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     )
 
 
-def _happened(event: Event) -> datetime | None:
-    """Return when a fact of the past happened; a miss reported ahead of its hour is no miss."""
+def _occurred_at(event: Event) -> datetime | None:
+    """Return when a past fact occurred, else None. An absence can't be reported in advance."""
     if type(event) is AppointmentMissed:
         return event.scheduled_at
     if type(event) is InterviewCompleted:
@@ -104,14 +104,14 @@ def _happened(event: Event) -> datetime | None:
 
 
 def digest(type_: str, case_id: str, time: datetime, payload: bytes) -> bytes:
-    """Return the SHA-256 that tells two contents under one id apart, 32 bytes."""
+    """Return the SHA-256 of an event's content, 32 bytes, to detect a reused event id."""
     head = f"{type_}\n{case_id}\n{time.astimezone(UTC).isoformat()}\n"
     return sha256(head.encode() + payload).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One record ready to be produced."""
+    """One Kafka record, ready to produce."""
 
     topic: str
     key: bytes
@@ -128,14 +128,17 @@ def encode(
     time: datetime,
     type_: str | None = None,
 ) -> Outgoing:
-    """Return the binary-mode record of an input event; ``event`` may carry extra fields as a dict.
+    """Return the binary-mode record of an input event.
+
+    ``event`` may be a mapping, which may hold unknown fields and requires ``type_``.
 
     Raises:
         ValidationError: an attribute does not fit the profile.
+        TypeError: a mapping without ``type_``.
     """
     if isinstance(event, Mapping):
         if type_ is None:
-            raise TypeError("a mapping needs type_")
+            raise TypeError("pass type_ when the event is a mapping")
         name, value = type_, canonical(event)
     else:
         name = type_ or _TYPE_OF[type(event)]

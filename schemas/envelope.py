@@ -1,15 +1,15 @@
-"""CloudEvents 1.0 over Kafka, read and written in binary and structured mode.
+"""Read and write CloudEvents 1.0 over Kafka, in binary and structured mode.
 
-Profile, stricter than CloudEvents on purpose:
+The profile is stricter than CloudEvents:
 
-- ``id`` is a UUID, unique over all producers; it is the primary key of the log;
-- ``subject`` and the Kafka key are the case id, and agree;
+- ``id`` is a UUID, unique across all producers; it is the primary key of the log;
+- ``subject`` and the Kafka key are the case id and must be equal;
 - ``time`` is required: it orders corrections of one fact;
 - ``type`` equals the input topic's name, ``datacontenttype`` is JSON.
 
 Errors::
 
-    Rejected(reason, detail)   the record can't be an event; the detail never repeats input
+    Rejected(reason, detail)   the record is not a valid event; the detail never quotes the record
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ATTRIBUTE_OF: Final = {f"ce_{name}": name for name in _ATTRIBUTES}
 
 
 class Reason(StrEnum):
-    """Why a record was set aside as a dead letter."""
+    """Why a record became a dead letter."""
 
     UNDECODABLE = "undecodable"
     OVERSIZED = "oversized"
@@ -57,9 +57,10 @@ class Reason(StrEnum):
 
 
 class Rejected(Exception):
-    """The record can't be an event. ``detail`` names fields and codes, never input values.
+    """The record is not a valid event.
 
-    ``subject`` is the case that the event named, where it was well-formed.
+    ``detail`` names fields and error codes, never input values. ``subject`` is the case id that the
+    event names, if it is well-formed.
     """
 
     def __init__(self, reason: Reason, detail: str, subject: str | None = None) -> None:
@@ -91,7 +92,7 @@ def read(
     """Return the envelope and the data object of one record, in either content mode.
 
     Raises:
-        Rejected: oversized, undecodable, not CloudEvents 1.0, or key and subject disagree.
+        Rejected: oversized, undecodable, not CloudEvents 1.0, or key and subject differ.
     """
     if value is None:
         raise Rejected(Reason.UNDECODABLE, "no value (a tombstone is not an event)")
@@ -111,7 +112,7 @@ def read(
         raise Rejected(Reason.ENVELOPE, "content type is neither JSON nor CloudEvents JSON")
     if str(attributes.get("datacontenttype") or JSON).split(";")[0].strip().lower() != JSON:
         raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
-    if "specversion" not in attributes:  # the model has a default, for writing only
+    if "specversion" not in attributes:  # the model's default is for writing only
         raise Rejected(Reason.ENVELOPE, "specversion: missing", _subject(attributes))
     try:
         envelope = Envelope.model_validate_json(canonical(attributes))
@@ -132,7 +133,7 @@ def write(envelope: Envelope) -> list[tuple[str, bytes]]:
 def headers(
     id_: UUID, source: str, type_: str, time: datetime, subject: str, specversion: str = "1.0"
 ) -> list[tuple[str, bytes]]:
-    """Return the same of attributes that are known to fit, without an envelope around them."""
+    """Return the Kafka headers for attributes already known to be valid. Like ``write``."""
     return [
         ("ce_specversion", specversion.encode()),
         ("ce_id", str(id_).encode()),
@@ -161,14 +162,14 @@ def write_structured(envelope: Envelope, data: Mapping[str, Any]) -> bytes:
 
 
 def cases_named(key: bytes | None, headers: Headers, subject: str | None = None) -> tuple[str, ...]:
-    """Return the well-formed case ids that a record, however broken, points at.
+    """Return the well-formed case ids that a rejected record names, sorted.
 
-    A record whose key and subject disagree points at both: a fact may be missing from either.
-    ``subject`` is that of a structured event, as its rejection tells it.
+    A record whose key and subject differ names both cases, because either may lack a fact.
+    ``subject`` is the subject of a structured event, taken from ``Rejected.subject``.
     """
     raw = [key, *(value for name, value in headers if name == "ce_subject")]
     texts = [(candidate or b"").decode(errors="replace") for candidate in raw]
-    return tuple(sorted({found for text in (*texts, subject) for found in _well_formed(text)}))
+    return tuple(sorted({case_id for text in (*texts, subject) for case_id in _well_formed(text)}))
 
 
 def _subject(attributes: Mapping[str, Any]) -> str | None:
@@ -183,28 +184,28 @@ def _well_formed(candidate: object) -> list[str]:
 
 
 def rfc3339(instant: datetime) -> str:
-    """Return an instant as RFC 3339 text with its offset."""
+    """Return an instant as RFC 3339 text with its UTC offset."""
     return instant.isoformat()
 
 
 def summary(error: ValidationError, limit: int = 5) -> str:
-    """Return what was wrong, by field and code; input values are left out on purpose."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    parts = [f"{'.'.join(str(step) for step in e['loc']) or 'body'}: {e['type']}" for e in found]
+    """Return the failed fields with their error codes. Input values are omitted on purpose."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = [f"{'.'.join(str(step) for step in e['loc']) or 'body'}: {e['type']}" for e in errors]
     more = f" (+{len(parts) - limit} more)" if len(parts) > limit else ""
     return "; ".join(parts[:limit]) + more
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:
-    """Return the JSON of ``data`` with sorted keys: equal content gives equal bytes.
+    """Return ``data`` as JSON with sorted keys: equal content gives equal bytes.
 
     Raises:
-        Rejected: the content has no exact JSON form (integer past 64 bits, lone surrogate), or a
-            NUL character, which PostgreSQL's JSON functions refuse.
+        Rejected: the content has no exact JSON form (an integer beyond 64 bits, a lone surrogate),
+            or contains a NUL character, which PostgreSQL's JSON functions refuse.
     """
     try:
         text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    except (TypeError, ValueError):  # orjson's error is a TypeError; huge ints, lone surrogates
+    except (TypeError, ValueError):  # orjson raises TypeError for huge ints and surrogates
         raise Rejected(Reason.UNDECODABLE, "content has no exact JSON form") from None
     if b"u0000" in text and _NUL.search(text):
         raise Rejected(Reason.UNDECODABLE, "content has a NUL character")
@@ -231,34 +232,35 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
 
 
 def _object(value: bytes) -> dict[str, Any]:
-    parsed = _plain(value)
+    parsed = _parse_fast(value)
     if parsed is None:
-        parsed = _strict(value)
+        parsed = _parse_strict(value)
     if not isinstance(parsed, dict):
         raise Rejected(Reason.UNDECODABLE, "value is not a JSON object")
     return parsed
 
 
-def _plain(value: bytes) -> Any:
-    """Return what a value says when written again it is the same bytes, else None.
+def _parse_fast(value: bytes) -> Any:
+    """Parse a value with orjson; return None unless serialising it again gives the same bytes.
 
-    Such a value repeats no key, has no NaN, no number past 64 bits and no lone surrogate: nothing
-    that ``_strict`` would refuse is ever written. Most producers write so, and it is far cheaper.
+    orjson never writes a repeated key, NaN, a number beyond 64 bits or a lone surrogate, so equal
+    bytes hold nothing that ``_parse_strict`` refuses. Most producers send such JSON, and this is
+    much cheaper than ``_parse_strict``.
     """
     try:
         parsed = orjson.loads(value)
         return parsed if orjson.dumps(parsed) == value else None
-    except (TypeError, ValueError):  # what can't be read or written here is for _strict to judge
+    except (TypeError, ValueError):  # _parse_strict decides
         return None
 
 
-def _strict(value: bytes) -> Any:
+def _parse_strict(value: bytes) -> Any:
     try:
         return json.loads(
             value.decode(),
-            object_pairs_hook=_unique,
+            object_pairs_hook=_refuse_repeated_keys,
             parse_constant=_refuse_constant,
-            parse_float=_finite,
+            parse_float=_refuse_infinite,
         )
     except Rejected:
         raise
@@ -266,14 +268,14 @@ def _strict(value: bytes) -> Any:
         raise Rejected(Reason.UNDECODABLE, "value is not UTF-8 JSON of sane depth") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
         raise Rejected(Reason.UNDECODABLE, "a key is repeated in one object")
-    return found
+    return content
 
 
-def _finite(text: str) -> float:
+def _refuse_infinite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")

@@ -1,7 +1,8 @@
-"""The four facts that upstream systems publish about a case. Names and codes are the contract.
+"""The four event types that upstream systems publish about a case.
 
-Times: every model speaks in instants with an offset. The CloudEvents ``time`` of the envelope, not
-a field here, orders two versions of the same fact: the later one is a correction of the earlier.
+Field names and codes are part of the contract. Every time is an instant with a UTC offset. Two
+versions of one fact are ordered by the CloudEvents ``time`` of the envelope, not by a field here:
+the later version corrects the earlier one.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class NotificationChannel(StrEnum):
 
 
 class TermReason(StrEnum):
-    """Why the departure term is shorter than 30 days; below 30 the law asks for a reason."""
+    """Why the departure term is shorter than 30 days. The law requires a reason below 30."""
 
     ABSCONDING_RISK = "absconding_risk"
     PREVENTIVE_MEASURE_BROKEN = "preventive_measure_broken"
@@ -62,7 +63,7 @@ class TermReason(StrEnum):
 
 
 class Lodging(StrEnum):
-    """Where the person lives, as a kind of place, never an address."""
+    """Kind of place where the person lives, never an address."""
 
     HOME = "home"
     RECEPTION = "reception"
@@ -81,7 +82,7 @@ class HouseholdKind(StrEnum):
 
 
 class Delivery(StrEnum):
-    """What is known of the invitation reaching the person."""
+    """Whether the invitation is known to have reached the person."""
 
     PROVEN = "proven"
     UNPROVEN = "unproven"
@@ -89,7 +90,7 @@ class Delivery(StrEnum):
 
 
 class Justification(StrEnum):
-    """Why an appointment was missed. Inferred list: no official one was found."""
+    """Reason given for a missed appointment. The list is inferred; no official list was found."""
 
     MEDICAL = "MEDICAL"
     CHILDCARE = "CHILDCARE"
@@ -105,7 +106,7 @@ class Justification(StrEnum):
 
 
 class Review(StrEnum):
-    """Where a person's review of the justification stands."""
+    """State of an official's review of the justification."""
 
     NONE = "none"
     PENDING = "pending"
@@ -114,7 +115,7 @@ class Review(StrEnum):
 
 
 class CoachRole(StrEnum):
-    """Which kind of coach held the interview."""
+    """Kind of coach who held the interview."""
 
     INDIVIDUAL = "individual"
     FAMILY = "family"
@@ -141,19 +142,19 @@ class Cooperation(StrEnum):
 
 
 class CircumstanceState(StrEnum):
-    """Whether the circumstance starts or stops at ``effective_at``."""
+    """Whether the circumstance begins or ends at ``effective_at``."""
 
     BEGINS = "begins"
     ENDS = "ends"
 
 
 class Notification(Message):
-    """How the order reached the person; it starts the departure and appeal terms."""
+    """How the order was notified. Notification starts the departure and appeal terms."""
 
     channel: NotificationChannel
     """Who handed over or sent the order."""
     proven: bool
-    """Whether the notification is proven; unproven blocks every escalation."""
+    """Whether the notification is proven. An unproven one blocks every rule without a waiver."""
 
 
 class Household(Message):
@@ -162,7 +163,7 @@ class Household(Message):
     kind: HouseholdKind
     """Single person, family with minors, or unaccompanied minor."""
     minors: Annotated[int, Field(ge=0, le=20)] = 0
-    """Number of minor children; for an unaccompanied minor, those besides the person."""
+    """Number of minor children. An unaccompanied minor does not count themselves."""
 
     @model_validator(mode="after")
     def _minors_fit_the_kind(self) -> Self:
@@ -177,7 +178,7 @@ class Appointment(Message):
     """A planned interview."""
 
     appointment_id: Reference
-    """Reference of the appointment; a miss or an interview names it."""
+    """Reference of the appointment, quoted by a missed appointment or an interview."""
     office_id: OfficeId
     """Office where the person is expected."""
     at: Instant
@@ -188,16 +189,16 @@ class Appointment(Message):
 class OqtIssued(Message):
     """An order to leave the territory (OQT/BGV) was issued and notified.
 
-    Published again under the same ``order_id`` it is a correction; under another ``order_id`` with
-    a later ``notified_at`` it supersedes the earlier order.
+    A second event with the same ``order_id`` is a correction. An event with another ``order_id``
+    and a later ``notified_at`` supersedes the earlier order.
     """
 
     order_id: Reference
     """Reference of the order. No public numbering scheme exists, so it is opaque."""
     annex: Annex
-    """The form used."""
+    """The form on which the order was served."""
     notified_at: Instant
-    """When the order was notified; the clocks of the procedure start here."""
+    """When the order was notified. The terms of the procedure start here."""
     notification: Notification
     """Channel and proof of the notification."""
     departure_term_days: Annotated[int, Field(ge=0, le=30)]
@@ -219,7 +220,7 @@ class OqtIssued(Message):
     interpreter_language: LanguageTag | None = None
     """Language for an interpreter, when one is needed."""
     first_appointment: Appointment | None = None
-    """First interview, when the order carries a fixed date; else only information was given."""
+    """First interview, if the order sets its date; null if the person only got information."""
 
     @model_validator(mode="after")
     def _short_term_has_a_reason(self) -> Self:
@@ -232,21 +233,21 @@ class Invitation(Message):
     """How the person was invited to the missed appointment."""
 
     delivery: Delivery
-    """What is known of the invitation reaching the person; only proven counts."""
+    """Whether the invitation reached the person. A miss counts only if delivery is proven."""
     language: Language
-    """Language of the invitation; another than the order's does not count as understandable."""
+    """Language of the invitation. A miss counts only if it equals the order's language."""
 
 
 @final
 class AppointmentMissed(Message):
-    """The person did not come. Published again for the same appointment it is a correction."""
+    """The person missed an appointment. A second event for the same appointment is a correction."""
 
     order_id: Reference
     """Order under which the person was invited."""
     appointment_id: Reference
-    """Appointment that was missed."""
+    """The missed appointment."""
     sequence: Annotated[int, Field(ge=1, le=999)]
-    """Position of the appointment in the trajectory, as the office counts."""
+    """Number of the appointment in the trajectory, counted by the office."""
     scheduled_at: Instant
     """When the person was expected."""
     office_id: OfficeId
@@ -254,37 +255,37 @@ class AppointmentMissed(Message):
     invitation: Invitation
     """Delivery and language of the invitation."""
     justification: Justification
-    """Reason given for the absence; NONE = none given, UNKNOWN = not asked yet."""
+    """Reason given for the absence. NONE: no reason was given; UNKNOWN: not asked yet."""
     review: Review
-    """Where a person's review of that reason stands."""
+    """State of an official's review of that reason."""
 
 
 @final
 class InterviewCompleted(Message):
-    """An interview took place. Published again for the same interview it is a correction."""
+    """An interview took place. A second event for the same interview is a correction."""
 
     order_id: Reference
-    """Order that is followed up."""
+    """Order that the interview follows up."""
     interview_id: Reference
     """Reference of the interview."""
     appointment_id: Reference | None = None
-    """Appointment it was held under; null for a walk-in at the counter."""
+    """Appointment of the interview; null for a walk-in at the counter."""
     sequence: Annotated[int, Field(ge=1, le=999)]
-    """Position of the interview in the trajectory, as the office counts."""
+    """Number of the interview in the trajectory, counted by the office."""
     held_at: Instant
     """When the interview was held."""
     office_id: OfficeId
-    """Office where it was held."""
+    """Office where the interview was held."""
     coach_role: CoachRole
-    """Kind of coach who held it."""
+    """Kind of coach who held the interview."""
     conclusion: Conclusion
     """The coach's conclusion."""
     cooperation: Cooperation
-    """Cooperation seen: a duty of effort, not of result."""
+    """Cooperation seen at the interview: a duty of effort, not of result."""
     vulnerability_reviewed: bool
     """Whether medical and other vulnerability was reviewed in this interview."""
     next_appointment: Appointment | None = None
-    """Next planned interview, when one was fixed."""
+    """Next planned interview, if a date was set."""
 
 
 @final
@@ -292,15 +293,15 @@ class CircumstanceChanged(Message):
     """A circumstance that blocks escalation begins or ends."""
 
     order_id: Reference | None = None
-    """Order it belongs to; null when it concerns the person whatever the order."""
+    """Order that the circumstance belongs to; null if it applies to the person under any order."""
     circumstance: Guard
-    """Which circumstance."""
+    """The circumstance, as a guard code."""
     state: CircumstanceState
-    """Begins or ends."""
+    """Whether the circumstance begins or ends."""
     effective_at: Instant
-    """From when."""
+    """When the circumstance begins or ends."""
     reference: Reference
-    """Reference of the procedure; the begin and the end of one procedure share it."""
+    """Reference of the procedure. Its begin and its end have the same reference."""
 
 
 Event = OqtIssued | AppointmentMissed | InterviewCompleted | CircumstanceChanged
@@ -311,6 +312,6 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "icam.interview-completed.v1": InterviewCompleted,
     "icam.circumstance-changed.v1": CircumstanceChanged,
 }
-"""CloudEvents ``type`` to model. Each input topic carries one type and has its name."""
+"""CloudEvents ``type`` to model. Each input topic carries one type and is named after it."""
 
 INPUT_TOPICS: tuple[str, ...] = tuple(EVENT_TYPES)

@@ -1,7 +1,7 @@
-"""The vocabulary as documents: one JSON Schema per type and one AsyncAPI document. See ``write``.
+"""Export the message contract: one JSON Schema per type and one AsyncAPI document.
 
-What a producer may send is described as accepted, what is announced as written: a field with a
-default may be left out of an event and is always there in an outcome.
+Input events are described as the codec accepts them, outcomes as the pipeline writes them: a field
+with a default is optional in an event and always present in an outcome.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
 
 ASYNCAPI: Final = "asyncapi.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_KEY: Final = "The case id, equal to ce_subject: one case stays on one partition, in order."
+_KEY: Final = "The case id, equal to ce_subject: a case stays on one partition, in order."
 
 
 def documents() -> dict[str, bytes]:
-    """Return file name to JSON text: sorted, indented, with a newline at the end."""
-    found = {f"{name}.json": _schema(name, model, "validation") for name, model in _events()}
-    found |= {f"{name}.json": _schema(name, model, "serialization") for name, model in _outcomes()}
-    found[ASYNCAPI] = _asyncapi()
-    return {name: _text(found[name]) for name in sorted(found)}
+    """Return file name to JSON text, with sorted keys, indented, and a newline at the end."""
+    schemas = {f"{name}.json": _schema(name, model, "validation") for name, model in _events()}
+    schemas |= {
+        f"{name}.json": _schema(name, model, "serialization") for name, model in _outcomes()
+    }
+    schemas[ASYNCAPI] = _asyncapi()
+    return {name: _text(schemas[name]) for name in sorted(schemas)}
 
 
 def write(folder: Path) -> list[Path]:
-    """Write all documents into a folder, made when missing, and return their paths."""
+    """Write all documents into a folder and return their paths. Create the folder if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in documents().items():
@@ -62,7 +64,7 @@ def _schema(
 
 
 def _standard(node: Any) -> Any:
-    """Leave out pydantic's bounds on times: ``ge`` and ``le`` are no words of JSON Schema."""
+    """Remove pydantic's bounds on times: ``ge`` and ``le`` are not JSON Schema keywords."""
     if isinstance(node, list):
         return [_standard(item) for item in node]
     if not isinstance(node, dict):
@@ -87,10 +89,11 @@ def _asyncapi() -> dict[str, Any]:
             "title": "ICAM return-counselling follow-up",
             "version": "1.0.0",
             "description": (
-                "Facts that upstream systems publish about a case, and what the pipeline announces:"
-                " routings and proposals of escalation, each for a person to decide. Events are"
-                " CloudEvents 1.0 over Kafka. Binary mode is described here; on input structured"
-                f" mode ({STRUCTURED}) is accepted too, with the same attributes and 'data'."
+                "Events that upstream systems publish about a case, and the outcomes that the"
+                " pipeline publishes: routings and proposed escalations, on which a person decides."
+                " Events are CloudEvents 1.0 over Kafka. This document describes binary mode; input"
+                f" topics also accept structured mode ({STRUCTURED}), with the same attributes"
+                " and 'data'."
                 f" A value is at most {MAX_VALUE_BYTES} bytes."
             ),
         },
@@ -121,7 +124,10 @@ def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
             "schema": {"$ref": f"./{name}.json"},
         },
         "bindings": {
-            "kafka": {"key": {**_plain(CaseId), "description": _KEY}, "bindingVersion": "0.5.0"}
+            "kafka": {
+                "key": {**_type_schema(CaseId), "description": _KEY},
+                "bindingVersion": "0.5.0",
+            }
         },
     }
 
@@ -132,18 +138,24 @@ def _headers(name: str) -> dict[str, Any]:
         "ce_id": {
             "type": "string",
             "format": "uuid",
-            "description": "Unique over all producers; who reads twice compares it.",
+            "description": "Unique across all producers; consumers use it to detect duplicates.",
         },
         "ce_source": {
             "type": "string",
-            "description": "Who published it: a URI reference of 1 to 200 characters.",
+            "description": "The publishing system: a URI reference of 1 to 200 characters.",
         },
-        "ce_type": {"const": name, "description": "What it is; decides the payload's schema."},
+        "ce_type": {
+            "const": name,
+            "description": "Message type; it determines the payload's schema.",
+        },
         "ce_time": {
-            **_plain(Instant),
-            "description": "When it was said; of two versions of one fact the later one holds.",
+            **_type_schema(Instant),
+            "description": "When the source stated it; the latest version of a fact is valid.",
         },
-        "ce_subject": {**_plain(CaseId), "description": "The case id, equal to the record's key."},
+        "ce_subject": {
+            **_type_schema(CaseId),
+            "description": "The case id, equal to the record's key.",
+        },
         "content-type": {"const": JSON, "description": "Media type of the value."},
     }
     for schema in properties.values():
@@ -155,6 +167,6 @@ def _headers(name: str) -> dict[str, Any]:
     }
 
 
-def _plain(kind: Any) -> dict[str, Any]:
+def _type_schema(kind: Any) -> dict[str, Any]:
     schema: dict[str, Any] = _standard(TypeAdapter(kind).json_schema())
     return schema

@@ -1,10 +1,10 @@
-"""Bounded building blocks of every message: references, times, postcodes, code lists.
+"""Field types that the messages share: references, times, postcodes and code lists.
 
-A case is a person, so nothing here is meant to hold a name, a national number, free text or a
-precise address: references are opaque and must start with a letter (a bare Belgian national number,
-eleven digits, is refused), and everything else is a closed code list or a number with bounds.
+Each case is a person's, so no type here can hold a name, a national number, free text or a precise
+address. References are opaque and start with a letter, so a bare Belgian national number (eleven
+digits) is refused. Every other value comes from a closed code list or is a bounded number.
 
-A remark on a type is a ``$comment``: as a description it would displace that of the field.
+Each type is documented in a ``$comment``: a ``description`` would replace that of the field.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ _UTC_TEXT: Final = re.compile(
 
 
 def _date_time(value: object) -> object:
-    """Refuse a count of seconds, in disguise too: pydantic reads "1767225600" as an instant."""
+    """Refuse a number of seconds, even as text: pydantic would read "1767225600" as an instant."""
     if isinstance(value, str):
         if _UTC_TEXT.fullmatch(value):
-            try:  # the standard library's UTC: far cheaper to compare than an offset of pydantic's
+            try:  # yields the standard library's UTC, much cheaper to compare than pydantic's
                 return datetime.fromisoformat(value)
-            except ValueError:  # no such day or hour: pydantic says which
+            except ValueError:  # no such day or hour: pydantic reports the error
                 return value
         if "T" in value or "T" in value.upper():
             return value
@@ -96,8 +96,8 @@ def _date_time(value: object) -> object:
 
 Instant = Annotated[
     AwareDatetime,
-    Strict(False),  # the validator below hands on text, which strict mode would refuse
-    Field(  # ahead of the validator, so that pydantic compares the bounds and not Python
+    Strict(False),  # the validator below may return text, which strict mode would refuse
+    Field(  # before the validator, so that pydantic's core compares the bounds
         ge=datetime(1990, 1, 1, tzinfo=UTC),
         le=datetime(2100, 1, 1, tzinfo=UTC),
         json_schema_extra={
@@ -109,7 +109,7 @@ Instant = Annotated[
 
 
 class Message(BaseModel):
-    """Base of every payload: frozen, strict, unknown extra fields tolerated on input."""
+    """Base of every payload: frozen and strict; unknown fields in the input are ignored."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -121,7 +121,7 @@ class Message(BaseModel):
 
 
 class Language(StrEnum):
-    """Language of a procedure: the three official ones."""
+    """Language of the procedure: one of the three official languages."""
 
     NL = "nl"
     FR = "fr"
@@ -129,9 +129,9 @@ class Language(StrEnum):
 
 
 class Guard(StrEnum):
-    """A circumstance that blocks escalation while it stands. Unknown counts as standing.
+    """A circumstance that blocks escalation while it is active. Unknown counts as active.
 
-    Source: the list is inferred from the law and the criticism of practice; see docs/domain.md.
+    Source: the list is inferred from the law and from criticism of practice; see docs/domain.md.
     """
 
     APPEAL_SUSPENSIVE_PENDING = "appeal_suspensive_pending"

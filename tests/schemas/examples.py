@@ -1,4 +1,4 @@
-"""One valid event of each type, and the records that carry it."""
+"""One valid event of each type, and the records that contain it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def envelope(name: str) -> Envelope:
 
 
 def binary(name: str = ORDER, **extra: Any) -> Outgoing:
-    """The record of an example in binary mode, with extra or replaced fields."""
+    """Return the example's record in binary mode, with extra or replaced fields."""
     return encode(
         {**EXAMPLES[name], **extra},
         event_id=EVENT_ID,
@@ -95,7 +95,7 @@ def binary(name: str = ORDER, **extra: Any) -> Outgoing:
 
 
 def structured(name: str = ORDER, **extra: Any) -> Outgoing:
-    """The record of an example in structured mode, with extra or replaced fields."""
+    """Return the example's record in structured mode, with extra or replaced fields."""
     value = write_structured(envelope(name), {**EXAMPLES[name], **extra})
     headers = (("content-type", STRUCTURED.encode()),)
     return Outgoing(name, CASE_ID.encode(), value, headers)

@@ -1,4 +1,4 @@
-"""The CNCF's own SDK as the oracle: what it writes we read, what we write it reads."""
+"""The codec and the CNCF's CloudEvents SDK read each other's records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.schemas.examples import (
 )
 
 
-def theirs(name: str, **more: Any) -> CloudEvent:
+def sdk_event(name: str, **more: Any) -> CloudEvent:
     attributes = {
         "id": str(EVENT_ID),
         "source": SOURCE,
@@ -41,7 +41,7 @@ def case_key(event: Any) -> str:
     return subject
 
 
-def ours(name: str, message: KafkaMessage) -> Decoded:
+def decode_message(name: str, message: KafkaMessage) -> Decoded:
     key = message.key.encode() if isinstance(message.key, str) else message.key
     return decode(name, key, message.value, message.headers.items())
 
@@ -52,19 +52,19 @@ def message(record: Outgoing) -> KafkaMessage:
 
 @pytest.mark.parametrize("more", [{}, {"datacontenttype": JSON}, {"traceparent": "00-1-2-00"}])
 @pytest.mark.parametrize("name", TYPES)
-def test_we_read_what_the_sdk_writes(name: str, more: dict[str, str]) -> None:
+def test_the_codec_reads_records_of_the_sdk(name: str, more: dict[str, str]) -> None:
     for write in (kafka.to_binary_event, kafka.to_structured_event):
-        found = ours(name, write(theirs(name, **more), key_mapper=case_key))
-        assert found == decoded(binary(name))
+        event = decode_message(name, write(sdk_event(name, **more), key_mapper=case_key))
+        assert event == decoded(binary(name))
 
 
 @pytest.mark.parametrize("make", [binary, structured])
 @pytest.mark.parametrize("name", TYPES)
-def test_the_sdk_reads_what_we_write(name: str, make: Any) -> None:
-    found = kafka.from_kafka_event(message(make(name)))
-    assert (found.get_id(), found.get_source()) == (str(EVENT_ID), SOURCE)
-    assert (found.get_type(), found.get_subject()) == (name, CASE_ID)
-    assert found.get_time() == TIME
-    assert found.get_specversion() == "1.0"
-    assert found.get_datacontenttype() == JSON
-    assert found.get_data() == EXAMPLES[name]
+def test_the_sdk_reads_records_of_the_codec(name: str, make: Any) -> None:
+    event = kafka.from_kafka_event(message(make(name)))
+    assert (event.get_id(), event.get_source()) == (str(EVENT_ID), SOURCE)
+    assert (event.get_type(), event.get_subject()) == (name, CASE_ID)
+    assert event.get_time() == TIME
+    assert event.get_specversion() == "1.0"
+    assert event.get_datacontenttype() == JSON
+    assert event.get_data() == EXAMPLES[name]

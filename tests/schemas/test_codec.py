@@ -1,4 +1,4 @@
-"""What is written is read, in both content modes, and equal content has one digest."""
+"""Decoding an encoded event returns it, in both content modes; equal content has one digest."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from tests.schemas.examples import (
 
 @pytest.mark.parametrize("write", [binary, structured])
 @pytest.mark.parametrize("name", TYPES)
-def test_an_event_makes_the_round_trip(name: str, write: Any) -> None:
-    found = decoded(write(name))
-    assert (found.event_id, found.case_id, found.type) == (EVENT_ID, CASE_ID, name)
-    assert (found.source, found.time) == (SOURCE, TIME)
-    assert found.event == event(name)
-    assert orjson.loads(found.payload) == EXAMPLES[name]
+def test_a_decoded_record_equals_the_encoded_event(name: str, write: Any) -> None:
+    event_read = decoded(write(name))
+    assert (event_read.event_id, event_read.case_id, event_read.type) == (EVENT_ID, CASE_ID, name)
+    assert (event_read.source, event_read.time) == (SOURCE, TIME)
+    assert event_read.event == event(name)
+    assert orjson.loads(event_read.payload) == EXAMPLES[name]
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_model_makes_the_round_trip(name: str) -> None:
+def test_an_encoded_model_decodes_to_the_same_model(name: str) -> None:
     record = encode(event(name), event_id=EVENT_ID, case_id=CASE_ID, source=SOURCE, time=TIME)
     assert record.topic == name
     assert record.key == CASE_ID.encode()
@@ -48,20 +48,20 @@ def test_a_model_makes_the_round_trip(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_both_modes_of_one_event_have_one_digest(name: str) -> None:
+def test_both_content_modes_of_an_event_have_the_same_digest(name: str) -> None:
     one, other = decoded(binary(name)), decoded(structured(name))
     assert one == other
     assert len(one.digest) == 32
 
 
-def test_the_order_of_keys_and_white_space_do_not_matter() -> None:
+def test_key_order_and_white_space_do_not_change_the_digest() -> None:
     record = binary()
-    turned = orjson.dumps(dict(reversed(EXAMPLES[ORDER].items())), option=orjson.OPT_INDENT_2)
-    again = Outgoing(record.topic, record.key, turned, record.headers)
-    assert decoded(again).digest == decoded(record).digest
+    reordered = orjson.dumps(dict(reversed(EXAMPLES[ORDER].items())), option=orjson.OPT_INDENT_2)
+    other = Outgoing(record.topic, record.key, reordered, record.headers)
+    assert decoded(other).digest == decoded(record).digest
 
 
-def test_one_instant_in_two_zones_has_one_digest() -> None:
+def test_one_instant_in_two_time_zones_has_the_same_digest() -> None:
     zone = timezone(timedelta(hours=1))
     payload = canonical(EXAMPLES[ORDER])
     assert digest(ORDER, CASE_ID, TIME.astimezone(zone), payload) == digest(
@@ -78,7 +78,7 @@ def test_one_instant_in_two_zones_has_one_digest() -> None:
         {"payload": b"{}"},
     ],
 )
-def test_other_content_has_another_digest(changed: dict[str, Any]) -> None:
+def test_different_content_has_a_different_digest(changed: dict[str, Any]) -> None:
     known: dict[str, Any] = {
         "type_": ORDER,
         "case_id": CASE_ID,
@@ -89,26 +89,26 @@ def test_other_content_has_another_digest(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("write", [binary, structured])
-def test_fields_not_known_here_are_tolerated_and_kept(write: Any) -> None:
+def test_unknown_fields_are_accepted_and_stay_in_the_payload(write: Any) -> None:
     extra = {"later_field": {"nested": [1, 2.5, None, "é"]}, "another": True}
-    found = decoded(write(ORDER, **extra))
-    assert found.event == event(ORDER)
-    assert orjson.loads(found.payload) == {**EXAMPLES[ORDER], **extra}
-    assert found.digest != decoded(binary()).digest
+    event_read = decoded(write(ORDER, **extra))
+    assert event_read.event == event(ORDER)
+    assert orjson.loads(event_read.payload) == {**EXAMPLES[ORDER], **extra}
+    assert event_read.digest != decoded(binary()).digest
 
 
 @pytest.mark.parametrize("text", ["\\u0000", "\\\\u0000", "\\", "\\\\\\", "\t\n\x01\x7f", "'é€😀"])
-def test_any_text_that_postgresql_can_hold_is_kept(text: str) -> None:
+def test_text_that_postgresql_can_store_is_unchanged(text: str) -> None:
     assert orjson.loads(decoded(binary(remark=text)).payload)["remark"] == text
 
 
-def test_attributes_and_headers_not_known_here_are_passed_over() -> None:
+def test_unknown_attributes_and_headers_are_ignored() -> None:
     record = binary()
     headers = (*record.headers, ("ce_traceparent", b"00-1"), ("x-anything", None), ("", b"\xff"))
     assert decode(record.topic, record.key, record.value, headers) == decoded(record)
 
 
-def test_structured_mode_passes_over_attributes_in_headers() -> None:
+def test_structured_mode_ignores_attributes_in_headers() -> None:
     record = structured()
     headers = (*record.headers, ("ce_id", b"another"), ("ce_subject", b"another"))
     assert decode(record.topic, record.key, record.value, headers) == decoded(record)
@@ -122,14 +122,14 @@ def test_structured_mode_passes_over_attributes_in_headers() -> None:
         b" application/json ",
     ],
 )
-def test_media_types_are_compared_without_case_and_parameters(content_type: bytes) -> None:
+def test_case_and_parameters_of_a_media_type_are_ignored(content_type: bytes) -> None:
     record = binary()
     headers = [h for h in record.headers if h[0] != "content-type"]
     for sent in (headers, [*headers, ("Content-Type", content_type)]):
         assert decode(record.topic, record.key, record.value, sent) == decoded(record)
 
 
-def test_a_structured_type_with_parameters_is_read() -> None:
+def test_structured_mode_accepts_a_media_type_with_parameters() -> None:
     record = structured()
     headers = [("content-type", f"{STRUCTURED}; charset=UTF-8".encode())]
     assert decode(record.topic, record.key, record.value, headers) == decoded(record)
@@ -145,22 +145,24 @@ def test_a_structured_type_with_parameters_is_read() -> None:
         ("2100-01-01T00:00:00Z", datetime(2100, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_times_are_read_whatever_their_zone(text: str, instant: datetime) -> None:
+def test_times_are_accepted_in_any_time_zone_and_returned_in_utc(
+    text: str, instant: datetime
+) -> None:
     record = binary()
     headers = [(n, text.encode() if n == "ce_time" else v) for n, v in record.headers]
-    found = decode(record.topic, record.key, record.value, headers)
-    assert found.time == instant
-    assert found.time.tzinfo is UTC
+    event_read = decode(record.topic, record.key, record.value, headers)
+    assert event_read.time == instant
+    assert event_read.time.tzinfo is UTC
 
 
-def test_a_value_of_the_largest_size_is_read() -> None:
+def test_a_value_of_exactly_the_size_limit_is_accepted() -> None:
     record = binary()
-    room = MAX_VALUE_BYTES - len(record.value)
-    value = record.value + b" " * room
+    padding = MAX_VALUE_BYTES - len(record.value)
+    value = record.value + b" " * padding
     assert decode(record.topic, record.key, value, record.headers) == decoded(record)
 
 
-def test_a_mapping_is_written_with_its_type_or_not_at_all() -> None:
+def test_encoding_a_mapping_without_its_type_fails() -> None:
     with pytest.raises(TypeError, match="type_"):
         encode({}, event_id=EVENT_ID, case_id=CASE_ID, source=SOURCE, time=TIME)
 
@@ -174,7 +176,7 @@ def test_a_mapping_is_written_with_its_type_or_not_at_all() -> None:
         {"time": TIME.replace(tzinfo=None)},
     ],
 )
-def test_what_would_be_refused_is_not_written(changed: dict[str, Any]) -> None:
+def test_encoding_fails_for_attributes_that_decoding_would_refuse(changed: dict[str, Any]) -> None:
     known: dict[str, Any] = {
         "event_id": EVENT_ID,
         "case_id": CASE_ID,
@@ -185,7 +187,7 @@ def test_what_would_be_refused_is_not_written(changed: dict[str, Any]) -> None:
         encode(event(ORDER), **{**known, **changed})
 
 
-def test_the_headers_are_those_of_cloudevents() -> None:
+def test_binary_mode_has_the_cloudevents_headers() -> None:
     assert dict(binary().headers) == {
         "ce_specversion": b"1.0",
         "ce_id": str(EVENT_ID).encode(),
@@ -197,7 +199,7 @@ def test_the_headers_are_those_of_cloudevents() -> None:
     }
 
 
-def test_structured_mode_says_what_its_data_are() -> None:
+def test_structured_mode_states_the_media_type_of_its_data() -> None:
     body = orjson.loads(write_structured(envelope(ORDER), EXAMPLES[ORDER]))
     assert body["datacontenttype"] == JSON
     assert body["data"] == EXAMPLES[ORDER]
@@ -215,7 +217,7 @@ def test_structured_mode_says_what_its_data_are() -> None:
         (b"case-0001\n", [], None, ()),
     ],
 )
-def test_a_broken_record_points_at_every_case_it_names(
+def test_every_well_formed_case_id_in_a_rejected_record_is_returned(
     key: bytes | None,
     headers: list[tuple[str, bytes | None]],
     subject: str | None,
@@ -224,7 +226,7 @@ def test_a_broken_record_points_at_every_case_it_names(
     assert cases_named(key, headers, subject) == cases
 
 
-def test_an_envelope_can_not_be_changed() -> None:
+def test_an_envelope_is_immutable() -> None:
     with pytest.raises(ValidationError):
         envelope(ORDER).id = UUID(int=0)  # type: ignore[misc]
     assert isinstance(envelope(ORDER), Envelope)

@@ -1,4 +1,4 @@
-"""The exported documents say what the models hold, and the committed files are theirs."""
+"""The exported documents describe the models, and the committed files are up to date."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ ASYNC: dict[str, Any] = json.loads(DOCUMENTS[ASYNCAPI])
 
 
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(DOCUMENTS[f"{name}.json"])
-    return found
+    document: dict[str, Any] = json.loads(DOCUMENTS[f"{name}.json"])
+    return document
 
 
 def accepts(name: str, body: object) -> bool:
     return bool(jsonschema.Draft202012Validator(schema(name)).is_valid(body))
 
 
-def test_the_committed_files_are_those_of_the_models() -> None:
-    """Mend with: make schemas"""
+def test_the_committed_files_match_the_models() -> None:
+    """To fix a failure, run ``make schemas``."""
     committed = {path.name: path.read_bytes() for path in COMMITTED.iterdir()}
     assert committed == DOCUMENTS
 
 
-def test_writing_gives_the_documents(tmp_path: Path) -> None:
+def test_write_creates_every_document(tmp_path: Path) -> None:
     paths = write(tmp_path / "new" / "folder")
     assert {path.name: path.read_bytes() for path in paths} == DOCUMENTS
 
@@ -47,18 +47,18 @@ def test_writing_gives_the_documents(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_documents_are_sorted_and_end_with_a_newline(name: str) -> None:
     text = DOCUMENTS[name].decode()
-    again = json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False)
-    assert text == f"{again}\n"
+    sorted_text = json.dumps(json.loads(text), indent=2, sort_keys=True, ensure_ascii=False)
+    assert text == f"{sorted_text}\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_schema_is_one_and_names_itself(name: str) -> None:
-    found = schema(name)
-    jsonschema.Draft202012Validator.check_schema(found)
-    assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert found["$id"] == f"urn:icam:schema:{name}"
-    assert found["title"]
-    assert found["description"]
+def test_a_schema_is_valid_and_states_its_id(name: str) -> None:
+    document = schema(name)
+    jsonschema.Draft202012Validator.check_schema(document)
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert document["$id"] == f"urn:icam:schema:{name}"
+    assert document["title"]
+    assert document["description"]
 
 
 def properties(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -74,44 +74,44 @@ def properties(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_property_is_described(name: str) -> None:
-    found = schema(name)
+    document = schema(name)
     described = 0
-    for path, content in properties(found):
-        if "description" not in content:  # pydantic leaves out one that equals the type's
-            target = found["$defs"][content["$ref"].rpartition("/")[2]]
+    for path, content in properties(document):
+        if "description" not in content:  # pydantic omits a description that equals the type's
+            target = document["$defs"][content["$ref"].rpartition("/")[2]]
             assert target["description"], path
         described += 1
     assert described >= 5
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_field_is_described_as_itself_and_not_as_its_type(name: str) -> None:
+def test_no_two_fields_have_the_same_description(name: str) -> None:
     texts = [c["description"] for c in schema(name)["properties"].values() if "description" in c]
     assert len(set(texts)) == len(texts)
 
 
-def words(node: Any) -> Iterator[str]:
+def keywords(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         for key, content in node.items():
             yield key
             if key not in ("properties", "$defs"):
-                yield from words(content)
+                yield from keywords(content)
             else:
                 for inner in content.values():
-                    yield from words(inner)
+                    yield from keywords(inner)
     elif isinstance(node, list):
         for content in node:
-            yield from words(content)
+            yield from keywords(content)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_words_of_json_schema_are_used(name: str) -> None:
+def test_only_json_schema_keywords_are_used(name: str) -> None:
     known = {
         *("$comment", "$defs", "$id", "$ref", "$schema", "anyOf", "const", "default"),
         *("description", "enum", "format", "items", "maximum", "minimum", "pattern"),
         *("properties", "required", "title", "type"),
     }
-    assert set(words(schema(name))) <= known
+    assert set(keywords(schema(name))) <= known
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -136,7 +136,7 @@ def test_the_schema_refuses_what_the_codec_refuses(name: str, changed: dict[str,
     assert not accepts(name, {**EXAMPLES[name], **changed})
 
 
-def test_the_schemas_accept_what_is_announced() -> None:
+def test_the_schemas_accept_published_outcomes() -> None:
     facts = [given.order(), given.miss(1), given.miss(2), given.miss(3)]
     first = given.decide(facts, given.LATER)
     second = given.decide(
@@ -153,10 +153,10 @@ def test_the_schemas_accept_what_is_announced() -> None:
     assert seen == {*OUTCOME_TYPES}
 
 
-def test_what_is_announced_always_has_all_its_fields() -> None:
+def test_every_field_of_an_outcome_is_required() -> None:
     for name in OUTCOME_TYPES:
-        found = schema(name)
-        assert {*found["required"]} == {*found["properties"]}
+        document = schema(name)
+        assert {*document["required"]} == {*document["properties"]}
 
 
 def test_the_asyncapi_document_has_every_topic_and_message() -> None:
@@ -182,7 +182,7 @@ def refs(node: Any) -> Iterator[str]:
             yield from refs(content)
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+def test_every_reference_in_the_asyncapi_document_resolves() -> None:
     for ref in refs(ASYNC):
         if ref.startswith("./"):
             assert ref.removeprefix("./") in DOCUMENTS
@@ -193,7 +193,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_message_says_its_headers_and_its_key(name: str) -> None:
+def test_a_message_describes_its_headers_and_its_key(name: str) -> None:
     message = ASYNC["components"]["messages"][name]
     validator = jsonschema.Draft202012Validator(message["headers"])
     example = binary("icam.oqt-issued.v1")

@@ -1,4 +1,4 @@
-"""Whatever the bytes, a record is an event or it is rejected for the right reason."""
+"""Any record is either decoded as an event or rejected for the right reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NATIONAL_NUMBER = "85073003328"
 
 
 def rejected(record: Outgoing, *, key: bytes | None = b"", value: bytes | None = b"") -> Rejected:
-    """The rejection of a record, with its key or value replaced where given."""
+    """Return the rejection of a record, with the key or value replaced if given."""
     with pytest.raises(Rejected) as caught:
         decode(
             record.topic,
@@ -53,14 +53,14 @@ def without_header(record: Outgoing, name: str) -> Outgoing:
 
 
 def with_attribute(name: str, value: object) -> Outgoing:
-    """The structured record with an attribute replaced, or taken out where null."""
+    """Return the structured record with one attribute replaced."""
     record = structured()
     body = {**orjson.loads(record.value), name: value}
     return Outgoing(record.topic, record.key, orjson.dumps(body), record.headers)
 
 
-def beside(text: str) -> bytes:
-    """The example's JSON with one more field, spelled exactly as given."""
+def with_extra_field(text: str) -> bytes:
+    """Return the example's JSON with an extra field whose value is exactly ``text``."""
     return binary().value[:-1] + f', "extra": {text}}}'.encode()
 
 
@@ -81,11 +81,11 @@ def beside(text: str) -> bytes:
         (b"1", "not a JSON object"),
     ],
 )
-def test_values_that_are_no_json_object(value: bytes | None, detail: str) -> None:
+def test_a_value_that_is_not_a_json_object_is_undecodable(value: bytes | None, detail: str) -> None:
     for record in (binary(), structured()):
-        found = rejected(record, value=value)
-        assert found.reason is Reason.UNDECODABLE
-        assert detail in found.detail
+        rejection = rejected(record, value=value)
+        assert rejection.reason is Reason.UNDECODABLE
+        assert detail in rejection.detail
 
 
 @pytest.mark.parametrize(
@@ -114,41 +114,41 @@ def test_values_that_are_no_json_object(value: bytes | None, detail: str) -> Non
     ],
     ids=range(20),
 )
-def test_content_that_has_no_exact_form(text: str, detail: str) -> None:
-    whole = structured()
-    around = whole.value.partition(b'"data":')
-    inside = around[0] + around[1] + beside(text) + b"}"
-    for record, value in ((binary(), beside(text)), (whole, inside)):
-        found = rejected(record, value=value)
-        assert found.reason is Reason.UNDECODABLE
-        assert detail in found.detail
+def test_content_without_an_exact_json_form_is_undecodable(text: str, detail: str) -> None:
+    other = structured()
+    parts = other.value.partition(b'"data":')
+    other_value = parts[0] + parts[1] + with_extra_field(text) + b"}"
+    for record, value in ((binary(), with_extra_field(text)), (other, other_value)):
+        rejection = rejected(record, value=value)
+        assert rejection.reason is Reason.UNDECODABLE
+        assert detail in rejection.detail
 
 
 @pytest.mark.parametrize(
     "text", ['"\\\\u0000"', '"\\\\\\\\u0000"', '"u0000"', '"\\\\\\\\\\\\u0000"']
 )
-def test_six_characters_that_look_like_nul_are_text(text: str) -> None:
+def test_an_escaped_backslash_before_u0000_is_not_a_nul_character(text: str) -> None:
     record = binary()
-    found = decode(record.topic, record.key, beside(text), record.headers)
-    assert orjson.loads(found.payload)["extra"] == json.loads(text)
+    event = decode(record.topic, record.key, with_extra_field(text), record.headers)
+    assert orjson.loads(event.payload)["extra"] == json.loads(text)
 
 
-def test_an_empty_value_is_no_event() -> None:
+def test_an_empty_value_is_undecodable() -> None:
     record = binary()
     with pytest.raises(Rejected) as caught:
         decode(record.topic, record.key, b"", record.headers)
     assert caught.value.reason is Reason.UNDECODABLE
 
 
-def test_an_oversized_value_is_not_even_parsed() -> None:
-    found = rejected(binary(), value=b"{" * (MAX_VALUE_BYTES + 1))
-    assert found.reason is Reason.OVERSIZED
+def test_an_oversized_value_is_rejected_before_parsing() -> None:
+    rejection = rejected(binary(), value=b"{" * (MAX_VALUE_BYTES + 1))
+    assert rejection.reason is Reason.OVERSIZED
 
 
 @pytest.mark.parametrize(
     "name", ["ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_specversion"]
 )
-def test_headers_missing_null_repeated_too_long_or_not_utf_8(name: str) -> None:
+def test_a_missing_null_repeated_too_long_or_non_utf_8_header_is_rejected(name: str) -> None:
     record = binary()
     repeated = Outgoing(record.topic, record.key, record.value, (*record.headers, (name, b"again")))
     broken = [
@@ -163,14 +163,14 @@ def test_headers_missing_null_repeated_too_long_or_not_utf_8(name: str) -> None:
     assert {rejected(one).reason for one in broken} == {Reason.ENVELOPE}
 
 
-def test_a_record_of_very_many_headers() -> None:
+def test_a_record_with_too_many_headers_is_rejected() -> None:
     record = binary()
     headers = (*record.headers, *(("x", b"") for _ in range(100)))
     with pytest.raises(Rejected, match="headers"):
         decode(record.topic, record.key, record.value, headers)
 
 
-def test_a_record_without_headers() -> None:
+def test_a_record_without_headers_is_rejected() -> None:
     record = Outgoing(ORDER, CASE_ID.encode(), binary().value, ())
     assert rejected(record).reason is Reason.ENVELOPE
 
@@ -204,7 +204,7 @@ def test_a_record_without_headers() -> None:
         ("content-type", None),
     ],
 )
-def test_attributes_out_of_profile(name: str, value: bytes | None) -> None:
+def test_an_attribute_outside_the_profile_is_rejected(name: str, value: bytes | None) -> None:
     assert rejected(with_header(binary(), name, value)).reason is Reason.ENVELOPE
 
 
@@ -231,22 +231,22 @@ def test_attributes_out_of_profile(name: str, value: bytes | None) -> None:
         ("specversion", None),
     ],
 )
-def test_structured_attributes_out_of_profile(name: str, value: object) -> None:
+def test_a_structured_attribute_outside_the_profile_is_rejected(name: str, value: object) -> None:
     assert rejected(with_attribute(name, value)).reason is Reason.ENVELOPE
 
 
 @pytest.mark.parametrize("key", [None, b" ", b"case-0002", b"CASE-0001", b"\xff"])
-def test_a_key_that_is_not_the_subject(key: bytes | None) -> None:
+def test_a_key_that_differs_from_the_subject_is_rejected(key: bytes | None) -> None:
     for record in (binary(), structured()):
-        found = rejected(record, key=key)
-        assert (found.reason, found.subject) == (Reason.WRONG_KEY, CASE_ID)
+        rejection = rejected(record, key=key)
+        assert (rejection.reason, rejection.subject) == (Reason.WRONG_KEY, CASE_ID)
 
 
 @pytest.mark.parametrize("topic", [MISSED, "icam.case-routed.v1", "", "icam.oqt-issued.v2"])
-def test_a_type_on_the_wrong_topic(topic: str) -> None:
+def test_a_type_on_the_wrong_topic_is_rejected(topic: str) -> None:
     record = binary()
-    found = rejected(Outgoing(topic, record.key, record.value, record.headers))
-    assert (found.reason, found.subject) == (Reason.WRONG_TOPIC, CASE_ID)
+    rejection = rejected(Outgoing(topic, record.key, record.value, record.headers))
+    assert (rejection.reason, rejection.subject) == (Reason.WRONG_TOPIC, CASE_ID)
 
 
 @pytest.mark.parametrize(
@@ -262,13 +262,13 @@ def test_a_type_on_the_wrong_topic(topic: str) -> None:
         ("com.example.order", Reason.UNKNOWN_TYPE),
     ],
 )
-def test_a_type_that_is_not_known_here(type_: str, reason: Reason) -> None:
+def test_an_unknown_type_or_version_is_rejected(type_: str, reason: Reason) -> None:
     for record in (
         with_header(binary(), "ce_type", type_.encode()),
         with_attribute("type", type_),
     ):
-        found = rejected(record)
-        assert (found.reason, found.subject) == (reason, CASE_ID)
+        rejection = rejected(record)
+        assert (rejection.reason, rejection.subject) == (reason, CASE_ID)
 
 
 @pytest.mark.parametrize(
@@ -316,14 +316,14 @@ def test_a_type_that_is_not_known_here(type_: str, reason: Reason) -> None:
         (CIRCUMSTANCE, {"state": "pauses"}),
     ],
 )
-def test_data_out_of_schema(name: str, changed: dict[str, Any]) -> None:
+def test_data_that_violates_the_schema_are_rejected(name: str, changed: dict[str, Any]) -> None:
     for record in (binary(name, **changed), structured(name, **changed)):
-        found = rejected(record)
-        assert (found.reason, found.subject) == (Reason.SCHEMA, CASE_ID)
+        rejection = rejected(record)
+        assert (rejection.reason, rejection.subject) == (Reason.SCHEMA, CASE_ID)
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_every_required_field_is_required(name: str) -> None:
+def test_an_event_without_a_required_field_is_rejected(name: str) -> None:
     record = binary(name)
     for field, content in EXAMPLES[name].items():
         if content is None or field in ("interpreter_language", "residence_postcode"):
@@ -335,36 +335,36 @@ def test_every_required_field_is_required(name: str) -> None:
             assert rejected(record, value=orjson.dumps(rest)).reason is Reason.SCHEMA
 
 
-CANARY = "canary-d41d8cd9"
+MARKER = "marker-d41d8cd9"
 
 
 @pytest.mark.parametrize("name", TYPES)
 @pytest.mark.parametrize("make", [binary, structured])
-def test_a_rejection_never_repeats_what_was_sent(name: str, make: Callable[..., Outgoing]) -> None:
-    """One canary in every field in turn, in every attribute, in a key's name and in the bytes."""
-    records = [make(name, **{field: f"!{CANARY}"}) for field in EXAMPLES[name]]
+def test_a_rejection_never_quotes_the_record(name: str, make: Callable[..., Outgoing]) -> None:
+    """Put a marker in each field, attribute and key name in turn, and in invalid JSON."""
+    records = [make(name, **{field: f"!{MARKER}"}) for field in EXAMPLES[name]]
     records += [
-        make(name, **{field: {**content, inner: f"!{CANARY}", f"!{CANARY}": 1}})
+        make(name, **{field: {**content, inner: f"!{MARKER}", f"!{MARKER}": 1}})
         for field, content in EXAMPLES[name].items()
         if isinstance(content, dict)
         for inner in content
     ]
     records += [
-        with_header(binary(name), header, f"!{CANARY}".encode())
+        with_header(binary(name), header, f"!{MARKER}".encode())
         for header, _ in binary(name).headers
     ]
     attributes = ("id", "source", "type", "time", "subject", "specversion", "datacontenttype")
-    records += [with_attribute(attribute, f"!{CANARY}") for attribute in attributes]
+    records += [with_attribute(attribute, f"!{MARKER}") for attribute in attributes]
     record = make(name)
     records += [
-        Outgoing(name, record.key, raw.replace("CANARY", CANARY).encode(), record.headers)
-        for raw in ('{"CANARY"', '{"CANARY": NaN}', '{"CANARY": 1, "CANARY": 2}', '"CANARY"')
+        Outgoing(name, record.key, raw.replace("MARKER", MARKER).encode(), record.headers)
+        for raw in ('{"MARKER"', '{"MARKER": NaN}', '{"MARKER": 1, "MARKER": 2}', '"MARKER"')
     ]
     for one in records:
-        found = rejected(one)
-        assert CANARY not in found.detail
-        assert CANARY not in str(found)
-        assert found.__cause__ is None
+        rejection = rejected(one)
+        assert MARKER not in rejection.detail
+        assert MARKER not in str(rejection)
+        assert rejection.__cause__ is None
 
 
 _NAMES = st.sampled_from(
@@ -392,31 +392,31 @@ _HEADERS = st.lists(st.tuples(st.one_of(_NAMES, st.text(max_size=20)), _VALUES),
 _TOPICS = st.one_of(st.sampled_from(INPUT_TOPICS), st.text(max_size=30))
 
 
-def attempt(
+def decode_or_reject(
     topic: str,
     key: bytes | None,
     value: bytes | None,
     headers: list[tuple[str, bytes | None]],
 ) -> None:
-    """Anything but ``Rejected`` fails the test by itself."""
+    """Decode a record. Any exception except ``Rejected`` fails the test."""
     try:
-        found: Decoded | Rejected = decode(topic, key, value, headers)
-    except Rejected as refusal:
-        found = refusal
-    if isinstance(found, Rejected):
-        assert found.reason in Reason
-        assert found.subject is None or found.subject.isascii()
+        result: Decoded | Rejected = decode(topic, key, value, headers)
+    except Rejected as rejection:
+        result = rejection
+    if isinstance(result, Rejected):
+        assert result.reason in Reason
+        assert result.subject is None or result.subject.isascii()
 
 
 @forall(_TOPICS, st.none() | st.binary(), st.none() | st.binary(max_size=500), _HEADERS)
 @example(ORDER, CASE_ID.encode(), b"{}", [*binary().headers])
-def test_any_bytes_are_an_event_or_rejected(
+def test_any_bytes_are_decoded_or_rejected(
     topic: str,
     key: bytes | None,
     value: bytes | None,
     headers: list[tuple[str, bytes | None]],
 ) -> None:
-    attempt(topic, key, value, headers)
+    decode_or_reject(topic, key, value, headers)
 
 
 _JSON = st.recursive(
@@ -439,29 +439,34 @@ _ATTRIBUTES = st.sampled_from(
     st.dictionaries(_ATTRIBUTES, _JSON, max_size=3),
     st.data(),
 )
-def test_any_json_in_any_place_is_an_event_or_rejected(
+def test_any_json_in_any_field_is_decoded_or_rejected(
     name: str, attributes: dict[str, Any], data: st.DataObject
 ) -> None:
     fields = st.sampled_from([*EXAMPLES[name], "extra"])
     changed = data.draw(st.dictionaries(fields, _JSON, max_size=4))
     body = {**EXAMPLES[name], **changed}
     record = binary(name)
-    attempt(name, record.key, json.dumps(body).encode(), list(record.headers))
-    whole = {**orjson.loads(structured(name).value), "data": body, **attributes}
-    attempt(name, record.key, json.dumps(whole).encode(), [("content-type", STRUCTURED.encode())])
+    decode_or_reject(name, record.key, json.dumps(body).encode(), list(record.headers))
+    structured_body = {**orjson.loads(structured(name).value), "data": body, **attributes}
+    decode_or_reject(
+        name,
+        record.key,
+        json.dumps(structured_body).encode(),
+        [("content-type", STRUCTURED.encode())],
+    )
 
 
 @forall(st.sampled_from(TYPES), st.integers(0, 2_000), st.binary(min_size=1, max_size=4))
-def test_an_event_with_bytes_overwritten_is_an_event_or_rejected(
-    name: str, at: int, spoiled: bytes
+def test_an_event_with_overwritten_bytes_is_decoded_or_rejected(
+    name: str, at: int, damage: bytes
 ) -> None:
     for record in (binary(name), structured(name)):
-        place = at % len(record.value)
-        value = record.value[:place] + spoiled + record.value[place + len(spoiled) :]
-        attempt(name, record.key, value, list(record.headers))
+        start = at % len(record.value)
+        value = record.value[:start] + damage + record.value[start + len(damage) :]
+        decode_or_reject(name, record.key, value, list(record.headers))
 
 
-def test_the_examples_are_events() -> None:
-    """Else the tests above would reject for another reason."""
+def test_the_examples_are_valid_events() -> None:
+    """Without this, the tests above could see rejections for another reason."""
     for name in TYPES:
         assert decoded(binary(name)) == decoded(structured(name))
