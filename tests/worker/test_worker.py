@@ -116,6 +116,6 @@ def _icam_worker(directory: Path, environment: dict[str, str]) -> subprocess.Com
         env=inherited | {"PYTHONPATH": str(ROOT), "ICAM_HTTP__PORT": "0"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
