@@ -18,7 +18,6 @@ from rich.console import Console
 
 from tests.bench import capacity, report
 from tests.bench.history import History, history
-from tests.bench.plots import draw
 from tests.bench.results import HOME, QUICK, Result, load, save
 from tests.bench.roster import ROSTER
 from tests.bench.scenarios import (
@@ -243,6 +242,8 @@ def capacity_() -> None:
 def _present(result: Result, folder: Path, names: tuple[str, ...], *, json_: bool) -> bool:
     """Show and write the results; return whether a named scenario failed."""
     (folder / "result.md").write_text(report.markdown(result))
+    from tests.bench.plots import draw  # matplotlib takes a second to import
+
     draw(result, folder)
     if json_:
         click.echo(result.model_dump_json(indent=2))

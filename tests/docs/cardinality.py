@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from itertools import chain, product
 from typing import Any, Final
@@ -80,6 +81,7 @@ def listed(values: Values) -> list[str]:
     return [str(value) for value in values]
 
 
+@cache
 def _rows(source: Source) -> list[dict[str, str]]:
     """Return what the reference data that ship allow: labels that vary together, by name."""
     loaded = reference.load()
