@@ -94,8 +94,8 @@ def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
         for share, value in (("p50", one.p50_ms), ("p90", one.p90_ms), ("p99", one.p99_ms)):
             yield f"{name}, {share}, ms", (_short(value), "")
     if grown := result.growth:
-        yield f"events/s beside {grown.few_cases:,} stored cases", _both(grown.few)
-        yield f"events/s beside {grown.many_cases:,} stored cases", _both(grown.many)
+        yield f"events/s with {grown.few_cases:,} stored cases", _both(grown.few)
+        yield f"events/s with {grown.many_cases:,} stored cases", _both(grown.many)
     if shapes := result.long_cases:
         for shape in (shapes.long, shapes.short):
             name = f"{shape.cases:,} cases of {shape.events_each:,} events"

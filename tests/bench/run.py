@@ -66,15 +66,15 @@ def _self_measured(stage: Stage, contender: Contender, history: History) -> tupl
     with stopping(contender.start(place / "run", environment)) as running:
         for program in running:
             _await_end(program)
-    told = orjson.loads(dump.read_bytes())
+    figures = orjson.loads(dump.read_bytes())
     watched = Watched(
-        events=told["events"],
-        seconds=told["seconds"],
-        cpu_us=1e6 * told["cpu_seconds"] / max(1, told["events"]),
+        events=figures["events"],
+        seconds=figures["seconds"],
+        cpu_us=1e6 * figures["cpu_seconds"] / max(1, figures["events"]),
         server_cpu_us=0,
-        peak_rss_mib=told["rss_kib"] / 1024,
+        peak_rss_mib=figures["rss_kib"] / 1024,
     )
-    return watched, Work.of(told["events"], (), ())
+    return watched, Work.of(figures["events"], (), ())
 
 
 def _await_end(program: Running) -> None:
@@ -84,5 +84,5 @@ def _await_end(program: Running) -> None:
             raise Stalled(f"it did not end within {_PATIENCE:g} s")
         time.sleep(0.05)
     if program.exit_code:
-        told = program.log.read_text(errors="replace")[-600:]
-        raise Stalled(f"it ended with code {program.exit_code}: {told}")
+        output = program.log.read_text(errors="replace")[-600:]
+        raise Stalled(f"it ended with code {program.exit_code}: {output}")

@@ -125,10 +125,10 @@ def test_contender_that_differs_fails_the_bench(
     result = Result(throughput=_throughput(naive=["round 1: 3 projections missing"]))
     save(result, tmp_path)
     monkeypatch.setattr(command, "HOME", tmp_path)
-    told = CliRunner().invoke(command.main, ["report"])
-    assert told.exit_code == 1
-    assert "FAILED" in told.output
-    assert "3 projections missing" in told.output
+    ran = CliRunner().invoke(command.main, ["report"])
+    assert ran.exit_code == 1
+    assert "FAILED" in ran.output
+    assert "3 projections missing" in ran.output
     goals = [line for line in (tmp_path / "result.md").read_text().splitlines() if "naive" in line]
     assert any("?" in line for line in goals), "a goal was decided by figures that do not count"
 

@@ -128,8 +128,8 @@ class Watch:
     def _tick(self) -> None:
         for program in self._running:
             if program.exit_code is not None:
-                told = program.log.read_text(errors="replace")[-600:]
-                raise Stalled(f"it ended with code {program.exit_code}: {told}")
+                output = program.log.read_text(errors="replace")[-600:]
+                raise Stalled(f"it ended with code {program.exit_code}: {output}")
         if time.monotonic() - self._begun >= len(self._samples):
             self._samples.append(sum(rss_kib(program.pid) for program in self._running) / 1024)
         time.sleep(_TICK)

@@ -16,12 +16,12 @@ from tests.domain import given
 
 APPEAL_RULE: Final = "reinvite-after-first-miss"
 TERM_RULE: Final = "review-after-refusal"
-Told: TypeAlias = tuple[UUID, Outgoing]
+Sent: TypeAlias = tuple[UUID, Outgoing]
 
 
 def appeals(
     dice: Random, name: str, number: int, at: datetime, due: datetime, seconds: int = 1
-) -> Iterator[Told]:
+) -> Iterator[Sent]:
     """Yield, for each case, an order, a miss, and an appeal whose end makes ``APPEAL_RULE`` apply.
 
     The appeals end within ``seconds`` after ``due``; all events are reported at ``at``.
@@ -36,10 +36,10 @@ def appeals(
             ),
             given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, ends=True, effective_at=ends),
         )
-        yield from _told(dice, f"case-{name}-{case:08d}", facts, at)
+        yield from _sent(dice, f"case-{name}-{case:08d}", facts, at)
 
 
-def terms(dice: Random, name: str, number: int, notified: datetime) -> Iterator[Told]:
+def terms(dice: Random, name: str, number: int, notified: datetime) -> Iterator[Sent]:
     """Yield, for each case, an order with a term of 30 days and, three days later, a refusal to
     return voluntarily: ``TERM_RULE`` applies once the departure and the appeal term have expired.
     """
@@ -49,10 +49,10 @@ def terms(dice: Random, name: str, number: int, notified: datetime) -> Iterator[
             given.order(notified_at=notified),
             given.interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED, held_at=held),
         )
-        yield from _told(dice, f"case-{name}-{case:08d}", facts, held)
+        yield from _sent(dice, f"case-{name}-{case:08d}", facts, held)
 
 
-def _told(dice: Random, case_id: str, facts: Iterable[Fact], at: datetime) -> Iterator[Told]:
+def _sent(dice: Random, case_id: str, facts: Iterable[Fact], at: datetime) -> Iterator[Sent]:
     for fact in facts:
         event_id = UUID(int=dice.getrandbits(128), version=4)
         yield (

@@ -97,7 +97,7 @@ def judge(
     in_log = {row[0] for row in query("SELECT event_id FROM case_event")}
     expected = set(wanted)
     found("lost", len(expected - in_log), "events are not in the log")
-    found("unexplained", len(in_log - expected), "events are in the log that nobody sent")
+    found("unexplained", len(in_log - expected), "events are in the log that were not sent")
     letters = query("SELECT count(*) FROM dead_letter")[0][0]
     found("lost", max(0, dead_letters - letters), "dead letters are missing")
     found("unexplained", max(0, letters - dead_letters), "dead letters too many")

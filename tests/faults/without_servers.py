@@ -32,7 +32,7 @@ _TESTS: Final = Path(__file__).parents[1]
 def simulation(seed: int, share: float, say: Say) -> Outcome:
     """Run the core through simulated schedules, by a virtual clock; see ``tests.schedules``."""
     found = Outcome(fault="simulated schedules", seed=seed)
-    told = time.monotonic()
+    reported = time.monotonic()
     for number in range(seed, seed + max(1, round(SEEDS * share))):
         played = run(number)
         schedule = played.schedule
@@ -44,8 +44,8 @@ def simulation(seed: int, share: float, say: Say) -> Outcome:
             f"{finding}; replay: python -m tests.schedules --seed {number}"
             for finding in played.findings
         ]
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
+        if time.monotonic() - reported > 30:
+            reported = time.monotonic()
             say(f"{found.runs} seeds, {found.unexplained} findings")
     return found
 

@@ -17,8 +17,8 @@ static long off;
 
 __attribute__((constructor)) static void read_off(void)
 {
-    const char *told = getenv("ICAM_CLOCK_OFF");
-    off = told ? atol(told) : 0;
+    const char *text = getenv("ICAM_CLOCK_OFF");
+    off = text ? atol(text) : 0;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *at)

@@ -84,7 +84,7 @@ class Checks:
         """Whether a record is in the database: in the log, or as a dead letter."""
         if self.database.get("dead_letter", sent.record.position) is not GONE:
             return True
-        event = sent.told.event
+        event = sent.source.event
         held = GONE if event is None else self.database.get("case_event", event.event_id)
         return event is not None and held is not GONE and held[0].digest == event.digest
 

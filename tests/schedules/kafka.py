@@ -28,7 +28,7 @@ class Sent:
     """A record on its partition, and its expected result."""
 
     record: Record
-    told: Input
+    source: Input
 
 
 class Log:
@@ -40,13 +40,13 @@ class Log:
             (topic, number): [] for topic in INPUT_TOPICS for number in range(partitions)
         }
 
-    def append(self, told: Input) -> Position:
+    def append(self, source: Input) -> Position:
         """Append a record to the partition of its key."""
-        sent = told.record
+        sent = source.record
         number = crc32(sent.key) % self._count
         place = Position(sent.topic, number, len(self.held[sent.topic, number]))
         record = Record(place, sent.key, sent.value, sent.headers)
-        self.held[sent.topic, number].append(Sent(record, told))
+        self.held[sent.topic, number].append(Sent(record, source))
         return place
 
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:

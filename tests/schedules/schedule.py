@@ -12,7 +12,7 @@ class What(StrEnum):
     """A fault, or an action of an operator, at a moment of the run."""
 
     CRASH = "a worker is killed"
-    STOP = "a worker is told to stop"
+    STOP = "a worker gets SIGTERM"
     START = "a worker starts"
     FREEZE = "a worker is frozen"
     CUT_OFF = "a worker is frozen and the server ends its connections"

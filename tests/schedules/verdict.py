@@ -36,7 +36,7 @@ def _records(world: World) -> Iterator[str]:
     expected = set()
     for held in world.log.held.values():
         for sent in held:
-            event, reason, place = sent.told.event, sent.told.reason, sent.record.position
+            event, reason, place = sent.source.event, sent.source.reason, sent.record.position
             if reason is not None:
                 letter = letters.pop(place, None)
                 if letter is None:

@@ -41,12 +41,12 @@ def take(
         timeout=_PATIENCE,
         check=True,
     )
-    told = orjson.loads(done.stdout)
+    figures = orjson.loads(done.stdout)
     found = Domain(
-        events=told["events"],
-        compiled=told["compiled"],
-        median_us=Spread.of(told["own"]),
-        at_the_end_us=Spread.of(told["end"]),
+        events=figures["events"],
+        compiled=figures["compiled"],
+        median_us=Spread.of(figures["own"]),
+        at_the_end_us=Spread.of(figures["end"]),
     )
     say(f"{found.median_us.median:.1f} us per event at its own time")
     say(f"{found.at_the_end_us.median:.1f} us at the end of the history")

@@ -39,14 +39,14 @@ def take(place: Path, environment: Mapping[str, str], say: Callable[[str], None]
             check=False,
         )
     try:
-        told = orjson.loads(done.stdout)
+        figures = orjson.loads(done.stdout)
     except orjson.JSONDecodeError:
         says = done.stderr.decode(errors="replace")[-600:]
         raise NothingToRebuild(f"icam rebuild ended with {done.returncode}: {says}") from None
     return Rebuild(
-        cases=told["cases"],
-        events=told["events"],
-        differing=told["differing"],
-        seconds=told["seconds"],
+        cases=figures["cases"],
+        events=figures["events"],
+        differing=figures["differing"],
+        seconds=figures["seconds"],
         failures=[] if done.returncode == 0 else [f"exit code {done.returncode}"],
     )

@@ -98,23 +98,23 @@ def _compare(arena: Arena, outcome: Outcome, events: int) -> None:
     """Run a worker with a right clock on the same records, in another database."""
     url = arena.stage.postgres.url
     with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE beside")
-    beside = url.rsplit("/", 1)[0] + "/beside"
-    migrate.apply(beside)
-    group = f"{arena.stage.kafka.group}-beside"
-    right: WorkerProcess = arena.worker(ICAM_DATABASE__URL=beside, ICAM_KAFKA__GROUP=group)
+        conn.execute("CREATE DATABASE reference")
+    other = url.rsplit("/", 1)[0] + "/reference"
+    migrate.apply(other)
+    group = f"{arena.stage.kafka.group}-reference"
+    right: WorkerProcess = arena.worker(ICAM_DATABASE__URL=other, ICAM_KAFKA__GROUP=group)
     right.start()
     letters = arena.stage.query("SELECT count(*) FROM dead_letter")[0][0]
     until(
         lambda: (
-            _query(beside, "SELECT count(*) FROM case_event")[0][0] == events
-            and _query(beside, "SELECT count(*) FROM dead_letter")[0][0] == letters
+            _query(other, "SELECT count(*) FROM case_event")[0][0] == events
+            and _query(other, "SELECT count(*) FROM dead_letter")[0][0] == letters
         ),
         300,
         "the worker with a right clock has ingested everything",
     )
     for what, sql in (("projections", _PROJECTED), ("standing escalations", _STANDING)):
-        ours, its = _query(url, sql), _query(beside, sql)
+        ours, its = _query(url, sql), _query(other, sql)
         differ = len(set(ours) ^ set(its))
         outcome.expect(ours == its, f"{differ} {what} differ from a right worker's")
         outcome.figures[f"{what} compared with a right worker's"] = len(its)

@@ -35,14 +35,14 @@ def take(arena: Arena) -> Outcome:
     facts = dict(appeals(arena.dice, "due", cases, now(), due))
     arena.stage.publish(facts.values())
     flow = arena.course(2 * _RATE * seconds, duplicates=0)
-    quiet, beside = flow.portions(2)
+    without, with_due = flow.portions(2)
     until(arena.stage.drained, ahead.total_seconds(), "all cases are known")
-    before = _spans(arena, quiet)
+    before = _spans(arena, without)
     ready = arena.stage.query("SELECT count(*) FROM case_projection WHERE next_check_at >= %s", due)
     outcome.expect(ready[0][0] >= cases, f"{ready[0][0]} of {cases} were known in time")
     outcome.expect(now() < due, "they were due before the flow without deadlines ended")
     _wait_until(due - timedelta(seconds=2))
-    meanwhile = _spans(arena, beside)
+    meanwhile = _spans(arena, with_due)
     outcome.runs = cases
     arena.settle(outcome, facts.keys() | flow.ids, dead_letters=0, patience=300)
     late = [
@@ -59,8 +59,8 @@ def take(arena: Arena) -> Outcome:
     outcome.expect(min(late, default=0) >= 0, "one fired before it was due")
     for share in (50, 99):
         outcome.figures[f"lateness p{share}, s"] = percentile(late, share) if late else -1
-        outcome.figures[f"intake p{share} with nothing due, s"] = percentile(before, share)
-        outcome.figures[f"intake p{share} beside it, s"] = percentile(meanwhile, share)
+        outcome.figures[f"intake p{share} without deadlines, s"] = percentile(before, share)
+        outcome.figures[f"intake p{share} with deadlines, s"] = percentile(meanwhile, share)
     if not arena.short:
         _judge(outcome)
     return outcome

@@ -106,22 +106,22 @@ def take(arena: Arena) -> Outcome:
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
     arena.settle(outcome, course.ids, dead_letters=0)
     outcome.figures["audits while it was full"] = audited
-    told = (directory.parent / "postgres.log").read_text(errors="replace")
-    outcome.figures["refusals for want of space"] = told.count("No space left on device")
-    outcome.figures["times that PostgreSQL panicked"] = told.count("PANIC:")
+    log = (directory.parent / "postgres.log").read_text(errors="replace")
+    outcome.figures["refusals for want of space"] = log.count("No space left on device")
+    outcome.figures["times that PostgreSQL panicked"] = log.count("PANIC:")
     outcome.figures["times that PostgreSQL ended and was started again"] = started
-    outcome.expect("No space left on device" in told, "the disk was never full")
+    outcome.expect("No space left on device" in log, "the disk was never full")
     return outcome
 
 
 def _said(worker: WorkerProcess) -> bool:
     """Whether the worker reports the database failure: in its probes, metrics and log."""
     status, parts = worker.probe("readyz")
-    told = worker.metrics()
+    metrics = worker.metrics()
     return (
         status == 503
         and any(parts.get(name) for name in _SAID)
-        and any(re.search(rf"^icam_{name} [1-9]", told, re.MULTILINE) for name in _SAID)
+        and any(re.search(rf"^icam_{name} [1-9]", metrics, re.MULTILINE) for name in _SAID)
         and "database_away" in worker.log.read_text(errors="replace")
     )
 

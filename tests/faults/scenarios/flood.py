@@ -44,5 +44,5 @@ def _mixed(arena: Arena, valid: list[Outgoing], invalid: int) -> list[Outgoing]:
         model = arena.dice.choice(valid)
         size = arena.dice.choice((0, 20, 2_000))
         spoilt = arena.dice.randbytes(size) + b"{" + model.value[: arena.dice.randint(0, 60)]
-        found.append(Outgoing(model.topic, f"nobody-{number:06d}".encode(), spoilt, model.headers))
+        found.append(Outgoing(model.topic, f"invalid-{number:06d}".encode(), spoilt, model.headers))
     return found + valid[taken:]

@@ -52,24 +52,24 @@ def take(arena: Arena) -> Outcome:
     letters = arena.stage.query("SELECT key, reason FROM dead_letter")
     found = dict(letters)
     for name, reason, record in hostile:
-        told = found.get(record.key)
-        outcome.expect(told == reason, f"{name}: {told} instead of {reason}")
+        actual = found.get(record.key)
+        outcome.expect(actual == reason, f"{name}: {actual} instead of {reason}")
     outcome.expect(worker.exit_code is None, f"the worker ended with {worker.exit_code}")
     return outcome
 
 
 def _hostile(arena: Arena) -> Iterator[tuple[str, Reason, Outgoing]]:
     """Yield records that must be dead-lettered: name, reason, and a record with its own key."""
-    beside = partial(_beside, arena)
+    with_extra = partial(_with_extra, arena)
     yield "10 MB", Reason.OVERSIZED, replace(_plain(arena), value=b'"' * 10_000_000)
-    yield "nesting", Reason.UNDECODABLE, beside("[" * 10_000 + "]" * 10_000)
-    yield "repeated key", Reason.UNDECODABLE, beside('1, "order_id": "order-1"')
-    yield "NaN", Reason.UNDECODABLE, beside("NaN")
-    yield "Infinity", Reason.UNDECODABLE, beside("-Infinity")
-    yield "lone surrogate", Reason.UNDECODABLE, beside('"\\ud800"')
-    yield "NUL", Reason.UNDECODABLE, beside('"a\\u0000b"')
-    yield "huge integer", Reason.UNDECODABLE, beside("9" * 4_000)
-    yield "huge float", Reason.UNDECODABLE, beside("1e999")
+    yield "nesting", Reason.UNDECODABLE, with_extra("[" * 10_000 + "]" * 10_000)
+    yield "repeated key", Reason.UNDECODABLE, with_extra('1, "order_id": "order-1"')
+    yield "NaN", Reason.UNDECODABLE, with_extra("NaN")
+    yield "Infinity", Reason.UNDECODABLE, with_extra("-Infinity")
+    yield "lone surrogate", Reason.UNDECODABLE, with_extra('"\\ud800"')
+    yield "NUL", Reason.UNDECODABLE, with_extra('"a\\u0000b"')
+    yield "huge integer", Reason.UNDECODABLE, with_extra("9" * 4_000)
+    yield "huge float", Reason.UNDECODABLE, with_extra("1e999")
     yield "not UTF-8", Reason.UNDECODABLE, replace(_plain(arena), value=b'{"a": "\xff\xfe"}')
     yield "no object", Reason.UNDECODABLE, replace(_plain(arena), value=b"[]")
     yield "empty", Reason.UNDECODABLE, replace(_plain(arena), value=b"")
@@ -107,7 +107,7 @@ def _in_log(arena: Arena, ids: set[UUID]) -> bool:
     return bool(held[0][0] == len(ids))
 
 
-def _beside(arena: Arena, text: str) -> Outgoing:
+def _with_extra(arena: Arena, text: str) -> Outgoing:
     """Return a valid record with one more field, spelled exactly as given."""
     record = _plain(arena)
     return replace(record, value=record.value[:-1] + f', "extra": {text}}}'.encode())

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from tests.faults.arena import Arena, now
-from tests.faults.due import APPEAL_RULE, TERM_RULE, Told, appeals, terms
+from tests.faults.due import APPEAL_RULE, TERM_RULE, Sent, appeals, terms
 from tests.faults.results import Outcome
 from tests.faults.wrong_clock import WrongClock
 from tests.pipeline.stage import until
@@ -43,16 +43,16 @@ def take(arena: Arena) -> Outcome:
     arena.worker().start()
     ids: set[UUID] = set()
 
-    def told(facts: Iterable[Told]) -> None:
+    def publish(facts: Iterable[Sent]) -> None:
         known = dict(facts)
         ids.update(known)
         arena.stage.publish(known.values())
         until(lambda: arena.stage.in_log() == len(ids), 60, "all of it is in the log")
 
     dice = arena.dice
-    told(terms(dice, "autumn-term", cases, _AUTUMN_TERM - timedelta(days=31, hours=15)))
+    publish(terms(dice, "autumn-term", cases, _AUTUMN_TERM - timedelta(days=31, hours=15)))
     around = _AUTUMN - timedelta(seconds=2)
-    told(appeals(dice, "autumn", cases, clock.now(), around, 5))
+    publish(appeals(dice, "autumn", cases, clock.now(), around, 5))
     clock.wait(_AUTUMN + timedelta(seconds=4))
     _judge(arena, outcome, APPEAL_RULE, "autumn", cases, around)
     clock.set(_AUTUMN_TERM - _HOUR - timedelta(seconds=2))
@@ -62,9 +62,9 @@ def take(arena: Arena) -> Outcome:
     clock.wait(_AUTUMN_TERM + timedelta(seconds=4))
     _judge(arena, outcome, TERM_RULE, "autumn-term", cases, _AUTUMN_TERM)
     clock.set(_SPRING - timedelta(seconds=12))
-    told(terms(dice, "spring-term", cases, _SPRING_TERM - timedelta(days=32, hours=13)))
+    publish(terms(dice, "spring-term", cases, _SPRING_TERM - timedelta(days=32, hours=13)))
     around = _SPRING - timedelta(seconds=2)
-    told(appeals(dice, "spring", cases, clock.now(), around, 5))
+    publish(appeals(dice, "spring", cases, clock.now(), around, 5))
     clock.wait(_SPRING + timedelta(seconds=4))
     _judge(arena, outcome, APPEAL_RULE, "spring", cases, around)
     clock.set(_SPRING_TERM - timedelta(seconds=4))

@@ -39,11 +39,11 @@ class _Wired(Stage):
             "PostgreSQL": [postgres.port],
             "both": [node.port, postgres.port],
         }
-        self._heirs = count(1)
+        self._successors = count(1)
 
     def elsewhere(self) -> WorkerProcess:
         """Return a worker at the servers' end; the caller starts it."""
-        name = f"heir-{next(self._heirs):03d}"
+        name = f"successor-{next(self._successors):03d}"
         made = WorkerProcess(self.directory / name, self.environment)
         self._stack.callback(made.kill)
         return made
@@ -132,15 +132,15 @@ class _Trial:
         half = len(portion) // 2
         self._wired.publish(portion[:half])
         self._arena.resumed(now(), patience=self._arena.dice.uniform(0, 1))
-        heir = self._wired.elsewhere()
+        successor = self._wired.elsewhere()
         with self._wired.wire.cut(self._wired.ports["both"], "both ways"):
             self._worker.kill()
             self._outcome.kills += 1
             gone = now()
-            heir.start(wait=False)
+            successor.start(wait=False)
             self._wired.publish(portion[half:])
             self._recover("machine gone", gone, killed=True)
-        heir.stop()
+        successor.stop()
         self._worker.start()
 
     def _recover(self, what: str, since: datetime, *, killed: bool = False) -> None:

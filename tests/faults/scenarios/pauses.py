@@ -33,7 +33,7 @@ def take(arena: Arena) -> Outcome:
         stopped = time.monotonic()
         arena.stage.publish(portion[third : 2 * third])
         begun = now()
-        heir = _started(arena)
+        successor = _started(arena)
         resumed = arena.resumed(begun)
         if resumed is not None:
             outcome.resume_seconds.append(resumed)
@@ -47,7 +47,7 @@ def take(arena: Arena) -> Outcome:
         outcome.expect(code in (0, 1), f"the frozen worker ended with {code}")
         outcome.runs += 1
         arena.say(f"pause {outcome.runs}: taken over after {resumed}, it ended with {code}")
-        active = heir
+        active = successor
     outcome.figures["frozen workers that ended by themselves"] = ended
     arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome

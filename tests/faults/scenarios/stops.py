@@ -27,9 +27,9 @@ def take(arena: Arena) -> Outcome:
         if resumed is not None:
             outcome.resume_seconds.append(resumed)
         time.sleep(arena.dice.uniform(0, 0.1))
-        told = time.monotonic()
+        begun = time.monotonic()
         code = worker.stop(GRACE_SECONDS)
-        slowest = max(slowest, time.monotonic() - told)
+        slowest = max(slowest, time.monotonic() - begun)
         outcome.expect(code == 0, f"stop {outcome.runs + 1} ended with {code}")
         outcome.runs += 1
         arena.say(f"stop {outcome.runs}: exit code {code}, resumed after {resumed}")

@@ -42,12 +42,12 @@ def take(arena: Arena) -> Outcome:
     _start_over(arena, code)
     active = _joined(arena, code, outcome)
     parts = iter(course.portions(3 * rolls))
-    for number, (alone, beside, after) in enumerate(zip(parts, parts, parts, strict=True)):
+    for number, (alone, together, after) in enumerate(zip(parts, parts, parts, strict=True)):
         with arena.flowing(alone, len(alone) / 3):
             if number == 0:
                 _migrate(arena, outcome)
-        heir = _joined(arena, code if number % 2 else None, outcome)
-        shares = _shares(arena, beside, active, heir)
+        successor = _joined(arena, code if number % 2 else None, outcome)
+        shares = _shares(arena, together, active, successor)
         outcome.expect(all(shares), f"roll {number + 1}: one worker idle, records each: {shares}")
         ended = active.stop()
         outcome.expect(ended == 0, f"roll {number + 1}: the worker that left ended with {ended}")
@@ -58,7 +58,7 @@ def take(arena: Arena) -> Outcome:
         outcome.resume_seconds += [resumed] if resumed is not None else []
         outcome.runs += 1
         arena.say(f"roll {outcome.runs}: shares {shares}, resumed after {resumed}")
-        active = heir
+        active = successor
     outcome.expect(active.exit_code is None, f"the last worker ended with {active.exit_code}")
     arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
@@ -110,8 +110,8 @@ def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
         return worker
     worker = arena.worker(_SCRIPT, ICAM_CODE=str(code))
     worker.start()
-    told = f"code of {code / 'schemas'} {code / 'streams'}\n"
-    outcome.expect(worker.log.read_text().startswith(told), "it ran other code than intended")
+    expected = f"code of {code / 'schemas'} {code / 'streams'}\n"
+    outcome.expect(worker.log.read_text().startswith(expected), "it ran other code than intended")
     return worker
 
 
