@@ -72,6 +72,13 @@ metrics: $(STAMP) ## write the tables of docs/metrics.md again
 boards: $(STAMP) ## write the boards of Grafana again
 	$(BIN)/python -m deploy.grafana
 
+.PHONY: containers cluster
+containers: $(STAMP) ## docker compose for real: start, kill, alert, audit; root, minutes
+	$(BIN)/python -m tests.deploy.containers
+
+cluster: $(STAMP) ## the manifests on a real cluster: apply, kill, drain, roll, audit; root, minutes
+	$(BIN)/python -m tests.deploy.containers cluster
+
 PEERS := confluent-psycopg quix bytewax
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --cache-dir .run/cache/uv
 

@@ -12,13 +12,14 @@ import click
 import orjson
 from rich.console import Console
 
-from . import compose_scenario
+from . import cluster_scenario, compose_scenario
 from .commands import Failed
 from .machine import HOME, Unfit
 from .report import Report
 
 SCENARIOS: Final[dict[str, tuple[str, Callable[[Report], None]]]] = {
     "compose": ("Docker Compose", compose_scenario.run),
+    "cluster": ("Kubernetes", cluster_scenario.run),
 }
 
 

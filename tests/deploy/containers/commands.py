@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+_PR_SET_PDEATHSIG: Final = 1
 _SHOWN: Final = 3000
 """Characters of a failed command's output that its error repeats."""
 
@@ -94,6 +96,7 @@ class Daemon:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
@@ -115,6 +118,11 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when its parent ends in whatever way."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _shown(command: Sequence[str | Path]) -> str:

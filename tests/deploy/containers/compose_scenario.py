@@ -14,7 +14,7 @@ from tests.deploy.files import workers
 from . import images
 from .commands import expect, wait
 from .engine import Engine, engine
-from .events import Events
+from .events import Events, in_flight
 from .machine import HOME, prepare
 from .report import Report
 from .stack import PORTS, SERVICES, Stack, get, start_times
@@ -61,6 +61,7 @@ def run(report: Report) -> None:
         stack = Stack(daemon, events)
         stack.down()  # What a run that was killed left.
         open_.callback(stack.down)
+        open_.callback(stack.save_logs)
         _started(report, stack)
         _streamed(report, stack, events)
         _each_killed(report, stack, events)
@@ -69,6 +70,7 @@ def run(report: Report) -> None:
         _alerted(report, stack, daemon)
         _started_again(report, stack)
         with report.step("docker compose down: nothing is left"):
+            stack.save_logs()
             stack.down()
 
 
@@ -115,7 +117,7 @@ def _workers_killed(report: Report, stack: Stack, events: Events) -> None:
         wait("first events stored", lambda: stack.stored() > before, every=0.05)
         killed = stack.kill(*_WORKERS)
         stored = stack.stored()
-        step.result = _in_flight("killed", before, stored, end)
+        step.result = in_flight("killed", before, stored, end)
         stack.await_restart(killed)
         step.result += f"; then {stack.settle().events} events, audit clean"
 
@@ -127,7 +129,7 @@ def _worker_stopped(report: Report, stack: Stack, events: Events) -> None:
         stack.compose("start", first)
         wait("first events stored", lambda: stack.stored() > before, every=0.05)
         stack.compose("stop", first)
-        step.result = _in_flight("stopped", before, stack.stored(), end)
+        step.result = in_flight("stopped", before, stack.stored(), end)
         code = stack.inspect(first)[first]["State"]["ExitCode"]
         expect(code == 0, f"exit code {code} of a worker that was stopped")
         stack.compose("start", *_WORKERS)
@@ -142,13 +144,6 @@ def _backlog(stack: Stack, events: Events) -> tuple[int, int]:
     stack.publish(batch)
     before = stack.stored()
     return before, before + len(batch.ids)
-
-
-def _in_flight(what: str, before: int, stored: int, end: int) -> str:
-    """Return where processing was interrupted; raise ``Failed`` if not between first and last."""
-    text = f"{what} after {stored - before} of {end - before} events"
-    expect(before < stored < end, f"nothing in flight: {text}")
-    return text
 
 
 def _alerted(report: Report, stack: Stack, daemon: Engine) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 
 from .commands import Failed, expect, run, wait
 
@@ -116,5 +117,27 @@ def settle(audit: Callable[[bool], Audit], events: int) -> Audit:
         raise Failed(f"{error}: {last}") from None
 
 
+def stored(database: str) -> int:
+    """Return the number of events in the log, those of the canary left out."""
+    with psycopg.connect(database, connect_timeout=5) as conn:
+        (row,) = conn.execute(
+            "SELECT count(*) FROM case_event WHERE NOT starts_with(case_id, 'canary-')"
+        )
+    return int(row[0])
+
+
+def in_flight(what: str, before: int, now: int, end: int) -> str:
+    """Return how far processing was when interrupted.
+
+    Raises:
+        Failed: it had not begun, or had ended: nothing was in flight.
+    """
+    text = f"{what} after {now - before} of {end - before} events"
+    expect(before < now < end, f"nothing in flight: {text}")
+    return text
+
+
 def _id(line: dict[str, Any]) -> str:
-    return str(dict(line["headers"])["ce_id"])
+    """Return the id of an event: in a header, or in the value of a structured event."""
+    headers = dict(line["headers"])
+    return str(headers.get("ce_id") or orjson.loads(line["value"])["id"])

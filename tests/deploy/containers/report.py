@@ -92,7 +92,8 @@ class Report:
         for step in self.steps:
             verdict = "ok" if step.passed else "FAILED"
             style = "" if step.passed else "bold red"
-            steps.add_row(step.name, verdict, f"{step.seconds:.0f}", step.result, style=style)
+            (*_, last) = step.result.splitlines() or [""]
+            steps.add_row(step.name, verdict, f"{step.seconds:.0f}", last, style=style)
         console.print(steps)
         if not self.services:
             return

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import psycopg
 
 from tests.deploy.files import COMPOSE, ports, serving
 
 from .commands import expect, wait
 from .engine import Engine
-from .events import Audit, Batch, Events, settle
+from .events import Audit, Batch, Events, settle, stored
+from .machine import LOGS
 
 _PROJECT: Final = "icam"
 _DATABASE: Final = "postgresql://icam_auditor:local-only@127.0.0.1:5432/icam"
@@ -74,6 +74,12 @@ class Stack:
             every = ("--all",) if kind == "container" else ()
             left = self._engine.docker(kind, "ls", *every, "--quiet", "--filter", label)
             expect(not left, f"{kind}s left behind: {left.split()}")
+
+    def save_logs(self) -> None:
+        """Write what the containers printed, and what their health checks found, to files."""
+        (LOGS / "compose.log").write_text(self.compose("logs", "--no-color", "--timestamps"))
+        health = {name: one["State"] for name, one in self.inspect().items()}
+        (LOGS / "compose-health.json").write_bytes(orjson.dumps(health, option=orjson.OPT_INDENT_2))
 
     def inspect(self, *services: str) -> dict[str, dict[str, Any]]:
         """Return what the engine knows of the containers of services, by service."""
@@ -156,13 +162,7 @@ class Stack:
     @staticmethod
     def stored() -> int:
         """Return the number of events in the log, those of the canary left out."""
-        with psycopg.connect(_DATABASE, connect_timeout=5) as conn:
-            row = conn.execute(
-                "SELECT count(*) FROM case_event WHERE NOT starts_with(case_id, 'canary-')"
-            ).fetchone()
-        expect(row is not None, "no count")
-        assert row is not None
-        return int(row[0])
+        return stored(_DATABASE)
 
 
 @contextmanager
