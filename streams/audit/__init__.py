@@ -1,7 +1,7 @@
-"""The independent judge of every run.
+"""Independent auditor: verifies the pipeline's guarantees from Kafka and the database.
 
-Shares nothing with the pipeline but ``schemas``: other drivers, its own fold, its own reading of
-guards. What the pipeline gets wrong by a mistake in its own code, the auditor does not repeat.
+It shares only ``schemas`` with the pipeline and has its own drivers, fold and guard evaluation, so
+that it does not repeat a bug in the pipeline's code.
 """
 
 from streams.audit.auditor import audit

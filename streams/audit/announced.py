@@ -1,4 +1,4 @@
-"""What was decided is announced: the outbox against its topics, the ledger against it."""
+"""Check the outbox against the output topics, and the escalation ledger against the outbox."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from streams.audit.log import Log, LogRecord, OffsetRange, Partition
 
 Spans = Mapping[Partition, OffsetRange]
 
-_SKEW: Final = timedelta(hours=1)
-"""How far, generously, a record's timestamp may lie before its row was written: clocks differ."""
+_CLOCK_SKEW: Final = timedelta(hours=1)
+"""Most time by which a record's timestamp may precede its outbox row, as clocks differ."""
 
 
 @dataclass(slots=True)
-class Sent:
+class OutboxRow:
     """One outbox row. ``content`` is the SHA-256 of its body's bytes."""
 
     position: int
@@ -34,15 +34,15 @@ class Sent:
     created_at: datetime
     published: bool
     kind: str | None
-    times: int = 0
-    """Appearances on its topic."""
+    appearances: int = 0
+    """How many records on its topic carry this row."""
 
 
-Outbox = dict[bytes, Sent]
+Outbox = dict[bytes, OutboxRow]
 
 
 def load(snapshot: Snapshot) -> Outbox:
-    """Return the outbox by the bytes of the message id, without bodies."""
+    """Return the outbox by the bytes of the message id; bodies as digests only."""
     rows = snapshot.rows(
         """
         SELECT message_id, position, topic, key, sha256(convert_to(body::text, 'UTF8')),
@@ -51,77 +51,80 @@ def load(snapshot: Snapshot) -> Outbox:
         """
     )
     return {
-        message_id.bytes: Sent(position, intern(topic), intern(key), *rest)
+        message_id.bytes: OutboxRow(position, intern(topic), intern(key), *rest)
         for message_id, position, topic, key, *rest in rows
     }
 
 
-def check_topics(check: Check, log: Log, outbox: Outbox, before: Spans, after: Spans) -> Horizon:
-    """Prove that the output topics hold outbox rows only, unchanged, and each key's in order.
+def check_topics(
+    check: Check, log: Log, outbox: Outbox, before: Spans, after: Spans
+) -> RetentionHorizon:
+    """Check that output topics hold outbox rows only, unchanged, and in order for each key.
 
-    ``before`` was taken before the snapshot of the database and ``after`` after it: a record
-    between the two may be of a later row. Repeated records are allowed.
+    ``before`` was read before the snapshot of the database and ``after`` after it: a record between
+    the two may come from a row that is not in the snapshot. Repeated records are allowed.
     """
     latest: dict[tuple[Partition, str], int] = {}
-    horizon = Horizon(after)
+    horizon = RetentionHorizon(after)
     for record in log.records(after):
         place = record.place
         partition = Partition(place.topic, place.partition)
         check.compared += 1
-        horizon.meet(record)
+        horizon.add(record)
         message_id = _message_id(record)
-        sent = outbox.get(message_id.bytes) if message_id else None
-        if sent is None:
-            known = place.offset < before[partition].high
-            check.expect(not known, place, "a record that is no outbox row")
+        row = outbox.get(message_id.bytes) if message_id else None
+        if row is None:
+            in_snapshot = place.offset < before[partition].high
+            check.expect(not in_snapshot, place, "record without an outbox row")
             continue
-        if sent.topic != place.topic:
-            check.found(place, f"outbox row {sent.position} belongs on {sent.topic}")
+        if row.topic != place.topic:
+            check.found(place, f"record of outbox row {row.position}, which belongs on {row.topic}")
             continue
-        if record.key != sent.key.encode():
-            check.found(place, f"outbox row {sent.position} has another key")
-        if record.value is None or sha256(record.value).digest() != sent.content:
-            check.found(place, f"outbox row {sent.position} has another body")
-        sent.times += 1
-        if sent.times == 1:
-            last = latest.get((partition, sent.key), 0)
-            check.expect(last < sent.position, place, f"row {sent.position} came after row {last}")
-            latest[partition, sent.key] = max(last, sent.position)
+        if record.key != row.key.encode():
+            check.found(place, f"key differs from outbox row {row.position}")
+        if record.value is None or sha256(record.value).digest() != row.content:
+            check.found(place, f"body differs from outbox row {row.position}")
+        row.appearances += 1
+        if row.appearances == 1:
+            last = latest.get((partition, row.key), 0)
+            check.expect(last < row.position, place, f"row {row.position} is after row {last}")
+            latest[partition, row.key] = max(last, row.position)
     return horizon
 
 
 def check_published(
-    check: Check, snapshot: Snapshot, outbox: Outbox, horizon: Horizon, *, drained: bool
+    check: Check, snapshot: Snapshot, outbox: Outbox, horizon: RetentionHorizon, *, drained: bool
 ) -> None:
-    """Prove that every row that does not wait is on its topic; drained, that no row waits."""
+    """Check that every row marked published is on its topic; if drained, that none is pending."""
     for (position,) in snapshot.rows(
         "SELECT position FROM outbox_pending AS waiting WHERE NOT EXISTS"
         " (SELECT FROM outbox WHERE outbox.position = waiting.position)"
     ):
-        check.found(f"outbox {position}", "waits and is not there")
-    for sent in outbox.values():
+        check.found(f"outbox {position}", "pending, but the row does not exist")
+    for row in outbox.values():
         check.compared += 1
-        if not sent.published:
-            check.expect(not drained, f"outbox {sent.position}", "not published")
-        elif not sent.times and horizon.reaches(sent.topic, sent.created_at):
-            check.found(f"outbox {sent.position}", f"marked published, not on {sent.topic}")
+        if not row.published:
+            check.expect(not drained, f"outbox {row.position}", "not published")
+        elif not row.appearances and horizon.covers(row.topic, row.created_at):
+            check.found(f"outbox {row.position}", f"marked published, not on {row.topic}")
 
 
 def check_rounds(check: Check, snapshot: Snapshot, outbox: Outbox) -> None:
-    """Prove that each round is raised once, withdrawn once if it was, and nothing else is said."""
+    """Check that the outbox announces each round as the ledger has it, and nothing else."""
     expected: set[bytes] = set()
     for message_id, kind, reference in _announcements(snapshot):
         check.compared += 1
         expected.add(message_id.bytes)
-        sent = outbox.get(message_id.bytes)
-        right = sent is not None and (sent.topic, sent.kind) == (ESCALATION_TOPIC, kind)
-        check.expect(right, reference, f"no outbox row says that it is {kind}")
-    for message, sent in outbox.items():
-        if sent.topic == ESCALATION_TOPIC and message not in expected:
-            check.found(f"outbox {sent.position}", "says what is not in the ledger")
+        row = outbox.get(message_id.bytes)
+        announced = row is not None and (row.topic, row.kind) == (ESCALATION_TOPIC, kind)
+        check.expect(announced, reference, f"{kind} in the ledger, but not in the outbox")
+    for message, row in outbox.items():
+        if row.topic == ESCALATION_TOPIC and message not in expected:
+            check.found(f"outbox {row.position}", "announces a round that is not in the ledger")
 
 
 def _announcements(snapshot: Snapshot) -> Iterator[tuple[UUID, str, str]]:
+    """Yield message id, kind and reference of each announcement that the ledger implies."""
     rows = snapshot.rows("SELECT escalation_id, round, withdrawn_at IS NULL FROM escalation")
     for escalation_id, number, stands in rows:
         for kind in ("raised",) if stands else ("raised", "withdrawn"):
@@ -129,31 +132,35 @@ def _announcements(snapshot: Snapshot) -> Iterator[tuple[UUID, str, str]]:
             yield message_id, kind, f"{escalation_id}/{number}"
 
 
-class Horizon:
-    """How far back the output topics reach; what retention has taken can't be judged."""
+class RetentionHorizon:
+    """Oldest instant still covered by the output topics.
+
+    Records that retention has deleted can't be checked.
+    """
 
     def __init__(self, spans: Spans) -> None:
-        self.records: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._first: dict[Partition, datetime | None] = {
             partition: None for partition, span in spans.items() if span.low > 0
         }
 
-    def meet(self, record: LogRecord) -> None:
-        """Count a record, and note the first one of a partition that has lost its beginning."""
+    def add(self, record: LogRecord) -> None:
+        """Count a record, and keep the first timestamp of each truncated partition."""
         partition = Partition(record.place.topic, record.place.partition)
-        self.records[partition.topic] += 1
+        self.counts[partition.topic] += 1
         if partition in self._first and self._first[partition] is None:
             self._first[partition] = record.timestamp
 
-    def reaches(self, topic: str, created_at: datetime) -> bool:
-        """Whether the record of a row written then would still be there, in whatever partition."""
+    def covers(self, topic: str, created_at: datetime) -> bool:
+        """Whether the topic still has the records of rows written then, in every partition."""
         starts = [at for partition, at in self._first.items() if partition.topic == topic]
-        return all(at is not None and at + _SKEW < created_at for at in starts)
+        return all(at is not None and at + _CLOCK_SKEW < created_at for at in starts)
 
 
 def _message_id(record: LogRecord) -> UUID | None:
-    named = [value for name, value in record.headers if name == "ce_id"]
+    """Return the record's message id; None unless it has exactly one valid id header."""
+    values = [value for name, value in record.headers if name == "ce_id"]
     try:
-        return UUID((named[0] or b"").decode()) if len(named) == 1 else None
+        return UUID((values[0] or b"").decode()) if len(values) == 1 else None
     except ValueError:
         return None

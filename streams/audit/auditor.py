@@ -1,4 +1,4 @@
-"""One audit: what is read, in which order, and which checks judge it."""
+"""One audit: reads Kafka and the database in a fixed order and runs every check."""
 
 from __future__ import annotations
 
@@ -37,12 +37,20 @@ def audit(
     canaries: Sequence[str] = (),
     papers: Mapping[str, str] | None = None,
 ) -> Report:
-    """Judge everything the pipeline promises, from Kafka and the database alone. Blocks.
+    """Verify every guarantee of the pipeline from Kafka and the database alone. Blocks.
 
-    Safe beside a running pipeline: reads only, joins no group, and finds nothing that is merely
-    under way. With ``drained`` nothing may be under way any more. ``produced`` are the event ids
-    that producers saw acknowledged. ``canaries`` are texts that records hold and nothing of ours
-    may repeat, ``papers`` the logs and metrics to search for them, by name.
+    Safe while the pipeline runs: it only reads, joins no group, and does not report records that
+    are still in flight. With ``drained``, records in flight are reported too.
+
+    Args:
+        bootstrap: Kafka bootstrap servers.
+        database_url: the pipeline's database.
+        group: the workers' consumer group, whose committed offsets are checked.
+        produced: event ids that producers saw acknowledged; None skips this check.
+        drained: require that every record is committed and every outbox row published.
+        due_bound_seconds: how many seconds a case may be overdue before that is a violation.
+        canaries: texts from input records that must not appear in anything the pipeline writes.
+        papers: logs and metrics to search for personal data, text by name.
 
     Raises:
         AuditError: Kafka or the database can't be read.
@@ -71,23 +79,23 @@ def audit_log(
     canaries: Sequence[str] = (),
     papers: Mapping[str, str] | None = None,
 ) -> Report:
-    """Judge as ``audit`` does, with Kafka handed in.
+    """Run the audit as ``audit`` does, on a given log.
 
-    The order of reading is what makes it sound while records flow:
+    The order of reading keeps the result correct while records arrive:
 
-    1. Ends of the output topics: what is below them came from rows the snapshot will see.
-    2. Committed offsets: what is below them must be in the snapshot.
-    3. The snapshot of the database, of one instant.
-    4. Ends of all topics: what the snapshot knows of Kafka is below them.
+    1. Read the ends of the output topics: records below them come from outbox rows in the snapshot.
+    2. Read the committed offsets: records below them must be in the snapshot.
+    3. Open the snapshot of the database, as of one instant.
+    4. Read the ends of all topics: records that the snapshot refers to are below them.
     """
-    log_check = Check("log", "records committed, events and dead letters")
+    log_check = Check("log", "committed records, events and dead letters")
     offset_check = Check("offsets", "committed offsets")
-    fold_check = Check("fold", "cases folded again")
+    fold_check = Check("fold", "cases folded a second time")
     ledger_check = Check("escalations", "escalation rounds")
     guard_check = Check("guards", "standing escalations")
-    outbox_check = Check("outbox", "outbox rows, records announced, rounds")
-    deadline_check = Check("deadlines", "cases with a time to look again")
-    privacy_check = Check("personal data", "texts of our own")
+    outbox_check = Check("outbox", "outbox rows, published records, rounds")
+    deadline_check = Check("deadlines", "cases with a deadline")
+    privacy_check = Check("personal data", "texts that the pipeline wrote")
     checks = [log_check, offset_check, fold_check, ledger_check, guard_check, outbox_check]
     checks += [deadline_check, privacy_check]
 
@@ -95,40 +103,42 @@ def audit_log(
     committed = log.committed(group, log.spans(INPUT_TOPICS))
     with snapshot(database_url) as snap:
         spans, after = log.spans(INPUT_TOPICS), log.spans(OUTPUT_TOPICS)
-        lately = guards.lately(snap.now, due_bound_seconds)
+        overdue_before = deadlines.overdue_limit(snap.now, due_bound_seconds)
 
-        kept = stored.load(snap)
-        reading = received.read_input(log_check, log, kept, spans, committed, drained=drained)
-        received.check_offsets(offset_check, reading, spans, committed)
+        stored_input = stored.load(snap)
+        input_records = received.read_input(
+            log_check, log, stored_input, spans, committed, drained=drained
+        )
+        received.check_offsets(offset_check, input_records, spans, committed)
         if produced is not None:
             producer_check = Check("producer", "events acknowledged to their producers")
-            received.check_producer(producer_check, produced, kept, reading)
+            received.check_producer(producer_check, produced, stored_input, input_records)
             checks.append(producer_check)
-        del kept
+        del stored_input
 
-        known = policies.load(snap)
-        escalations.check_ledger(ledger_check, snap, known)
+        recorded = policies.load(snap)
+        escalations.check_ledger(ledger_check, snap, recorded)
         escalations.check_basis(ledger_check, snap)
         escalations.check_levels(ledger_check, snap)
-        standing = guards.check_evidence(guard_check, snap, known)
-        guards.check_letters(guard_check, snap)
+        standing = guards.check_evidence(guard_check, snap, recorded)
+        guards.check_dead_letters(guard_check, snap)
 
-        named = folds.named_by_letters(snap)
+        in_dead_letters = folds.cases_in_dead_letters(snap)
         for case in cases(snap):
             folds.check_contents(log_check, case)
-            facts = folds.check_fold(fold_check, case, named)
+            facts = folds.check_fold(fold_check, case, in_dead_letters)
             if case.case_id in standing:
-                stands = standing[case.case_id]
-                guards.check_facts(guard_check, case, facts, stands, known, lately)
+                on_case = standing[case.case_id]
+                guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
 
         outbox = announced.load(snap)
         horizon = announced.check_topics(outbox_check, log, outbox, before, after)
         announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
         announced.check_rounds(outbox_check, snap, outbox)
-        deadlines.check_deadlines(deadline_check, snap, lately)
+        deadlines.check_deadlines(deadline_check, snap, overdue_before)
         privacy.check_privacy(privacy_check, snap, canaries, papers or {})
 
-        counts = {f"records.{topic}": reading.records[topic] for topic in INPUT_TOPICS}
-        counts |= {f"records.{topic}": horizon.records[topic] for topic in OUTPUT_TOPICS}
-        counts |= {"records.pending": reading.pending, **count(snap, outbox)}
+        counts = {f"records.{topic}": input_records.counts[topic] for topic in INPUT_TOPICS}
+        counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}
+        counts |= {"records.pending": input_records.pending, **count(snap, outbox)}
     return report(checks, counts)

@@ -1,4 +1,4 @@
-"""Every case once: its log and its projection side by side, in case-id order."""
+"""Each case once, in case-id order, with its log and its projection."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from streams.audit.database import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectionRow:
-    """One event of the log as stored."""
+class EventRow:
+    """One event as stored in the log."""
 
     case_id: str
     event_id: UUID
@@ -27,7 +27,7 @@ class ProjectionRow:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What the projection says of a case."""
+    """Projection of a case as stored; the fields that the audit compares."""
 
     case_id: str
     digest: bytes | None
@@ -42,12 +42,12 @@ class CaseRows:
     """A case that is in the log, in the projections, or in both."""
 
     case_id: str
-    rows: tuple[ProjectionRow, ...]
+    events: tuple[EventRow, ...]
     projection: Projection | None
 
 
 def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
-    """Yield every case; at most one case is in memory."""
+    """Yield every case, in case-id order; holds at most one case in memory."""
     events = snapshot.rows(
         """
         SELECT case_id, event_id, type, occurred_at, payload::text, digest
@@ -61,16 +61,16 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
         """
     )
     logs = groupby(events, key=itemgetter(0))
-    log, shown = _next_log(logs), _next(projections)
-    while log is not None or shown is not None:
-        case_id = min(side[0] for side in (log, shown) if side is not None)
-        rows: tuple[ProjectionRow, ...] = ()
+    log, projected = _next_log(logs), _next(projections)
+    while log is not None or projected is not None:
+        case_id = min(side[0] for side in (log, projected) if side is not None)
+        of_case: tuple[EventRow, ...] = ()
         projection = None
         if log is not None and log[0] == case_id:
-            rows, log = log[1], _next_log(logs)
-        if shown is not None and shown[0] == case_id:
-            projection, shown = Projection(*shown), _next(projections)
-        yield CaseRows(case_id, rows, projection)
+            of_case, log = log[1], _next_log(logs)
+        if projected is not None and projected[0] == case_id:
+            projection, projected = Projection(*projected), _next(projections)
+        yield CaseRows(case_id, of_case, projection)
 
 
 def _next(rows: Iterator[tuple[Any, ...]]) -> tuple[Any, ...] | None:
@@ -79,6 +79,6 @@ def _next(rows: Iterator[tuple[Any, ...]]) -> tuple[Any, ...] | None:
 
 def _next_log(
     logs: Iterator[tuple[str, Iterator[tuple[Any, ...]]]],
-) -> tuple[str, tuple[ProjectionRow, ...]] | None:
+) -> tuple[str, tuple[EventRow, ...]] | None:
     group = next(logs, None)
-    return None if group is None else (group[0], tuple(ProjectionRow(*row) for row in group[1]))
+    return None if group is None else (group[0], tuple(EventRow(*row) for row in group[1]))

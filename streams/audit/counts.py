@@ -1,4 +1,4 @@
-"""How much there is: counts that put an audit's findings in proportion."""
+"""Counts of stored rows, to put the number of findings in proportion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from streams.audit.database import Snapshot
 
 
 def count(snapshot: Snapshot, outbox: Outbox) -> dict[str, int]:
-    """Return what the database holds, by name."""
+    """Return how many rows of each kind the database holds, by name."""
     return {
         "events": snapshot.one("SELECT count(*) FROM case_event"),
         "dead_letters.open": snapshot.one(
@@ -23,7 +23,7 @@ def count(snapshot: Snapshot, outbox: Outbox) -> dict[str, int]:
         "escalations.withdrawn": snapshot.one(
             "SELECT count(*) FROM escalation WHERE withdrawn_at IS NOT NULL"
         ),
-        "outbox.published": sum(sent.published for sent in outbox.values()),
-        "outbox.pending": sum(not sent.published for sent in outbox.values()),
-        "outbox.repeated": sum(max(sent.times - 1, 0) for sent in outbox.values()),
+        "outbox.published": sum(row.published for row in outbox.values()),
+        "outbox.pending": sum(not row.published for row in outbox.values()),
+        "outbox.repeated": sum(max(row.appearances - 1, 0) for row in outbox.values()),
     }

@@ -1,4 +1,4 @@
-"""The database as the auditor reads it: one snapshot, read only, row by row."""
+"""Read-only snapshot of the database, read row by row."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from psycopg import IsolationLevel
 
 from streams.audit.errors import DatabaseUnreadable
 
-_ROWS: Final = 5000
+_FETCH_ROWS: Final = 5000
 
 
 class Snapshot:
-    """One instant of the database: every query sees the same rows. ``now`` is its clock."""
+    """The database as of one instant: every query sees the same rows.
+
+    ``now`` is the database's clock when the snapshot was opened.
+    """
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
@@ -27,7 +30,7 @@ class Snapshot:
     def rows(self, query: LiteralString, *values: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query through a server-side cursor, never all in memory."""
         with self._connection.cursor(name=f"audit_{next(self._names)}") as cursor:
-            cursor.itersize = _ROWS
+            cursor.itersize = _FETCH_ROWS
             cursor.execute(query, values)
             yield from cursor
 
@@ -39,10 +42,10 @@ class Snapshot:
 
 @contextmanager
 def snapshot(url: str) -> Iterator[Snapshot]:
-    """Open a snapshot; ends without a trace.
+    """Open a snapshot; leaves the database unchanged.
 
     Raises:
-        DatabaseUnreadable: also for what fails while the snapshot is in use.
+        DatabaseUnreadable: the snapshot can't be opened, or a query in it failed.
     """
     try:
         with psycopg.connect(

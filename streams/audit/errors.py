@@ -1,21 +1,21 @@
-"""Why an audit could not be made. What an audit finds is never an error.
+"""Errors that stop an audit. A violation that an audit finds is a finding, not an error.
 
 Errors::
 
     AuditError
-    |-- LogUnreadable         brokers away, a topic missing, or records that do not come
-    `-- DatabaseUnreadable    unreachable, refused, or not migrated
+    |-- LogUnreadable         brokers unreachable, a topic missing, or a read timed out
+    `-- DatabaseUnreadable    unreachable, access refused, or not migrated
 """
 
 from __future__ import annotations
 
 
 class AuditError(Exception):
-    """The audit could not be made, so nothing is proven either way."""
+    """The audit could not be completed, so it has no result."""
 
 
 class LogUnreadable(AuditError):
-    """Kafka can't be read to the end."""
+    """Kafka can't be read completely."""
 
 
 class DatabaseUnreadable(AuditError):

@@ -1,4 +1,4 @@
-"""Every escalation, standing or withdrawn, rests on what is there and is named as promised."""
+"""Check every escalation, standing or withdrawn: its id, rounds, policy, events and level."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from streams.audit.policies import AuditedPolicy
 
 
 def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]) -> None:
-    """Prove the ledger row by row: identity, policy, rounds, one standing per case and rule."""
+    """Check each ledger row: id, policy, round order, and one standing escalation per rule."""
     standing: Counter[tuple[str, str]] = Counter()
-    named: set[str] = set()
+    policy_digests: set[str] = set()
     rows = snapshot.rows(
         """
         SELECT escalation_id, round, case_id, rule_id, occasion, policy_digest,
@@ -30,11 +30,11 @@ def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, Audite
         for _, number, case_id, rule_id, occasion, policy_digest, stands in rounds:
             check.compared += 1
             reference = f"{escalation_id}/{number}"
-            same = escalation_id == identity.escalation(case_id, rule_id, occasion)
-            check.expect(same, reference, "its id is not that of its case, rule and occasion")
-            check.expect(policy_digest in policies, reference, "its policy is not recorded")
+            matches = escalation_id == identity.escalation(case_id, rule_id, occasion)
+            check.expect(matches, reference, "id does not match its case, rule and occasion")
+            check.expect(policy_digest in policies, reference, "policy is not recorded")
             check.expect(number == last + 1, reference, f"round {number} follows round {last}")
-            named.add(policy_digest)
+            policy_digests.add(policy_digest)
             last = number
             if stands:
                 stands_at.append(number)
@@ -42,12 +42,12 @@ def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, Audite
         check.expect(stands_at in ([], [last]), escalation_id, "a round before the last one stands")
     for (case_id, rule_id), count in standing.items():
         check.expect(count == 1, case_id, f"{count} escalations of rule {rule_id} stand at once")
-    for digest in named & policies.keys():
-        check.expect(policies[digest].whole, digest, "the policy's text has another digest")
+    for digest in policy_digests & policies.keys():
+        check.expect(policies[digest].intact, digest, "policy text does not match its digest")
 
 
 def check_basis(check: Check, snapshot: Snapshot) -> None:
-    """Prove that every escalation rests on events of its own case, the ones its evidence names."""
+    """Check that each escalation cites events of its own case, the same as its evidence cites."""
     missing = snapshot.rows(
         """
         SELECT held.escalation_id, held.round, basis.event_id
@@ -59,19 +59,21 @@ def check_basis(check: Check, snapshot: Snapshot) -> None:
     )
     for escalation_id, number, event_id in missing:
         check.found(f"{escalation_id}/{number}", f"event {event_id} is not in its case's log")
-    other = snapshot.rows(
+    mismatched = snapshot.rows(
         """
         SELECT escalation_id, round FROM escalation LEFT JOIN outbox USING (message_id)
         WHERE cardinality(event_ids) = 0
            OR to_json(event_ids)::jsonb IS DISTINCT FROM (body->'evidence'->'event_ids')::jsonb
         """
     )
-    for escalation_id, number in other:
-        check.found(f"{escalation_id}/{number}", "its evidence names no event, or others")
+    for escalation_id, number in mismatched:
+        check.found(
+            f"{escalation_id}/{number}", "cites no event, or other events than its evidence"
+        )
 
 
 def check_levels(check: Check, snapshot: Snapshot) -> None:
-    """Prove that a case shows the highest level that stands on it, else 0."""
+    """Check that a case's level is the highest level standing on it, or 0 when none stands."""
     rows = snapshot.rows(
         """
         SELECT case_id, shown.level, coalesce(standing.level, 0)
@@ -81,5 +83,5 @@ def check_levels(check: Check, snapshot: Snapshot) -> None:
         WHERE shown.level IS DISTINCT FROM coalesce(standing.level, 0)
         """
     )
-    for case_id, shown, level in rows:
-        check.found(case_id, f"shows level {shown}, level {level} stands")
+    for case_id, projected, standing in rows:
+        check.found(case_id, f"projection has level {projected}, but level {standing} stands")

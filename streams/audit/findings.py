@@ -1,4 +1,4 @@
-"""What an audit says: checks made, findings, counts. Findings hold references, never content."""
+"""Result of an audit: checks, findings and counts. Findings hold references, never content."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-_KEPT: Final = 1000
-"""Findings kept of one check; all are counted. A lost topic must not fill the memory."""
+_MAX_LISTED: Final = 1000
+"""Most findings listed per check; all are counted. Bounds the memory when a topic is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One promise that does not hold, and where."""
+    """One violation of a guarantee, and where it is."""
 
     check: str
     reference: str
@@ -21,7 +21,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One check: what it compared, how often, and how much it found."""
+    """Result of one check: what it compared, how many items, and how many violations it found."""
 
     name: str
     what: str
@@ -31,7 +31,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of one audit. ``findings`` holds the first thousand of every check."""
+    """Result of one audit. ``findings`` holds at most the first thousand of each check."""
 
     checks: tuple[Checked, ...]
     findings: tuple[Finding, ...]
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing at all was found."""
+        """Whether no check found a violation."""
         return not any(check.found for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Report:
 
 
 class Check:
-    """Collects what one check compares and finds."""
+    """Collector of the comparisons and findings of one check."""
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
@@ -63,32 +63,32 @@ class Check:
         self._findings: list[Finding] = []
 
     def found(self, reference: object, detail: str) -> None:
-        """Note that a promise does not hold at ``reference``."""
+        """Add a finding at ``reference``."""
         self._count += 1
-        if len(self._findings) < _KEPT:
+        if len(self._findings) < _MAX_LISTED:
             self._findings.append(Finding(self.name, str(reference), detail))
 
     def expect(self, holds: bool, reference: object, detail: str) -> None:
-        """Note ``detail`` unless ``holds``."""
+        """Add a finding with ``detail`` unless ``holds``."""
         if not holds:
             self.found(reference, detail)
 
     @property
     def findings(self) -> list[Finding]:
-        """Return the findings kept."""
+        """Return the listed findings, at most the first thousand."""
         return self._findings
 
     @property
     def checked(self) -> Checked:
-        """Return the check as it stands."""
+        """Return the result so far."""
         return Checked(self.name, self.what, self.compared, self._count)
 
 
 def report(checks: Iterable[Check], counts: Mapping[str, int]) -> Report:
     """Return the report of finished checks."""
-    made = list(checks)
+    finished = list(checks)
     return Report(
-        tuple(check.checked for check in made),
-        tuple(finding for check in made for finding in check.findings),
+        tuple(check.checked for check in finished),
+        tuple(finding for check in finished for finding in check.findings),
         counts,
     )

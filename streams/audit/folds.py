@@ -1,4 +1,4 @@
-"""Every projection equals an independent fold of the whole log of its case."""
+"""Check that every projection equals an independent fold of its case's whole log."""
 
 from __future__ import annotations
 
@@ -9,61 +9,64 @@ from pydantic import ValidationError
 from schemas.codec import digest as content_digest
 from schemas.events import EVENT_TYPES
 from streams.audit import refold
-from streams.audit.cases import CaseRows, ProjectionRow
+from streams.audit.cases import CaseRows, EventRow
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 from streams.audit.refold import Facts, Version
 
 
-def named_by_letters(snapshot: Snapshot) -> set[str]:
-    """Return the cases that any dead letter, open or resolved, names."""
+def cases_in_dead_letters(snapshot: Snapshot) -> set[str]:
+    """Return the ids of cases named in any dead letter, open or resolved."""
     return {row[0] for row in snapshot.rows("SELECT DISTINCT unnest(case_ids) FROM dead_letter")}
 
 
 def check_contents(check: Check, case: CaseRows) -> None:
-    """Prove, as check ``log``, that what the log holds still is what its digest says."""
-    for row in case.rows:
+    """Check that each stored event still matches its digest; reported under check ``log``."""
+    for row in case.events:
         check.compared += 1
         stored = content_digest(row.type, row.case_id, row.occurred_at, row.payload.encode())
-        check.expect(stored == row.digest, row.event_id, "stored content is not what was received")
+        check.expect(stored == row.digest, row.event_id, "stored content does not match its digest")
 
 
-def check_fold(check: Check, case: CaseRows, named: Set[str]) -> Facts:
-    """Prove that a projection is the fold of its log, and return that fold.
+def check_fold(check: Check, case: CaseRows, in_dead_letters: Set[str]) -> Facts:
+    """Check that a projection equals the fold of its log, and return that fold.
 
-    A projection without a log is right only where a dead letter names the case.
+    A case without events may have a projection only when a dead letter names the case.
     """
     check.compared += 1
-    facts = refold.refold(_versions(check, case.rows))
-    shown = case.projection
-    if shown is None:
+    facts = refold.refold(_versions(check, case.events))
+    projection = case.projection
+    if projection is None:
         check.found(case.case_id, "in the log without a projection")
         return facts
-    if not case.rows and case.case_id not in named:
-        check.found(case.case_id, "a projection without events that no dead letter names")
+    if not case.events and case.case_id not in in_dead_letters:
+        check.found(case.case_id, "projection without any event or dead letter")
     check.expect(
-        shown.events == len(case.rows),
+        projection.events == len(case.events),
         case.case_id,
-        f"counts {shown.events} events, the log holds {len(case.rows)}",
+        f"projection counts {projection.events} events, the log {len(case.events)}",
     )
-    check.expect(shown.digest == refold.digest(facts), case.case_id, "digest is not of this fold")
+    same = projection.digest == refold.digest(facts)
+    check.expect(same, case.case_id, "projection's digest is not that of the fold")
     order = refold.current_order(facts)
     order_id = order.order_id if order else None
-    check.expect(shown.order_id == order_id, case.case_id, "another order is the current one")
+    same = projection.order_id == order_id
+    check.expect(same, case.case_id, "projection's order is not the current order")
     return facts
 
 
-def _versions(check: Check, rows: tuple[ProjectionRow, ...]) -> list[Version]:
+def _versions(check: Check, rows: tuple[EventRow, ...]) -> list[Version]:
+    """Return the parsed events; one that can't be parsed is reported and left out."""
     versions = []
     for row in rows:
         model = EVENT_TYPES.get(row.type)
         if model is None:
-            check.found(row.event_id, "its type is not in the vocabulary")
+            check.found(row.event_id, "unknown event type")
             continue
         try:
             event = model.model_validate_json(row.payload)
         except ValidationError:
-            check.found(row.event_id, "its payload does not fit its type")
+            check.found(row.event_id, "payload is not valid for its event type")
             continue
         versions.append(Version(row.occurred_at, row.event_id, row.type, event))
     return versions

@@ -1,10 +1,10 @@
-"""Nothing stands against a guard: by its own evidence, and by the facts read a second time."""
+"""Check that no escalation stands against a guard, by its evidence and by the case's facts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -20,7 +20,7 @@ from streams.audit.refold import Facts, current_order
 
 @dataclass(frozen=True, slots=True)
 class StandingEscalation:
-    """One escalation that stands, and the guards its evidence says were waived."""
+    """One standing escalation, and the guards that its evidence lists as waived."""
 
     reference: str
     rule_id: str
@@ -30,9 +30,9 @@ class StandingEscalation:
 def check_evidence(
     check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]
 ) -> dict[str, list[StandingEscalation]]:
-    """Prove that what stands was raised with every guard clear or waived by its own rule.
+    """Check that every standing escalation was raised with each guard clear or waived by its rule.
 
-    Returns what stands, by case.
+    Returns the standing escalations, by case id.
     """
     standing: dict[str, list[StandingEscalation]] = {}
     rows = snapshot.rows(
@@ -45,23 +45,30 @@ def check_evidence(
     for case_id, escalation_id, number, rule_id, policy_digest, text in rows:
         check.compared += 1
         reference = f"{escalation_id}/{number}"
-        read = _guards(text)
-        if not read:
-            check.found(reference, "its evidence names no guard")
-        for guard, state in read.items():
+        states = _guard_states(text)
+        if not states:
+            check.found(reference, "its evidence lists no guard")
+        for guard, state in states.items():
             passes = state in (GuardState.CLEAR, GuardState.WAIVED)
-            check.expect(passes, reference, f"stands with guard {guard} {state}")
-        waived = frozenset(g for g, state in read.items() if state == GuardState.WAIVED)
+            check.expect(
+                passes, reference, f"stands although its evidence has guard {guard} as {state}"
+            )
+        waived = frozenset(g for g, state in states.items() if state == GuardState.WAIVED)
         policy = policies.get(policy_digest)
         if policy is not None:
             for guard in sorted(waived - policy.waivers.get(rule_id, frozenset())):
-                check.found(reference, f"waives guard {guard}, which its rule does not")
+                check.found(
+                    reference, f"evidence waives guard {guard}, which its rule does not waive"
+                )
         standing.setdefault(case_id, []).append(StandingEscalation(reference, rule_id, waived))
     return standing
 
 
-def check_letters(check: Check, snapshot: Snapshot) -> None:
-    """Prove that nothing stands on a case that an open dead letter names: a fact is missing."""
+def check_dead_letters(check: Check, snapshot: Snapshot) -> None:
+    """Check that no escalation stands on a case named in an open dead letter.
+
+    Such a case may lack a fact that blocks the escalation.
+    """
     rows = snapshot.rows(
         """
         SELECT held.escalation_id, held.round, letter.dead_letter_id
@@ -71,7 +78,7 @@ def check_letters(check: Check, snapshot: Snapshot) -> None:
         """
     )
     for escalation_id, number, letter in rows:
-        check.found(f"{escalation_id}/{number}", f"stands with dead letter {letter} open")
+        check.found(f"{escalation_id}/{number}", f"stands although dead letter {letter} is open")
 
 
 def check_facts(
@@ -80,30 +87,30 @@ def check_facts(
     facts: Facts,
     standing: Sequence[StandingEscalation],
     policies: Mapping[str, AuditedPolicy],
-    lately: datetime,
+    overdue_before: datetime,
 ) -> None:
-    """Prove, without the evidence, that nothing stands against a fact that blocks it.
+    """Check, without using the evidence, that no escalation stands against a guard in the facts.
 
-    Read as of the last decision on the case, or ``lately`` when that is later: by then the passing
-    of time must have been noticed. A rule may waive a guard after it was raised with that guard
-    clear, so waivers are those of the policy the case was decided under; the evidence's count
-    where that policy is not known.
+    Guards are evaluated as of the last decision on the case, or as of ``overdue_before`` when that
+    is later: a guard that began before then must have been applied. A rule may waive a guard that
+    was clear when the escalation was raised, so the waivers are those of the policy under which the
+    case was last decided. Where that policy is not recorded, the waivers in the evidence count.
     """
-    shown = case.projection
-    decided = shown.updated_at if shown else None
-    at = max(decided, lately) if decided else lately
-    policy = deciding(policies, shown.reference_digest if shown else None)
+    row = case.projection
+    decided = row.updated_at if row else None
+    at = max(decided, overdue_before) if decided else overdue_before
+    policy = deciding(policies, row.reference_digest if row else None)
     blocking = {guard.value for guard in blocked_by(facts, at)}
-    for each in standing:
-        waived = each.waived
+    for escalation in standing:
+        waived = escalation.waived
         if policy is not None:
-            waived = policy.waivers.get(each.rule_id, frozenset())
+            waived = policy.waivers.get(escalation.rule_id, frozenset())
         for guard in sorted(blocking - (waived - {Guard.UNACCOMPANIED_MINOR.value})):
-            check.found(each.reference, f"stands while the facts say {guard}")
+            check.found(escalation.reference, f"stands although guard {guard} blocks by the facts")
 
 
 def blocked_by(facts: Facts, at: datetime) -> set[Guard]:
-    """Return the guards that the facts alone raise at an instant."""
+    """Return the guards that block at an instant, by the facts alone."""
     found = set(_circumstances(facts, at))
     order = current_order(facts)
     if order is not None and order.household.kind is HouseholdKind.UNACCOMPANIED_MINOR:
@@ -114,7 +121,10 @@ def blocked_by(facts: Facts, at: datetime) -> set[Guard]:
 
 
 def _circumstances(facts: Facts, at: datetime) -> Iterable[Guard]:
-    """Yield circumstances begun and not ended; an end before its begin settles nothing."""
+    """Yield the circumstances in effect at an instant.
+
+    A circumstance that ends before it begins is contradictory and counts as in effect.
+    """
     spans: dict[tuple[Guard, str], dict[str, datetime]] = {}
     for version in facts.values():
         event = version.event
@@ -134,7 +144,7 @@ def _circumstances(facts: Facts, at: datetime) -> Iterable[Guard]:
 def _reviewed(facts: Facts, since: datetime) -> datetime | None:
     """Return when an interview under the current order first reviewed vulnerability."""
     order = current_order(facts)
-    held = [
+    reviews = [
         v.event.held_at
         for v in facts.values()
         if isinstance(v.event, InterviewCompleted)
@@ -143,17 +153,13 @@ def _reviewed(facts: Facts, since: datetime) -> datetime | None:
         and v.event.vulnerability_reviewed
         and v.event.held_at >= since
     ]
-    return min(held, default=None)
+    return min(reviews, default=None)
 
 
-def _guards(evidence: str) -> dict[str, str]:
+def _guard_states(evidence: str) -> dict[str, str]:
+    """Return each guard's state in an evidence; none when the evidence can't be read."""
     try:
         checks = Evidence.model_validate_json(evidence).guards
     except ValidationError:
         return {}
     return {check.guard.value: check.state.value for check in checks}
-
-
-def lately(now: datetime, due_bound_seconds: float) -> datetime:
-    """Return the instant up to which the passing of time must have been noticed."""
-    return now - timedelta(seconds=due_bound_seconds)

@@ -1,4 +1,4 @@
-"""Names that the contract fixes: an escalation and its messages, from what they are about."""
+"""Ids fixed by the contract with subscribers: those of escalations and their messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
 
 
 def escalation(case_id: str, rule_id: str, occasion: str) -> UUID:
-    """Return the id of an escalation: the same cause always gives the same one."""
+    """Return the id of an escalation; the same arguments always give the same id."""
     return uuid5(NAMESPACE, f"{case_id}|{rule_id}|{occasion}")
 
 
 def message(escalation_id: UUID, kind: str, number: int) -> UUID:
-    """Return the id under which a round is announced; ``kind`` is raised or withdrawn."""
+    """Return the id of the message for one round; ``kind`` is ``raised`` or ``withdrawn``."""
     return uuid5(NAMESPACE, f"{escalation_id}|{kind}|{number}")

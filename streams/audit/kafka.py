@@ -1,4 +1,4 @@
-"""Kafka as the auditor reads it: assigned by hand, no group joined, nothing committed."""
+"""Kafka client of the auditor: assigns partitions itself, joins no group, commits nothing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from streams.audit.errors import LogUnreadable
 from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 
 _BATCH: Final = 1000
-_PASSING: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
+_TRANSIENT: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 
 
 class KafkaLog:
-    """``Log`` over confluent-kafka, another client than the pipeline's. Use as a context."""
+    """``Log`` over confluent-kafka, a different client than the pipeline's. A context manager.
 
-    def __init__(self, bootstrap: str, patience: float = 10.0) -> None:
+    ``timeout_seconds`` bounds each request, and the wait for the next record.
+    """
+
+    def __init__(self, bootstrap: str, timeout_seconds: float = 10.0) -> None:
         self._bootstrap = bootstrap
-        self._patience = patience
+        self._timeout_seconds = timeout_seconds
         self._consumer = self._open("icam-audit")
 
     def __enter__(self) -> Self:
@@ -39,28 +42,31 @@ class KafkaLog:
         self._consumer.close()
 
     def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
-        """Return what every partition of these topics holds now."""
+        """Return the current range of offsets of every partition of these topics."""
         found: dict[Partition, OffsetRange] = {}
         with _readable():
             for topic in topics:
-                described = self._consumer.list_topics(topic, self._patience).topics[topic]
-                if described.error is not None or not described.partitions:
-                    raise LogUnreadable(f"topic {topic} is not there; make it with: icam topics")
-                for number in sorted(described.partitions):
+                metadata = self._consumer.list_topics(topic, self._timeout_seconds).topics[topic]
+                if metadata.error is not None or not metadata.partitions:
+                    raise LogUnreadable(f"topic {topic} does not exist; create it: icam topics")
+                for number in sorted(metadata.partitions):
                     part = TopicPartition(topic, number)
-                    held = self._consumer.get_watermark_offsets(part, self._patience)
-                    if held is None:
-                        raise LogUnreadable(f"no answer about {topic}[{number}]")
-                    found[Partition(topic, number)] = OffsetRange(*held)
+                    offsets = self._consumer.get_watermark_offsets(part, self._timeout_seconds)
+                    if offsets is None:
+                        raise LogUnreadable(f"timeout reading the offsets of {topic}[{number}]")
+                    found[Partition(topic, number)] = OffsetRange(*offsets)
         return found
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the group's committed offsets, where it has any; never joins the group."""
-        asked = [TopicPartition(*partition) for partition in partitions]
+        """Return the group's committed offsets; partitions without one are left out.
+
+        Never joins the group.
+        """
+        requested = [TopicPartition(*partition) for partition in partitions]
         with _readable():
             consumer = self._open(group)
             try:
-                answers = consumer.committed(asked, self._patience)
+                answers = consumer.committed(requested, self._timeout_seconds)
             finally:
                 consumer.close()
         for answer in answers:
@@ -73,12 +79,12 @@ class KafkaLog:
         }
 
     def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
-        """Yield every record of the spans, ascending within each partition, then end."""
-        left = {partition: span for partition, span in spans.items() if span.low < span.high}
+        """Yield every record in these ranges, in offset order within each partition."""
+        unread = {partition: span for partition, span in spans.items() if span.low < span.high}
         with _readable():
-            self._consumer.assign([TopicPartition(*p, span.low) for p, span in left.items()])
-        heard = time.monotonic()
-        while left:
+            self._consumer.assign([TopicPartition(*p, span.low) for p, span in unread.items()])
+        last_record_at = time.monotonic()
+        while unread:
             with _readable():
                 messages = self._consumer.consume(_BATCH, 1.0)
             for message in messages:
@@ -86,20 +92,21 @@ class KafkaLog:
                 error = message.error()
                 if error is not None:
                     if error.code() == KafkaError._PARTITION_EOF:
-                        left.pop(partition, None)
-                    elif error.code() not in _PASSING:
+                        unread.pop(partition, None)
+                    elif error.code() not in _TRANSIENT:
                         raise LogUnreadable(error.str())
                     continue
-                heard = time.monotonic()
-                if partition not in left:
+                last_record_at = time.monotonic()
+                if partition not in unread:
                     continue
-                if message.offset() < left[partition].high:
+                if message.offset() < unread[partition].high:
                     yield _record(message)
-                if message.offset() + 1 >= left[partition].high:
-                    del left[partition]
-            if time.monotonic() - heard > self._patience:
-                names = ", ".join(map(str, sorted(left)))
-                raise LogUnreadable(f"no records for {self._patience:g} s from {names}")
+                if message.offset() + 1 >= unread[partition].high:
+                    del unread[partition]
+            if time.monotonic() - last_record_at > self._timeout_seconds:
+                names = ", ".join(map(str, sorted(unread)))
+                seconds = f"{self._timeout_seconds:g} s"
+                raise LogUnreadable(f"no records for {seconds} from {names}")
         self._consumer.unassign()
 
     def _open(self, group: str) -> Any:
@@ -110,7 +117,7 @@ class KafkaLog:
                 "client.id": "icam-audit",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",  # retention may overtake us
+                "auto.offset.reset": "earliest",  # retention may delete records meanwhile
                 "queued.max.messages.kbytes": 32 * 1024,
                 "log_level": 2,
             }
@@ -119,6 +126,7 @@ class KafkaLog:
 
 @contextmanager
 def _readable() -> Iterator[None]:
+    """Raise Kafka's errors as ``LogUnreadable``."""
     try:
         yield
     except KafkaException as error:

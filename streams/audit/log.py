@@ -1,4 +1,4 @@
-"""What the auditor reads of Kafka, as a protocol: tests hand in records from memory."""
+"""Read-only interface to Kafka, as a protocol, so that tests can supply records from memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Partition(NamedTuple):
 
 
 class LogPosition(NamedTuple):
-    """Where one record stands."""
+    """Position of one record on Kafka."""
 
     topic: str
     partition: int
@@ -30,7 +30,7 @@ class LogPosition(NamedTuple):
 
 
 class OffsetRange(NamedTuple):
-    """Offsets that a partition holds: from ``low``, up to and without ``high``."""
+    """Range of offsets in a partition: ``low`` inclusive, ``high`` exclusive."""
 
     low: int
     high: int
@@ -38,7 +38,7 @@ class OffsetRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One record as it stands on a topic."""
+    """One record as stored on a topic."""
 
     place: LogPosition
     key: bytes | None
@@ -48,21 +48,24 @@ class LogRecord:
 
 
 class Log(Protocol):
-    """Kafka, read only."""
+    """Kafka topics and committed offsets, read only."""
 
     def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
-        """Return what every partition of these topics holds now.
+        """Return the current range of offsets of every partition of these topics.
 
         Raises:
-            LogUnreadable: a topic is not there, or the brokers can't be reached.
+            LogUnreadable: a topic does not exist, or the brokers can't be reached.
         """
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the group's committed offsets, where it has any; never joins the group."""
+        """Return the group's committed offsets; partitions without one are left out.
+
+        Never joins the group.
+        """
 
     def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
-        """Yield every record of the spans, ascending within each partition, then end.
+        """Yield every record in these ranges, in offset order within each partition.
 
         Raises:
-            LogUnreadable: no record came for longer than is patient.
+            LogUnreadable: no record arrived before the timeout.
         """

@@ -1,4 +1,4 @@
-"""The policies that escalations name, as texts: whole or not, and what each rule waives."""
+"""Recorded policies that escalations refer to, and the guards that each rule waives."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from streams.audit.database import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class AuditedPolicy:
-    """One recorded policy. ``whole`` when its text has the digest it is kept under."""
+    """One recorded policy. ``intact`` is true when its text matches its stored digest."""
 
-    whole: bool
+    intact: bool
     waivers: Mapping[str, frozenset[str]]
-    """Guards that a rule waives, by rule id."""
+    """Guards that each rule waives, by rule id."""
 
 
 def load(snapshot: Snapshot) -> dict[str, AuditedPolicy]:
-    """Return every recorded policy by digest."""
+    """Return every recorded policy, by digest."""
     rows = snapshot.rows("SELECT digest, body FROM reference_table WHERE kind = 'policy'")
     return {
         digest: AuditedPolicy(sha256(body.encode()).hexdigest() == digest, _waivers(body))
@@ -32,15 +32,21 @@ def load(snapshot: Snapshot) -> dict[str, AuditedPolicy]:
 def deciding(
     policies: Mapping[str, AuditedPolicy], reference_digest: str | None
 ) -> AuditedPolicy | None:
-    """Return the policy a case was last decided under; a reference digest starts with its name."""
+    """Return the policy under which a case was last decided, or None when it is not recorded.
+
+    A reference digest starts with the first 32 characters of its policy's digest.
+    """
     if not reference_digest:
         return None
-    named = (p for digest, p in policies.items() if digest[:32] == reference_digest[:32])
-    return next(named, None)
+    matches = (p for digest, p in policies.items() if digest[:32] == reference_digest[:32])
+    return next(matches, None)
 
 
 def _waivers(body: str) -> dict[str, frozenset[str]]:
-    """Read what rules waive; a text that can't be read waives nothing. A minor's guard never is."""
+    """Return the guards that each rule waives; none when the text can't be parsed.
+
+    The guard for unaccompanied minors can't be waived and is left out.
+    """
     try:
         return {
             rule["id"]: frozenset(waiver["guard"] for waiver in rule.get("waives", ()))

@@ -1,7 +1,7 @@
-"""What we write ourselves holds no national number and no canary; raw evidence is exempt.
+"""Check that texts written by the pipeline hold no national number and no canary.
 
-A canary is a text that a test puts into records, where a name would stand: whatever of ours repeats
-it would repeat a name.
+A canary is a text that a test puts into records in place of a person's name: a text that repeats it
+would repeat a name as well. The raw records in dead letters are exempt.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 
-_RUN: Final = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
+_ELEVEN_DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def check_privacy(
     check: Check, snapshot: Snapshot, canaries: Sequence[str], papers: Mapping[str, str]
 ) -> None:
-    """Prove that details and notes of dead letters, and what is announced, hold no national number
-    and no canary; nor do ``papers``: logs, metrics and other texts of ours, by name.
+    """Check details and notes of dead letters, headers of outbox rows, and ``papers``.
 
-    A canary is named by its place in the list, never repeated.
+    ``papers`` are logs, metrics and other texts of the pipeline, by name. Bodies of outbox rows are
+    searched for canaries only. A finding gives a canary's number in the list, never its text.
     """
     rows = snapshot.rows(
         """
@@ -47,24 +47,24 @@ def check_privacy(
 
 def _check_text(check: Check, reference: str, text: str, canaries: Sequence[str]) -> None:
     check.compared += 1
-    check.expect(not names_a_person(text), reference, "holds a national number")
+    check.expect(not has_national_number(text), reference, "contains a national number")
     _check_canaries(check, reference, text, canaries)
 
 
 def _check_canaries(check: Check, reference: str, text: str, canaries: Sequence[str]) -> None:
     for number, canary in enumerate(canaries, 1):
-        check.expect(canary not in text, reference, f"repeats canary {number} of a record")
+        check.expect(canary not in text, reference, f"contains canary {number}")
 
 
-def names_a_person(text: str) -> bool:
-    """Whether a text holds eleven digits that are a valid Belgian national number.
+def has_national_number(text: str) -> bool:
+    """Whether a text contains eleven digits that form a valid Belgian national number.
 
-    Random ids are left out: one in some hundred thousand would pass by chance.
+    UUIDs are skipped: about one in a hundred thousand would match by chance.
     """
-    return any(_valid(run.group()) for run in _RUN.finditer(_UUID.sub(" ", text)))
+    return any(_valid(digits.group()) for digits in _ELEVEN_DIGITS.finditer(_UUID.sub(" ", text)))
 
 
 def _valid(digits: str) -> bool:
-    """Apply the check of modulus 97; from 2000 on a 2 is put before the nine digits."""
+    """Verify the modulus 97 check digits; for births from 2000 on, a 2 precedes the nine digits."""
     number, control = int(digits[:9]), int(digits[9:])
     return control in (97 - number % 97, 97 - (2_000_000_000 + number) % 97)

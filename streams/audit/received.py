@@ -1,4 +1,4 @@
-"""Every input record is in the log or in the dead letters, and nothing else is.
+"""Check that every input record is in the log or a dead letter, and that nothing else is.
 
 One pass over the input topics serves three checks: ``log``, ``offsets`` and ``producer``.
 """
@@ -20,59 +20,67 @@ from streams.audit.stored import StoredDeadLetter, StoredInput
 
 
 @dataclass(slots=True)
-class ReceivedRecords:
-    """What one pass over the input topics came to."""
+class InputRecords:
+    """Result of one pass over the input topics."""
 
-    records: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    """Records by topic."""
     pending: int = 0
+    """Records that are not committed."""
     missing: dict[Partition, LogPosition] = field(default_factory=dict)
-    """First record below the committed offset that the database does not hold."""
-    excused: set[bytes] = field(default_factory=set)
-    """Ids that records claim which are dead letters, or are not yet committed."""
+    """First record below the committed offset that is not in the database."""
+    exempt_ids: set[bytes] = field(default_factory=set)
+    """Event ids in records that are dead letters or, unless drained, not yet committed."""
 
 
 def read_input(
     check: Check,
     log: Log,
-    held: StoredInput,
+    stored: StoredInput,
     spans: Mapping[Partition, OffsetRange],
     committed: Mapping[Partition, int],
     *,
     drained: bool,
-) -> ReceivedRecords:
-    """Compare every record with what is held, then everything held with the records.
+) -> InputRecords:
+    """Compare every record with the stored events and dead letters, in both directions.
 
-    Proves, as check ``log``: a record below the committed offset is an event of the log with the
-    digest of its content, or a dead letter; a rejected record is a dead letter and no event; a
-    good record is no dead letter, unless its id was reused, our code failed on it, or it was
-    replayed; and no event or dead letter names a place whose record is not there or is another.
+    Check ``log`` verifies:
+
+    - A record below the committed offset is in the log with the digest of its content, or is a dead
+      letter.
+    - An invalid record is a dead letter and not an event.
+    - A valid record is not a dead letter, unless its id was reused, our code failed on it, or a
+      person replayed or discarded it.
+    - No event or dead letter refers to a position that has no record, or has a different one.
+
+    With ``drained``, it also verifies that every record is committed.
     """
-    reading = ReceivedRecords()
+    input_records = InputRecords()
     for record in log.records(spans):
         place = record.place
         partition = Partition(place.topic, place.partition)
-        settled = place.offset < committed.get(partition, 0)
-        letter = held.letters.get(place)
-        reading.records[place.topic] += 1
-        reading.pending += not settled
+        is_committed = place.offset < committed.get(partition, 0)
+        letter = stored.dead_letters.get(place)
+        input_records.counts[place.topic] += 1
+        input_records.pending += not is_committed
         event = _decoded(record)
         if isinstance(event, Rejected):
-            applied = _rejected(check, place, letter, event.reason)
+            is_stored = _check_invalid(check, place, letter, event.reason)
         else:
-            applied = _good(check, event, place, letter, held)
+            is_stored = _check_valid(check, event, place, letter, stored)
         if letter is not None:
-            _kept_whole(check, record, letter)
-        if settled:
+            _check_dead_letter(check, record, letter)
+        if is_committed:
             check.compared += 1
-            if not applied:
-                reading.missing.setdefault(partition, place)
+            if not is_stored:
+                input_records.missing.setdefault(partition, place)
                 check.found(place, "committed, but neither in the log nor a dead letter")
-        if letter is not None or not (settled or drained):
-            reading.excused |= _claimed(record, event)
-    _nothing_else(check, held, spans)
-    if drained and reading.pending:
-        check.found("input topics", f"{reading.pending} records not committed")
-    return reading
+        if letter is not None or not (is_committed or drained):
+            input_records.exempt_ids |= _claimed_ids(record, event)
+    _check_positions(check, stored, spans)
+    if drained and input_records.pending:
+        check.found("input topics", f"{input_records.pending} records not committed")
+    return input_records
 
 
 def _decoded(record: LogRecord) -> Decoded | Rejected:
@@ -82,24 +90,24 @@ def _decoded(record: LogRecord) -> Decoded | Rejected:
         return rejection
 
 
-def _rejected(
+def _check_invalid(
     check: Check, place: LogPosition, letter: StoredDeadLetter | None, reason: Reason
 ) -> bool:
-    """Judge a record that can't be an event; return whether the database holds it."""
+    """Check an invalid record; return whether it is in the database."""
     if letter is not None and letter.resolution == "replayed":
-        check.found(place, f"dead letter {letter.number} is replayed, but {reason} still")
+        check.found(place, f"dead letter {letter.number} is replayed, but still invalid: {reason}")
     return letter is not None
 
 
-def _good(
+def _check_valid(
     check: Check,
     event: Decoded,
     place: LogPosition,
     letter: StoredDeadLetter | None,
-    held: StoredInput,
+    stored: StoredInput,
 ) -> bool:
-    """Judge a record that is an event; return whether the database holds it."""
-    entry = held.entries.get(event.event_id.bytes)
+    """Check a valid record; return whether it is in the database."""
+    entry = stored.events.get(event.event_id.bytes)
     same = entry is not None and entry.digest == event.digest
     if entry is not None and entry.place == place:
         entry.seen = True
@@ -109,67 +117,78 @@ def _good(
         check.expect(same, place, f"dead letter {letter.number} is replayed, but not in the log")
     elif letter.reason == Reason.ID_REUSED:
         other = entry is not None and not same
-        check.expect(other, place, f"dead letter {letter.number}: its id was not reused")
+        check.expect(other, place, f"dead letter {letter.number}: its event id was not reused")
     elif letter.reason != Reason.BUG and letter.resolution != "discarded":
-        # What a person discarded stays so, even when a later vocabulary could read it.
-        check.found(place, f"dead letter {letter.number} ({letter.reason}) is a good record")
+        # A discarded dead letter stays discarded, even when a later version could read its record.
+        check.found(place, f"dead letter {letter.number} ({letter.reason}) has a valid record")
     return True
 
 
-def _kept_whole(check: Check, record: LogRecord, letter: StoredDeadLetter) -> None:
+def _check_dead_letter(check: Check, record: LogRecord, letter: StoredDeadLetter) -> None:
+    """Check that a dead letter keeps its record's key and value unchanged."""
     letter.seen = True
-    whole = (letter.key, letter.value) == (_sha(record.key), _sha(record.value))
-    check.expect(whole, record.place, f"dead letter {letter.number} is not the record as it was")
+    same = (letter.key, letter.value) == (_sha(record.key), _sha(record.value))
+    check.expect(same, record.place, f"dead letter {letter.number} differs from its record")
 
 
-def _nothing_else(check: Check, held: StoredInput, spans: Mapping[Partition, OffsetRange]) -> None:
-    for event_id, entry in held.entries.items():
-        if not entry.seen and _on_topic(entry.place, spans):
-            check.found(entry.place, f"event {UUID(bytes=event_id)} does not stand there")
-    for place, letter in held.letters.items():
-        if not letter.seen and _on_topic(place, spans):
-            check.found(place, f"dead letter {letter.number} does not stand there")
-    check.compared += len(held.entries) + len(held.letters)
+def _check_positions(
+    check: Check, stored: StoredInput, spans: Mapping[Partition, OffsetRange]
+) -> None:
+    """Check that each stored event and dead letter has its record at its position."""
+    for event_id, event in stored.events.items():
+        if not event.seen and _retained(event.place, spans):
+            check.found(event.place, f"event {UUID(bytes=event_id)} is not at this position")
+    for place, letter in stored.dead_letters.items():
+        if not letter.seen and _retained(place, spans):
+            check.found(place, f"dead letter {letter.number} has no record at this position")
+    check.compared += len(stored.events) + len(stored.dead_letters)
 
 
-def _on_topic(place: LogPosition, spans: Mapping[Partition, OffsetRange]) -> bool:
-    """Whether the place can be judged: retention has not taken its record."""
+def _retained(place: LogPosition, spans: Mapping[Partition, OffsetRange]) -> bool:
+    """Whether the position can be checked: retention has not deleted its record."""
     span = spans.get(Partition(place.topic, place.partition))
     return span is None or place.offset >= span.low
 
 
 def check_offsets(
     check: Check,
-    reading: ReceivedRecords,
+    input_records: InputRecords,
     spans: Mapping[Partition, OffsetRange],
     committed: Mapping[Partition, int],
 ) -> None:
-    """Prove that no committed offset is ahead of the database, or of its partition.
+    """Check that no committed offset is ahead of the database or past its partition's end.
 
-    The first half is the comparison of check ``log``, told once for each partition.
+    Records missing from the database, found by check ``log``, are reported once per partition.
     """
     for partition, offset in sorted(committed.items()):
         check.compared += 1
-        if partition in reading.missing:
-            check.found(partition, f"committed {offset}, missing {reading.missing[partition]}")
+        if partition in input_records.missing:
+            check.found(
+                partition, f"committed {offset}, missing {input_records.missing[partition]}"
+            )
         high = spans[partition].high
-        check.expect(offset <= high, partition, f"committed {offset}, but it ends at {high}")
+        check.expect(
+            offset <= high, partition, f"committed {offset}, but the partition ends at {high}"
+        )
 
 
 def check_producer(
-    check: Check, produced: Iterable[UUID], held: StoredInput, reading: ReceivedRecords
+    check: Check, produced: Iterable[UUID], stored: StoredInput, input_records: InputRecords
 ) -> None:
-    """Prove that every id a producer saw acknowledged is an event or a dead letter.
+    """Check that every event id acknowledged to a producer is in the log or a dead letter.
 
-    While the stream runs, ids of records not yet committed are not judged.
+    While the pipeline runs, ids of records not yet committed are not checked.
     """
     for event_id in produced:
         check.compared += 1
-        if event_id.bytes not in held.entries and event_id.bytes not in reading.excused:
-            check.found(event_id, "acknowledged to its producer, but nowhere")
+        if event_id.bytes not in stored.events and event_id.bytes not in input_records.exempt_ids:
+            check.found(
+                event_id, "acknowledged to its producer, but neither in the log nor a dead letter"
+            )
 
 
-def _claimed(record: LogRecord, event: Decoded | Rejected) -> set[bytes]:
+def _claimed_ids(record: LogRecord, event: Decoded | Rejected) -> set[bytes]:
+    """Return the event ids in a record; a rejected one may have one in a header and the body."""
     if isinstance(event, Decoded):
         return {event.event_id.bytes}
     claims: list[object] = [

@@ -1,6 +1,6 @@
-"""The fold of a case, written a second time from its definition, not from the pipeline.
+"""Second implementation of a case's fold, written from its definition and not from the pipeline.
 
-Of every fact the version with the greatest ``(time, event id)`` is kept.
+For each fact, the version with the greatest ``(time, event id)`` is kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.events import (
 
 
 class Version(NamedTuple):
-    """One version of a fact. Versions of one fact never tie: ids differ."""
+    """One version of a fact. Two versions never tie, since event ids differ."""
 
     time: datetime
     event_id: UUID
@@ -33,15 +33,15 @@ Facts = Mapping[str, Version]
 
 
 def refold(versions: Iterable[Version]) -> Facts:
-    """Return the newest version of every fact, by key."""
+    """Return the newest version of each fact, by key."""
     newest: dict[str, Version] = {}
-    for version in sorted(versions, key=lambda each: (each.time, each.event_id)):
+    for version in sorted(versions, key=lambda version: (version.time, version.event_id)):
         newest[key(version.event)] = version
     return dict(sorted(newest.items()))
 
 
 def key(event: Event) -> str:
-    """Return what an event speaks of; a later one with the same key corrects it."""
+    """Return the key of an event's fact; a later event with the same key corrects it."""
     if isinstance(event, OqtIssued):
         return f"order:{event.order_id}"
     if isinstance(event, AppointmentMissed):
@@ -55,14 +55,17 @@ def key(event: Event) -> str:
 
 
 def digest(facts: Facts) -> bytes:
-    """Return the SHA-256 that a projection of these facts must carry: over the ids that stand."""
-    standing = sha256()
+    """Return the digest that a projection of these facts must have.
+
+    It is the SHA-256 over the ids of the newest versions, in ascending order.
+    """
+    hashed = sha256()
     for event_id in sorted(version.event_id.int for version in facts.values()):
-        standing.update(event_id.to_bytes(16, "big"))
-    return standing.digest()
+        hashed.update(event_id.to_bytes(16, "big"))
+    return hashed.digest()
 
 
 def current_order(facts: Facts) -> OqtIssued | None:
-    """Return the order notified last; None while none is known."""
+    """Return the order notified last, or None without an order."""
     orders = [v.event for v in facts.values() if isinstance(v.event, OqtIssued)]
     return max(orders, key=lambda order: (order.notified_at, order.order_id), default=None)

@@ -1,4 +1,4 @@
-"""An audit for people: one line a check, then what was found."""
+"""Audit report for the terminal: one line per check, then the findings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.text import Text
 
 from streams.audit.findings import Report
 
-_SHOWN: Final = 50
+_MAX_SHOWN: Final = 50
 
 
 def render(report: Report) -> RenderableType:
-    """Return the table of checks, the counts, and the first findings where there are any."""
-    verdict = "audit: nothing found" if report.clean else "audit: promises broken"
+    """Return the table of checks, the counts, and up to 50 findings."""
+    verdict = "audit: no violations" if report.clean else "audit: violations found"
     checks = _table(verdict, "check", "compared", "", "found")
     for check in report.checks:
         style = "bold red" if check.found else ""
@@ -23,10 +23,10 @@ def render(report: Report) -> RenderableType:
     counts = Text(", ".join(f"{name} {number}" for name, number in report.counts.items()))
     if report.clean:
         return Group(checks, counts)
-    found = _table("found", "check", "reference", "detail")
-    for finding in report.findings[:_SHOWN]:
+    found = _table("findings", "check", "reference", "detail")
+    for finding in report.findings[:_MAX_SHOWN]:
         found.add_row(finding.check, finding.reference, finding.detail)
-    more = sum(check.found for check in report.checks) - min(len(report.findings), _SHOWN)
+    more = sum(check.found for check in report.checks) - min(len(report.findings), _MAX_SHOWN)
     return Group(checks, counts, found, *([Text(f"and {more} more")] if more else []))
 
 

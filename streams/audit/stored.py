@@ -1,4 +1,4 @@
-"""What the database holds of the input: ids, digests and places, never payloads."""
+"""Stored events and dead letters: ids, digests and positions, without payloads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.audit.log import LogPosition
 
 @dataclass(slots=True)
 class StoredEvent:
-    """One event of the log. ``seen`` once its record was met at its place."""
+    """One event of the log. ``seen`` is set once its record was read at its position."""
 
     digest: bytes
     place: LogPosition
@@ -20,7 +20,7 @@ class StoredEvent:
 
 @dataclass(slots=True)
 class StoredDeadLetter:
-    """One dead letter. ``seen`` once a record was met at its place."""
+    """One dead letter. ``seen`` is set once a record was read at its position."""
 
     number: int
     reason: str
@@ -32,14 +32,14 @@ class StoredDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class StoredInput:
-    """Log and dead letters; ``entries`` by the bytes of the event id."""
+    """Stored events by the bytes of their id, and dead letters by position."""
 
-    entries: dict[bytes, StoredEvent]
-    letters: dict[LogPosition, StoredDeadLetter]
+    events: dict[bytes, StoredEvent]
+    dead_letters: dict[LogPosition, StoredDeadLetter]
 
 
 def load(snapshot: Snapshot) -> StoredInput:
-    """Return what is held. Keys and values of dead letters are kept as SHA-256."""
+    """Return all events and dead letters; keys and values of dead letters as SHA-256."""
     events = snapshot.rows(
         """
         SELECT event_id, digest, topic, "partition", "offset" FROM case_event

@@ -1,7 +1,7 @@
-"""Committed offsets held against the database while a run goes on, again and again.
+"""Continuous check of committed offsets against the database, while the pipeline runs.
 
-An audit at the end sees only what stands then. An offset that was ahead of the database for a
-moment loses records when the worker dies in that moment, and leaves no trace when it doesn't.
+An audit at the end sees only the final state. If an offset was ahead of the database for a moment,
+records are lost when the worker dies in that moment, and there is no trace when it does not.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from streams.audit.findings import Check
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
 
-_PORTION: Final = 2_000
+_CHUNK: Final = 2_000
 
 
 class Watch:
-    """Looks at one group and one database. Each record is judged once, at the first look that
-    finds it below the committed offset.
+    """Repeated check of one group's committed offsets against one database.
+
+    Each record is checked once, at the first look that finds it below the committed offset.
     """
 
     def __init__(self, log: Log, database_url: str, group: str) -> None:
@@ -36,83 +37,86 @@ class Watch:
         self._log = log
         self._url = database_url
         self._group = group
-        self._judged: dict[Partition, int] = {}
+        self._checked: dict[Partition, int] = {}
 
     def look(self) -> None:
-        """Judge what was committed since the last look. Blocks.
+        """Check the records committed since the last look. Blocks.
 
-        Sound beside a running pipeline: offsets are read first, the database after them.
+        Correct while the pipeline runs, as it reads the offsets before the database.
 
         Raises:
-            AuditError: Kafka or the database can't be read; the next look judges the same again.
+            AuditError: Kafka or the database can't be read; the next look checks the same records.
         """
         spans = self._log.spans(INPUT_TOPICS)
         committed = self._log.committed(self._group, spans)
         compared, missing = 0, list[LogPosition]()
         with snapshot(self._url) as snap:
-            fresh = self._fresh(spans, committed)
-            records = self._log.records(fresh)
-            # In portions: the first look is at all that Kafka keeps.
-            while portion := list(islice(records, _PORTION)):
-                compared += len(portion)
-                missing += _missing(snap, portion)
+            ranges = self._unchecked(spans, committed)
+            records = self._log.records(ranges)
+            # In chunks: the first look reads everything that Kafka retains.
+            while chunk := list(islice(records, _CHUNK)):
+                compared += len(chunk)
+                missing += _missing(snap, chunk)
         for place in missing:
             self.check.found(place, "committed, but neither in the log nor a dead letter")
         self.check.compared += compared
         self.looks += 1
-        self._judged.update({partition: span.high for partition, span in fresh.items()})
+        self._checked.update({partition: span.high for partition, span in ranges.items()})
 
-    def _fresh(
+    def _unchecked(
         self, spans: Mapping[Partition, OffsetRange], committed: Mapping[Partition, int]
     ) -> dict[Partition, OffsetRange]:
+        """Return the committed offsets that were not checked yet, by partition."""
         found = {}
         for partition, offset in committed.items():
             low, high = spans[partition]
-            begin, end = max(low, self._judged.get(partition, 0)), min(offset, high)
+            begin, end = max(low, self._checked.get(partition, 0)), min(offset, high)
             if begin < end:
                 found[partition] = OffsetRange(begin, end)
         return found
 
 
 def _missing(snap: Snapshot, records: Sequence[LogRecord]) -> list[LogPosition]:
-    claimed: dict[LogPosition, tuple[UUID, bytes] | None] = {}
+    """Return the positions of records that are neither in the log nor a dead letter."""
+    expected: dict[LogPosition, tuple[UUID, bytes] | None] = {}
     for record in records:
         try:
             event = decode(record.place.topic, record.key, record.value, record.headers)
         except Rejected:
-            claimed[record.place] = None
+            expected[record.place] = None
         else:
-            claimed[record.place] = (event.event_id, event.digest)
-    ids = [claim[0] for claim in claimed.values() if claim is not None]
-    held = set(
+            expected[record.place] = (event.event_id, event.digest)
+    ids = [pair[0] for pair in expected.values() if pair is not None]
+    in_log = set(
         snap.rows("SELECT event_id, digest FROM case_event WHERE event_id = any(%s)", ids)
         if ids
         else ()
     )
-    left = [place for place, claim in claimed.items() if claim is None or claim not in held]
-    if not left:
+    missing = [place for place, pair in expected.items() if pair is None or pair not in in_log]
+    if not missing:
         return []
-    letters = {
+    dead_letters = {
         LogPosition(*row)
         for row in snap.rows('SELECT topic, "partition", "offset" FROM dead_letter')
     }
-    return [place for place in left if place not in letters]
+    return [place for place in missing if place not in dead_letters]
 
 
 @contextmanager
 def watching(
     bootstrap: str, database_url: str, group: str, every_seconds: float = 0.5
 ) -> Iterator[Watch]:
-    """Look every so often in a thread of its own, and once more at the end.
+    """Run a watch every ``every_seconds`` in its own thread, and once more at the end.
 
-    Servers that can't be read are looked at again later; ``looks`` counts those that came about.
+    A look fails when a server can't be read, and the next look checks the same records. ``looks``
+    counts the successful ones.
     """
     with KafkaLog(bootstrap) as log:
-        watch, over = Watch(log, database_url, group), threading.Event()
+        watch, stopping = Watch(log, database_url, group), threading.Event()
 
         def keep_looking() -> None:
             while True:
-                last = over.wait(every_seconds)
+                last = stopping.wait(every_seconds)
                 try:
                     watch.look()
                 except AuditError:
@@ -126,5 +130,5 @@ def watching(
         try:
             yield watch
         finally:
-            over.set()
+            stopping.set()
             thread.join()

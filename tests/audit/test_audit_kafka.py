@@ -27,7 +27,7 @@ def test_records_spans_and_committed_offsets_are_read_as_they_are(
     group.commit(offsets=[TopicPartition(TOPIC, 1, 3)], asynchronous=False)
     group.close()
 
-    with KafkaLog(servers, patience=10) as log:
+    with KafkaLog(servers, timeout_seconds=10) as log:
         spans = log.spans([TOPIC])
         committed = log.committed("g", spans)
         producer.produce(TOPIC, b"too late", b"k", partition=1)
@@ -57,7 +57,7 @@ def test_records_spans_and_committed_offsets_are_read_as_they_are(
 
 def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
     with (
-        KafkaLog(mock_broker.bootstrap_servers, patience=5) as log,
+        KafkaLog(mock_broker.bootstrap_servers, timeout_seconds=5) as log,
         pytest.raises(LogUnreadable, match="icam topics"),
     ):
         log.spans(["icam.no-such-topic.v1"])
@@ -65,14 +65,14 @@ def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) 
 
 def test_records_that_do_not_come_end_the_audit(mock_broker: EmbeddedBroker) -> None:
     with (
-        KafkaLog(mock_broker.bootstrap_servers, patience=1) as log,
+        KafkaLog(mock_broker.bootstrap_servers, timeout_seconds=1) as log,
         pytest.raises(LogUnreadable, match=r"no records for 1 s"),
     ):
         list(log.records({Partition("icam.no-such-topic.v1", 0): OffsetRange(0, 3)}))
 
 
 def test_brokers_away_are_an_error_not_a_finding() -> None:
-    with KafkaLog("127.0.0.1:1", patience=1) as log, pytest.raises(LogUnreadable):
+    with KafkaLog("127.0.0.1:1", timeout_seconds=1) as log, pytest.raises(LogUnreadable):
         log.spans([TOPIC])
 
 

@@ -77,7 +77,7 @@ def test_it_looks_by_itself_until_the_end(mock_broker: EmbeddedBroker, audit_dat
 
 
 def test_servers_away_are_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.audit.watch.KafkaLog", partial(KafkaLog, patience=0.5))
+    monkeypatch.setattr("streams.audit.watch.KafkaLog", partial(KafkaLog, timeout_seconds=0.5))
     none = "postgresql://postgres@127.0.0.1:1/none"
     with watching("127.0.0.1:1", none, "g", every_seconds=0.01) as watch:
         pass

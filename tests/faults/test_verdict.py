@@ -37,10 +37,14 @@ def database(events: list[UUID], letters: int = 0, twice: int = 0) -> Any:
     [
         ("log", "committed, but neither in the log nor a dead letter", "lost"),
         ("offsets watched", "committed, but neither in the log nor a dead letter", "lost"),
-        ("producer", "acknowledged to its producer, but nowhere", "lost"),
+        (
+            "producer",
+            "acknowledged to its producer, but neither in the log nor a dead letter",
+            "lost",
+        ),
         ("outbox", "marked published, not on icam.escalation.v1", "lost"),
         ("escalations", "2 escalations of rule silence stand at once", "doubled"),
-        ("outbox", "row 3 came after row 7", "unexplained"),
+        ("outbox", "row 3 is after row 7", "unexplained"),
         ("guards", "anything", "unexplained"),
         ("a check of tomorrow", "not published", "unexplained"),
     ],

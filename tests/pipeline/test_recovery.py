@@ -39,9 +39,9 @@ def test_going_back_to_the_first_record_missing_brings_all_back(stage: Stage) ->
     report = stage.audit()
     assert {check.name for check in report.checks if check.found} == {"outbox"}
     assert {re.sub(r"\d+", "N", found.detail) for found in report.findings} <= {
-        "a record that is no outbox row",
-        "outbox row N has another body",
-        "row N came after row N",
+        "record without an outbox row",
+        "body differs from outbox row N",
+        "row N is after row N",
     }
 
 
