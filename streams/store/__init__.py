@@ -1,4 +1,4 @@
-"""PostgreSQL: asyncpg and SQL, and nothing else. One operation a function.
+"""PostgreSQL access with asyncpg and SQL: one function per operation.
 
-Functions take the connection, so that the caller owns the transaction: nothing here commits.
+Each function takes a connection and never commits, so that the caller owns the transaction.
 """

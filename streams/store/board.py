@@ -1,7 +1,7 @@
-"""Counts for the live page. Aggregates only; the canary left out, but for its own age.
+"""Aggregate counts for the live page. Canary cases are excluded, except for the canary's own age.
 
-What is asked every two seconds touches indexes only: the log's on time, that of cases on what falls
-due. What is counted over all cases is asked in ``quiet``, every half minute at most.
+Queries that run every two seconds use indexes only: the log's index on time, and the cases' index
+on their next check. Queries over all cases run in ``snapshot``, every half minute at most.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from streams.store.pool import Connection, Pool
-from streams.store.statistics import CANARYS
+from streams.store.statistics import CANARY_PATTERN
 
 
 async def committed(conn: Connection, since: datetime, seconds: int) -> dict[int, int]:
-    """Return how many events were recorded since, by when: Unix time over ``seconds``, whole."""
+    """Return how many events were recorded since ``since``, by interval of ``seconds``.
+
+    An interval's key is its Unix time divided by ``seconds``, rounded down. An interval without
+    events has no key.
+    """
     rows = await conn.fetch(
         """
         SELECT floor(extract(epoch FROM recorded_at) / $2::integer)::bigint, count(*)
@@ -24,23 +28,23 @@ async def committed(conn: Connection, since: datetime, seconds: int) -> dict[int
         """,
         since,
         seconds,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return {row[0]: row[1] for row in rows}
 
 
 async def last_event(conn: Connection, since: datetime) -> datetime | None:
-    """Return when the last event was recorded, if one was since."""
+    """Return when the last event was recorded, or None when there was none since ``since``."""
     found: datetime | None = await conn.fetchval(
         "SELECT max(recorded_at) FROM case_event WHERE recorded_at >= $1 AND case_id NOT LIKE $2",
         since,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return found
 
 
 async def last_of_cases(conn: Connection, case_ids: Sequence[str]) -> datetime | None:
-    """Return when an event of these cases was last recorded; None of none."""
+    """Return when an event of these cases was last recorded, or None when they have none."""
     found: datetime | None = await conn.fetchval(
         "SELECT max(recorded_at) FROM case_event WHERE case_id = any($1::text[])", case_ids
     )
@@ -48,7 +52,7 @@ async def last_of_cases(conn: Connection, case_ids: Sequence[str]) -> datetime |
 
 
 async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
-    """Return how many cases fall due in each of the next hours, counted from now."""
+    """Return how many cases fall due in each of the next ``hours`` hours after ``now``."""
     rows = await conn.fetch(
         """
         SELECT floor(extract(epoch FROM next_check_at - $1::timestamptz) / 3600)::integer, count(*)
@@ -59,7 +63,7 @@ async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
         """,
         now,
         hours,
-        CANARYS,
+        CANARY_PATTERN,
     )
     found = {row[0]: row[1] for row in rows}
     return [found.get(hour, 0) for hour in range(hours)]
@@ -67,7 +71,7 @@ async def due_by_hour(conn: Connection, now: datetime, hours: int) -> list[int]:
 
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
-    """Give a connection on which everything is as of one instant, and whole tables are read."""
+    """Open a read-only snapshot as of one instant, in which sequential scans are allowed."""
     async with (
         pool.acquire() as conn,
         conn.transaction(isolation="repeatable_read", readonly=True),
@@ -77,19 +81,19 @@ async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
 
 
 class Reached(NamedTuple):
-    """How many cases with an order came how far, and no further."""
+    """Number of cases with an order whose furthest step is this one."""
 
     step: str
-    """``ordered``; ``invited``, an appointment was fixed or missed; ``seen``, an interview held."""
+    """``ordered``; ``invited``: an appointment was fixed or missed; ``seen``: interviewed."""
     conclusion: str | None
-    """Of the interview held last; None before the first."""
+    """Conclusion of the latest interview; None without an interview."""
     cases: int
 
 
 async def reached(conn: Connection) -> list[Reached]:
-    """Return how far the cases came: order, appointment, interview and its conclusion.
+    """Return the number of cases by furthest step and conclusion.
 
-    Of an interview the newest version counts. Reads the whole log.
+    For each interview, the newest version counts. Reads the whole log.
     """
     rows = await conn.fetch(
         """
@@ -115,13 +119,13 @@ async def reached(conn: Connection) -> list[Reached]:
                     WHEN invited THEN 'invited' ELSE 'ordered' END, conclusion, count(*)
         FROM came LEFT JOIN last USING (case_id) WHERE ordered GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [Reached(*row) for row in rows]
 
 
 class Moved(NamedTuple):
-    """How many escalations of a level were raised, or withdrawn, on a local day."""
+    """Number of escalations of one level that were raised and withdrawn on one local day."""
 
     day: date
     level: int
@@ -130,7 +134,7 @@ class Moved(NamedTuple):
 
 
 async def escalations_since(conn: Connection, since: datetime, zone: str) -> list[Moved]:
-    """Return what the ledger gained and lost, by day and level."""
+    """Return the escalations raised and withdrawn since ``since``, by local day and level."""
     rows = await conn.fetch(
         """
         SELECT (at AT TIME ZONE $2)::date, level, count(*) FILTER (WHERE raised)::integer,
@@ -145,6 +149,6 @@ async def escalations_since(conn: Connection, since: datetime, zone: str) -> lis
         """,
         since,
         zone,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [Moved(*row) for row in rows]

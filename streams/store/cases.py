@@ -1,4 +1,4 @@
-"""Case projections: one row a case, locked before it is read."""
+"""Case projections: one row per case, locked before it is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """What a projection held when it was locked."""
+    """Columns of a projection, as read when it was locked."""
 
     case_id: str
     route: dict[str, Any] | None
@@ -25,7 +25,7 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a projection holds from now on. ``route`` and ``blocked`` are encoded JSON."""
+    """A complete projection to store. ``route`` and ``blocked`` are encoded JSON."""
 
     case_id: str
     digest: bytes
@@ -43,10 +43,10 @@ class Saved:
 
 
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
-    """Lock the rows of these cases in case-id order and return what they hold.
+    """Lock the rows of these cases in case-id order and return them.
 
-    Rows that do not exist are made first, so that a new case can be locked too; without that two
-    workers lose each other's updates. Blocks while another transaction holds one of them.
+    Missing rows are inserted first, so that new cases can be locked too. Otherwise two workers
+    could overwrite each other's updates. Blocks while another transaction locks one of the rows.
     """
     ordered = sorted(set(case_ids))
     await conn.execute(
@@ -76,7 +76,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
 
 
 async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
-    """Write projections whose rows this transaction has locked; one statement."""
+    """Update projections in one statement; this transaction must have locked their rows."""
     body = [
         {
             "case_id": row.case_id,
@@ -116,9 +116,10 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
 
 
 async def ranges(conn: Connection, size: int) -> list[tuple[str, str | None]]:
-    """Split all cases, of the log or projected, into ranges of about ``size``, in order.
+    """Split all cases with events or a projection into ranges of about ``size`` cases, in order.
 
-    Each is the first case id of the range and that of the next one; None after the last.
+    Each range is its first case id and the first case id of the next range. The second is None for
+    the last range.
     """
     rows = await conn.fetch(
         """
@@ -136,7 +137,10 @@ async def ranges(conn: Connection, size: int) -> list[tuple[str, str | None]]:
 async def between(
     conn: Connection, first: str, after: str | None
 ) -> dict[str, tuple[Saved, datetime | None]]:
-    """Return the projections of a range, as they were saved, and when."""
+    """Return the projections from ``first`` up to but excluding ``after``, and when each was saved.
+
+    ``after`` None means no upper limit.
+    """
     rows = await conn.fetch(
         """
         SELECT case_id, digest, events, order_id, status, office_id, track,
@@ -157,9 +161,9 @@ async def between(
 
 
 async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
-    """Make the rows of cases that have none, with the route that was announced for them last.
+    """Insert the missing rows of these cases, each with the route announced for it last.
 
-    Reads the whole outbox. Rows that exist are left alone.
+    Reads the whole outbox. Existing rows are not changed.
     """
     await conn.execute(
         """
@@ -177,9 +181,9 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-    """Lock and return cases whose time to look again has come, and when it came, oldest first.
+    """Lock and return cases whose next check is due, with the time it was due, earliest first.
 
-    Cases that another transaction holds are skipped, never waited for: they are being looked at.
+    Does not block: cases locked by another transaction are skipped, as they are being processed.
     """
     rows = await conn.fetch(
         """
@@ -195,10 +199,10 @@ async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, da
 async def mark_stale(
     conn: Connection, reference_digest: str, now: datetime, limit: int = 10_000
 ) -> int:
-    """Make cases decided under other reference data due now; return how many were marked.
+    """Make cases decided under other reference data due now; return how many were changed.
 
-    At most ``limit`` at a time, in the order in which cases are locked everywhere: call it again
-    until it returns 0, each time in a transaction of its own.
+    Changes at most ``limit`` cases, locked in the same order as everywhere else. Call it until it
+    returns 0, each time in a new transaction.
     """
     done: str = await conn.execute(
         """
@@ -217,7 +221,7 @@ async def mark_stale(
 
 
 async def overdue(conn: Connection, now: datetime) -> tuple[int, float]:
-    """Return how many cases are due and not looked at, and for how many seconds at worst."""
+    """Return how many cases are overdue, and by how many seconds the oldest is."""
     row = await conn.fetchrow(
         """
         SELECT count(*) AS due, coalesce(extract(epoch FROM $1 - min(next_check_at)), 0) AS oldest
@@ -229,7 +233,7 @@ async def overdue(conn: Connection, now: datetime) -> tuple[int, float]:
 
 
 async def due_until(conn: Connection, now: datetime, until: datetime) -> int:
-    """Return how many cases fall due after ``now`` and not after ``until``."""
+    """Return how many cases fall due after ``now`` and up to ``until``, inclusive."""
     found: int = await conn.fetchval(
         """
         SELECT count(*) FROM case_projection WHERE next_check_at > $1 AND next_check_at <= $2
@@ -241,7 +245,7 @@ async def due_until(conn: Connection, now: datetime, until: datetime) -> int:
 
 
 async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:
-    """Return one projection for people to read."""
+    """Return one projection for display, or None when the case is unknown."""
     row = await conn.fetchrow(
         """
         SELECT case_id, status, order_id, office_id, track, level, events, next_check_at,

@@ -1,4 +1,4 @@
-"""The one clock that decisions follow: the database's, so that workers can't disagree."""
+"""Clock for decisions: the database's, so that all workers use the same one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 from streams.store.pool import Connection
 
 Clock = Callable[[Connection], Awaitable[datetime]]
-"""Where the present instant comes from; handed in, so that a test can set it."""
+"""Function that returns the current instant; a parameter, so that tests can set the time."""
 
 
 async def now(conn: Connection) -> datetime:
-    """Return the database's present instant, not the start of the transaction."""
+    """Return the database's current time, not the start of the transaction."""
     instant: datetime = await conn.fetchval("SELECT clock_timestamp()")
     return instant

@@ -1,4 +1,4 @@
-"""Records that could not be applied, whole, until a person repairs, replays or discards them."""
+"""Dead letters: records that could not be applied, stored unchanged until they are resolved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter: the record as it was, where it stood, and why it was set aside."""
+    """One dead letter: the unchanged record, its position, and why it was rejected."""
 
     position: Position
     key: bytes | None
@@ -28,7 +28,7 @@ class DeadLetter:
 
 
 async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
-    """Add dead letters, one a record position: the same record again changes nothing."""
+    """Insert dead letters, one per record position. May be repeated: an existing one is kept."""
     await conn.executemany(
         """
         INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason,
@@ -55,7 +55,7 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenDeadLetter:
-    """An open dead letter, as far as the cases it names are concerned."""
+    """Open dead letter without its record, as needed to decide the cases that it names."""
 
     dead_letter_id: int
     position: Position
@@ -64,7 +64,7 @@ class OpenDeadLetter:
 
 
 async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
-    """Return the open dead letters that name any of these cases."""
+    """Return the open dead letters that name at least one of these cases."""
     rows = await conn.fetch(
         """
         SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids FROM dead_letter
@@ -79,7 +79,7 @@ async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLet
 
 
 async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) -> None:
-    """Resolve dead letters whose record was delivered again and applied."""
+    """Mark dead letters as replayed, because their record was redelivered and applied."""
     await conn.execute(
         """
         UPDATE dead_letter
@@ -92,7 +92,7 @@ async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) ->
 
 
 async def resolve(conn: Connection, dead_letter_id: int, resolution: str, note: str) -> bool:
-    """Close one dead letter; False when it was closed already or never was."""
+    """Resolve one dead letter; return False when it is already resolved or does not exist."""
     done: str = await conn.execute(
         """
         UPDATE dead_letter
@@ -107,7 +107,7 @@ async def resolve(conn: Connection, dead_letter_id: int, resolution: str, note: 
 
 
 async def tried_again(conn: Connection, dead_letter_id: int, reason: str, detail: str) -> None:
-    """Note that a replay failed, and why."""
+    """Record a failed replay: count the attempt, and store its reason and detail."""
     await conn.execute(
         """
         UPDATE dead_letter SET attempts = attempts + 1, reason = $2, detail = $3
@@ -122,7 +122,11 @@ async def tried_again(conn: Connection, dead_letter_id: int, reason: str, detail
 async def get(
     conn: Connection, dead_letter_id: int, *, lock: bool = False
 ) -> dict[str, Any] | None:
-    """Return one dead letter whole; with ``lock`` it is held until the transaction ends."""
+    """Return one dead letter with its record, or None when it does not exist.
+
+    With ``lock``, its row stays locked until the transaction ends; blocks while another transaction
+    locks it.
+    """
     query = "SELECT * FROM dead_letter WHERE dead_letter_id = $1"
     row = await conn.fetchrow(query + (" FOR UPDATE" if lock else ""), dead_letter_id)
     return None if row is None else {**row, "headers": _load_headers(row["headers"])}
@@ -136,7 +140,7 @@ async def find(
     case_id: str | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """Return dead letters without their raw records, oldest first."""
+    """Return at most ``limit`` dead letters without their records, oldest first."""
     rows = await conn.fetch(
         """
         SELECT dead_letter_id, topic, "partition", "offset", reason, detail, case_ids,
@@ -156,18 +160,18 @@ async def find(
 
 
 class Unresolved(NamedTuple):
-    """Open dead letters that are alike."""
+    """Open dead letters of one topic and reason."""
 
     topic: str
     reason: str
     letters: int
     oldest_at: datetime
     overdue: int
-    """How many of them were set aside before the bound."""
+    """How many of them are older than the bound."""
 
 
 async def unresolved(conn: Connection, bound: datetime) -> list[Unresolved]:
-    """Return the open dead letters by topic and reason, and how many are older than ``bound``."""
+    """Count the open dead letters by topic and reason, and those recorded before ``bound``."""
     rows = await conn.fetch(
         """
         SELECT topic, reason, count(*), min(recorded_at), count(*) FILTER (WHERE recorded_at < $1)
@@ -179,7 +183,7 @@ async def unresolved(conn: Connection, bound: datetime) -> list[Unresolved]:
 
 
 def _dump_headers(headers: Headers) -> str:
-    """Header values are any bytes, so they are kept as hexadecimal; names as escaped text."""
+    """Return headers as JSON; names and values in hexadecimal, since values may be any bytes."""
     pairs = [
         [name.encode(errors="surrogateescape").hex(), None if value is None else value.hex()]
         for name, value in headers

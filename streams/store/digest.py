@@ -1,4 +1,4 @@
-"""What a projection says of the fold it shows: a digest, so that two folds can be compared."""
+"""Digest of a folded case, for comparing projections."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from streams.domain.case import Case
 
 
 def digest(case: Case) -> bytes:
-    """Return the SHA-256 over the ids of the events whose facts stand, in ascending order.
+    """Return the SHA-256 over the ids of the events whose facts are current, in ascending order.
 
-    Equal folds of one log have equal digests, and different ones different digests: an event id
-    names one content for ever.
+    Two folds have the same digest only when they are equal, since an event id always identifies the
+    same content.
     """
     return sha256(b"".join(sorted(f.event_id.bytes for f in case.facts.values()))).digest()

@@ -1,10 +1,10 @@
-"""Which database errors pass by themselves.
+"""Classification of database errors: transient errors are retried, all others are not.
 
 Errors::
 
     any exception
-    |-- transient    the server is away, restarting, full, or two transactions collided: retry
-    `-- the rest     our bug, or a database that was not migrated: isolate, then stop
+    |-- transient    server unreachable, restarting or full, or a transaction conflict: retry
+    `-- permanent    our bug, or a database that was not migrated: isolate the record, then stop
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _TRANSIENT: Final = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-_GONE: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
+_CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later without anyone changing code or data."""
+    """Whether a retry may succeed without a change to code or data."""
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        # One class for a connection that went away and for arguments that don't fit a query;
-        # retrying the latter for ever would hold up the stream. A connection cut at the wrong
-        # moment shows as "cannot switch to state ...; another operation is in progress".
-        return _GONE.search(str(error)) is not None
+        # asyncpg uses one class for a closed connection and for arguments that don't fit a query.
+        # Endless retries of the latter would block the stream. A connection that is cut during a
+        # query shows as "cannot switch to state ...; another operation is in progress".
+        return _CLOSED.search(str(error)) is not None
     return isinstance(error, _TRANSIENT)
 
 
 def is_not_migrated(error: BaseException) -> bool:
-    """Whether a table or column that this version needs is not there."""
+    """Whether a table or column that this version needs is missing."""
     return isinstance(error, (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError))

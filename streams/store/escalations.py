@@ -1,4 +1,4 @@
-"""The ledger of escalations: every time one stood, and why it stopped."""
+"""Ledger of escalations: each round in which one stood, and why it was withdrawn."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from streams.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the ledger says of one case: what stands, and the rounds used so far."""
+    """Ledger of one case: its standing escalations, and the last round of each escalation."""
 
     standing: tuple[StandingEscalation, ...]
     rounds: Mapping[UUID, int]
 
 
 async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]:
-    """Return the ledger of these cases, where it has any entry. The caller holds their locks."""
+    """Return the ledger of each case that has an entry. The caller must have locked the cases."""
     rows = await conn.fetch(
         """
         SELECT DISTINCT ON (escalation_id)
@@ -49,12 +49,12 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
 
 
 async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised]]) -> None:
-    """Enter escalations into the ledger, each with the id of the message that raises it.
+    """Insert escalations, each with the id of the message that raises it; one statement.
 
-    One statement. The evidence stands in that message, in the outbox.
+    The evidence is stored in that message only, in the outbox.
 
     Raises:
-        asyncpg.UniqueViolationError: one stands already: the decision was not taken under lock.
+        asyncpg.UniqueViolationError: one already stands, as the case was decided without its lock.
     """
     rows = [
         {
@@ -96,7 +96,7 @@ async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised
 
 
 async def withdraw(conn: Connection, withdrawn: Iterable[EscalationWithdrawn]) -> None:
-    """Close escalations that stood; one statement."""
+    """Mark standing escalations as withdrawn, with the reason; one statement."""
     rows = [
         {
             "escalation_id": item.escalation_id,
@@ -130,7 +130,7 @@ async def find(
     since: datetime | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """Return ledger entries for people to read, newest first."""
+    """Return at most ``limit`` ledger entries for display, newest first."""
     rows = await conn.fetch(
         """
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,

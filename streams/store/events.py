@@ -1,4 +1,4 @@
-"""The log of every case: inbox, dedupe and log in one table."""
+"""Event log of all cases, in one table that also serves as inbox and deduplicates events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.store.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a record stands on Kafka."""
+    """Position of a record on Kafka."""
 
     topic: str
     partition: int
@@ -25,10 +25,11 @@ class Position:
 
 
 async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -> set[UUID]:
-    """Append events not seen before and return their ids; one statement, in id order.
+    """Append new events and return their ids; one statement, in id order.
 
-    Ids already in the log are left out, whatever their content: compare ``digests``. The fixed
-    order keeps two workers that append the same ids from deadlocking.
+    An event whose id is already in the log is skipped, even if its content differs; compare
+    ``digests`` to detect that. The fixed order prevents a deadlock between two workers that append
+    the same ids.
     """
     rows = [
         {
@@ -63,10 +64,10 @@ async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -
 
 
 async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]]:
-    """Return all that is in the log of these cases, in no particular order; only cases with any.
+    """Return all events of these cases, in no particular order; cases without events are left out.
 
-    Payloads were validated before they were appended; a row that no longer fits raises
-    ``pydantic.ValidationError``, as everywhere else.
+    Raises:
+        pydantic.ValidationError: a stored payload, valid when appended, no longer fits its type.
     """
     return _facts(
         await conn.fetch(
@@ -80,7 +81,10 @@ async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]
 
 
 async def log_between(conn: Connection, first: str, after: str | None) -> dict[str, list[Fact]]:
-    """Return the log of the cases from ``first`` up to ``after``, which is not one of them."""
+    """Return all events of the cases from ``first`` up to but excluding ``after``.
+
+    ``after`` None means no upper limit. Raises as ``log`` does.
+    """
     return _facts(
         await conn.fetch(
             """
@@ -102,7 +106,7 @@ def _facts(rows: Iterable[asyncpg.Record]) -> dict[str, list[Fact]]:
 
 
 async def digests(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Return the digest of each of these events that is in the log."""
+    """Return the digests of these events; events not in the log are left out."""
     rows = await conn.fetch(
         "SELECT event_id, digest FROM case_event WHERE event_id = any($1::uuid[])", event_ids
     )
@@ -110,7 +114,7 @@ async def digests(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, byt
 
 
 async def history(conn: Connection, case_id: str) -> list[dict[str, object]]:
-    """Return the log of one case, oldest fact first."""
+    """Return the log of one case for display, oldest event first."""
     rows = await conn.fetch(
         """
         SELECT event_id, type, source, occurred_at, recorded_at, payload::text AS payload,

@@ -1,4 +1,4 @@
-"""Numbered SQL migrations, applied by yoyo under its own lock and recorded in the database."""
+"""Numbered SQL migrations, applied and recorded in the database by yoyo, under its own lock."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def pending(url: str) -> list[str]:
-    """Return the ids of migrations not applied yet, in order. Blocks."""
+    """Return the ids of pending migrations, in order. Blocks."""
     with _Backend(url) as backend:
         return [migration.id for migration in backend.to_apply(_migrations())]
 
 
 def apply(url: str) -> list[str]:
-    """Apply what is pending, each migration in a transaction of its own; return the ids. Blocks.
+    """Apply the pending migrations, each in its own transaction; return their ids. Blocks.
 
-    Safe to run from several places at once: the others wait, then find nothing to do.
+    Safe to run concurrently: the other callers wait, and then have nothing to apply.
     """
     with _Backend(url) as backend, backend.lock():
-        wanted = backend.to_apply(_migrations())
-        backend.apply_migrations(wanted)
-        return [migration.id for migration in wanted]
+        unapplied = backend.to_apply(_migrations())
+        backend.apply_migrations(unapplied)
+        return [migration.id for migration in unapplied]
 
 
 def _migrations() -> Any:
@@ -33,7 +33,7 @@ def _migrations() -> Any:
 
 
 class _Backend:
-    """A yoyo backend that closes its connection."""
+    """Context manager for a yoyo backend that closes its connection at the end."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

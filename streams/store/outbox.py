@@ -1,7 +1,7 @@
-"""The outbox: what was decided, written once; and beside it the positions not known on Kafka yet.
+"""Outbox: messages to publish, written once, and the positions not yet marked as published.
 
-A case's rows get their positions under the case's lock, so for one case position order is commit
-order: whoever sees a later row sees the earlier ones.
+A case's rows get their positions while the case is locked, so for one case the order of positions
+is the order of commits: a transaction that sees a row also sees the case's earlier rows.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import orjson
 from streams.store.pool import Connection
 
 _RELAY_LOCK = 0x1CA4_0B0C
-"""Key of the advisory lock that makes one relay publish at a time."""
+"""Key of the advisory lock that lets only one relay publish at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One message to publish. ``headers`` and ``body`` are the exact bytes, however often sent."""
+    """One message to publish. ``headers`` and ``body`` are the exact bytes of every attempt."""
 
     message_id: UUID
     topic: str
@@ -29,12 +29,12 @@ class OutboxEntry:
     headers: tuple[tuple[str, bytes], ...]
     body: bytes
     caused_at: datetime | None = None
-    """Since when there was something to announce; never sent, only measured."""
+    """When there was first something to announce; for latency metrics, not published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An entry with its position, and for how many seconds there was something to announce."""
+    """Unpublished entry with its position, and the seconds since ``caused_at``."""
 
     position: int
     entry: OutboxEntry
@@ -42,13 +42,13 @@ class Pending:
 
 
 async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
-    """Add entries in the order given; one statement.
+    """Insert entries in the given order; one statement.
 
     Raises:
-        asyncpg.UniqueViolationError: a message id was used before: a decision was taken twice.
+        asyncpg.UniqueViolationError: a message id exists already, as a decision was made twice.
     """
     rows = list(entries)
-    # The bodies as they are: as part of one JSON document the server would parse them once more.
+    # Bodies are separate parameters: inside one JSON document the server would parse them twice.
     await conn.execute(
         """
         WITH added AS (
@@ -74,20 +74,23 @@ def _headers(headers: tuple[tuple[str, bytes], ...]) -> str:
 
 
 async def hold_relay_lock(conn: Connection) -> bool:
-    """Try to become the one relay; held until the connection ends. Does not wait."""
+    """Try to get the relay lock, held until the connection closes; return whether it succeeded.
+
+    Does not block.
+    """
     held: bool = await conn.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK)
     return held
 
 
 async def release_relay_lock(conn: Connection) -> None:
-    """Stop being the one relay."""
+    """Release the relay lock."""
     await conn.fetchval("SELECT pg_advisory_unlock($1)", _RELAY_LOCK)
 
 
 async def pending(conn: Connection, limit: int) -> list[Pending]:
-    """Return what is to be published, in position order."""
-    # By value, not as a join: planned while the tables are small, that would be a merge, which
-    # walks the whole outbox up to the first position that waits.
+    """Return the first ``limit`` unpublished entries, in position order."""
+    # An array instead of a join: a plan made while the tables are small would be a merge join,
+    # which reads the whole outbox up to the first pending position.
     rows = await conn.fetch(
         """
         SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body,
@@ -116,21 +119,21 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
 
 
 async def mark_lazily(conn: Connection) -> None:
-    """Let this connection's commits not wait for the disk, until it is released.
+    """Turn off synchronous commit on this connection until it is released to the pool.
 
-    For the relay: a mark that a crash of the server takes back means a message sent once more, with
-    the same id and bytes, as after any crash between the two.
+    For the relay: if a server crash loses a mark, its message is published again with the same id
+    and bytes, as after any crash between publishing and marking.
     """
     await conn.execute("SET synchronous_commit = off")
 
 
 async def mark_published(conn: Connection, positions: Sequence[int]) -> None:
-    """Note that these entries are on Kafka."""
+    """Mark these entries as published."""
     await conn.execute("DELETE FROM outbox_pending WHERE position = any($1::bigint[])", positions)
 
 
 async def backlog(conn: Connection) -> tuple[int, float]:
-    """Return how many entries wait, and for how many seconds the first of them has."""
+    """Return the number of unpublished entries, and the age of the first one in seconds."""
     row = await conn.fetchrow(
         """
         SELECT count(*) AS pending,

@@ -1,4 +1,4 @@
-"""The connection pool and the session settings that every connection gets."""
+"""Connection pool, and the session settings of every connection."""
 
 from __future__ import annotations
 
@@ -18,63 +18,67 @@ else:
     Pool = asyncpg.Pool
     Connection = PoolConnectionProxy
 
-_SILENCE_SECONDS: Final = 15
-"""How long the other end may say nothing before the connection is taken for dead, on both ends."""
-_ASK_AFTER_SECONDS: Final = 5
+_DEAD_AFTER_SECONDS: Final = 15
+"""Time without an answer after which client and server treat the connection as dead."""
+_KEEPALIVE_SECONDS: Final = 5
+"""Idle time before a keepalive probe, and between probes."""
 
 
 async def open_pool(database: DatabaseSettings, name: str) -> Pool:
-    """Open a pool; ``name`` shows in ``pg_stat_activity``. Connections are made when first used.
+    """Open a pool with one connection; more are opened when needed.
+
+    ``name`` is shown in ``pg_stat_activity``.
 
     Raises:
-        OSError, asyncpg.PostgresError: the server can't be reached or refuses us.
+        OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
     """
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
-    ask, silence_ms = str(_ASK_AFTER_SECONDS), str(_SILENCE_SECONDS * 1000)
+    keepalive, dead_after_ms = str(_KEEPALIVE_SECONDS), str(_DEAD_AFTER_SECONDS * 1000)
     return await asyncpg.create_pool(
         database.url.get_secret_value(),
         min_size=1,
         max_size=database.pool_size,
         timeout=5,
         command_timeout=database.statement_timeout_seconds + 5,
-        init=_notice_silence,
+        init=_detect_dead_server,
         server_settings={
             "application_name": name,
             "timezone": "UTC",
             "jit": "off",
-            # A generic plan made while the tables are empty scans them for ever after.
+            # A generic plan made while the tables are empty would keep scanning them when full.
             "enable_seqscan": "off",
             "statement_timeout": timeout_ms,
             "lock_timeout": timeout_ms,
-            # A worker frozen inside a transaction must not hold its locks for ever.
+            # A worker that hangs in a transaction must not keep its locks.
             "idle_in_transaction_session_timeout": timeout_ms,
-            # Where the network is cut, the server keeps an idle session for two hours, and with it
-            # the lock that makes one relay publish: no message would leave until then.
-            "tcp_keepalives_idle": ask,
-            "tcp_keepalives_interval": ask,
-            "tcp_user_timeout": silence_ms,
+            # Without these, after a network cut the server keeps an idle session for two hours, and
+            # with it the relay lock: no message would be published until then.
+            "tcp_keepalives_idle": keepalive,
+            "tcp_keepalives_interval": keepalive,
+            "tcp_user_timeout": dead_after_ms,
         },
     )
 
 
-async def _notice_silence(conn: asyncpg.Connection[Any]) -> None:
-    """Have the kernel end the connection when the server falls silent.
+async def _detect_dead_server(conn: asyncpg.Connection[Any]) -> None:
+    """Enable TCP keepalive and user timeout, so that the kernel closes a dead connection.
 
-    By itself it sends again at intervals that double: after a cut of a minute, up to a minute late;
-    and of an answer that was on its way when the server's end went, it never hears.
+    Without them, the kernel retransmits at intervals that double, so that after a network cut of
+    one minute the connection recovers up to a minute late. It also does not notice a server that
+    disappears while the client waits for an answer.
     """
-    transport = cast(Any, conn)._transport  # there is no other way to its socket
-    line = transport.get_extra_info("socket")
-    if line.family == socket.AF_UNIX:
+    transport = cast(Any, conn)._transport  # asyncpg has no public access to the socket
+    sock = transport.get_extra_info("socket")
+    if sock.family == socket.AF_UNIX:
         return
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER_SECONDS)
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASK_AFTER_SECONDS)
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE_SECONDS * 1000)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_SECONDS * 1000)
 
 
 class LatePool:
-    """A pool that is opened when it is first needed: the database may be away at the start."""
+    """A pool that is opened at its first use, as the database may be unreachable at startup."""
 
     def __init__(self, database: DatabaseSettings, name: str) -> None:
         self._database = database
@@ -83,10 +87,10 @@ class LatePool:
         self._opening = asyncio.Lock()
 
     async def __call__(self) -> Pool:
-        """Return the pool.
+        """Return the pool; open it when it is not open yet.
 
         Raises:
-            OSError, asyncpg.PostgresError: the server can't be reached or refuses us.
+            OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
         """
         async with self._opening:
             if self._opened is None:
@@ -94,6 +98,6 @@ class LatePool:
             return self._opened
 
     def terminate(self) -> None:
-        """Close every connection at once."""
+        """Close all connections immediately, without waiting for running queries."""
         if self._opened is not None:
             self._opened.terminate()

@@ -1,4 +1,4 @@
-"""What is known of the systems that publish events: how much, how lately, how regularly."""
+"""Per-producer event volume, recency and usual gap."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from streams.store.pool import Connection
-from streams.store.statistics import CANARYS
+from streams.store.statistics import CANARY_PATTERN
 
-_LOOK_BACK: Final = timedelta(days=14)
+_WINDOW: Final = timedelta(days=14)
 _DAY: Final = timedelta(days=1)
 
 
-class Heard(NamedTuple):
-    """One producer, as far as two weeks tell."""
+class ProducerActivity(NamedTuple):
+    """Activity of one producer in the last two weeks."""
 
     producer: str
     last_at: datetime
     events_last_day: int
     usual_gap_seconds: float | None
-    """99th percentile of the gaps between its events, within the office hours of one day; None
-    when there were none to measure."""
+    """99th percentile of the gaps between its events within the office hours of one day; None when
+    there is no such gap."""
 
 
 async def producer_activity(
     conn: Connection, now: datetime, zone: str, opens: int, closes: int, limit: int
-) -> list[Heard]:
-    """Return the producers of the last two weeks, the busiest first, the canary left out.
+) -> list[ProducerActivity]:
+    """Return at most ``limit`` producers of the last two weeks, busiest first, without the canary.
 
-    ``opens`` and ``closes`` are full hours on the clock of ``zone``, Monday to Friday. Reads only
-    what came in within two weeks.
+    ``opens`` and ``closes`` are the office hours, as full hours in the time zone ``zone``, Monday
+    to Friday. Reads only events recorded in the last two weeks.
     """
     rows = await conn.fetch(
         """
@@ -54,12 +54,12 @@ async def producer_activity(
         GROUP BY source ORDER BY count(*) DESC, source LIMIT $8
         """,
         now,
-        _LOOK_BACK,
+        _WINDOW,
         zone,
-        CANARYS,
+        CANARY_PATTERN,
         opens,
         closes,
         _DAY,
         limit,
     )
-    return [Heard(*row) for row in rows]
+    return [ProducerActivity(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""Every policy and directory that ever decided something, kept under its digest."""
+"""Every policy and directory ever used for a decision, stored by digest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from streams.store.pool import Connection
 
 
 async def record(conn: Connection, policy: Policy, directory: Directory) -> None:
-    """Keep the text of the reference data in use; done before anything is decided with it."""
+    """Store the texts of the policy and directory. May be repeated.
+
+    Call it before any case is decided with them.
+    """
     await conn.executemany(
         """
         INSERT INTO reference_table (digest, kind, version, body) VALUES ($1, $2, $3, $4)

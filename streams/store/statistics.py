@@ -1,6 +1,6 @@
-"""Counts over all cases, for summaries, gauges and pages. Aggregates only; the canary left out.
+"""Aggregate counts over all cases, for summaries, gauges and pages. Canary cases are excluded.
 
-Each reads a whole table: ask every half minute, not every second.
+Each function reads a whole table: call it every half minute, not every second.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from typing import Final, NamedTuple
 from schemas.canary import PREFIX
 from streams.store.pool import Connection
 
-CANARYS: Final = f"{PREFIX}%"
-"""What the case ids of the canary are LIKE; every count of cases leaves them out."""
+CANARY_PATTERN: Final = f"{PREFIX}%"
+"""LIKE pattern of the canary's case ids, which every count of cases excludes."""
 
 
 async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
-    """Return office, track and number of cases, for all that are routed."""
+    """Return office, track and number of routed cases."""
     rows = await conn.fetch(
         """
         SELECT office_id, track, count(*) FROM case_projection
         WHERE office_id IS NOT NULL AND case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [tuple(row) for row in rows]
 
 
-class Aged(NamedTuple):
-    """How many cases of an office's team have an order of an age, in days."""
+class CasesByAge(NamedTuple):
+    """Number of cases of one office and track whose order has an age, as a range of days."""
 
     office_id: str
     track: str
@@ -36,8 +36,8 @@ class Aged(NamedTuple):
     cases: int
 
 
-async def cases_by_age(conn: Connection, now: datetime) -> list[Aged]:
-    """Return cases with an order by office, track and age of the order that is in force."""
+async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
+    """Return the number of routed cases by office, track and age of their current order."""
     rows = await conn.fetch(
         """
         SELECT office_id, track, CASE
@@ -49,10 +49,10 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[Aged]:
               FROM case_projection WHERE route IS NOT NULL AND case_id NOT LIKE $1) AS routed
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
-        CANARYS,
+        CANARY_PATTERN,
         now,
     )
-    return [Aged(*row) for row in rows]
+    return [CasesByAge(*row) for row in rows]
 
 
 async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
@@ -62,26 +62,30 @@ async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
         SELECT status, count(*) FROM case_projection WHERE case_id NOT LIKE $1
         GROUP BY 1 ORDER BY 1
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [tuple(row) for row in rows]
 
 
 async def unrouted(conn: Connection) -> list[tuple[str, int]]:
-    """Return how many cases no office follows: without an order, or in triage by which rule."""
+    """Return reason and number of cases that no office follows.
+
+    The reason is ``awaiting_order`` without an order, or the id of the rule that routed the case to
+    triage.
+    """
     rows = await conn.fetch(
         """
         SELECT coalesce(route->>'rule_id', 'awaiting_order') AS reason, count(*)
         FROM case_projection
         WHERE (route IS NULL OR track = 'triage') AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [tuple(row) for row in rows]
 
 
 async def guards_blocking(conn: Connection) -> list[tuple[str, int]]:
-    """Return each guard that holds a rule back somewhere, and in how many cases it does."""
+    """Return each guard that blocks a rule, and in how many cases it does."""
     rows = await conn.fetch(
         """
         SELECT by->>'guard' AS guard, count(DISTINCT case_id)
@@ -89,13 +93,13 @@ async def guards_blocking(conn: Connection) -> list[tuple[str, int]]:
              json_array_elements(rule->'by') AS by
         WHERE case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [tuple(row) for row in rows]
 
 
 class Entered(NamedTuple):
-    """How many entries of the ledger are alike, and whether they stand."""
+    """Number of ledger entries of one office, track, level and rule. ``open`` means standing."""
 
     office_id: str
     track: str
@@ -106,25 +110,25 @@ class Entered(NamedTuple):
 
 
 async def escalations(conn: Connection) -> list[Entered]:
-    """Return the ledger by office, track, level and rule, open and withdrawn apart."""
+    """Return the number of ledger entries by office, track, level, rule and whether they stand."""
     rows = await conn.fetch(
         """
         SELECT office_id, track, level, rule_id, withdrawn_at IS NULL, count(*)
         FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [Entered(*row) for row in rows]
 
 
 async def escalations_by_rule(conn: Connection) -> list[tuple[int, str, int, int]]:
-    """Return level, rule, and how many stand and were withdrawn."""
+    """Return level, rule, number standing and number withdrawn."""
     rows = await conn.fetch(
         """
         SELECT level, rule_id, count(*) FILTER (WHERE withdrawn_at IS NULL), count(withdrawn_at)
         FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
         """,
-        CANARYS,
+        CANARY_PATTERN,
     )
     return [tuple(row) for row in rows]
 
