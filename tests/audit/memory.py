@@ -1,4 +1,4 @@
-"""Kafka in a dict: what a test puts on a topic is what the auditor reads."""
+"""In-memory ``Log``: the auditor reads the records that a test puts on a topic."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from datetime import datetime
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
 from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
-from tests.audit import say
+from tests.audit import given
 
 Headers = Iterable[tuple[str, bytes | None]]
 
 
 class MemoryLog:
-    """Every topic of the contract with two partitions. ``after_spans`` scripts a live stream."""
+    """All input and output topics, with two partitions each.
+
+    ``after_spans`` are functions to call after each call of ``spans``, to simulate a live stream.
+    """
 
     def __init__(self) -> None:
-        self.held: dict[Partition, dict[int, LogRecord]] = {
+        self.stored: dict[Partition, dict[int, LogRecord]] = {
             Partition(topic, number): {}
             for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS)
             for number in (0, 1)
@@ -41,8 +44,8 @@ class MemoryLog:
         where = Partition(topic, partition)
         offset = self.ends.get(where, 0)
         place = LogPosition(topic, partition, offset)
-        stamp = at or say.NOW
-        self.held[where][offset] = LogRecord(place, key, value, tuple(headers), stamp)
+        stamp = at or given.NOW
+        self.stored[where][offset] = LogRecord(place, key, value, tuple(headers), stamp)
         self.ends[where] = offset + 1
         if commit:
             self.offsets[where] = offset + 1
@@ -52,21 +55,21 @@ class MemoryLog:
         self.offsets[Partition(place.topic, place.partition)] = place.offset + 1
 
     def record(self, place: LogPosition) -> LogRecord:
-        return self.held[Partition(place.topic, place.partition)][place.offset]
+        return self.stored[Partition(place.topic, place.partition)][place.offset]
 
     def remove(self, place: LogPosition) -> LogRecord:
-        return self.held[Partition(place.topic, place.partition)].pop(place.offset)
+        return self.stored[Partition(place.topic, place.partition)].pop(place.offset)
 
     def truncate(self, partition: Partition, low: int) -> None:
         self.lows[partition] = low
-        for offset in [o for o in self.held[partition] if o < low]:
-            del self.held[partition][offset]
+        for offset in [o for o in self.stored[partition] if o < low]:
+            del self.stored[partition][offset]
 
     def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         wanted = set(topics)
         found = {
             part: OffsetRange(self.lows.get(part, 0), self.ends.get(part, 0))
-            for part in self.held
+            for part in self.stored
             if part.topic in wanted
         }
         if self.after_spans:
@@ -78,6 +81,6 @@ class MemoryLog:
 
     def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
         for part, span in spans.items():
-            for offset, record in sorted(self.held[part].items()):
+            for offset, record in sorted(self.stored[part].items()):
                 if span.low <= offset < span.high:
                     yield record

@@ -1,4 +1,4 @@
-"""A register of broken promises: each takes a clean world and breaks one thing."""
+"""Registry of violations: functions that break one guarantee in a clean world."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLANTED: list[tuple[Plant, set[str], dict[str, Any]]] = []
 
 
 def breaks(*checks: str, **options: Any) -> Callable[[Plant], Plant]:
-    """Register a violation, the checks that must find it, and how the audit is asked."""
+    """Register a violation, the checks that must report it, and the options of the audit."""
 
     def register(plant: Plant) -> Plant:
         PLANTED.append((plant, set(checks), options))

@@ -1,4 +1,4 @@
-"""The auditor finds nothing in what the pipeline really does, and something once it is tampered."""
+"""The auditor has no findings after a year of the real pipeline, and finds a change made to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from streams.audit import Report
 from streams.audit.auditor import audit_log
 from streams.casework import unit_of_work
 from streams.intake.batch import apply_batch
-from streams.intake.record import Malformed, Record
-from streams.intake.record import decode_record as judge_record
+from streams.intake.record import Malformed, Record, decode_record
 from streams.reference import Reference
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import SimulationSettings
@@ -28,7 +27,7 @@ from tests.stopped_clock import stop_clock
 _BATCH = 200
 
 
-async def test_given_a_year_of_the_pipeline_then_nothing_is_found(
+async def test_given_a_year_of_the_pipeline_then_there_are_no_findings(
     pool: Pool, audit_database: str, ref: Reference
 ) -> None:
     log, planned = MemoryLog(), _planned()
@@ -40,13 +39,13 @@ async def test_given_a_year_of_the_pipeline_then_nothing_is_found(
 
     assert report.findings == ()
     assert report.counts["events"] == len(valid_ids(planned))
-    set_aside = await pool.fetch("SELECT DISTINCT reason FROM dead_letter")
-    assert {"bug", "id_reused", "undecodable"} <= {row["reason"] for row in set_aside}
+    reasons = await pool.fetch("SELECT DISTINCT reason FROM dead_letter")
+    assert {"bug", "id_reused", "undecodable"} <= {row["reason"] for row in reasons}
     assert report.counts["escalations.standing"] > 20
     assert report.counts["escalations.withdrawn"] > 20
 
 
-async def test_given_a_guard_that_the_pipeline_overlooked_then_it_is_found(
+async def test_given_an_escalation_against_a_guard_then_it_is_found(
     pool: Pool, audit_database: str, ref: Reference
 ) -> None:
     log, planned = MemoryLog(), _planned()
@@ -82,9 +81,9 @@ def _planned() -> list[Planned]:
 
 
 async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Reference) -> None:
-    """Take the stream in batch by batch at its own times, then look at every case once more.
+    """Apply the stream in batches at its own times, then reconsider every case once.
 
-    Every tenth repeated record fails as if in our own code, to leave dead letters of that kind.
+    Every tenth duplicate record is rejected as ``bug``, so that such dead letters exist as well.
     """
     rest = iter(planned)
     repeated = count(1)
@@ -93,19 +92,19 @@ async def _run(conn: Connection, log: MemoryLog, planned: list[Planned], ref: Re
         for item in batch:
             record = item.record
             place = log.put(record.topic, record.key, record.value, record.headers, commit=True)
-            judged = judge_record(
+            decoded = decode_record(
                 Record(Position(*place), record.key, record.value, record.headers)
             )
             if item.kind is Kind.DUPLICATE and next(repeated) % 10 == 0:
-                judged = Malformed(judged.record, Reason.BUG, "KeyError at domain/case.py:1")
-            items.append(judged)
+                decoded = Malformed(decoded.record, Reason.BUG, "KeyError at domain/case.py:1")
+            items.append(decoded)
         async with conn.transaction():
             await apply_batch(conn, items, ref, _at(batch[-1].at))
         await _relay(conn, log)
     cases = [row["case_id"] for row in await conn.fetch("SELECT case_id FROM case_projection")]
     async with conn.transaction():
-        held = await unit_of_work.lock_and_load(conn, cases, _at(WEDNESDAY))
-        await unit_of_work.reconsider(conn, held, ref, touched=cases)
+        locked = await unit_of_work.lock_and_load(conn, cases, _at(WEDNESDAY))
+        await unit_of_work.reconsider(conn, locked, ref, touched=cases)
     await _relay(conn, log)
 
 
@@ -117,11 +116,11 @@ def _at(instant: datetime) -> Clock:
 
 
 async def _relay(conn: Connection, log: MemoryLog) -> None:
-    waiting = await outbox.pending(conn, 100_000)
-    for item in waiting:
+    unpublished = await outbox.pending(conn, 100_000)
+    for item in unpublished:
         entry = item.entry
         log.put(entry.topic, entry.key.encode(), entry.body, entry.headers)
-    await outbox.mark_published(conn, [item.position for item in waiting])
+    await outbox.mark_published(conn, [item.position for item in unpublished])
 
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:

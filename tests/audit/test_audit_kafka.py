@@ -1,4 +1,4 @@
-"""The auditor's Kafka client against a broker, and what it says when there is nothing to read."""
+"""The auditor's Kafka client against a broker, and its errors when Kafka can't be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.embedded.broker import EmbeddedBroker
 TOPIC = "icam.oqt-issued.v1"
 
 
-def test_records_spans_and_committed_offsets_are_read_as_they_are(
+def test_records_ranges_and_committed_offsets_are_read(
     mock_broker: EmbeddedBroker,
 ) -> None:
     servers = mock_broker.bootstrap_servers
@@ -63,7 +63,7 @@ def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) 
         log.spans(["icam.no-such-topic.v1"])
 
 
-def test_records_that_do_not_come_end_the_audit(mock_broker: EmbeddedBroker) -> None:
+def test_records_that_do_not_arrive_are_an_error(mock_broker: EmbeddedBroker) -> None:
     with (
         KafkaLog(mock_broker.bootstrap_servers, timeout_seconds=1) as log,
         pytest.raises(LogUnreadable, match=r"no records for 1 s"),
@@ -71,17 +71,19 @@ def test_records_that_do_not_come_end_the_audit(mock_broker: EmbeddedBroker) -> 
         list(log.records({Partition("icam.no-such-topic.v1", 0): OffsetRange(0, 3)}))
 
 
-def test_brokers_away_are_an_error_not_a_finding() -> None:
+def test_unreachable_brokers_are_an_error_not_a_finding() -> None:
     with KafkaLog("127.0.0.1:1", timeout_seconds=1) as log, pytest.raises(LogUnreadable):
         log.spans([TOPIC])
 
 
-def test_a_database_away_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
+def test_an_unreachable_database_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
     with pytest.raises(DatabaseUnreadable):
         audit(mock_broker.bootstrap_servers, "postgresql://postgres@127.0.0.1:1/none", group="g")
 
 
-def test_nothing_anywhere_is_clean(mock_broker: EmbeddedBroker, audit_database: str) -> None:
+def test_empty_topics_and_an_empty_database_are_clean(
+    mock_broker: EmbeddedBroker, audit_database: str
+) -> None:
     report = audit(mock_broker.bootstrap_servers, audit_database, group="g", drained=True)
 
     assert report.findings == ()

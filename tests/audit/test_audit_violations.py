@@ -1,4 +1,4 @@
-"""An auditor that can't fail proves nothing: every broken promise is found by its own check."""
+"""Every registered violation is found by the checks named for it, and by no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.audit.world import World
 @pytest.mark.parametrize(
     ("plant", "checks", "options"), PLANTED, ids=[planted[0].__name__ for planted in PLANTED]
 )
-def test_given_a_clean_run_when_one_promise_is_broken_then_only_its_check_finds_it(
+def test_given_a_clean_run_when_one_guarantee_is_broken_then_only_its_checks_find_it(
     world: World, plant: Plant, checks: set[str], options: dict[str, Any]
 ) -> None:
     plant(world)

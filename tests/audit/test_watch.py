@@ -1,4 +1,4 @@
-"""The watch over committed offsets: what an audit at the end can no longer see."""
+"""The watch on committed offsets finds violations that an audit at the end can't see."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from schemas.codec import encode
 from streams.audit import Watch, watching
 from streams.audit.kafka import KafkaLog
 from streams.embedded.broker import EmbeddedBroker
-from tests.audit import say
+from tests.audit import given
 from tests.audit.world import ALPHA, World
 
 TOPIC = "icam.oqt-issued.v1"
 
 
-def test_a_clean_run_is_judged_once_and_nothing_is_found(world: World) -> None:
+def test_a_clean_run_is_checked_once_without_findings(world: World) -> None:
     watch = Watch(world.log, world.url, "test")
     watch.look()
-    judged = watch.check.compared
+    compared = watch.check.compared
     watch.look()
 
-    assert judged > 5
-    assert (watch.check.compared, watch.looks, watch.check.findings) == (judged, 2, [])
+    assert compared > 5
+    assert (watch.check.compared, watch.looks, watch.check.findings) == (compared, 2, [])
 
 
-def test_an_offset_that_was_ahead_is_found_though_the_database_caught_up(world: World) -> None:
+def test_an_offset_that_was_ahead_is_found_although_the_database_caught_up(world: World) -> None:
     watch = Watch(world.log, world.url, "test")
     watch.look()
     record = encode(
-        say.miss(days_ago=6), event_id=uuid4(), case_id=ALPHA, source="/test", time=say.ago(5)
+        given.miss(days_ago=6), event_id=uuid4(), case_id=ALPHA, source="/test", time=given.ago(5)
     )
     place = world.produce(record)
     watch.look()
@@ -43,10 +43,10 @@ def test_an_offset_that_was_ahead_is_found_though_the_database_caught_up(world: 
 
     assert [finding.reference for finding in watch.check.findings] == [str(place)]
     found = {finding.check for finding in world.audit().findings}
-    assert not found & {"log", "offsets"}, "an audit at the end sees nothing of it"
+    assert not found & {"log", "offsets"}, "an audit at the end does not find it"
 
 
-def test_what_is_not_committed_is_not_judged_before_it_is(world: World) -> None:
+def test_a_record_is_checked_only_after_its_commit(world: World) -> None:
     watch = Watch(world.log, world.url, "test")
     watch.look()
     before = watch.check.compared
@@ -59,7 +59,9 @@ def test_what_is_not_committed_is_not_judged_before_it_is(world: World) -> None:
     assert [finding.reference for finding in watch.check.findings] == [str(place)]
 
 
-def test_it_looks_by_itself_until_the_end(mock_broker: EmbeddedBroker, audit_database: str) -> None:
+def test_a_watch_looks_periodically_and_once_at_the_end(
+    mock_broker: EmbeddedBroker, audit_database: str
+) -> None:
     servers = mock_broker.bootstrap_servers
     with watching(servers, audit_database, "g", every_seconds=0.05) as watch:
         deadline = time.monotonic() + 20
@@ -76,7 +78,7 @@ def test_it_looks_by_itself_until_the_end(mock_broker: EmbeddedBroker, audit_dat
     assert [finding.reference for finding in watch.check.findings] == [f"{TOPIC}[0]@0"]
 
 
-def test_servers_away_are_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_servers_are_not_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.audit.watch.KafkaLog", partial(KafkaLog, timeout_seconds=0.5))
     none = "postgresql://postgres@127.0.0.1:1/none"
     with watching("127.0.0.1:1", none, "g", every_seconds=0.01) as watch:

@@ -1,7 +1,7 @@
-"""A finished run made by hand: records on topics, and what the database must hold of them.
+"""A finished run built by hand: records on topics, and the matching rows in the database.
 
-Projections are written by the pipeline's own ``store.digest``, so that a clean world also shows
-that the auditor's second fold agrees with the first.
+Projections get the digest of the pipeline's own ``store.digest``, so that an audit of a clean world
+also verifies that the auditor's fold agrees with the pipeline's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streams.audit.auditor import audit_log
 from streams.audit.log import LogPosition, Partition
 from streams.domain.case import Case, Fact, fold
 from streams.store.digest import digest
-from tests.audit import say
+from tests.audit import given
 from tests.audit.memory import MemoryLog
 from tests.stopped_clock import stop_clock
 
@@ -46,13 +46,13 @@ NAMESPACE = uuid5(NAMESPACE_URL, "icam:escalation")
 
 
 class World:
-    """Kafka in memory and a database of its own; every method keeps the two in agreement."""
+    """Kafka in memory and a test database; every method updates both consistently."""
 
     def __init__(self, database_url: str) -> None:
         self.url = database_url
         self.log = MemoryLog()
-        self.said: dict[str, list[Fact]] = {}
-        stop_clock(database_url, say.NOW)
+        self.facts: dict[str, list[Fact]] = {}
+        stop_clock(database_url, given.NOW)
         self._conn = psycopg.connect(database_url, autocommit=True)
         self.sql(
             "INSERT INTO reference_table VALUES (%s, 'policy', 'test', %s)", POLICY_DIGEST, POLICY
@@ -71,24 +71,24 @@ class World:
     def produce(self, record: Outgoing, *, commit: bool = True) -> LogPosition:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
 
-    def tell(
-        self, case_id: str, event: Event, *, said: datetime | None = None, apply: bool = True
+    def send(
+        self, case_id: str, event: Event, *, time: datetime | None = None, apply: bool = True
     ) -> tuple[UUID, LogPosition]:
-        """Put an event on its topic, committed; with ``apply`` it is in the log too."""
-        event_id, time = uuid4(), said or say.ago(5)
+        """Put an event on its topic, committed; with ``apply``, also into the log."""
+        event_id, time = uuid4(), time or given.ago(5)
         record = encode(event, event_id=event_id, case_id=case_id, source="/test", time=time)
         place = self.produce(record)
         if apply:
             self.store(record, place)
-            self.said.setdefault(case_id, []).append(Fact(time, event_id, event))
+            self.facts.setdefault(case_id, []).append(Fact(time, event_id, event))
             self.project(case_id)
         return event_id, place
 
     def place_of(self, event_id: UUID) -> LogPosition:
-        """Return where a record with this id stands."""
+        """Return the position of a record with this event id."""
         wanted = ("ce_id", str(event_id).encode())
-        for held in self.log.held.values():
-            for record in held.values():
+        for records in self.log.stored.values():
+            for record in records.values():
                 if wanted in record.headers:
                     return record.place
         raise LookupError(event_id)
@@ -104,7 +104,7 @@ class World:
         )
 
     def project(self, case_id: str) -> None:
-        case = fold(Case(case_id), self.said.get(case_id, ()))
+        case = fold(Case(case_id), self.facts.get(case_id, ()))
         orders = [f.event for f in case.facts.values() if isinstance(f.event, OqtIssued)]
         order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
         self.sql(
@@ -112,12 +112,12 @@ class World:
             "updated_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (case_id) DO UPDATE "
             "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
             *(case_id, digest(case)),
-            *(len(self.said.get(case_id, ())), order.order_id if order else None),
+            *(len(self.facts.get(case_id, ())), order.order_id if order else None),
             POLICY_DIGEST[:32] + "0" * 32,
-            say.NOW,
+            given.NOW,
         )
 
-    def set_aside(
+    def add_dead_letter(
         self,
         place: LogPosition,
         reason: str,
@@ -131,7 +131,7 @@ class World:
             "detail, case_ids, resolution, resolved_at) "
             "VALUES (%s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, %s) RETURNING dead_letter_id",
             *(*place, record.key, record.value, reason, detail, list(case_ids), resolution),
-            say.NOW if resolution else None,
+            given.NOW if resolution else None,
         )[0][0]
         for case_id in case_ids:
             self.project(case_id)
@@ -146,9 +146,9 @@ class World:
         event_ids: Iterable[UUID] = (),
         guards: Mapping[Guard, GuardState] | None = None,
     ) -> UUID:
-        """Enter and announce rounds of an escalation; True for a round that stands."""
+        """Add rounds of an escalation to the ledger and announce them; True means it stands."""
         escalation_id = uuid5(NAMESPACE, f"{case_id}|{RULE}|{occasion}")
-        basis = list(event_ids) or [fact.event_id for fact in self.said[case_id][:1]]
+        basis = list(event_ids) or [fact.event_id for fact in self.facts[case_id][:1]]
         for number, stands in rounds.items():
             self.sql(
                 "INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, "
@@ -157,11 +157,11 @@ class World:
                 "'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', 'individual', "
                 "%s, %s, %s, %s, %s)",
                 *(escalation_id, number, case_id, RULE, occasion, POLICY_DIGEST),
-                *(message(escalation_id, "raised", number), basis, say.ago(2), say.ago(2)),
-                None if stands else say.ago(1),
+                *(message(escalation_id, "raised", number), basis, given.ago(2), given.ago(2)),
+                None if stands else given.ago(1),
             )
-            said = evidence(basis, guards or {})
-            self.announce_round(case_id, escalation_id, "raised", number, said)
+            cited = evidence(basis, guards or {})
+            self.announce_round(case_id, escalation_id, "raised", number, cited)
             if not stands:
                 self.announce_round(case_id, escalation_id, "withdrawn", number)
         if any(rounds.values()):
@@ -186,9 +186,11 @@ class World:
         topic: str = ESCALATION_TOPIC,
         evidence: Mapping[str, Any] | None = None,
     ) -> LogPosition:
-        """Put a row into the outbox and on its topic, marked published."""
+        """Add a published row to the outbox and its record to the topic."""
         name = f"icam.escalation-{kind}.v1"
-        envelope = Envelope(id=message_id, source="/test", type=name, time=say.NOW, subject=case_id)
+        envelope = Envelope(
+            id=message_id, source="/test", type=name, time=given.NOW, subject=case_id
+        )
         headers = write(envelope)
         body = orjson.dumps({"kind": kind, "case_id": case_id, "evidence": evidence})
         self.sql(
@@ -196,12 +198,12 @@ class World:
             "VALUES (%s, %s, %s, %s::json, %s::json, %s)",
             *(message_id, topic, case_id),
             orjson.dumps([[name, value.decode()] for name, value in headers]).decode(),
-            *(body.decode(), say.NOW + timedelta(seconds=1)),
+            *(body.decode(), given.NOW + timedelta(seconds=1)),
         )
         return self.log.put(topic, case_id.encode(), body, headers)
 
     def rewrite_evidence(self, evidence: Mapping[str, Any]) -> None:
-        """Let every escalation that stands have been raised with other evidence."""
+        """Replace the evidence of every standing escalation, in the outbox and on the topic."""
         rows = self.sql(
             "SELECT message_id, body FROM escalation JOIN outbox USING (message_id) "
             "WHERE withdrawn_at IS NULL"
@@ -213,8 +215,8 @@ class World:
                 *(changed.decode(), message_id),
             )
             place = self.place_of(message_id)
-            held = self.log.held[Partition(place.topic, place.partition)]
-            held[place.offset] = replace(held[place.offset], value=changed)
+            records = self.log.stored[Partition(place.topic, place.partition)]
+            records[place.offset] = replace(records[place.offset], value=changed)
 
 
 def message(escalation_id: UUID, kind: str, number: int) -> UUID:

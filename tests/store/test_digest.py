@@ -1,4 +1,4 @@
-"""Any order in which a case's events come gives the same digest."""
+"""A case's digest does not depend on the order of its events, nor on duplicates."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def test_any_permutation_with_duplicates_gives_the_same_digest() -> None:
             found.add(digest(fold(Case(case_id), shuffled)))
         assert len(found) == 1, case_id
         digests |= found
-    assert len(digests) == CASES, "and no two cases share one"
+    assert len(digests) == CASES, "two cases have the same digest"

@@ -1,4 +1,4 @@
-"""Which errors pass by themselves, asked of a real server where one can give them."""
+"""Database errors are classified as transient or not, with errors of a real server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from streams.store.pool import Pool
 
 async def _failure(pool: Pool, sql: str, *values: object) -> BaseException:
     async with pool.acquire() as conn:
-        with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is the question
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the test classifies any error
             await conn.fetch(sql, *values)
     return caught.value
 
 
-async def test_a_connection_that_was_cut_passes(pool: Pool) -> None:
+async def test_a_closed_connection_is_transient(pool: Pool) -> None:
     async with pool.acquire() as conn:
         pid = await conn.fetchval("SELECT pg_backend_pid()")
         async with pool.acquire() as other:
@@ -28,10 +28,10 @@ async def test_a_connection_that_was_cut_passes(pool: Pool) -> None:
         with pytest.raises(Exception) as again:  # noqa: PT011
             await conn.fetch("SELECT 1")
     assert is_transient(cut.value)
-    assert is_transient(again.value), "using it once more"
+    assert is_transient(again.value), "a second use of the closed connection"
 
 
-async def test_a_statement_that_took_too_long_passes(pool: Pool) -> None:
+async def test_a_statement_timeout_is_transient(pool: Pool) -> None:
     async with pool.acquire() as conn:
         await conn.execute("SET statement_timeout = 10")
         with pytest.raises(asyncpg.QueryCanceledError) as slow:
@@ -39,13 +39,13 @@ async def test_a_statement_that_took_too_long_passes(pool: Pool) -> None:
     assert is_transient(slow.value)
 
 
-async def test_a_server_that_is_not_there_passes() -> None:
+async def test_an_unreachable_server_is_transient() -> None:
     with pytest.raises(OSError) as away:  # noqa: PT011
         await asyncpg.connect("postgresql://postgres@127.0.0.1:1/postgres")
     assert is_transient(away.value)
 
 
-async def test_two_transactions_that_collide_pass(pool: Pool) -> None:
+async def test_a_deadlock_is_transient(pool: Pool) -> None:
     async with pool.acquire() as one, pool.acquire() as two:
         await one.execute("CREATE TABLE pair (n int PRIMARY KEY); INSERT INTO pair VALUES (1), (2)")
         update = "UPDATE pair SET n = n WHERE n = $1"
@@ -75,7 +75,7 @@ async def test_two_transactions_that_collide_pass(pool: Pool) -> None:
         ("SELECT json_array_elements('{}'::json)", ()),
     ],
 )
-async def test_a_mistake_of_ours_does_not_pass(
+async def test_an_invalid_statement_is_not_transient(
     pool: Pool, sql: str, values: tuple[object, ...]
 ) -> None:
     assert not is_transient(await _failure(pool, sql, *values))

@@ -1,4 +1,4 @@
-"""What an older version wrote is carried over, and its workers go on beside the new tables."""
+"""Migrations keep existing data, and workers of the previous version keep running."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EVENT: Final = """
             %s)
 """
 _INSTANT: Final = "2026-03-02T09:00:00+01"
-_BREAKS_THE_VERSION_BEFORE: Final = re.compile(
+_BREAKS_PREVIOUS_VERSION: Final = re.compile(
     r"\b(DROP (?!INDEX)|RENAME|ALTER (COLUMN )?\S+ (SET DATA )?TYPE|SET NOT NULL"
     r"|ADD (CONSTRAINT|CHECK|UNIQUE)|ADD COLUMN (?![^;]*DEFAULT)[^;]*NOT NULL)",
     re.IGNORECASE,
@@ -38,27 +38,27 @@ _BREAKS_THE_VERSION_BEFORE: Final = re.compile(
 
 @pytest.fixture
 def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Versions]:
-    """Make a database as so many of the first migrations made it."""
+    """Return a function that creates a database with only the first ``number`` migrations."""
     with ExitStack() as stack:
 
-        def made(number: int) -> tuple[str, psycopg.Connection]:
+        def create(number: int) -> tuple[str, psycopg.Connection]:
             old = tmp_path / "migrations"
             old.mkdir()
             for known in range(1, number + 1):
                 for file in migrate.MIGRATIONS.glob(f"{known:04d}.*"):
                     (old / file.name).write_text(file.read_text())
             postgres = stack.enter_context(EmbeddedPostgres(tmp_path / "postgres"))
-            with monkeypatch.context() as before:
-                before.setattr(migrate, "MIGRATIONS", old)
+            with monkeypatch.context() as patch:
+                patch.setattr(migrate, "MIGRATIONS", old)
                 migrate.apply(postgres.url)
             conn = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
             return postgres.url, conn
 
-        yield made
+        yield create
 
 
 @pytest.mark.server
-def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Versions) -> None:
+def test_the_second_migration_keeps_facts_evidence_and_unpublished_rows(version: Versions) -> None:
     url, conn = version(1)
     events = [uuid4(), uuid4()]
     escalation, raised, routed = uuid4(), uuid4(), uuid4()
@@ -78,16 +78,16 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Ver
     body = json.dumps(
         {"kind": "raised", "escalation_id": str(escalation), "round": 1, "evidence": {"facts": []}}
     )
-    for message, said, published in ((routed, "{}", _INSTANT), (raised, body, None)):
+    for message, text, published in ((routed, "{}", _INSTANT), (raised, body, None)):
         conn.execute(
             "INSERT INTO outbox (message_id, topic, key, headers, body, published_at)"
             " VALUES (%s, 't', 'case-a', '[]', %s, %s)",
-            [message, said, published],
+            [message, text, published],
         )
 
     migrate.apply(url)
 
-    _is_as_now(conn, events, raised)
+    _expect_migrated(conn, events, raised)
 
     _roll_back(url, to=1)
 
@@ -96,24 +96,24 @@ def test_facts_evidence_and_what_waits_survive_the_second_migration(version: Ver
     ).fetchall()
     assert keys == [("order:O-0", "order:O-1"), (None, None)]
     lines = (f"order:O-{n}\t2026-03-01T09:00:00.500000+00:00\t{e}\n" for n, e in enumerate(events))
-    then = conn.execute("SELECT digest FROM case_projection WHERE case_id = 'case-a'").fetchall()
-    assert then == [(sha256("".join(lines).encode()).digest(),)]
+    old = conn.execute("SELECT digest FROM case_projection WHERE case_id = 'case-a'").fetchall()
+    assert old == [(sha256("".join(lines).encode()).digest(),)]
     assert conn.execute("SELECT evidence FROM escalation").fetchall() == [({"facts": []},)]
     unpublished = conn.execute("SELECT message_id FROM outbox WHERE published_at IS NULL")
     assert unpublished.fetchall() == [(raised,)]
 
     migrate.apply(url)
-    _is_as_now(conn, events, raised)
+    _expect_migrated(conn, events, raised)
 
 
 @pytest.mark.server
-def test_workers_write_on_while_the_third_migration_builds_its_index(version: Versions) -> None:
+def test_workers_can_write_while_the_third_migration_builds_its_index(version: Versions) -> None:
     url, conn = version(2)
-    # What a build that was interrupted might have left.
+    # As left behind by an interrupted build.
     conn.execute("CREATE INDEX case_event_by_time ON case_event (source)")
-    with ThreadPoolExecutor(1) as beside, psycopg.connect(url) as worker:
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(url) as worker:
         worker.execute(_EVENT, [uuid4(), "{}", 0])
-        applying = beside.submit(migrate.apply, url)
+        applying = thread.submit(migrate.apply, url)
         waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'virtualxid'"
         until(lambda: conn.execute(waits).rowcount == 1, 30, "the build waits for that worker")
         conn.execute("SET lock_timeout = '5s'")
@@ -135,10 +135,10 @@ def _index(conn: psycopg.Connection) -> list[tuple[str, bool]]:
     return [(method, valid) for method, valid in found.fetchall()]
 
 
-def test_a_worker_of_the_version_before_can_live_with_every_migration() -> None:
-    """Expand first, contract one version later; what contracts names the migration it follows.
+def test_every_migration_is_compatible_with_workers_of_the_previous_version() -> None:
+    """Expand first, contract one version later, and name the expanding migration.
 
-    The second did not hold to it: the workers had to be stopped.
+    The second migration is the only exception: it required stopping the workers.
     """
     known = {
         file.stem: file.read_text()
@@ -149,7 +149,7 @@ def test_a_worker_of_the_version_before_can_live_with_every_migration() -> None:
     for name, sql in known.items():
         contracted = re.findall(r"^-- contracts: (\S+)$", sql, re.MULTILINE)
         assert all(earlier < name and earlier in known for earlier in contracted), name
-        if not contracted and (found := _BREAKS_THE_VERSION_BEFORE.search(_statements(sql))):
+        if not contracted and (found := _BREAKS_PREVIOUS_VERSION.search(_statements(sql))):
             breaking[name] = found.group()
 
     assert breaking == {"0002.the-log-is-the-only-copy": "DROP "}
@@ -159,16 +159,16 @@ def _statements(sql: str) -> str:
     return re.sub(r"--.*", "", sql)
 
 
-def _is_as_now(conn: psycopg.Connection, events: list[UUID], raised: UUID) -> None:
+def _expect_migrated(conn: psycopg.Connection, events: list[UUID], raised: UUID) -> None:
     digests = conn.execute("SELECT case_id, digest FROM case_projection").fetchall()
     assert sorted(digests) == [("case-a", _digest(events)), ("case-b", _digest([]))]
     assert conn.execute("SELECT message_id FROM escalation").fetchall() == [(raised,)]
-    waiting = conn.execute("SELECT message_id FROM outbox JOIN outbox_pending USING (position)")
-    assert waiting.fetchall() == [(raised,)]
+    unpublished = conn.execute("SELECT message_id FROM outbox JOIN outbox_pending USING (position)")
+    assert unpublished.fetchall() == [(raised,)]
 
 
 def _roll_back(url: str, to: int) -> None:
-    """Undo what came after a migration, newest first, as `yoyo rollback` does."""
+    """Roll back all migrations after ``to``, newest first, as `yoyo rollback` does."""
     with migrate._Backend(url) as backend:
         later = [m for m in migrate._migrations() if int(m.id[:4]) > to]
         backend.rollback_migrations(yoyo.migrations.MigrationList(reversed(later)))

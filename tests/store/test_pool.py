@@ -1,4 +1,4 @@
-"""Both ends of a connection end it by themselves when the other falls silent."""
+"""Client and server both close a connection whose other end does not answer."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store.pool import Pool, open_pool
 
 
-async def test_the_server_lets_a_silent_session_go(pool: Pool) -> None:
+async def test_the_server_closes_a_dead_session(pool: Pool) -> None:
     async with pool.acquire() as conn:
-        told = [
+        settings = [
             await conn.fetchval("SELECT current_setting($1)", name)
             for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout")
         ]
-    assert told == ["5", "5", "15000"]
+    assert settings == ["5", "5", "15000"]
 
 
-def test_the_worker_lets_a_silent_server_go(database_url: str) -> None:
-    """On the event loop that workers use, whose sockets are not Python's own."""
+def test_the_worker_closes_a_dead_connection(database_url: str) -> None:
+    """On uvloop, which workers use and which has its own sockets."""
 
     async def options() -> tuple[int, ...]:
         pool = await open_pool(DatabaseSettings(url=database_url), "test")
         try:
             async with pool.acquire() as conn:
-                line = cast(Any, conn)._con._transport.get_extra_info("socket")
-                with socket.socket(fileno=socket.dup(line.fileno())) as same:
+                sock = cast(Any, conn)._con._transport.get_extra_info("socket")
+                with socket.socket(fileno=socket.dup(sock.fileno())) as same:
                     return (
                         same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
                         same.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),

@@ -1,1 +1,1 @@
-"""Broken promises, one a function; each module registers its own."""
+"""Violations of guarantees, one per function; each module registers its own."""

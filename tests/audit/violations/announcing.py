@@ -1,4 +1,4 @@
-"""Broken promises about what is said to the outside, one a function."""
+"""Violations in the outbox, on output topics and in personal data, one per function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def a_published_row_is_not_on_its_topic(world: World) -> None:
 
 
 @breaks("outbox")
-def a_record_on_an_output_topic_is_no_outbox_row(world: World) -> None:
+def a_record_on_an_output_topic_has_no_outbox_row(world: World) -> None:
     world.log.put(ESCALATION_TOPIC, ALPHA.encode(), b"{}", [("ce_id", str(uuid4()).encode())])
 
 
@@ -43,25 +43,25 @@ def a_row_was_published_under_another_key(world: World) -> None:
 @breaks("outbox")
 def a_later_row_of_a_case_overtook_an_earlier_one(world: World) -> None:
     places = [world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC) for _ in range(2)]
-    held = world.log.held[Partition(CASE_ROUTED_TOPIC, 0)]
-    first, second = (held[place.offset] for place in places)
-    held[places[0].offset] = replace(second, place=places[0])
-    held[places[1].offset] = replace(first, place=places[1])
+    records = world.log.stored[Partition(CASE_ROUTED_TOPIC, 0)]
+    first, second = (records[place.offset] for place in places)
+    records[places[0].offset] = replace(second, place=places[0])
+    records[places[1].offset] = replace(first, place=places[1])
 
 
 @breaks("outbox")
-def a_row_waits_that_is_not_there(world: World) -> None:
+def a_pending_row_does_not_exist(world: World) -> None:
     world.sql("INSERT INTO outbox_pending VALUES (1000000)")
 
 
 @breaks("outbox", "escalations", "guards")
 def a_round_was_never_announced(world: World) -> None:
-    _unsay(world, "raised")
+    _remove_announcement(world, "raised")
 
 
 @breaks("outbox")
 def a_withdrawal_was_never_announced(world: World) -> None:
-    _unsay(world, "withdrawn")
+    _remove_announcement(world, "withdrawn")
 
 
 @breaks("outbox")
@@ -70,7 +70,7 @@ def an_escalation_is_announced_that_is_not_in_the_ledger(world: World) -> None:
 
 
 @breaks("outbox", drained=True)
-def a_row_waits_when_all_is_said_to_be_published(world: World) -> None:
+def a_row_is_pending_although_all_should_be_published(world: World) -> None:
     world.sql("INSERT INTO outbox_pending VALUES (1)")
 
 
@@ -103,21 +103,21 @@ def an_announcement_repeats_a_canary(world: World) -> None:
 
 @breaks("personal data", canaries=[CANARY], papers={"worker.log": f"fine\nrefused {CANARY}\n"})
 def a_log_line_repeats_a_canary(world: World) -> None:
-    """The paper itself is the violation."""
+    """The violation is the text in ``papers``."""
 
 
 @breaks("personal data", papers={"metrics": f'records{{topic="{NATIONAL_NUMBER}"}} 1'})
 def a_metric_is_labelled_with_a_national_number(world: World) -> None:
-    """The paper itself is the violation."""
+    """The violation is the text in ``papers``."""
 
 
 def _republish(world: World, **changes: Any) -> None:
     place = world.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
-    held = world.log.held[Partition(place.topic, place.partition)]
-    held[place.offset] = replace(held[place.offset], **changes)
+    records = world.log.stored[Partition(place.topic, place.partition)]
+    records[place.offset] = replace(records[place.offset], **changes)
 
 
-def _unsay(world: World, kind: str) -> None:
+def _remove_announcement(world: World, kind: str) -> None:
     removed = world.sql(
         "DELETE FROM outbox WHERE position = (SELECT max(position) FROM outbox "
         "WHERE body->>'kind' = %s) RETURNING message_id",

@@ -1,4 +1,4 @@
-"""Broken promises about what stands, one a function."""
+"""Violations by escalations, guards and deadlines, one per function."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from uuid import UUID, uuid4
 
 from schemas.outcomes import GuardState
 from schemas.types import Guard
-from tests.audit import say
+from tests.audit import given
 from tests.audit.planting import breaks
 from tests.audit.world import ALPHA, BETA, GAMMA, POLICY, POLICY_DIGEST, World, evidence
 
 
 @breaks("escalations")
-def an_escalation_rests_on_an_event_that_is_not_there(world: World) -> None:
-    _rest_on(world, uuid4())
+def an_escalation_cites_a_missing_event(world: World) -> None:
+    _cite(world, uuid4())
 
 
 @breaks("escalations")
-def an_escalation_rests_on_an_event_of_another_case(world: World) -> None:
-    _rest_on(world, world.said[BETA][0].event_id)
+def an_escalation_cites_an_event_of_another_case(world: World) -> None:
+    _cite(world, world.facts[BETA][0].event_id)
 
 
 @breaks("escalations")
-def an_escalation_rests_on_other_events_than_its_evidence(world: World) -> None:
-    other = world.said[ALPHA][1].event_id
+def an_escalation_cites_other_events_than_its_evidence(world: World) -> None:
+    other = world.facts[ALPHA][1].event_id
     world.sql("UPDATE escalation SET event_ids = %s WHERE withdrawn_at IS NULL", [other])
 
 
 @breaks("escalations")
-def an_escalation_is_not_named_after_its_occasion(world: World) -> None:
+def an_escalation_has_the_id_of_another_occasion(world: World) -> None:
     world.sql("UPDATE escalation SET occasion = 'O-1001/miss/A-0002' WHERE withdrawn_at IS NULL")
 
 
 @breaks("escalations")
-def an_escalation_names_a_policy_that_is_not_kept(world: World) -> None:
+def an_escalation_names_a_policy_that_is_not_recorded(world: World) -> None:
     world.sql("UPDATE escalation SET policy_digest = %s WHERE withdrawn_at IS NULL", "0" * 64)
 
 
@@ -50,22 +50,22 @@ def an_escalation_skips_a_round(world: World) -> None:
 
 
 @breaks("escalations")
-def a_round_stands_although_a_later_one_ended(world: World) -> None:
+def a_round_stands_although_a_later_one_was_withdrawn(world: World) -> None:
     world.escalate(BETA, {1: True, 2: False})
 
 
 @breaks("escalations")
-def one_rule_stands_twice_on_a_case(world: World) -> None:
+def two_escalations_of_one_rule_stand_on_a_case(world: World) -> None:
     world.escalate(ALPHA, {1: True}, occasion="O-1001/miss/A-0009")
 
 
 @breaks("escalations")
-def a_case_shows_a_lower_level_than_what_stands(world: World) -> None:
+def a_projection_has_a_lower_level_than_its_escalation(world: World) -> None:
     world.sql("UPDATE case_projection SET level = 0 WHERE case_id = %s", ALPHA)
 
 
 @breaks("escalations")
-def a_case_shows_a_level_although_nothing_stands(world: World) -> None:
+def a_projection_has_a_level_without_an_escalation(world: World) -> None:
     world.sql("UPDATE case_projection SET level = 2 WHERE case_id = %s", BETA)
 
 
@@ -75,56 +75,56 @@ def an_escalation_stands_on_a_case_with_an_open_dead_letter(world: World) -> Non
 
 
 @breaks("guards")
-def an_escalation_stands_with_a_guard_unknown(world: World) -> None:
-    _read_as(world, {Guard.IDENTITY_DOUBT: GuardState.UNKNOWN})
+def an_escalation_stands_with_an_unknown_guard(world: World) -> None:
+    _set_guard_states(world, {Guard.IDENTITY_DOUBT: GuardState.UNKNOWN})
 
 
 @breaks("guards")
-def an_escalation_stands_with_no_guard_read(world: World) -> None:
-    basis = [world.said[ALPHA][0].event_id]
+def an_escalation_stands_without_guards_in_its_evidence(world: World) -> None:
+    basis = [world.facts[ALPHA][0].event_id]
     world.rewrite_evidence(evidence(basis, {}) | {"guards": []})
 
 
 @breaks("guards")
-def an_escalation_waives_what_its_rule_does_not(world: World) -> None:
-    _read_as(world, {Guard.IDENTITY_DOUBT: GuardState.WAIVED})
+def an_escalation_waives_a_guard_that_its_rule_does_not(world: World) -> None:
+    _set_guard_states(world, {Guard.IDENTITY_DOUBT: GuardState.WAIVED})
 
 
 @breaks("guards")
 def an_escalation_stands_while_a_circumstance_lasts(world: World) -> None:
-    world.tell(ALPHA, say.begins(Guard.IDENTITY_DOUBT))
+    world.send(ALPHA, given.begins(Guard.IDENTITY_DOUBT))
 
 
 @breaks("guards")
 def an_escalation_stands_after_a_circumstance_that_ends_before_it_begins(world: World) -> None:
-    world.tell(ALPHA, say.begins(Guard.IDENTITY_DOUBT, days_ago=10))
-    world.tell(ALPHA, say.ends(Guard.IDENTITY_DOUBT, days_ago=11))
+    world.send(ALPHA, given.begins(Guard.IDENTITY_DOUBT, days_ago=10))
+    world.send(ALPHA, given.ends(Guard.IDENTITY_DOUBT, days_ago=11))
 
 
 @breaks("guards")
 def an_escalation_stands_on_an_unaccompanied_minor(world: World) -> None:
-    world.tell("case-minor1", say.minor())
+    world.send("case-minor1", given.minor())
     world.escalate("case-minor1", {1: True})
 
 
 @breaks("guards")
 def an_escalation_stands_on_a_notification_not_proven(world: World) -> None:
-    world.tell("case-unproven", say.order(proven=False))
+    world.send("case-unproven", given.order(proven=False))
     world.escalate("case-unproven", {1: True})
 
 
 @breaks("deadlines")
-def a_deadline_passed_unfired(world: World) -> None:
+def a_deadline_is_overdue(world: World) -> None:
     world.sql(
         "UPDATE case_projection SET next_check_at = %s WHERE case_id = %s",
-        *(say.NOW - timedelta(minutes=10), BETA),
+        *(given.NOW - timedelta(minutes=10), BETA),
     )
 
 
-def _rest_on(world: World, event_id: UUID) -> None:
+def _cite(world: World, event_id: UUID) -> None:
     world.sql("UPDATE escalation SET event_ids = %s WHERE withdrawn_at IS NULL", [event_id])
     world.rewrite_evidence(evidence([event_id], {}))
 
 
-def _read_as(world: World, guards: dict[Guard, GuardState]) -> None:
-    world.rewrite_evidence(evidence([world.said[ALPHA][0].event_id], guards))
+def _set_guard_states(world: World, guards: dict[Guard, GuardState]) -> None:
+    world.rewrite_evidence(evidence([world.facts[ALPHA][0].event_id], guards))

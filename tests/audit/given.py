@@ -1,4 +1,4 @@
-"""Events with sane defaults, dated relative to one present instant."""
+"""Builders for events with default values, dated in days before ``NOW``."""
 
 from __future__ import annotations
 
