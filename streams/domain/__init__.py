@@ -1,1 +1,1 @@
-"""Pure rules: standard library and schemas only. No I/O, no wall clock, no logging, no await."""
+"""Pure rules. Imports only the standard library and schemas: no I/O, wall clock, logging, await."""

@@ -1,9 +1,8 @@
-"""A case is a fold of its log.
+"""Fold a case's log into the case.
 
-The fold keeps, for every fact the log speaks of, its newest version: the one with the greatest
-``(time, event_id)``. Keeping a maximum is commutative, associative and idempotent, so any
-permutation of a case's events, with any duplicates, gives the same case. No event ever has to be
-refolded because it came late.
+The fold keeps the newest version of every fact: the one with the greatest ``(time, event_id)``.
+Keeping a maximum is commutative, associative and idempotent, so events in any order, with any
+duplicates, give the same case. A late event never requires the log to be folded again.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from schemas.events import (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One version of one fact: what was said, when its source said it, and in which event."""
+    """One version of a fact: the event, its id and the CloudEvents time its source gave it."""
 
     time: datetime
     event_id: UUID
@@ -33,9 +32,9 @@ class Fact:
 
     @property
     def key(self) -> str:
-        """What the fact is about; a later fact with the same key corrects this one."""
+        """Identity of the fact: a later fact with the same key corrects this one."""
         event = self.event
-        # Not isinstance, nor match: of a model's class each costs what the rest of a fold does.
+        # isinstance and match are slow on pydantic classes: each costs as much as the whole fold.
         if type(event) is OqtIssued:
             return f"order:{event.order_id}"
         if type(event) is AppointmentMissed:
@@ -47,20 +46,20 @@ class Fact:
         assert_never(event)
 
     def corrects(self, other: Fact) -> bool:
-        """Whether this version replaces ``other``; a total order, so no two versions tie."""
+        """Return whether this version replaces ``other``. The order is total: no two tie."""
         return (self.time, self.event_id) > (other.time, other.event_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything known of one person's follow-up: the newest version of every fact, by key."""
+    """Everything known about one person's follow-up: the newest version of each fact, by key."""
 
     case_id: str
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
 def evolve(case: Case, fact: Fact) -> Case:
-    """Return the case with one more fact taken in; the same object when nothing changes."""
+    """Return the case with one more fact, or the same object if the fact changes nothing."""
     known = case.facts.get(fact.key)
     if known is not None and not fact.corrects(known):
         return case
@@ -68,7 +67,7 @@ def evolve(case: Case, fact: Fact) -> Case:
 
 
 def fold(case: Case, facts: Iterable[Fact]) -> Case:
-    """Return the case with all facts taken in: ``evolve`` over each, in one copy."""
+    """Return the case with all facts: the result of ``evolve`` for each, with a single copy."""
     merged = dict(case.facts)
     for fact in facts:
         known = merged.get(fact.key)

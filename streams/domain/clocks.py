@@ -1,9 +1,9 @@
-"""When what falls due: working days, departure and appeal terms. Belgian local time throughout.
+"""Compute deadlines in Belgian local time: working days, departure terms and appeal terms.
 
-A term that is counted in days ends at local midnight, at the end of its last day. Sources: the
-departure term runs from notification, 30 days in principle [AGII-TERM]; the appeal term is 30 days,
-10 when detained or in a return house, and a last day on a Saturday, Sunday or holiday moves to the
-next working day [AGII-APP, AGII-ANN] (keys: docs/domain.md).
+A term counted in days ends at local midnight, at the end of its last day. Sources (keys in
+docs/domain.md): the departure term runs from notification and is in principle 30 days [AGII-TERM];
+the appeal term is 30 days, or 10 in detention or in a return house; if its last day is a Saturday,
+Sunday or holiday, it moves to the next working day [AGII-APP, AGII-ANN].
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from itertools import filterfalse
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Working days of a country: Monday to Friday, less its public holidays.
+    """Working days of a country: Monday to Friday, except public holidays.
 
-    ``days`` are the proleptic ordinals of all working days of the years covered, ascending.
+    ``days`` holds the proleptic ordinals of all working days in the covered years, ascending.
     """
 
     zone: tzinfo
@@ -27,14 +27,14 @@ class Calendar:
 
     @classmethod
     def of(cls, zone: tzinfo, holidays: Iterable[date], first: int, last: int) -> Calendar:
-        """Build the calendar of the years ``first`` to ``last``, both included."""
+        """Build the calendar for the years ``first`` to ``last``, both included."""
         closed = {day.toordinal() for day in holidays}
-        span = range(date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal() + 1)
-        weekdays = (day for day in span if (day + 6) % 7 < 5)
+        days = range(date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal() + 1)
+        weekdays = (day for day in days if (day + 6) % 7 < 5)
         return cls(zone, tuple(filterfalse(closed.__contains__, weekdays)))
 
     def local(self, instant: datetime) -> datetime:
-        """Return an instant on the local clock; two such are compared without their offsets."""
+        """Return an instant in local time. Two local times are compared without their offsets."""
         return instant.astimezone(self.zone)
 
     def local_date(self, instant: datetime) -> date:
@@ -50,12 +50,12 @@ class Calendar:
         return self.start_of(day + timedelta(days=1))
 
     def is_working(self, day: date) -> bool:
-        """Whether offices are open on that day."""
-        at = bisect_left(self.days, day.toordinal())
-        return at < len(self.days) and self.days[at] == day.toordinal()
+        """Return whether a day is a working day."""
+        index = bisect_left(self.days, day.toordinal())
+        return index < len(self.days) and self.days[index] == day.toordinal()
 
     def this_or_next_working(self, day: date) -> date:
-        """Return the day itself when it is a working day, else the next one."""
+        """Return the day itself if it is a working day, else the next working day."""
         return date.fromordinal(self.days[bisect_left(self.days, day.toordinal())])
 
     def after_working_days(self, instant: datetime, count: int) -> datetime:
@@ -63,18 +63,18 @@ class Calendar:
         start = self.local_date(instant)
         if count == 0:
             return self.end_of(start)
-        at = bisect_right(self.days, start.toordinal()) + count - 1
-        return self.start_of(date.fromordinal(self.days[at] + 1))
+        index = bisect_right(self.days, start.toordinal()) + count - 1
+        return self.start_of(date.fromordinal(self.days[index] + 1))
 
     def working_day_before(self, instant: datetime) -> datetime:
         """Return the same time of day, one working day earlier.
 
-        Of a day without work it is the start of the last working day before: what came in then,
-        or later, has not waited through a whole one.
+        On a day that is not a working day, return the start of the previous working day: anything
+        received since then has not yet waited a whole working day.
         """
         day = self.local_date(instant)
-        at = bisect_left(self.days, day.toordinal())
-        before = date.fromordinal(self.days[at - 1])
+        index = bisect_left(self.days, day.toordinal())
+        before = date.fromordinal(self.days[index - 1])
         if not self.is_working(day):
             return self.start_of(before)
         return datetime.combine(before, self.local(instant).time(), self.zone)
@@ -90,10 +90,10 @@ def midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def departure_term_end(calendar: Calendar, notified_at: datetime, days: int) -> datetime:
-    """Return when the term for voluntary departure has run out; a term of 0 days has at once."""
+    """Return the end of the term for voluntary departure; 0 days end at notification."""
     return notified_at if days == 0 else calendar.after_days(notified_at, days)
 
 
 def appeal_term_last(calendar: Calendar, notified_on: date, days: int) -> date:
-    """Return the last day for an appeal: the term has run out when it ends."""
+    """Return the last day of the appeal term; the term ends when that day ends."""
     return calendar.this_or_next_working(notified_on + timedelta(days=days))

@@ -1,7 +1,7 @@
-"""From a case and what stands about it to what must be announced: the difference, and nothing else.
+"""Compute the messages needed to bring what was announced in line with what should stand.
 
-Level-triggered: it does not matter what changed. What should stand is compared with what was
-announced, so deciding twice decides nothing new.
+Decisions are level-triggered: they compare the escalations that should stand with those announced,
+whatever the change was. Deciding a second time therefore announces nothing new.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory
 from streams.domain.judge import Blocked, Judge, Judgement, Proposal
 from streams.domain.policy.rules import Policy
-from streams.domain.routing import Route, route
+from streams.domain.routing import Route, find_route
 from streams.domain.situation import Situation
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
-"""Namespace of escalation and message ids; part of the contract with subscribers."""
+"""Namespace of escalation and message ids. It is part of the contract with subscribers."""
 _PREFIX: Final = NAMESPACE.bytes
 
 
 @dataclass(frozen=True, slots=True)
 class StandingEscalation:
-    """An escalation that was announced and not withdrawn."""
+    """An escalation that was announced and has not been withdrawn."""
 
     escalation_id: UUID
     round: int
@@ -51,25 +51,25 @@ class StandingEscalation:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What is known to have been announced about a case."""
+    """Everything already announced about a case, and its number of open dead letters."""
 
     route: RouteRef | None = None
     routings: int = 0
     standing: tuple[StandingEscalation, ...] = ()
     rounds: Mapping[UUID, int] = field(default_factory=dict)
-    """Rounds already used, by escalation: one that stands again gets the next."""
+    """Last round of each escalation. If it is raised again, it gets the next round."""
     open_dead_letters: int = 0
 
 
 class Announcement(NamedTuple):
-    """An outcome with the id under which it is published, however often."""
+    """An outcome and its message id, which stays the same when the outcome is published again."""
 
     message_id: UUID
     outcome: Outcome
 
 
 class Decision(NamedTuple):
-    """What to announce, and what the projection says afterwards."""
+    """The messages to announce, and the new content of the case's projection."""
 
     messages: tuple[Announcement, ...]
     status: str
@@ -89,10 +89,10 @@ def decide(
     calendar: Calendar,
     now: datetime,
 ) -> Decision:
-    """Return what must be announced about a case at ``now``, given what was.
+    """Return the decision on a case at ``now``, given what was already announced.
 
-    An open dead letter means that a fact is missing, so nothing stands until it is resolved. While
-    no order is known there is nothing to route and nothing can stand.
+    An open dead letter means that a fact is missing, so no escalation stands until it is resolved.
+    Without a known order the case has no route and no escalation.
     """
     situation = situations.derive_situation(
         case, interview_restarts_count=policy.interview_restarts_count
@@ -106,103 +106,105 @@ def decide(
         return Decision(tuple(withdrawn), status, None, None, announced.routings, 0, (), None)
     judge = Judge(situation, policy, calendar, now)
     judgement = judge.judgement()
-    held_back = bool(announced.open_dead_letters)
-    wanted = {} if held_back else {identify(case, p): p for p in judgement.wanted}
-    where = route(situation.order, directory, calendar, judge.local)
-    messages, routings = _routed(case, situation, where, announced, directory)
+    has_dead_letters = bool(announced.open_dead_letters)
+    proposals = (
+        {} if has_dead_letters else {escalation_id_for(case, p): p for p in judgement.proposals}
+    )
+    new_route = find_route(situation.order, directory, calendar, judge.local_now)
+    messages, routings = _announce_route(case, situation, new_route, announced, directory)
     standing = {s.escalation_id: s for s in announced.standing}
-    for escalation_id in sorted(standing.keys() - wanted.keys()):
+    for escalation_id in sorted(standing.keys() - proposals.keys()):
         reason, because = _withdrawal_reason(
             standing[escalation_id], announced, situation, judge, judgement
         )
         messages.append(_withdraw(case, standing[escalation_id], reason, because, now))
-    for escalation_id in sorted(standing.keys() & wanted.keys()):
-        # What one office was asked, another does not know: it is asked anew.
-        held = standing[escalation_id]
-        if (held.office_id, held.track) != (where.office_id, where.track):
-            because = (f"to {where.office_id} ({where.track})",)
-            messages.append(_withdraw(case, held, WithdrawalReason.REROUTED, because, now))
+    for escalation_id in sorted(standing.keys() & proposals.keys()):
+        # After a reroute, withdraw and raise again so that the new office is notified.
+        current = standing[escalation_id]
+        if (current.office_id, current.track) != (new_route.office_id, new_route.track):
+            because = (f"to {new_route.office_id} ({new_route.track})",)
+            messages.append(_withdraw(case, current, WithdrawalReason.REROUTED, because, now))
             del standing[escalation_id]
-    for escalation_id in sorted(wanted.keys() - standing.keys()):
-        proposal = wanted[escalation_id]
-        used = announced.rounds.get(escalation_id, 0)
+    for escalation_id in sorted(proposals.keys() - standing.keys()):
+        proposal = proposals[escalation_id]
+        last_round = announced.rounds.get(escalation_id, 0)
         messages.append(
-            _raise(case, situation, escalation_id, used + 1, proposal, judge, where, now)
+            _raise(case, situation, escalation_id, last_round + 1, proposal, judge, new_route, now)
         )
-    level = max([proposal.rule.level for proposal in wanted.values()], default=0)
+    level = max([proposal.rule.level for proposal in proposals.values()], default=0)
     return Decision(
         messages=tuple(messages),
-        status=_status(held_back, level, judgement),
+        status=_status(has_dead_letters, level, judgement),
         order_id=situation.order.order_id,
-        route=where,
+        route=new_route,
         routings=routings,
         level=level,
         blocked=judgement.blocked,
-        next_check=_next_check(judgement, where, now),
+        next_check=_next_check(judgement, new_route, now),
     )
 
 
-def identify(case: Case, proposal: Proposal) -> UUID:
-    """Return the escalation's id: the same case, rule and occasion always give the same one."""
-    return _named(f"{case.case_id}|{proposal.rule.id}|{proposal.occasion}")
+def escalation_id_for(case: Case, proposal: Proposal) -> UUID:
+    """Return the escalation id: the same case, rule and occasion always give the same id."""
+    return _name_uuid(f"{case.case_id}|{proposal.rule.id}|{proposal.occasion}")
 
 
-def _named(name: str) -> UUID:
-    """Return ``uuid5(NAMESPACE, name)``, at half its cost."""
+def _name_uuid(name: str) -> UUID:
+    """Return ``uuid5(NAMESPACE, name)``, computed twice as fast."""
     digest = sha1(_PREFIX + name.encode(), usedforsecurity=False).digest()
     return UUID(bytes=digest[:16], version=5)
 
 
-def _next_check(judgement: Judgement, where: Route, now: datetime) -> datetime | None:
-    if where.until is None:
+def _next_check(judgement: Judgement, new_route: Route, now: datetime) -> datetime | None:
+    if new_route.until is None:
         return judgement.next_check
     return min(
-        (at for at in (judgement.next_check, where.until) if at is not None and at > now),
+        (at for at in (judgement.next_check, new_route.until) if at is not None and at > now),
         default=None,
     )
 
 
-def _status(held_back: bool, level: int, judgement: Judgement) -> str:
-    if held_back:
+def _status(has_dead_letters: bool, level: int, judgement: Judgement) -> str:
+    if has_dead_letters:
         return "needs_repair"
     if level:
         return "escalated"
     return "on_hold" if judgement.blocked else "followed"
 
 
-def _routed(
+def _announce_route(
     case: Case,
     situation: Situation,
-    where: Route,
+    new_route: Route,
     announced: Announced,
     directory: Directory,
 ) -> tuple[list[Announcement], int]:
     previous = announced.route
-    # Another rule that leads to the same office tells nobody anything new.
+    # A different rule with the same result does not change the route.
     if previous is not None and (
         previous.order_id == situation.order.order_id
-        and previous.office_id == where.office_id
-        and previous.track == where.track
-        and previous.language == where.language
-        and previous.interpreter_language == where.interpreter_language
+        and previous.office_id == new_route.office_id
+        and previous.track == new_route.track
+        and previous.language == new_route.language
+        and previous.interpreter_language == new_route.interpreter_language
     ):
         return [], announced.routings
     count = announced.routings + 1
     outcome = CaseRouted(
         case_id=case.case_id,
         order_id=situation.order.order_id,
-        office_id=where.office_id,
-        track=where.track,
-        language=where.language,
-        interpreter_language=where.interpreter_language,
-        rule_id=where.rule_id,
-        reason=where.reason,
-        as_of=where.as_of,
+        office_id=new_route.office_id,
+        track=new_route.track,
+        language=new_route.language,
+        interpreter_language=new_route.interpreter_language,
+        rule_id=new_route.rule_id,
+        reason=new_route.reason,
+        as_of=new_route.as_of,
         directory_version=directory.version,
         directory_digest=directory.digest,
         previous=previous,
     )
-    return [Announcement(_named(f"{case.case_id}|routed|{count}"), outcome)], count
+    return [Announcement(_name_uuid(f"{case.case_id}|routed|{count}"), outcome)], count
 
 
 def _raise(
@@ -212,7 +214,7 @@ def _raise(
     number: int,
     proposal: Proposal,
     judge: Judge,
-    where: Route,
+    new_route: Route,
     now: datetime,
 ) -> Announcement:
     rule, name = proposal.rule, str(escalation_id)
@@ -227,13 +229,13 @@ def _raise(
         rule_id=rule.id,
         policy_version=judge.policy.version,
         policy_digest=judge.policy.digest,
-        office_id=where.office_id,
-        track=where.track,
+        office_id=new_route.office_id,
+        track=new_route.track,
         due_at=proposal.due_at,
         detected_at=now,
         evidence=judge.evidence(proposal),
     )
-    return Announcement(_named(f"{name}|raised|{number}"), outcome)
+    return Announcement(_name_uuid(f"{name}|raised|{number}"), outcome)
 
 
 def _withdraw(
@@ -255,7 +257,7 @@ def _withdraw(
         because=tuple(because),
         withdrawn_at=now,
     )
-    return Announcement(_named(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
+    return Announcement(_name_uuid(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
 
 
 def _withdrawal_reason(
@@ -273,12 +275,12 @@ def _withdrawal_reason(
     rule = judge.policy.rule(standing.rule_id)
     if rule is None:
         return WithdrawalReason.POLICY_CHANGED, (f"no such rule in {judge.policy.version}",)
-    against = judge.against(rule)
+    reasons = judge.reasons_against(rule)
     if any(blocked.rule is rule for blocked in judgement.blocked):
-        return WithdrawalReason.GUARD, against
-    for proposal in judgement.wanted:
+        return WithdrawalReason.GUARD, reasons
+    for proposal in judgement.proposals:
         if proposal.rule.group == rule.group and proposal.rule.level > rule.level:
             return WithdrawalReason.SUPERSEDED, (f"by {proposal.rule.id}",)
-    if standing.policy_digest != judge.policy.digest and against:
-        return WithdrawalReason.POLICY_CHANGED, against
-    return WithdrawalReason.NO_LONGER_HOLDS, against or ("it stands on another occasion now",)
+    if standing.policy_digest != judge.policy.digest and reasons:
+        return WithdrawalReason.POLICY_CHANGED, reasons
+    return WithdrawalReason.NO_LONGER_HOLDS, reasons or ("it stands on another occasion now",)

@@ -1,4 +1,4 @@
-"""An escalation in words, for the person concerned, their counsel and the official who decides."""
+"""Explain an escalation to the person concerned, their counsel and the official who decides."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def explain(
 ) -> list[str]:
     """Return the lines that explain an escalation, in ``fr``, ``nl``, ``de`` or ``en``.
 
-    The text of the rule and of how to contest come from ``policy``; hand in the one it was raised
-    under. Days are Belgian ones.
+    ``policy`` supplies the rule's text and the text on how to contest, so pass the policy under
+    which the escalation was raised. Days are Belgian calendar days.
     """
 
     def say(name: str, **values: object) -> str:
@@ -37,7 +37,7 @@ def explain(
         return found
 
     def other(kind: str, code: str) -> str:
-        """A code that a policy of one's own may have added is shown as it is."""
+        """Return the word for a code, or the code itself if a custom policy added it."""
         found: str = words[kind].get(code, {}).get(language, code)
         return found
 
@@ -45,7 +45,7 @@ def explain(
         return calendar.local_date(instant).isoformat()
 
     def last_day(due: datetime) -> str:
-        """A count of days runs out at midnight: its last day is the one that ends then."""
+        """Return the last day of a count of days, which ends at midnight."""
         return day(due - timedelta(microseconds=1))
 
     evidence = raised.evidence

@@ -1,6 +1,6 @@
-"""Which escalations a situation calls for, which are held back and by what, and when to look again.
+"""Judge a situation: which escalations should stand, which are blocked, and when to judge again.
 
-Pure and repeatable: the same situation, policy, calendar and instant give the same judgement.
+Pure: the same situation, policy, calendar and instant always give the same judgement.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardContext, GuardStatus, term_end
-from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, measure
+from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
 from streams.domain.situation import Situation
 
 
 class Step(NamedTuple):
-    """One clock of a rule: where its count starts, and where it ends."""
+    """One clock of a rule: the start of the count, its working days and its end."""
 
     clock: Clock
     start: datetime
@@ -29,39 +29,42 @@ class Step(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """A rule that matches and that no guard blocks, with its occasion."""
+    """A matching rule that no guard blocks, with its occasion.
+
+    ``facts`` are those that the rule is based on; ``guards`` are the guards that could block it.
+    """
 
     rule: Rule
     occasion: str
     facts: tuple[Fact, ...]
     clocks: Sequence[Step]
-    heeded: Sequence[tuple[Guard, GuardStatus]]
+    guards: Sequence[tuple[Guard, GuardStatus]]
 
     @property
     def due_at(self) -> datetime:
-        """When the cause was complete: its last fact, clock or guard out of the way."""
+        """When the cause was complete: the latest of its facts, clocks and cleared guards."""
         due = [fact.time for fact in self.facts] + [step.due for step in self.clocks]
-        due += [r.cleared_at for _, r in self.heeded if r.cleared_at is not None]
+        due += [r.cleared_at for _, r in self.guards if r.cleared_at is not None]
         return max(due)
 
 
 class Blocked(NamedTuple):
-    """A rule that matches and is held back, and by what."""
+    """A matching rule and the guards that block it."""
 
     rule: Rule
     by: tuple[tuple[Guard, GuardStatus], ...]
 
 
 class Judgement(NamedTuple):
-    """What stands, what is held back, and when time alone can change either."""
+    """The escalations that should stand, the blocked rules, and when time alone changes either."""
 
-    wanted: tuple[Proposal, ...]
+    proposals: tuple[Proposal, ...]
     blocked: tuple[Blocked, ...]
     next_check: datetime | None
 
 
 class Judge:
-    """Judges one situation at one instant; the guards are read once, and only when needed."""
+    """Judges one situation at one instant. Evaluates the guards once, on first use."""
 
     def __init__(
         self, situation: Situation, policy: Policy, calendar: Calendar, now: datetime
@@ -70,48 +73,48 @@ class Judge:
         self.policy = policy
         self.calendar = calendar
         self.now = now
-        self.local = calendar.local(now)
-        self.fit = policy.fit(measure(situation))
-        self._readings: Mapping[Guard, GuardStatus] | None = None
+        self.local_now = calendar.local(now)
+        self.matches = policy.match_rules(rule_facts(situation))
+        self._guards: Mapping[Guard, GuardStatus] | None = None
 
     @property
     def guards(self) -> Mapping[Guard, GuardStatus]:
-        """Every guard as read at this instant."""
-        if self._readings is None:
-            moment = GuardContext.of(self.situation, self.calendar, self.policy.terms, self.now)
-            self._readings = evaluate.evaluate_guards(moment)
-        return self._readings
+        """Status of every guard at this instant."""
+        if self._guards is None:
+            context = GuardContext.of(self.situation, self.calendar, self.policy.terms, self.now)
+            self._guards = evaluate.evaluate_guards(context)
+        return self._guards
 
     def judgement(self) -> Judgement:
-        """Return what the policy wants; within a group the highest rule not blocked wins."""
+        """Return the judgement. Within a group, the highest rule that is not blocked wins."""
         winners: dict[str, Proposal] = {}
         blocked: list[Blocked] = []
         instants: list[datetime] = []
-        for rule in self.fit.matching:
+        for rule in self.matches.matching:
             clocks = self.clocks(rule)
-            late = self._late(clocks)
-            if late:
-                instants += [step.due for step in late]
+            pending = self._pending(clocks)
+            if pending:
+                instants += [step.due for step in pending]
                 continue
-            heeded = self._heeded(rule)
-            for _, reading in heeded:
-                instants += reading.changes_at
-            blocking = _blocking(heeded)
+            guards = self._applicable_guards(rule)
+            for _, status in guards:
+                instants += status.changes_at
+            blocking = _blocking(guards)
             if blocking:
                 blocked.append(Blocked(rule, tuple(blocking)))
                 continue
             current = winners.get(rule.group)
             if current is None or rule.level > current.rule.level:
                 occasion, facts = self._occasion(rule)
-                winners[rule.group] = Proposal(rule, occasion, facts, clocks, heeded)
+                winners[rule.group] = Proposal(rule, occasion, facts, clocks, guards)
         return Judgement(tuple(winners.values()), tuple(blocked), min(instants, default=None))
 
     def evidence(self, proposal: Proposal) -> Evidence:
-        """Return everything needed to check a proposal by hand."""
+        """Return everything that a person needs to check a proposal."""
         rule = proposal.rule
         return Evidence(
             event_ids=tuple([str(fact.event_id) for fact in proposal.facts]),
-            facts=self.fit.checks[rule.id],
+            facts=self.matches.checks[rule.id],
             clocks=tuple(
                 [
                     ClockStep(clock=s.clock, start=s.start, working_days=s.working_days, due=s.due)
@@ -120,17 +123,17 @@ class Judge:
             ),
             guards=tuple(
                 [
-                    reading.check
-                    if reading.state is GuardState.CLEAR or guard not in rule.waives
-                    else _waived(guard, reading, rule.waives[guard])
-                    for guard, reading in self.guards.items()
+                    status.check
+                    if status.state is GuardState.CLEAR or guard not in rule.waives
+                    else _waived_check(guard, status, rule.waives[guard])
+                    for guard, status in self.guards.items()
                 ]
             ),
             nearest=self._nearest(rule),
         )
 
     def clocks(self, rule: Rule) -> list[Step]:
-        """Return the deadline arithmetic of a rule."""
+        """Return the deadline calculation of a rule."""
         steps = []
         for clock, working_days in rule.after:
             start = due = self._start(clock)
@@ -139,30 +142,30 @@ class Judge:
             steps.append(Step(clock, start, working_days, due))
         return steps
 
-    def against(self, rule: Rule) -> tuple[str, ...]:
-        """Return why a rule does not stand now; empty when it does."""
-        miss = self.fit.misses.get(rule.id)
-        if miss is not None:
-            return miss.because
-        late = self._late(self.clocks(rule))
-        if late:
+    def reasons_against(self, rule: Rule) -> tuple[str, ...]:
+        """Return why a rule does not stand now; an empty tuple if it does."""
+        near_miss = self.matches.near_misses.get(rule.id)
+        if near_miss is not None:
+            return near_miss.because
+        pending = self._pending(self.clocks(rule))
+        if pending:
             return tuple(
                 f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
-                for s in late
+                for s in pending
             )
-        blocking = _blocking(self._heeded(rule))
+        blocking = _blocking(self._applicable_guards(rule))
         return tuple(f"guard {g} is {r.state}: {r.because}" for g, r in blocking)
 
-    def _late(self, clocks: Sequence[Step]) -> list[Step]:
-        # Most fall due at a local midnight: against local time no offset need be looked up.
-        return [step for step in clocks if step.due > self.local]
+    def _pending(self, clocks: Sequence[Step]) -> list[Step]:
+        # Both are local times, so Python compares them without looking up their offsets.
+        return [step for step in clocks if step.due > self.local_now]
 
-    def _heeded(self, rule: Rule) -> list[tuple[Guard, GuardStatus]]:
-        """Return the guards that the rule does not waive and that are not idle."""
+    def _applicable_guards(self, rule: Rule) -> list[tuple[Guard, GuardStatus]]:
+        """Return the guards that can block or delay the rule: neither waived nor always clear."""
         return [
-            (guard, reading)
-            for guard, reading in self.guards.items()
-            if not reading.idle and guard not in rule.waives
+            (guard, status)
+            for guard, status in self.guards.items()
+            if not status.always_clear and guard not in rule.waives
         ]
 
     def _start(self, clock: Clock) -> datetime:
@@ -188,8 +191,8 @@ class Judge:
                 last = situation.missed[-1]
                 return f"{prefix}/miss/{last.event.appointment_id}", (order, last.fact)
             case Occasion.LAST_INTERVIEW:
-                held = situation.held[-1]
-                return f"{prefix}/interview/{held.event.interview_id}", (order, held.fact)
+                interview = situation.interviews[-1]
+                return f"{prefix}/interview/{interview.event.interview_id}", (order, interview.fact)
             case Occasion.LAST_CONTACT:
                 contact = situation.last_contact_fact
                 since = self.calendar.local_date(situation.last_contact).isoformat()
@@ -198,20 +201,20 @@ class Judge:
                 )
 
     def _nearest(self, rule: Rule) -> NearMiss | None:
-        for candidate in self.policy.harsher(rule.group, rule.level):
-            miss = self.fit.misses.get(candidate.id)
-            if miss is not None:
-                return miss
-            because = self.against(candidate)
+        for candidate in self.policy.rules_above(rule.group, rule.level):
+            near_miss = self.matches.near_misses.get(candidate.id)
+            if near_miss is not None:
+                return near_miss
+            because = self.reasons_against(candidate)
             if because:
                 return NearMiss(rule_id=candidate.id, level=candidate.level, because=because)
         return None
 
 
-def _blocking(readings: Sequence[tuple[Guard, GuardStatus]]) -> list[tuple[Guard, GuardStatus]]:
-    return [(guard, r) for guard, r in readings if r.state is not GuardState.CLEAR]
+def _blocking(guards: Sequence[tuple[Guard, GuardStatus]]) -> list[tuple[Guard, GuardStatus]]:
+    return [(guard, r) for guard, r in guards if r.state is not GuardState.CLEAR]
 
 
-def _waived(guard: Guard, reading: GuardStatus, reason: str) -> GuardCheck:
-    because = f"{reading.because}; waived: {reason}"
+def _waived_check(guard: Guard, status: GuardStatus, reason: str) -> GuardCheck:
+    because = f"{status.because}; waived: {reason}"
     return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because)

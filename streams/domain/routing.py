@@ -1,11 +1,18 @@
-"""Which office and team follow a case, with the rule that decided.
+"""Find the office and the team that follow a case, with the rule that decided.
 
-The order of the rules: detained; return house or open return place; then the place - residence,
-else interception - and on it: German-speaking postcode, office of the province, fallback of the
-province; last, manual triage. A family with minors goes to the family coach of the office so found.
+The rules apply in this order:
 
-Province and office are read on the day the order was notified. When no office was open then, or
-the one that was has closed since, they are read on the present day: visibly, as another route.
+1. detained;
+2. return house or open return place;
+3. the postcode of the residence, or else of the interception: a German-speaking postcode, then the
+   office of the province, then the fallback office of the province;
+4. manual triage.
+
+A family with minors goes to the family coach of the office found in step 3.
+
+Province and office are looked up for the day on which the order was notified. If no office was open
+then, or that office has closed since, they are looked up for today, and the reason of the route
+says so.
 """
 
 from __future__ import annotations
@@ -21,7 +28,7 @@ from streams.domain.directory.model import Directory, Office
 
 
 class Route(NamedTuple):
-    """Where a case goes and why. ``until`` is when time alone may change it."""
+    """Route of a case and its reason. Time alone may change the route at ``until``."""
 
     office_id: str
     track: Track
@@ -36,14 +43,16 @@ class Route(NamedTuple):
 _NO_OFFICE: Final = "no_office_open"
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
+    """Office found for a postcode, with the rule and the reason. Without an office: triage."""
+
     office: Office | None
     rule_id: str
     reason: str
 
 
-def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datetime) -> Route:
-    """Return the route of a case under its current order; every order has one."""
+def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datetime) -> Route:
+    """Return the route of a case under its current order. Every order has a route."""
     team = directory.teams.get(order.lodging)
     language = _language(order, directory)
     if team is not None:
@@ -57,28 +66,32 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
             order.notified_at,
         )
     day, as_of = calendar.local_date(order.notified_at), order.notified_at
-    place = _locate(order, directory, day)
+    location = _locate(order, directory, day)
     today = calendar.local_date(now)
-    until = directory.next_change(day) if place.office is None else place.office.span.until
-    if today > day and (until <= today or place.reason.startswith(_NO_OFFICE)):
-        was = f"{place.office.id} has closed" if place.office else "none was open when notified"
-        again = _locate(order, directory, today)
-        if again.office is not None or place.office is not None:
-            place = _Place(again.office, again.rule_id, f"{again.reason}; {was}")
+    until = directory.next_change(day) if location.office is None else location.office.span.until
+    if today > day and (until <= today or location.reason.startswith(_NO_OFFICE)):
+        change = (
+            f"{location.office.id} has closed" if location.office else "none was open when notified"
+        )
+        relocated = _locate(order, directory, today)
+        if relocated.office is not None or location.office is not None:
+            location = _Location(
+                relocated.office, relocated.rule_id, f"{relocated.reason}; {change}"
+            )
             as_of = calendar.start_of(today)
         until = directory.next_change(today)
-    office = place.office
-    look_again = None if until == date.max else calendar.start_of(until)
+    office = location.office
+    changes_at = None if until == date.max else calendar.start_of(until)
     if office is None:
         return Route(
             directory.triage_office,
             Track.TRIAGE,
             language,
             order.interpreter_language,
-            place.rule_id,
-            place.reason,
+            location.rule_id,
+            location.reason,
             as_of,
-            look_again,
+            changes_at,
         )
     family = order.household.kind is HouseholdKind.FAMILY_WITH_MINORS
     return Route(
@@ -86,33 +99,33 @@ def route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datet
         Track.FAMILY if family else Track.INDIVIDUAL,
         language,
         order.interpreter_language,
-        "family-coach" if family else place.rule_id,
-        f"{place.rule_id}: {place.reason}" if family else place.reason,
+        "family-coach" if family else location.rule_id,
+        f"{location.rule_id}: {location.reason}" if family else location.reason,
         as_of,
-        look_again,
+        changes_at,
     )
 
 
-def _locate(order: OqtIssued, directory: Directory, day: date) -> _Place:
+def _locate(order: OqtIssued, directory: Directory, day: date) -> _Location:
     residence, interception = order.residence_postcode, order.interception_postcode
     source = "residence" if residence else "interception"
     code = residence or interception
     if code is None:
-        return _Place(None, "triage", "no_postcode")
+        return _Location(None, "triage", "no_postcode")
     postcode = int(code)
     if postcode in directory.german_postcodes:
         office = directory.offices[directory.german_office]
-        if office.span.holds(day):
-            return _Place(office, "german-speaking", f"{source} {code}, German-speaking")
+        if office.span.includes(day):
+            return _Location(office, "german-speaking", f"{source} {code}, German-speaking")
     province = directory.province_of(postcode, day)
     if province is None:
-        return _Place(None, "triage", f"postcode_unknown: {source} {code}")
+        return _Location(None, "triage", f"postcode_unknown: {source} {code}")
     for rule_id, lines in (("province", directory.coverage), ("fallback", directory.fallback)):
-        found = directory.open_office(lines, province, day)
-        if found is not None:
+        covering = directory.open_office(lines, province, day)
+        if covering is not None:
             rule = rule_id if residence else f"interception-{rule_id}"
-            return _Place(found, rule, f"{source} {code} in {province}")
-    return _Place(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
+            return _Location(covering, rule, f"{source} {code} in {province}")
+    return _Location(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
 
 
 def _language(order: OqtIssued, directory: Directory) -> Language:

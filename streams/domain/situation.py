@@ -1,13 +1,13 @@
-"""What a case amounts to under its current order, whatever the time: the facts that rules test.
+"""Derive a case's situation under its current order: the time-independent facts that rules test.
 
-Rules of reading, all in the person's favour where the sources are silent (inferred):
+Where the sources are silent, these rules favour the person (inferred):
 
-- a missed appointment counts only with proven delivery, in the order's language, and with no
-  accepted, pending or unasked justification: the duty is one of effort and mirrors a duty to
-  inform [VR-LAW];
-- an interview held under the same appointment shows that it was not missed;
-- a circumstance blocks until it ends, whichever order it names: a new order does not lift it;
-- an interview held restarts the count of misses (configurable: ``interview_restarts_count``).
+- A missed appointment counts only if delivery of the invitation is proven, the invitation is in
+  the order's language, and no justification is accepted, pending or still to be asked: the duty is
+  one of effort and mirrors a duty to inform [VR-LAW].
+- An interview held under the same appointment proves that the appointment was not missed.
+- A circumstance blocks until it ends, whichever order it names: a new order does not end it.
+- An interview restarts the count of missed appointments (setting ``interview_restarts_count``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from streams.domain.case import Case, Fact
 
 
 class MissKind(StrEnum):
-    """How a missed appointment is read."""
+    """Whether a missed appointment counts and, if not, why."""
 
     COUNTED = "counted"
     UNDELIVERED = "undelivered"
@@ -48,49 +48,50 @@ class Interview(NamedTuple):
 
 
 class MissedAppointment(NamedTuple):
-    """A missed appointment and how it is read."""
+    """A missed appointment and its kind."""
 
     fact: Fact
     event: AppointmentMissed
-    reading: MissKind
+    kind: MissKind
 
 
 class Situation(NamedTuple):
-    """The case under its current order. All sequences ascend by time, then by reference."""
+    """The case under its current order. Each tuple is sorted by time, then by reference."""
 
     order: OqtIssued
     order_fact: Fact
-    held: tuple[Interview, ...]
+    interviews: tuple[Interview, ...]
     missed: tuple[MissedAppointment, ...]
-    """Misses since the count last started."""
+    """Appointments missed since the count last restarted."""
     counted: tuple[MissedAppointment, ...]
-    """Those of them that count."""
+    """Those of ``missed`` that count."""
     circumstances: Mapping[Guard, Sequence[CircumstanceChanged]]
-    """What was reported of each guard, in any order."""
+    """Circumstances reported for each guard, in no particular order."""
     last_contact: datetime
-    """Notification, last interview, last miss or last planned appointment: the latest of them."""
+    """Latest of the notification, interviews, missed appointments and planned appointments."""
     last_contact_fact: Fact
+    """Fact that ``last_contact`` comes from."""
     last_attempt: datetime | None
-    """Latest appointment that was held or missed."""
+    """Time of the latest interview or missed appointment; None if there is neither."""
 
 
 def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Situation | None:
-    """Return the situation under the current order; None while no order is known.
+    """Return the situation under the current order, or None if no order is known.
 
     The current order is the one notified last: a second order supersedes the first.
     """
     orders: list[tuple[Fact, OqtIssued]] = []
-    misses: list[tuple[Fact, AppointmentMissed]] = []
-    interviews: list[Interview] = []
+    all_misses: list[tuple[Fact, AppointmentMissed]] = []
+    all_interviews: list[Interview] = []
     circumstances: dict[Guard, list[CircumstanceChanged]] = {}
     for fact in case.facts.values():
         event = fact.event
         if type(event) is OqtIssued:
             orders.append((fact, event))
         elif type(event) is AppointmentMissed:
-            misses.append((fact, event))
+            all_misses.append((fact, event))
         elif type(event) is InterviewCompleted:
-            interviews.append(Interview(fact, event))
+            all_interviews.append(Interview(fact, event))
         elif type(event) is CircumstanceChanged:
             circumstances.setdefault(event.circumstance, []).append(event)
         else:
@@ -101,28 +102,31 @@ def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Si
     if len(orders) > 1:
         order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
 
-    held = [item for item in interviews if item.event.order_id == order.order_id]
-    held.sort(key=lambda item: (item.event.held_at, item.event.interview_id))
-    attended = {item.event.appointment_id for item in held}
+    interviews = [
+        interview for interview in all_interviews if interview.event.order_id == order.order_id
+    ]
+    interviews.sort(key=lambda interview: (interview.event.held_at, interview.event.interview_id))
+    attended = {interview.event.appointment_id for interview in interviews}
     all_missed = [
-        MissedAppointment(fact, event, _reading(event, order))
-        for fact, event in misses
+        MissedAppointment(fact, event, _classify(event, order))
+        for fact, event in all_misses
         if event.order_id == order.order_id and event.appointment_id not in attended
     ]
-    all_missed.sort(key=lambda item: (item.event.scheduled_at, item.event.appointment_id))
+    all_missed.sort(key=lambda miss: (miss.event.scheduled_at, miss.event.appointment_id))
     missed = all_missed
-    if held and interview_restarts_count:
-        restart = held[-1].event.held_at
-        missed = [item for item in all_missed if item.event.scheduled_at > restart]
+    if interviews and interview_restarts_count:
+        restart = interviews[-1].event.held_at
+        missed = [miss for miss in all_missed if miss.event.scheduled_at > restart]
 
-    last_contact, last_contact_fact = _last_contact(order, order_fact, held, all_missed)
-    attempts = [h.event.held_at for h in held] + [m.event.scheduled_at for m in all_missed]
+    last_contact, last_contact_fact = _last_contact(order, order_fact, interviews, all_missed)
+    attempts = [interview.event.held_at for interview in interviews]
+    attempts += [miss.event.scheduled_at for miss in all_missed]
     return Situation(
         order,
         order_fact,
-        tuple(held),
+        tuple(interviews),
         tuple(missed),
-        tuple([item for item in missed if item.reading is MissKind.COUNTED]),
+        tuple([miss for miss in missed if miss.kind is MissKind.COUNTED]),
         circumstances,
         last_contact,
         last_contact_fact,
@@ -133,24 +137,24 @@ def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Si
 def _last_contact(
     order: OqtIssued,
     order_fact: Fact,
-    held: Sequence[Interview],
+    interviews: Sequence[Interview],
     missed: Sequence[MissedAppointment],
 ) -> tuple[datetime, Fact]:
-    """Return the latest contact and the fact that tells of it; of a tie, the greater event id."""
+    """Return the latest contact and its fact; in a tie, the fact with the greater event id."""
     contacts = [(order.notified_at, order_fact)]
     if order.first_appointment:
         contacts.append((order.first_appointment.at, order_fact))
-    for item in held:
-        contacts.append((item.event.held_at, item.fact))
-        if item.event.next_appointment:
-            contacts.append((item.event.next_appointment.at, item.fact))
+    for interview in interviews:
+        contacts.append((interview.event.held_at, interview.fact))
+        if interview.event.next_appointment:
+            contacts.append((interview.event.next_appointment.at, interview.fact))
     contacts += [(miss.event.scheduled_at, miss.fact) for miss in missed]
     if len(contacts) == 1:
         return contacts[0]
     return max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
 
 
-def _reading(event: AppointmentMissed, order: OqtIssued) -> MissKind:
+def _classify(event: AppointmentMissed, order: OqtIssued) -> MissKind:
     if event.review is Review.ACCEPTED:
         return MissKind.JUSTIFIED
     if event.invitation.delivery is not Delivery.PROVEN:

@@ -1,6 +1,6 @@
-"""Reference data as it ships: the policy, the office directory and the working days of Belgium.
+"""Load the reference data: the policy, the office directory and the working days of Belgium.
 
-Read once at start and handed to the domain, which never opens a file.
+A process loads it once at start and passes it to the domain, which never opens a file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from streams.domain.policy.rules import Policy
 ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
 _FIRST_YEAR, _LAST_YEAR = 1989, 2101
-"""One year past either end of what an event may name, so that a count of days never runs out."""
+"""One year beyond the range of times in events, so that counting days never leaves the calendar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Everything besides the case and the clock that a decision depends on."""
+    """Everything that a decision depends on, apart from the case and the clock."""
 
     policy: Policy
     directory: Directory
@@ -38,14 +38,14 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """Name the policy and the directory together: a change of either is a change of both."""
+        """Return one digest of policy and directory; it changes when either changes."""
         return f"{self.policy.digest[:32]}{self.directory.digest[:32]}"
 
     def check_in_force(self, now: datetime) -> None:
-        """Refuse to decide by a policy before its first day.
+        """Refuse a policy whose first day is still to come.
 
         Raises:
-            PolicyError: its first day has not come.
+            PolicyError: the policy is not yet in force at ``now``.
         """
         first = self.policy.valid_from
         if self.calendar.local_date(now) < first:
@@ -53,10 +53,10 @@ class Reference:
 
 
 def load(policy_file: Path | None = None, directory_file: Path | None = None) -> Reference:
-    """Read and lint the reference data; files given replace those that ship.
+    """Read and lint the reference data. A given file replaces the one in this folder.
 
     Raises:
-        PolicyError, DirectoryError: the data can't be used; every fault is listed.
+        PolicyError, DirectoryError: the data can't be used; the error lists every fault.
         OSError: a file can't be read.
     """
     return Reference(
@@ -68,13 +68,13 @@ def load(policy_file: Path | None = None, directory_file: Path | None = None) ->
 
 @lru_cache(maxsize=1)
 def words() -> Mapping[str, Any]:
-    """Return the codes of an escalation in French, Dutch, German and English."""
+    """Return the words for the codes of an escalation in French, Dutch, German and English."""
     return tomllib.loads((HERE / "words.toml").read_text())
 
 
 @lru_cache(maxsize=1)
 def belgian_calendar() -> Calendar:
-    """Return the working days of Belgium, legal public holidays taken out, in Brussels time."""
+    """Return the working days of Belgium, without its public holidays, in Brussels time."""
     years = range(_FIRST_YEAR, _LAST_YEAR + 1)
     days = holidays.country_holidays("BE", years=years)
     return Calendar.of(ZoneInfo(ZONE), days, _FIRST_YEAR, _LAST_YEAR)

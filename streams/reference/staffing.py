@@ -1,10 +1,11 @@
-"""How many cases each office's teams can follow: counsellors times caseload, as dated data.
+"""Load the staffing table: how many cases each team can follow (counsellors times caseload).
 
-Nothing is decided by it. It tells who is overloaded, so that people can be moved before cases are.
+No decision depends on it. It shows which teams are overloaded, so that staff can be moved before
+cases have to be.
 
 Errors::
 
-    StaffingError    the table can't be used; every fault is listed
+    StaffingError    the table can't be used; the message lists every fault
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ _TRACKS: Final = frozenset(Track)
 
 
 class StaffingError(Exception):
-    """The staffing table can't be used."""
+    """The staffing table can't be used. ``faults`` lists every fault."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("staffing: " + "; ".join(faults))
+        super().__init__("fix the staffing table: " + "; ".join(faults))
         self.faults = faults
 
 
 @dataclass(frozen=True, slots=True)
 class StaffLine:
-    """One office's counsellors for one track, and how many cases they can follow together."""
+    """One team: its counsellors, and the number of cases that they can follow together."""
 
     office_id: str
     track: str
@@ -42,25 +43,25 @@ class StaffLine:
 
 @dataclass(frozen=True, slots=True)
 class Staffing:
-    """The table in force from a day on."""
+    """The staffing table and the first day on which it is valid."""
 
     version: str
     valid_from: date
     teams: tuple[StaffLine, ...]
 
     def capacity(self, office_id: str, track: str) -> int | None:
-        """Return how many cases a team can follow; None where there is no such team."""
+        """Return how many cases a team can follow, or None if there is no such team."""
         return next(
             (t.capacity for t in self.teams if (t.office_id, t.track) == (office_id, track)), None
         )
 
 
 def load(file: Path | None = None) -> Staffing:
-    """Read the table that ships, or another.
+    """Read the staffing table in this folder, or the given file.
 
     Raises:
-        StaffingError: it is no TOML, misses something, or names a track that there is not.
-        OSError: it can't be read.
+        StaffingError: the file is not TOML, lacks an entry or names an unknown track.
+        OSError: the file can't be read.
     """
     try:
         raw = tomllib.loads((file or _HERE).read_text())
@@ -84,9 +85,9 @@ def load(file: Path | None = None) -> Staffing:
 
 def _faults(raw: dict[str, Any]) -> Iterator[str]:
     if not isinstance(raw.get("version"), str):
-        yield "version: a text is missing"
+        yield "version: must be a text"
     if not isinstance(raw.get("valid_from"), date):
-        yield "valid_from: a date is missing"
+        yield "valid_from: must be a date"
     caseload, teams = raw.get("caseload"), raw.get("team")
     if not isinstance(caseload, dict) or not isinstance(teams, list):
         yield "[caseload] or [[team]] is missing"
@@ -100,7 +101,7 @@ def _faults(raw: dict[str, Any]) -> Iterator[str]:
     for row in teams:
         office_id = row.get("office_id")
         if not isinstance(office_id, str) or office_id in seen:
-            yield f"team {office_id}: no office, or named twice"
+            yield f"team {office_id}: office_id is missing or used twice"
             continue
         seen.add(office_id)
         for track, counsellors in row.items():

@@ -1,4 +1,4 @@
-"""Facts of a case with sane defaults, said by the hour, and what is decided on them.
+"""Build the facts of a case with sane defaults, and decide on them.
 
 The order is notified on Monday 2 March 2026; with 30 days the departure term and the appeal term
 both end at the end of Wednesday 1 April. Easter Monday is 6 April.
@@ -55,7 +55,7 @@ BRUSSELS = ZoneInfo("Europe/Brussels")
 NOTIFIED = datetime(2026, 3, 2, 9, tzinfo=BRUSSELS)
 TERM_END = datetime(2026, 4, 2, tzinfo=BRUSSELS)
 LATER = datetime(2026, 5, 4, 9, tzinfo=BRUSSELS)
-"""A day on which every term of the default order has run out."""
+"""A day after every term of the default order has ended."""
 WEDNESDAY = datetime(2026, 11, 25, 14, tzinfo=BRUSSELS)
 """An ordinary working day, for tests in which time passes up to a present instant."""
 MOMENT = timedelta(microseconds=1)
@@ -70,12 +70,12 @@ def ref() -> Reference:
 
 
 def day(number: int, hour: int = 9) -> datetime:
-    """An instant so many days after the notification, in Brussels time."""
+    """Return the instant ``number`` days after the notification, in Brussels time."""
     return (NOTIFIED + timedelta(days=number)).replace(hour=hour)
 
 
 def fact(event: Event, said: datetime) -> Fact:
-    """A fact whose id follows from what it says and when."""
+    """Return a fact whose event id is derived from its content and its time, ``said``."""
     name = f"{type(event).__name__}|{event.model_dump_json()}|{said.astimezone(UTC).isoformat()}"
     return Fact(said, uuid5(_IDS, name), event)
 
@@ -100,9 +100,9 @@ def order(*, said: datetime | None = None, **changed: Any) -> Fact:
 
 
 def miss(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
-    """The ``number``-th appointment was missed, one a week, its invitation proven and understood.
+    """Return the miss of the ``number``-th weekly appointment, by default one that counts.
 
-    ``delivery`` and ``language`` are those of the invitation.
+    ``delivery`` and ``language`` describe the invitation.
     """
     fields: dict[str, Any] = {
         "order_id": "order-1",
@@ -122,7 +122,7 @@ def miss(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fa
 
 
 def interview(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
-    """The ``number``-th interview was held, one a week, and left the person undecided."""
+    """Return the ``number``-th weekly interview, by default with the person undecided."""
     fields: dict[str, Any] = {
         "order_id": "order-1",
         "interview_id": f"interview-{number}",
@@ -141,7 +141,7 @@ def interview(number: int = 1, *, said: datetime | None = None, **changed: Any) 
 def circumstance(
     guard: Guard, *, said: datetime | None = None, ends: bool = False, **changed: Any
 ) -> Fact:
-    """A circumstance begins, on day 20 unless told otherwise."""
+    """Return the begin of a circumstance, or its end; by default on day 20."""
     fields: dict[str, Any] = {
         "circumstance": guard,
         "state": CircumstanceState.ENDS if ends else CircumstanceState.BEGINS,
@@ -166,7 +166,7 @@ def decide(
     announced: Announced | None = None,
     under: Reference | None = None,
 ) -> Decision:
-    """Decide on these facts at ``now``, given what was announced: nothing, unless told."""
+    """Return the decision on facts at ``now``, given what was announced (default: nothing)."""
     known, data = announced or Announced(), under or ref()
     return deciding.decide(
         case(*facts), known, data.policy, data.directory, data.calendar, now.astimezone(UTC)
@@ -174,7 +174,7 @@ def decide(
 
 
 def applied(announced: Announced, decision: Decision) -> Announced:
-    """What is known to have been announced once a decision was published."""
+    """Return everything announced after a decision was published."""
     route = announced.route
     standing = {s.escalation_id: s for s in announced.standing}
     rounds = dict(announced.rounds)
@@ -184,7 +184,7 @@ def applied(announced: Announced, decision: Decision) -> Announced:
         elif isinstance(outcome, EscalationWithdrawn):
             del standing[UUID(outcome.escalation_id)]
         else:
-            found = StandingEscalation(
+            escalation = StandingEscalation(
                 UUID(outcome.escalation_id),
                 outcome.round,
                 outcome.rule_id,
@@ -194,8 +194,8 @@ def applied(announced: Announced, decision: Decision) -> Announced:
                 outcome.track,
                 outcome.policy_digest,
             )
-            standing[found.escalation_id] = found
-            rounds[found.escalation_id] = outcome.round
+            standing[escalation.escalation_id] = escalation
+            rounds[escalation.escalation_id] = outcome.round
     return Announced(
         route, decision.routings, tuple(standing.values()), rounds, announced.open_dead_letters
     )
@@ -206,12 +206,12 @@ def outcomes(decision: Decision) -> list[Outcome]:
 
 
 def raised(decision: Decision) -> dict[str, EscalationRaised]:
-    """The escalations a decision raises, by rule."""
+    """Return the escalations that a decision raises, by rule."""
     return {o.rule_id: o for o in outcomes(decision) if isinstance(o, EscalationRaised)}
 
 
 def withdrawn(decision: Decision) -> dict[str, EscalationWithdrawn]:
-    """The escalations a decision withdraws, by rule."""
+    """Return the escalations that a decision withdraws, by rule."""
     return {o.rule_id: o for o in outcomes(decision) if isinstance(o, EscalationWithdrawn)}
 
 
@@ -220,11 +220,11 @@ def routed(decision: Decision) -> CaseRouted | None:
 
 
 def standing(facts: Iterable[Fact], now: datetime) -> dict[str, EscalationRaised]:
-    """The escalations that stand at ``now``, by rule."""
+    """Return the escalations that stand at ``now``, by rule."""
     return raised(decide(facts, now))
 
 
 def blocking(facts: Iterable[Fact], now: datetime) -> dict[str, set[Guard]]:
-    """The guards that hold a rule back at ``now``, by rule."""
+    """Return the guards that block each rule at ``now``, by rule."""
     blocked = decide(facts, now).blocked
-    return {held.rule.id: {guard for guard, _ in held.by} for held in blocked}
+    return {rule.rule.id: {guard for guard, _ in rule.by} for rule in blocked}

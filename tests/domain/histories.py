@@ -1,4 +1,4 @@
-"""Generated histories: corrections, several orders, contradictory circumstances, any order."""
+"""Generate histories with corrections, several orders, contradictions and any order of facts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _POSTCODES = st.sampled_from([None, "9000", "9000", "2070", "4700", "8500", "100
 
 
 def instants(days: int = 200) -> st.SearchStrategy[datetime]:
-    """Instants on a coarse grid, so that ties and equal boundaries occur."""
+    """Return instants on a coarse grid, so that ties and equal boundaries occur."""
     return st.integers(0, days * 8).map(lambda step: _START + timedelta(hours=3 * step))
 
 
@@ -102,7 +102,7 @@ def _circumstances(draw: st.DrawFn) -> Fact:
 
 
 def histories() -> st.SearchStrategy[list[Fact]]:
-    """Facts of one case in any order; most start with an order."""
+    """Return facts of one case in any order; most histories start with an order."""
     any_fact = st.one_of(_orders(), _misses(), _misses(), _interviews(), _circumstances())
     rest = st.lists(any_fact, max_size=12)
     return st.tuples(st.lists(_orders(), min_size=0, max_size=2), rest).map(
@@ -112,7 +112,7 @@ def histories() -> st.SearchStrategy[list[Fact]]:
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> tuple[list[Fact], list[Fact]]:
-    """A history, and the same facts as they may arrive: in any order, some of them again."""
+    """Return a history, and the same facts in any order with some duplicates."""
     facts = draw(histories())
-    again = draw(st.lists(st.sampled_from(facts), max_size=6)) if facts else []
-    return facts, draw(st.permutations([*facts, *again]))
+    duplicates = draw(st.lists(st.sampled_from(facts), max_size=6)) if facts else []
+    return facts, draw(st.permutations([*facts, *duplicates]))

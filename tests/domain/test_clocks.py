@@ -40,7 +40,9 @@ def at(text: str) -> datetime:
         ("2026-01-01", False),
     ],
 )
-def test_working_days(calendar: Calendar, day: str, works: bool) -> None:
+def test_weekends_and_holidays_are_not_working_days(
+    calendar: Calendar, day: str, works: bool
+) -> None:
     assert calendar.is_working(date.fromisoformat(day)) is works
 
 
@@ -52,13 +54,15 @@ def test_working_days(calendar: Calendar, day: str, works: bool) -> None:
         ("2026-04-03T10:00", 1, "2026-04-08T00:00"),  # Friday over Easter Monday
         ("2026-12-24T10:00", 2, "2026-12-30T00:00"),  # over Christmas and a weekend
         ("2026-12-31T10:00", 1, "2027-01-05T00:00"),
-        ("2026-03-02T23:59", 1, "2026-03-04T00:00"),  # the hour of the day plays no part
+        ("2026-03-02T23:59", 1, "2026-03-04T00:00"),  # the time of day does not matter
         ("2026-03-01T10:00", 1, "2026-03-03T00:00"),  # from a Sunday
         ("2026-03-02T10:00", 0, "2026-03-03T00:00"),
         ("2026-03-02T10:00", 20, "2026-03-31T00:00"),
     ],
 )
-def test_after_working_days(calendar: Calendar, start: str, count: int, end: str) -> None:
+def test_a_count_of_working_days_ends_at_the_end_of_its_last_day(
+    calendar: Calendar, start: str, count: int, end: str
+) -> None:
     assert calendar.after_working_days(at(start), count) == at(end)
 
 
@@ -67,11 +71,13 @@ def test_after_working_days(calendar: Calendar, start: str, count: int, end: str
     [
         ("2026-03-02T09:00", 30, "2026-04-02T00:00"),
         ("2026-03-02T09:00", 7, "2026-03-10T00:00"),
-        ("2026-03-02T09:00", 0, "2026-03-02T09:00"),  # a term of 0 days has run out at once
-        ("2026-03-05T09:00", 30, "2026-04-05T00:00"),  # ends on a Saturday: not moved
+        ("2026-03-02T09:00", 0, "2026-03-02T09:00"),  # a term of 0 days ends at once
+        ("2026-03-05T09:00", 30, "2026-04-05T00:00"),  # ends on a Saturday: not appeal_day
     ],
 )
-def test_the_departure_term(calendar: Calendar, notified: str, days: int, end: str) -> None:
+def test_the_departure_term_ends_at_the_end_of_its_last_day(
+    calendar: Calendar, notified: str, days: int, end: str
+) -> None:
     assert departure_term_end(calendar, at(notified), days) == at(end)
 
 
@@ -96,11 +102,12 @@ def test_the_appeal_term_ends_on_a_working_day(
 @pytest.mark.parametrize(
     ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-03-30", 24)]
 )
-def test_days_of_the_change_of_hour_have_their_own_length(
+def test_a_day_with_a_clock_change_has_23_or_25_hours(
     calendar: Calendar, day: str, hours: int
 ) -> None:
-    found = date.fromisoformat(day)
-    start, end = calendar.start_of(found).astimezone(UTC), calendar.end_of(found).astimezone(UTC)
+    local_day = date.fromisoformat(day)
+    start = calendar.start_of(local_day).astimezone(UTC)
+    end = calendar.end_of(local_day).astimezone(UTC)
     assert end - start == timedelta(hours=hours)
 
 
@@ -109,30 +116,30 @@ def test_days_of_the_change_of_hour_have_their_own_length(
     st.integers(-45 * 24 * 60, 2 * 24 * 60),
     st.integers(1, 45),
 )
-def test_around_a_change_of_hour_every_term_ends_at_local_midnight(
+def test_every_term_near_a_clock_change_ends_at_local_midnight(
     change: datetime, minutes: int, days: int
 ) -> None:
     calendar, start = ref().calendar, change + timedelta(minutes=minutes)
     first = start.astimezone(BRUSSELS).date()
-    moved = _worked(calendar, first + timedelta(days=days - 1), 1)
+    appeal_day = _nth_working_day(calendar, first + timedelta(days=days - 1), 1)
     for end, last in (
         (departure_term_end(calendar, start, days), first + timedelta(days=days)),
-        (calendar.after_working_days(start, days), _worked(calendar, first, days)),
-        (calendar.end_of(appeal_term_last(calendar, first, days)), moved),
+        (calendar.after_working_days(start, days), _nth_working_day(calendar, first, days)),
+        (calendar.end_of(appeal_term_last(calendar, first, days)), appeal_day),
     ):
         local = end.astimezone(BRUSSELS)
         assert (local.date(), local.time()) == (last + timedelta(days=1), time())
 
 
-def _worked(calendar: Calendar, day: date, count: int) -> date:
-    """Return the day on which so many working days after ``day`` are full."""
+def _nth_working_day(calendar: Calendar, day: date, count: int) -> date:
+    """Return the ``count``-th working day after ``day``."""
     while count:
         day += timedelta(days=1)
         count -= calendar.is_working(day)
     return day
 
 
-def test_a_term_over_the_change_of_hour_ends_at_local_midnight(calendar: Calendar) -> None:
+def test_a_term_that_spans_a_clock_change_ends_at_local_midnight(calendar: Calendar) -> None:
     end = departure_term_end(calendar, datetime(2026, 3, 2, 8, tzinfo=UTC), 30)
     assert end.astimezone(UTC) == datetime(2026, 4, 1, 22, tzinfo=UTC)
 
@@ -145,12 +152,14 @@ def test_a_term_over_the_change_of_hour_ends_at_local_midnight(calendar: Calenda
         ("2026-07-01T21:59:59+00:00", "2026-07-01"),
     ],
 )
-def test_a_day_is_a_belgian_day(calendar: Calendar, instant: str, day: str) -> None:
+def test_the_date_of_an_instant_is_its_date_in_belgium(
+    calendar: Calendar, instant: str, day: str
+) -> None:
     assert calendar.local_date(datetime.fromisoformat(instant)) == date.fromisoformat(day)
 
 
 @pytest.mark.parametrize("instant", ["1990-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"])
-def test_the_calendar_reaches_past_every_instant_an_event_may_name(
+def test_the_calendar_covers_every_instant_that_an_event_may_contain(
     calendar: Calendar, instant: str
 ) -> None:
     start = datetime.fromisoformat(instant)

@@ -1,4 +1,4 @@
-"""What stands is compared with what was announced, and the difference is announced."""
+"""A decision announces the difference between what should stand and what was announced."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ valid_from = 2026-05-15
 """
 
 
-def moving() -> Reference:
-    """Ghent closes on 1 April 2026; Aalst takes over, six weeks later."""
+def with_closing_office() -> Reference:
+    """Return reference data in which Ghent closes on 1 April 2026 and Aalst opens on 15 May."""
     text = ref().directory.body
     text = text.replace(_GENT, f"{_GENT}\nvalid_to = 2026-04-01")
     text = text.replace(_COVERS, f"{_COVERS}\nvalid_to = 2026-04-01")
@@ -78,11 +78,11 @@ def with_policy(*edits: tuple[str, str]) -> Reference:
     return replace(ref(), policy=load_policy(text))
 
 
-REFERENCES = st.sampled_from([ref(), moving()])
+REFERENCES = st.sampled_from([ref(), with_closing_office()])
 
 
 @forall(histories(), instants(300), REFERENCES)
-def test_deciding_again_decides_nothing_new(
+def test_a_second_decision_announces_nothing_new(
     facts: list[Fact], now: datetime, under: Reference
 ) -> None:
     first = decide(facts, now, under=under)
@@ -92,7 +92,7 @@ def test_deciding_again_decides_nothing_new(
 
 
 @forall(histories(), st.lists(instants(300), min_size=2, max_size=5), REFERENCES)
-def test_however_it_came_about_the_same_stands(
+def test_the_same_escalations_stand_whatever_was_decided_in_between(
     facts: list[Fact], instants_: list[datetime], under: Reference
 ) -> None:
     announced, used = Announced(), dict[str, int]()
@@ -103,14 +103,14 @@ def test_however_it_came_about_the_same_stands(
             assert escalation.round == used.get(escalation.escalation_id, 0) + 1
             used[escalation.escalation_id] = escalation.round
         announced = applied(announced, decision)
-    afresh = applied(Announced(), decide(facts, max(instants_), under=under))
+    at_once = applied(Announced(), decide(facts, max(instants_), under=under))
     assert {s.escalation_id for s in announced.standing} == {
-        s.escalation_id for s in afresh.standing
+        s.escalation_id for s in at_once.standing
     }
 
 
-def _view(decision: Decision) -> object:
-    """What a decision says, less the instant at which it was taken."""
+def _without_times(decision: Decision) -> object:
+    """Return the content of a decision without the instant at which it was taken."""
     route = decision.route
     return (
         {m.outcome.escalation_id for m in decision.messages if hasattr(m.outcome, "escalation_id")},
@@ -121,7 +121,7 @@ def _view(decision: Decision) -> object:
 
 
 @forall(histories(), instants(200), st.lists(instants(400), max_size=8), REFERENCES)
-def test_nothing_changes_before_the_next_look(
+def test_no_decision_changes_before_the_next_check(
     facts: list[Fact], now: datetime, others: list[datetime], under: Reference
 ) -> None:
     decision = decide(facts, now, under=under)
@@ -134,31 +134,31 @@ def test_nothing_changes_before_the_next_look(
     for instant in others:
         if now < instant and (check is None or instant < check):
             then = decide(facts, instant, under=under)
-            assert _view(then) == _view(decision)
+            assert _without_times(then) == _without_times(decision)
             assert then.next_check == check
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_guard_that_is_to_change_is_looked_at_then(ends: bool) -> None:
+def test_a_case_is_checked_again_when_a_guard_changes(ends: bool) -> None:
     begins = circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(4))
     change = circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=ends, effective_at=day(14))
     facts = [order(), miss(1), *([begins] if ends else []), change]
-    held_back = decide(facts, day(5))
-    assert bool(held_back.blocked) is ends
-    assert held_back.next_check == day(14)
+    early = decide(facts, day(5))
+    assert bool(early.blocked) is ends
+    assert early.next_check == day(14)
     assert bool(decide(facts, day(14)).blocked) is not ends
 
 
-def test_a_term_that_holds_something_back_is_looked_at_when_it_ends() -> None:
+def test_a_case_is_checked_again_when_a_blocking_term_ends() -> None:
     facts = [order(departure_term_days=0), miss(1), miss(2), miss(3)]
     waiting = decide(facts, day(18))
-    assert [held.rule.id for held in waiting.blocked] == ["review-after-third-miss"]
+    assert [blocked.rule.id for blocked in waiting.blocked] == ["review-after-third-miss"]
     assert waiting.next_check is not None
     assert waiting.next_check <= TERM_END
     assert decide(facts, TERM_END - MOMENT).next_check == TERM_END
 
 
-def test_the_first_look_routes_and_raises() -> None:
+def test_the_first_decision_routes_the_case_and_raises_an_escalation() -> None:
     decision = decide([order(), miss(1)], day(5))
     kinds = [type(outcome) for outcome in outcomes(decision)]
     assert kinds == [CaseRouted, EscalationRaised]
@@ -176,17 +176,19 @@ def test_the_first_look_routes_and_raises() -> None:
         ([order(), miss(1)], 0, "escalated"),
     ],
 )
-def test_a_case_has_a_status(facts: list[Fact], dead_letters: int, status: str) -> None:
+def test_the_status_of_a_case_follows_from_its_facts_and_dead_letters(
+    facts: list[Fact], dead_letters: int, status: str
+) -> None:
     assert decide(facts, day(5), Announced(open_dead_letters=dead_letters)).status == status
 
 
-def test_an_escalation_is_named_after_case_rule_and_occasion() -> None:
-    found = raised(decide([order(), miss(1)], day(5)))["reinvite-after-first-miss"]
+def test_an_escalation_id_is_derived_from_case_rule_and_occasion() -> None:
+    escalation = raised(decide([order(), miss(1)], day(5)))["reinvite-after-first-miss"]
     cause = f"{CASE_ID}|reinvite-after-first-miss|order-1/miss/appointment-1"
-    assert found.escalation_id == str(uuid5(NAMESPACE, cause))
+    assert escalation.escalation_id == str(uuid5(NAMESPACE, cause))
 
 
-def test_message_ids_follow_from_what_they_say() -> None:
+def test_message_ids_are_derived_from_the_content_of_the_message() -> None:
     decision = decide([order(), miss(1)], day(5))
     escalation = raised(decision)["reinvite-after-first-miss"].escalation_id
     assert [message.message_id for message in decision.messages] == [
@@ -212,86 +214,88 @@ def _withdrawals(
     return withdrawn(decision)
 
 
-def test_withdrawn_because_a_higher_rule_supersedes() -> None:
+def test_an_escalation_is_withdrawn_when_a_higher_rule_supersedes_it() -> None:
     facts = [order(), miss(1)]
-    found = _withdrawals(facts, [*facts, miss(2)], day(12))
-    [gone] = found.values()
-    assert (gone.rule_id, gone.reason) == (
+    escalation = _withdrawals(facts, [*facts, miss(2)], day(12))
+    [withdrawal] = escalation.values()
+    assert (withdrawal.rule_id, withdrawal.reason) == (
         "reinvite-after-first-miss",
         WithdrawalReason.SUPERSEDED,
     )
-    assert gone.because == ("by outreach-after-second-miss",)
+    assert withdrawal.because == ("by outreach-after-second-miss",)
 
 
-def test_withdrawn_because_a_guard_stands_in_the_way() -> None:
+def test_an_escalation_is_withdrawn_when_a_guard_blocks_it() -> None:
     facts = [order(), miss(1)]
     guard = circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(6))
-    gone = _withdrawals(facts, [*facts, guard], day(7))["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.GUARD
-    assert gone.because[0].startswith("guard asylum_request_pending is active: procedure-1 since")
+    withdrawal = _withdrawals(facts, [*facts, guard], day(7))["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.GUARD
+    assert withdrawal.because[0].startswith(
+        "guard asylum_request_pending is active: procedure-1 since"
+    )
 
 
-def test_withdrawn_because_a_record_could_not_be_applied() -> None:
+def test_an_escalation_is_withdrawn_when_a_dead_letter_is_open() -> None:
     facts = [order(), miss(1)]
-    gone = _withdrawals(facts, facts, day(7), dead_letters=2)["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.OPEN_DEAD_LETTER
-    assert gone.because == ("2 record(s) of this case could not be applied",)
+    withdrawal = _withdrawals(facts, facts, day(7), dead_letters=2)["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.OPEN_DEAD_LETTER
+    assert withdrawal.because == ("2 record(s) of this case could not be applied",)
 
 
-def test_withdrawn_because_another_order_took_over() -> None:
+def test_an_escalation_is_withdrawn_when_its_order_is_superseded() -> None:
     facts = [order(), miss(1)]
     second = order(order_id="order-2", notified_at=day(6))
-    gone = _withdrawals(facts, [*facts, second], day(7))["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.ORDER_SUPERSEDED
-    assert gone.because == ("by order-2",)
+    withdrawal = _withdrawals(facts, [*facts, second], day(7))["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.ORDER_SUPERSEDED
+    assert withdrawal.because == ("by order-2",)
 
 
-def test_withdrawn_because_the_policy_asks_for_more() -> None:
+def test_an_escalation_is_withdrawn_when_a_new_policy_is_stricter() -> None:
     stricter = with_policy(
         ("nth = 1\n", "nth = 2\n"),
         ('{ fact = "counted_misses", at_least = 1 }', '{ fact = "counted_misses", at_least = 2 }'),
     )
     facts = [order(), miss(1)]
-    gone = _withdrawals(facts, facts, day(7), under=stricter)["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.POLICY_CHANGED
-    assert gone.because == ("counted_misses is 1, needs at_least 2",)
+    withdrawal = _withdrawals(facts, facts, day(7), under=stricter)["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.POLICY_CHANGED
+    assert withdrawal.because == ("counted_misses is 1, needs at_least 2",)
 
 
-def test_withdrawn_because_the_policy_dropped_the_rule() -> None:
+def test_an_escalation_is_withdrawn_when_a_new_policy_lacks_its_rule() -> None:
     renamed = with_policy(('id = "reinvite-after-first-miss"', 'id = "reinvite"'))
     facts = [order(), miss(1)]
-    gone = _withdrawals(facts, facts, day(7), under=renamed)["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.POLICY_CHANGED
-    assert gone.because == ("no such rule in 2026.1",)
+    withdrawal = _withdrawals(facts, facts, day(7), under=renamed)["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.POLICY_CHANGED
+    assert withdrawal.because == ("no such rule in 2026.1",)
 
 
-def test_withdrawn_because_it_no_longer_holds() -> None:
+def test_an_escalation_is_withdrawn_when_its_conditions_no_longer_hold() -> None:
     facts = [order(), miss(1)]
     justified = miss(1, review=Review.ACCEPTED, said=day(6))
-    gone = _withdrawals(facts, [*facts, justified], day(7))["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.NO_LONGER_HOLDS
-    assert gone.because == ("counted_misses is 0, needs at_least 1",)
+    withdrawal = _withdrawals(facts, [*facts, justified], day(7))["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.NO_LONGER_HOLDS
+    assert withdrawal.because == ("counted_misses is 0, needs at_least 1",)
 
 
-def test_withdrawn_because_it_stands_on_another_occasion() -> None:
+def test_an_escalation_is_withdrawn_when_its_occasion_changes() -> None:
     facts = [order(), miss(1, delivery=Delivery.FAILED)]
     after = [*facts, miss(2, delivery=Delivery.FAILED)]
     announced = applied(Announced(), decide(facts, day(5)))
     decision = decide(after, day(12), announced)
-    gone = withdrawn(decision)["check-delivery"]
-    assert gone.reason is WithdrawalReason.NO_LONGER_HOLDS
-    assert gone.because == ("it stands on another occasion now",)
+    withdrawal = withdrawn(decision)["check-delivery"]
+    assert withdrawal.reason is WithdrawalReason.NO_LONGER_HOLDS
+    assert withdrawal.because == ("it stands on another occasion now",)
     assert raised(decision)["check-delivery"].occasion == "order-1/miss/appointment-2"
 
 
-def test_nothing_stands_without_an_order() -> None:
-    """An order can't be taken back, so this can only be a log that lost one."""
+def test_an_escalation_is_withdrawn_when_no_order_is_known() -> None:
+    """No event withdraws an order, so this happens only if the log lost one."""
     announced = applied(Announced(), decide([order(), miss(1)], day(5)))
-    gone = withdrawn(decide([miss(1)], day(5), announced))["reinvite-after-first-miss"]
-    assert gone.reason is WithdrawalReason.NO_LONGER_HOLDS
+    withdrawal = withdrawn(decide([miss(1)], day(5), announced))["reinvite-after-first-miss"]
+    assert withdrawal.reason is WithdrawalReason.NO_LONGER_HOLDS
 
 
-def test_what_stands_again_stands_in_a_next_round() -> None:
+def test_an_escalation_that_stands_again_is_raised_in_the_next_round() -> None:
     facts = [order(), interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)]
     begins = circumstance(Guard.NEW_RESIDENCE_PROCEDURE, effective_at=day(40))
     ends = circumstance(Guard.NEW_RESIDENCE_PROCEDURE, ends=True, effective_at=day(50))
@@ -317,37 +321,41 @@ def test_what_stands_again_stands_in_a_next_round() -> None:
     assert all(one[2] == other[2] for one, other in pairwise(seen))
 
 
-def test_a_circumstance_planned_ahead_does_not_put_off_what_was_due() -> None:
-    """A begin and an end both still to come say nothing of when the cause was complete."""
+def test_a_circumstance_in_the_future_does_not_change_when_an_escalation_was_due() -> None:
+    """A future begin and end do not affect when the cause was complete."""
     planned = [
         circumstance(Guard.EXTENSION_GRANTED, effective_at=day(90)),
         circumstance(Guard.EXTENSION_GRANTED, ends=True, effective_at=day(120)),
     ]
     facts = [order(), miss(1), miss(2), miss(3)]
-    found, unplanned = raised(decide([*facts, *planned], LATER)), raised(decide(facts, LATER))
-    assert {name: e.due_at for name, e in found.items()} == {
+    escalation, unplanned = raised(decide([*facts, *planned], LATER)), raised(decide(facts, LATER))
+    assert {name: e.due_at for name, e in escalation.items()} == {
         name: e.due_at for name, e in unplanned.items()
     }
 
 
 @forall(histories(), instants(300))
-def test_the_guards_and_clocks_of_a_cause_are_complete_when_it_is_seen(
-    facts: list[Fact], now: datetime
-) -> None:
+def test_an_escalation_is_never_due_after_it_is_detected(facts: list[Fact], now: datetime) -> None:
     known = [fact for fact in facts if fact.time <= now]
     for escalation in raised(decide(known, now)).values():
         assert escalation.due_at <= escalation.detected_at
 
 
-def test_a_case_moves_when_its_office_closes_and_again_when_another_opens() -> None:
+def test_a_case_is_rerouted_when_its_office_closes_and_when_another_opens() -> None:
     facts, announced = [order()], Announced()
     seen = []
     for now in (day(1), day(40), day(80)):
-        decision = decide(facts, now, announced, moving())
+        decision = decide(facts, now, announced, with_closing_office())
         announced = applied(announced, decision)
-        found = routed(decision)
-        assert found is not None
-        seen.append((found.office_id, found.track, found.previous and found.previous.office_id))
+        escalation = routed(decision)
+        assert escalation is not None
+        seen.append(
+            (
+                escalation.office_id,
+                escalation.track,
+                escalation.previous and escalation.previous.office_id,
+            )
+        )
     assert seen == [
         ("gent", "individual", None),
         ("bruxelles", "triage", "gent"),
@@ -355,31 +363,31 @@ def test_a_case_moves_when_its_office_closes_and_again_when_another_opens() -> N
     ]
 
 
-def test_an_address_correction_moves_the_case_and_says_from_where() -> None:
+def test_a_corrected_address_reroutes_the_case_and_names_the_previous_route() -> None:
     facts = [order()]
     announced = applied(Announced(), decide(facts, day(1)))
     moved = order(residence_postcode="2000", said=day(2))
-    found = routed(decide([*facts, moved], day(3), announced))
-    assert found is not None
-    assert (found.office_id, found.reason) == ("antwerpen", "residence 2000 in BE-VAN")
-    assert found.previous == announced.route
+    escalation = routed(decide([*facts, moved], day(3), announced))
+    assert escalation is not None
+    assert (escalation.office_id, escalation.reason) == ("antwerpen", "residence 2000 in BE-VAN")
+    assert escalation.previous == announced.route
     assert announced.route is not None
     assert announced.route.office_id == "gent"
 
 
-def test_a_correction_that_leaves_the_office_alone_is_not_announced() -> None:
+def test_a_correction_that_does_not_change_the_route_is_not_announced() -> None:
     announced = applied(Announced(), decide([order()], day(1)))
     moved = order(residence_postcode="9300", said=day(2))
     assert decide([order(), moved], day(3), announced).messages == ()
 
 
-def test_routing_goes_on_while_a_record_awaits_repair() -> None:
+def test_a_case_with_an_open_dead_letter_is_still_routed() -> None:
     decision = decide([order(), miss(1)], day(5), Announced(open_dead_letters=1))
     assert routed(decision) is not None
     assert raised(decision) == {}
 
 
-def test_a_detained_person_is_routed_and_never_escalated() -> None:
+def test_the_case_of_a_detained_person_is_routed_and_never_escalated() -> None:
     facts = [order(lodging=Lodging.DETAINED), miss(1), miss(2), miss(3)]
     decision = decide(facts, LATER)
     assert [o.office_id for o in outcomes(decision) if isinstance(o, CaseRouted)] == [
@@ -389,7 +397,7 @@ def test_a_detained_person_is_routed_and_never_escalated() -> None:
     assert case(*facts).facts
 
 
-def test_a_correction_of_the_language_is_announced_though_the_office_stays() -> None:
+def test_a_corrected_language_is_announced_even_if_the_office_stays_the_same() -> None:
     first = given.decide([given.order(residence_postcode="1000")], given.day(1))
     known = given.applied(Announced(), first)
 
@@ -404,7 +412,7 @@ def test_a_correction_of_the_language_is_announced_though_the_office_stays() -> 
     assert again.office_id == again.previous.office_id
 
 
-def test_what_stands_follows_the_case_to_its_new_office() -> None:
+def test_a_standing_escalation_is_raised_again_at_the_new_office() -> None:
     facts = [given.order(), given.miss(1)]
     known = given.applied(Announced(), given.decide(facts, given.day(10)))
 
@@ -415,16 +423,16 @@ def test_what_stands_follows_the_case_to_its_new_office() -> None:
     assert routed is not None
     assert routed.previous is not None
     assert (routed.previous.office_id, routed.office_id) == ("gent", "liege")
-    gone = given.withdrawn(decision)["reinvite-after-first-miss"]
+    withdrawal = given.withdrawn(decision)["reinvite-after-first-miss"]
     asked = given.raised(decision)["reinvite-after-first-miss"]
-    assert (gone.office_id, gone.reason) == ("gent", WithdrawalReason.REROUTED)
-    assert (asked.office_id, asked.round) == ("liege", gone.round + 1)
-    assert asked.escalation_id == gone.escalation_id
+    assert (withdrawal.office_id, withdrawal.reason) == ("gent", WithdrawalReason.REROUTED)
+    assert (asked.office_id, asked.round) == ("liege", withdrawal.round + 1)
+    assert asked.escalation_id == withdrawal.escalation_id
 
 
 @forall(arrivals(), instants(300))
-def test_what_is_announced_has_the_bytes_that_its_model_would_write(
-    told: tuple[list[Fact], list[Fact]], now: datetime
+def test_the_bytes_of_an_outcome_equal_those_of_its_model(
+    history: tuple[list[Fact], list[Fact]], now: datetime
 ) -> None:
-    for outcome in outcomes(decide(told[0], now)):
+    for outcome in outcomes(decide(history[0], now)):
         assert body(outcome) == outcome.model_dump_json().encode()

@@ -1,4 +1,4 @@
-"""An escalation in the words of the person concerned, in four languages."""
+"""An escalation is explained in four languages."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_every_code_has_words(kind: str, codes: list[str], language: str) -> Non
 
 def explained(facts: list[Fact], rule: str, language: str) -> list[str]:
     data = ref()
-    found = standing(facts, LATER)[rule]
+    escalation = standing(facts, LATER)[rule]
     words = reference.words()
-    return explain(found, data.policy, data.directory, data.calendar, words, language)
+    return explain(escalation, data.policy, data.directory, data.calendar, words, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_escalation_is_explained_and_can_be_contested(language: str) -> None:
+def test_an_explanation_names_the_case_its_events_and_how_to_contest(language: str) -> None:
     facts = [*THREE, circumstance(Guard.SCHOOL_TERM_SUSPENSION, effective_at=day(1))]
     for rule, escalation in standing(facts, LATER).items():
         lines = explained(facts, rule, language)
@@ -53,13 +53,13 @@ def test_every_escalation_is_explained_and_can_be_contested(language: str) -> No
         assert all(event in text for event in escalation.evidence.event_ids)
 
 
-def test_an_explanation_in_dutch() -> None:
+def test_an_explanation_can_be_read_in_dutch() -> None:
     lines = explained(THREE, "address-check-referral", "nl")
     assert lines[0].startswith("Voorstel van niveau 5: Een ambtenaar voorstellen")
     assert any("laatste afspraak 2026-03-19 + 20 werkdagen = 2026-04-17" in line for line in lines)
 
 
-def test_a_count_of_days_names_its_last_day_as_one_counts_by_hand() -> None:
+def test_a_count_of_days_is_shown_with_its_last_day() -> None:
     lines = explained([order()], "silence", "en")
     assert "  - last contact 2026-03-02 + 20 working days = 2026-03-30" in lines
     lines = explained(THREE, "review-after-third-miss", "en")
@@ -68,13 +68,13 @@ def test_a_count_of_days_names_its_last_day_as_one_counts_by_hand() -> None:
     assert "  - end of the departure term: 2026-04-01" in lines
 
 
-def test_days_are_belgian() -> None:
+def test_an_explanation_uses_belgian_dates() -> None:
     late_evening = day(0).replace(hour=0, minute=30)  # still the day before in UTC
     lines = explained([order(notified_at=late_evening)], "silence", "en")
     assert any("2026-03-02 + 20 working days" in line for line in lines)
 
 
-def test_a_waived_guard_is_named_with_its_reason_in_the_language() -> None:
+def test_a_waived_guard_is_shown_with_its_reason_in_the_chosen_language() -> None:
     lines = explained(
         [order(), miss(1), circumstance(Guard.SCHOOL_TERM_SUSPENSION, effective_at=day(1))],
         "reinvite-after-first-miss",

@@ -1,4 +1,4 @@
-"""Which office and team follow a case, and the rule that decided."""
+"""A case is routed to an office and a team by a recorded rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
-from streams.domain.routing import Route, route
+from streams.domain.routing import Route, find_route
 from tests.domain.given import BRUSSELS, FAMILY, LATER, NOTIFIED, order, ref
 
 BEFORE_2025 = datetime(2024, 12, 31, 23, 59, tzinfo=BRUSSELS)
@@ -40,7 +40,7 @@ def edited(*edits: tuple[str, str], more: str = "") -> Directory:
 
 def routed(now: datetime = LATER, directory: Directory | None = None, /, **changed: Any) -> Route:
     event = order(**changed).event
-    return route(event, directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
+    return find_route(event, directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -139,15 +139,15 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
         ),
     ],
 )
-def test_the_rule_that_decided_is_recorded(
+def test_a_case_is_routed_with_the_rule_and_reason_recorded(
     changed: dict[str, Any], office: str, track: Track, rule: str, reason: str
 ) -> None:
-    found = routed(**changed)
-    assert (found.office_id, found.track, found.rule_id) == (office, track, rule)
-    assert found.reason == reason
-    reread = "none was open" in reason
-    assert found.as_of == (
-        LATER.replace(hour=0) if reread else changed.get("notified_at", NOTIFIED)
+    result = routed(**changed)
+    assert (result.office_id, result.track, result.rule_id) == (office, track, rule)
+    assert result.reason == reason
+    looked_up_today = "none was open" in reason
+    assert result.as_of == (
+        LATER.replace(hour=0) if looked_up_today else changed.get("notified_at", NOTIFIED)
     )
 
 
@@ -179,15 +179,15 @@ def test_the_rule_that_decided_is_recorded(
         ("9999", "BE-VOV", "gent", "province", "nl"),
     ],
 )
-def test_every_province_has_its_office(
+def test_a_postcode_is_routed_to_the_office_of_its_province(
     postcode: str, province: str, office: str, rule: str, language: str
 ) -> None:
-    found = routed(residence_postcode=postcode)
-    assert (found.office_id, found.rule_id, found.language) == (office, rule, language)
-    assert found.reason == f"residence {postcode} in {province}"
+    result = routed(residence_postcode=postcode)
+    assert (result.office_id, result.rule_id, result.language) == (office, rule, language)
+    assert result.reason == f"residence {postcode} in {province}"
 
 
-def test_every_postcode_of_belgium_is_routed() -> None:
+def test_every_belgian_postcode_has_a_province() -> None:
     day = NOTIFIED.date()
     assert all(ref().directory.province_of(code, day) for code in range(1000, 10_000))
 
@@ -196,11 +196,11 @@ def test_every_postcode_of_belgium_is_routed() -> None:
     ("notified_at", "province", "office"),
     [(BEFORE_2025, "BE-VAN", "antwerpen"), (IN_2025, "BE-VOV", "gent")],
 )
-def test_zwijndrecht_changed_province_with_2025(
+def test_zwijndrecht_belongs_to_another_province_from_2025(
     notified_at: datetime, province: str, office: str
 ) -> None:
-    found = routed(residence_postcode="2070", notified_at=notified_at)
-    assert (found.office_id, found.reason) == (office, f"residence 2070 in {province}")
+    result = routed(residence_postcode="2070", notified_at=notified_at)
+    assert (result.office_id, result.reason) == (office, f"residence 2070 in {province}")
 
 
 @pytest.mark.parametrize(
@@ -222,29 +222,29 @@ def test_zwijndrecht_changed_province_with_2025(
         ("2070", "fr", "nl"),
     ],
 )
-def test_the_language_of_the_place_honours_facilities(
+def test_the_contact_language_is_that_of_the_postcode_unless_facilities_apply(
     postcode: str, speaks: str, language: str
 ) -> None:
     assert routed(residence_postcode=postcode, language=Language(speaks)).language == language
 
 
 @pytest.mark.parametrize("speaks", list(Language))
-def test_without_a_place_the_language_is_that_of_the_order(speaks: Language) -> None:
+def test_without_a_postcode_the_contact_language_is_that_of_the_order(speaks: Language) -> None:
     assert routed(residence_postcode=None, language=speaks).language is speaks
 
 
-def test_the_language_of_an_interpreter_is_passed_on() -> None:
+def test_the_route_contains_the_interpreter_language() -> None:
     assert routed(interpreter_language="ti").interpreter_language == "ti"
 
 
 def test_a_postcode_in_no_territory_goes_to_triage() -> None:
-    hole = edited(("[[1500, 1999], [3000, 3499]]", "[[1500, 1989], [3000, 3499]]"))
-    found = routed(LATER, hole, residence_postcode="1999")
-    assert (found.track, found.reason) == (Track.TRIAGE, "postcode_unknown: residence 1999")
-    assert found.language is Language.NL
+    incomplete = edited(("[[1500, 1999], [3000, 3499]]", "[[1500, 1989], [3000, 3499]]"))
+    result = routed(LATER, incomplete, residence_postcode="1999")
+    assert (result.track, result.reason) == (Track.TRIAGE, "postcode_unknown: residence 1999")
+    assert result.language is Language.NL
 
 
-def test_an_office_that_opens_takes_over_by_lines_of_data() -> None:
+def test_a_new_office_in_the_data_takes_over_from_its_opening_day() -> None:
     opened = edited(more=CHARLEROI)
     on_the_day = routed(LATER, opened, residence_postcode="6000")
     assert (on_the_day.office_id, on_the_day.rule_id) == ("charleroi", "province")
@@ -281,19 +281,19 @@ office_id = "antwerpen"
         ),
     ],
 )
-def test_an_office_that_closes_hands_its_cases_over_on_the_day(
+def test_the_cases_of_a_closed_office_are_rerouted_on_the_closing_day(
     now: datetime, office: str, rule: str, reason: str
 ) -> None:
-    found = routed(now, edited(CLOSING, more=FROM_HASSELT), residence_postcode="3500")
-    assert (found.office_id, found.rule_id, found.reason) == (office, rule, reason)
+    result = routed(now, edited(CLOSING, more=FROM_HASSELT), residence_postcode="3500")
+    assert (result.office_id, result.rule_id, result.reason) == (office, rule, reason)
 
 
-def test_a_case_is_looked_at_again_when_its_office_closes() -> None:
-    found = routed(NOTIFIED, edited(CLOSING), residence_postcode="3500")
-    assert found.until == datetime(2026, 4, 1, tzinfo=BRUSSELS)
+def test_a_case_is_checked_again_when_its_office_closes() -> None:
+    result = routed(NOTIFIED, edited(CLOSING), residence_postcode="3500")
+    assert result.until == datetime(2026, 4, 1, tzinfo=BRUSSELS)
 
 
-def test_a_case_without_an_office_is_looked_at_again_when_one_opens() -> None:
+def test_a_case_without_an_open_office_is_checked_again_when_one_opens() -> None:
     reopens = '\n[[office]]\nid = "genk"\nvalid_from = 2026-09-01\nname = '
     names = '{ fr = "Genk", nl = "Genk", de = "Genk", en = "Genk" }\n'
     line = '[[coverage]]\nprovince = "BE-VLI"\noffice_id = "genk"\nvalid_from = 2026-09-01\n'
@@ -317,14 +317,14 @@ def test_time_alone_moves_a_case_only_on_a_day_that_the_directory_names() -> Non
         assert until is None or ref().calendar.local_date(until) in named
 
 
-def test_every_office_and_team_has_a_name_to_read() -> None:
+def test_every_office_and_team_has_a_display_name_in_each_language() -> None:
     directory = ref().directory
     named = [*directory.offices, *(team.office_id for team in directory.teams.values())]
     for office in named:
         assert all(directory.name(office, language) for language in ("fr", "nl", "de", "en"))
 
 
-def test_before_any_office_is_open_a_case_waits_in_triage_and_is_looked_at_again() -> None:
+def test_a_case_goes_to_triage_while_no_office_is_open() -> None:
     waiting = routed(BEFORE_ANY_OFFICE, notified_at=BEFORE_ANY_OFFICE)
 
     assert (waiting.office_id, waiting.track) == ("bruxelles", Track.TRIAGE)

@@ -15,10 +15,13 @@ _NEED_A_TEAM: Final = (Lodging.DETAINED, Lodging.RETURN_HOUSE, Lodging.OPEN_RETU
 
 
 def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
-    """Return every fault of a directory; none when it can be used. ``table`` is its TOML."""
+    """Return every fault of a directory; an empty list if it can be used.
+
+    ``table`` is the parsed TOML of the directory.
+    """
     faults: list[str] = []
     offices = directory.offices
-    moves = directory.transfers
+    transfers = directory.transfers
     lines = [*directory.coverage, *directory.fallback]
     named = {line.office_id for line in lines} | {directory.triage_office, directory.german_office}
     faults += [f"office {name} is named but not listed" for name in sorted(named - {*offices})]
@@ -33,9 +36,9 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     faults += [f"office id {i!r} is not well-formed" for i in ids if not _OFFICE_ID.fullmatch(i)]
     spans = [(f"office {office.id}", office.span) for office in offices.values()]
     spans += [(f"{line.province} to {line.office_id}", line.span) for line in lines]
-    spans += [(f"transfer to {transfer.province}", transfer.span) for transfer in moves]
+    spans += [(f"transfer to {transfer.province}", transfer.span) for transfer in transfers]
     faults += [
-        f"{what}: valid_to is not after valid_from" for what, s in spans if s.since >= s.until
+        f"{name}: valid_to is not after valid_from" for name, s in spans if s.since >= s.until
     ]
     ranges = sorted(r for territory in directory.territories for r in territory.ranges)
     for (first, last), (following, _) in pairwise(ranges):
@@ -45,35 +48,39 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     provinces = {territory.province for territory in directory.territories}
     served = {line.province for line in lines}
     faults += [f"{p} has neither an office nor a fallback" for p in sorted(provinces - served)]
-    mentioned = served | {transfer.province for transfer in moves}
-    faults += [f"{p} is no territory" for p in sorted(mentioned - provinces)]
-    coded = {
+    mentioned = served | {transfer.province for transfer in transfers}
+    faults += [f"{p} is not a territory" for p in sorted(mentioned - provinces)]
+    postcodes = {
         *directory.german_postcodes,
         *directory.facilities,
-        *(code for transfer in moves for code in transfer.postcodes),
+        *(code for transfer in transfers for code in transfer.postcodes),
     }
     faults += [
-        f"postcode {code} lies in no territory"
-        for code in sorted(coded)
+        f"postcode {code} is in no territory"
+        for code in sorted(postcodes)
         if directory.territory_of(code) is None
     ]
     for kind in ("coverage", "fallback"):
         faults += _overlaps(kind, getattr(directory, kind))
-    for what, names in [
+    for owner, names in [
         *((f"office {o.id}", o.name) for o in offices.values()),
         *((f"team {t.office_id}", t.name) for t in directory.teams.values()),
     ]:
         faults += [
-            f"{what}: no name in {lang}" for lang in ("fr", "nl", "de", "en") if lang not in names
+            f"{owner}: no name in {lang}" for lang in ("fr", "nl", "de", "en") if lang not in names
         ]
     return faults
 
 
 def _overlaps(kind: str, lines: tuple[Assignment, ...]) -> list[str]:
     faults = []
-    for at, line in enumerate(lines):
-        for other in lines[at + 1 :]:
-            both = line.province == other.province
-            if both and line.span.since < other.span.until and other.span.since < line.span.until:
+    for index, line in enumerate(lines):
+        for other in lines[index + 1 :]:
+            same_province = line.province == other.province
+            if (
+                same_province
+                and line.span.since < other.span.until
+                and other.span.since < line.span.until
+            ):
                 faults.append(f"{kind}: {line.province} has two offices on the same day")
     return faults

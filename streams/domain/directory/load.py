@@ -2,7 +2,7 @@
 
 Errors::
 
-    DirectoryError         the directory can't be used; the message lists every fault found
+    DirectoryError         the directory can't be used; the message lists every fault
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from streams.domain.directory.model import (
 
 
 class DirectoryError(Exception):
-    """The office directory can't be used."""
+    """The office directory can't be used. ``faults`` lists every fault."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("mend the office directory: " + "; ".join(faults))
+        super().__init__("fix the office directory: " + "; ".join(faults))
         self.faults = tuple(faults)
 
 
@@ -40,7 +40,7 @@ def load_directory(text: str) -> Directory:
     """Return the directory in a TOML text.
 
     Raises:
-        DirectoryError: with every fault found, not just the first.
+        DirectoryError: the directory has faults; the error lists all of them, not only the first.
     """
     try:
         table = tomllib.loads(text)
@@ -95,7 +95,7 @@ def _build(table: Mapping[str, Any], text: str) -> Directory:
 def _span(row: Mapping[str, Any]) -> Span:
     since, until = row.get("valid_from", date.min), row.get("valid_to", date.max)
     if type(since) is not date or type(until) is not date:
-        raise ValueError("valid_from and valid_to are days without quotes")
+        raise ValueError("valid_from and valid_to must be dates without quotes")
     return Span(since, until)
 
 

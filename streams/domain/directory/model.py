@@ -1,4 +1,4 @@
-"""Types of the office directory: offices, territories and language law as dated data."""
+"""Types of the office directory: offices, territories and language law, each with its dates."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from schemas.types import Language
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Days on which a line of the directory holds; ``until`` is the first day it no longer does."""
+    """Period in which an entry of the directory is valid; ``until`` is the first day after it."""
 
     since: date = date.min
     until: date = date.max
 
-    def holds(self, day: date) -> bool:
-        """Whether the line holds on that day."""
+    def includes(self, day: date) -> bool:
+        """Return whether the entry is valid on a day."""
         return self.since <= day < self.until
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A regional office or a team outside the offices."""
+    """A regional return-counselling office and the period in which it is open."""
 
     id: str
     name: Mapping[str, str]
@@ -37,7 +37,7 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team that takes every case with a kind of lodging, wherever it is."""
+    """A team that follows every case with one kind of lodging, whatever its province."""
 
     office_id: str
     track: Track
@@ -46,7 +46,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A province is covered by an office while the span holds."""
+    """A province and the office that covers it during a period."""
 
     province: str
     office_id: str
@@ -55,7 +55,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Territory:
-    """A province's postcodes and the language of its administration."""
+    """A province: its postcodes, its administrative language and the languages it must accept."""
 
     province: str
     ranges: tuple[tuple[int, int], ...]
@@ -65,7 +65,7 @@ class Territory:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Postcodes that changed province on a day."""
+    """Postcodes that moved to another province, and the period in which they belong to it."""
 
     postcodes: frozenset[int]
     province: str
@@ -90,48 +90,48 @@ class Directory:
     german_postcodes: frozenset[int]
     facilities: Mapping[int, frozenset[Language]]
     territory_of: Callable[[int], Territory | None] = field(init=False, repr=False, compare=False)
-    """The postal territory of a postcode, before any transfer; kept, for there are few."""
-    _edges: Sequence[date] = field(init=False, repr=False, compare=False)
+    """Return the territory of a postcode, ignoring transfers. Cached."""
+    _bounds: Sequence[date] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        territory_of = lru_cache(maxsize=_POSTCODES)(partial(_territory_of, self.territories))
+        territory_of = lru_cache(maxsize=_CACHE_SIZE)(partial(_territory_of, self.territories))
         object.__setattr__(self, "territory_of", territory_of)
         spans = [office.span for office in self.offices.values()]
         spans += [line.span for line in (*self.coverage, *self.fallback)]
         spans += [transfer.span for transfer in self.transfers]
-        edges = {edge for span in spans for edge in (span.since, span.until)}
-        object.__setattr__(self, "_edges", sorted(edges))
+        bounds = {bound for span in spans for bound in (span.since, span.until)}
+        object.__setattr__(self, "_bounds", sorted(bounds))
 
     def name(self, office_id: str, language: str) -> str:
-        """Return the name of an office or team for people to read."""
+        """Return the display name of an office or team."""
         teams = {team.office_id: team.name for team in self.teams.values()}
         names = teams.get(office_id) or self.offices[office_id].name
         return names[language]
 
     def province_of(self, postcode: int, day: date) -> str | None:
-        """Return the province of a postcode on a day; None outside every range."""
+        """Return the province of a postcode on a day, or None if no range contains it."""
         for transfer in self.transfers:
-            if postcode in transfer.postcodes and transfer.span.holds(day):
+            if postcode in transfer.postcodes and transfer.span.includes(day):
                 return transfer.province
         territory = self.territory_of(postcode)
         return territory.province if territory else None
 
     def open_office(self, lines: Sequence[Assignment], province: str, day: date) -> Office | None:
-        """Return the office that covers a province by these lines and is open on a day."""
+        """Return the open office that ``lines`` assign to a province on a day, or None."""
         for line in lines:
-            if line.province == province and line.span.holds(day):
+            if line.province == province and line.span.includes(day):
                 office = self.offices[line.office_id]
-                if office.span.holds(day):
+                if office.span.includes(day):
                     return office
         return None
 
     def next_change(self, day: date) -> date:
-        """Return the first day after ``day`` on which a line begins or ceases to hold."""
-        at = bisect_right(self._edges, day)
-        return self._edges[at] if at < len(self._edges) else date.max
+        """Return the first day after ``day`` on which an entry starts or stops being valid."""
+        index = bisect_right(self._bounds, day)
+        return self._bounds[index] if index < len(self._bounds) else date.max
 
 
-_POSTCODES: Final = 9_000
+_CACHE_SIZE: Final = 9_000
 
 
 def _territory_of(territories: Sequence[Territory], postcode: int) -> Territory | None:

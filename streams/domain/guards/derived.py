@@ -1,6 +1,6 @@
-"""The guards that the case itself answers: its terms, its household, its notification, its misses.
+"""Evaluate the guards that follow from the case itself: terms, household, notification, misses.
 
-Of a term that is counted in days, all of the last day still counts.
+A term counted in days includes the whole of its last day.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streams.domain.guards.status import (
 from streams.domain.situation import MissKind
 
 
-def _until(guard: Guard, name: str, end: datetime, running: bool) -> GuardStatus:
+def _term_status(guard: Guard, name: str, end: datetime, running: bool) -> GuardStatus:
     text = f"{name} {end.isoformat()}"
     if running:
         return guard_status(guard, GuardState.ACTIVE, f"{text}, still running", changes_at=(end,))
@@ -32,26 +32,32 @@ def _until(guard: Guard, name: str, end: datetime, running: bool) -> GuardStatus
 
 
 @lru_cache(maxsize=4096)
-def _through(guard: Guard, name: str, last: date, zone: tzinfo, running: bool) -> GuardStatus:
-    """Read a term that runs to the end of its last day; the terms of many end on the same days."""
-    return _until(guard, name, midnight(last + timedelta(days=1), zone), running)
+def _status_of_days(
+    guard: Guard, name: str, last: date, zone: tzinfo, running: bool
+) -> GuardStatus:
+    """Return the status of a term that ends with a day. Cached: many cases share the same days."""
+    return _term_status(guard, name, midnight(last + timedelta(days=1), zone), running)
 
 
-def _departure_term(moment: GuardContext) -> GuardStatus:
-    guard, name, order = Guard.DEPARTURE_TERM_RUNNING, "departure term ends", moment.situation.order
+def _departure_term(context: GuardContext) -> GuardStatus:
+    guard, name, order = (
+        Guard.DEPARTURE_TERM_RUNNING,
+        "departure term ends",
+        context.situation.order,
+    )
     if order.departure_term_days == 0:
-        end = term_end(moment.situation, moment.calendar)
-        return _until(guard, name, end, moment.now < end)
-    last = moment.notified_on + timedelta(days=order.departure_term_days)
-    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
+        end = term_end(context.situation, context.calendar)
+        return _term_status(guard, name, end, context.now < end)
+    last = context.notified_on + timedelta(days=order.departure_term_days)
+    return _status_of_days(guard, name, last, context.calendar.zone, context.today <= last)
 
 
-def _appeal_term(moment: GuardContext) -> GuardStatus:
-    guard, name, order = Guard.APPEAL_TERM_RUNNING, "appeal term ends", moment.situation.order
+def _appeal_term(context: GuardContext) -> GuardStatus:
+    guard, name, order = Guard.APPEAL_TERM_RUNNING, "appeal term ends", context.situation.order
     short = order.lodging in (Lodging.DETAINED, Lodging.RETURN_HOUSE)
-    days = moment.terms.appeal_days_in_custody if short else moment.terms.appeal_days
-    last = appeal_term_last(moment.calendar, moment.notified_on, days)
-    return _through(guard, name, last, moment.calendar.zone, moment.today <= last)
+    days = context.terms.appeal_days_in_custody if short else context.terms.appeal_days
+    last = appeal_term_last(context.calendar, context.notified_on, days)
+    return _status_of_days(guard, name, last, context.calendar.zone, context.today <= last)
 
 
 _NO_PROSPECT: Final = timeless_status(
@@ -59,14 +65,14 @@ _NO_PROSPECT: Final = timeless_status(
 )
 
 
-def _residence_prospect(moment: GuardContext) -> GuardStatus:
-    held = moment.situation.held
-    if not held or held[-1].event.conclusion is not Conclusion.RESIDENCE_PROSPECT:
+def _residence_prospect(context: GuardContext) -> GuardStatus:
+    interviews = context.situation.interviews
+    if not interviews or interviews[-1].event.conclusion is not Conclusion.RESIDENCE_PROSPECT:
         return _NO_PROSPECT
-    days = moment.terms.residence_prospect_working_days
-    end = moment.calendar.after_working_days(held[-1].event.held_at, days)
+    days = context.terms.residence_prospect_working_days
+    end = context.calendar.after_working_days(interviews[-1].event.held_at, days)
     name = "time to lodge an application ends"
-    return _until(Guard.NEW_RESIDENCE_PROCEDURE, name, end, moment.now < end)
+    return _term_status(Guard.NEW_RESIDENCE_PROCEDURE, name, end, context.now < end)
 
 
 _UNACCOMPANIED_MINOR: Final = {
@@ -83,12 +89,12 @@ _FAMILY: Final = {
 }
 
 
-def _unaccompanied_minor(moment: GuardContext) -> GuardStatus:
-    return _UNACCOMPANIED_MINOR[moment.situation.order.household.kind]
+def _unaccompanied_minor(context: GuardContext) -> GuardStatus:
+    return _UNACCOMPANIED_MINOR[context.situation.order.household.kind]
 
 
-def _family(moment: GuardContext) -> GuardStatus:
-    return _FAMILY[moment.situation.order.household.kind]
+def _family(context: GuardContext) -> GuardStatus:
+    return _FAMILY[context.situation.order.household.kind]
 
 
 _PROVEN: Final = {
@@ -101,8 +107,8 @@ _NOT_PROVEN: Final = {
 }
 
 
-def _notification(moment: GuardContext) -> GuardStatus:
-    notification = moment.situation.order.notification
+def _notification(context: GuardContext) -> GuardStatus:
+    notification = context.situation.order.notification
     return (_PROVEN if notification.proven else _NOT_PROVEN)[notification.channel]
 
 
@@ -111,8 +117,8 @@ _NOTHING_PENDING: Final = timeless_status(
 )
 
 
-def _justified_absence(moment: GuardContext) -> GuardStatus:
-    pending = [m for m in moment.situation.missed if m.reading is MissKind.PENDING]
+def _justified_absence(context: GuardContext) -> GuardStatus:
+    pending = [m for m in context.situation.missed if m.kind is MissKind.PENDING]
     if not pending:
         return _NOTHING_PENDING
     names = ", ".join(m.event.appointment_id for m in pending)
@@ -129,9 +135,9 @@ _UNDERSTANDABLE: Final = timeless_status(
 )
 
 
-def _wrong_language(moment: GuardContext) -> GuardStatus:
-    missed = moment.situation.missed
-    wrong = bool(missed) and missed[-1].reading is MissKind.WRONG_LANGUAGE
+def _wrong_language(context: GuardContext) -> GuardStatus:
+    missed = context.situation.missed
+    wrong = bool(missed) and missed[-1].kind is MissKind.WRONG_LANGUAGE
     return _OTHER_LANGUAGE if wrong else _UNDERSTANDABLE
 
 
@@ -143,9 +149,11 @@ _RETURN_NOT_ACCEPTED: Final = timeless_status(
 )
 
 
-def _voluntary_return(moment: GuardContext) -> GuardStatus:
-    held = moment.situation.held
-    accepted = bool(held) and held[-1].event.conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED
+def _voluntary_return(context: GuardContext) -> GuardStatus:
+    interviews = context.situation.interviews
+    accepted = (
+        bool(interviews) and interviews[-1].event.conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED
+    )
     return _RETURN_ACCEPTED if accepted else _RETURN_NOT_ACCEPTED
 
 
@@ -160,4 +168,4 @@ DERIVED_GUARDS: Final[Mapping[Guard, Callable[[GuardContext], GuardStatus]]] = {
     Guard.WRONG_LANGUAGE_INVITATION: _wrong_language,
     Guard.VOLUNTARY_RETURN_IN_PROGRESS: _voluntary_return,
 }
-"""How each is read. Circumstances that are reported may say more of the same guard."""
+"""Function that evaluates each derived guard. Reported circumstances can set a guard as well."""

@@ -1,7 +1,7 @@
-"""The guards: what blocks an escalation. Unknown counts as blocked.
+"""Evaluate every guard of a situation at an instant. An unknown guard blocks like an active one.
 
-A guard is read from the situation at an instant. Circumstances come as pairs of begin and end under
-one reference; an end that precedes its own begin is a contradiction, so the guard is unknown.
+A reported circumstance has a begin and an end under one reference. An end before its own begin is a
+contradiction, so the guard's state is unknown.
 """
 
 from __future__ import annotations
@@ -18,27 +18,31 @@ from streams.domain.guards.status import GuardContext, GuardStatus, guard_status
 from streams.domain.situation import Situation
 
 
-def evaluate_guards(moment: GuardContext) -> dict[Guard, GuardStatus]:
-    """Return every guard as it stands at ``moment.now``; of each, the worst that is known of it."""
-    readings = dict(_NOTHING_REPORTED)
-    for guard, own in DERIVED_GUARDS.items():
-        readings[guard] = own(moment)
-    for guard, reported in moment.situation.circumstances.items():
-        told = _reported(guard, reported, moment)
-        readings[guard] = _worst(readings[guard], told) if guard in DERIVED_GUARDS else told
-    return readings
+def evaluate_guards(context: GuardContext) -> dict[Guard, GuardStatus]:
+    """Return the status of every guard at ``context.now``.
+
+    If a guard is both derived and reported, the more severe status applies.
+    """
+    statuses = dict(_NOTHING_REPORTED)
+    for guard, derive in DERIVED_GUARDS.items():
+        statuses[guard] = derive(context)
+    for guard, events in context.situation.circumstances.items():
+        reported = _reported_status(guard, events, context)
+        derived = statuses[guard]
+        statuses[guard] = _worst(derived, reported) if guard in DERIVED_GUARDS else reported
+    return statuses
 
 
-def _worst(own: GuardStatus, reported: GuardStatus) -> GuardStatus:
-    worst = reported if _SEVERITY[reported.state] > _SEVERITY[own.state] else own
-    cleared = [r.cleared_at for r in (own, reported) if r.cleared_at is not None]
+def _worst(derived: GuardStatus, reported: GuardStatus) -> GuardStatus:
+    worst = reported if _SEVERITY[reported.state] > _SEVERITY[derived.state] else derived
+    cleared = [r.cleared_at for r in (derived, reported) if r.cleared_at is not None]
     return GuardStatus(
         worst.state,
         worst.because,
         worst.check,
         max(cleared, default=None) if worst.state is GuardState.CLEAR else None,
-        own.changes_at + reported.changes_at,
-        own.idle and reported.idle,
+        derived.changes_at + reported.changes_at,
+        derived.always_clear and reported.always_clear,
     )
 
 
@@ -48,38 +52,38 @@ _NOTHING_REPORTED: Final[Mapping[Guard, GuardStatus]] = {
 _SEVERITY: Final = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
 
 
-def _reported(
-    guard: Guard, reported: Iterable[CircumstanceChanged], moment: GuardContext
+def _reported_status(
+    guard: Guard, events: Iterable[CircumstanceChanged], context: GuardContext
 ) -> GuardStatus:
-    spans: dict[str, dict[CircumstanceState, datetime]] = {}
-    for event in reported:
-        spans.setdefault(event.reference, {})[event.state] = event.effective_at
-    now = moment.now
-    ends: list[datetime] = []
+    procedures: dict[str, dict[CircumstanceState, datetime]] = {}
+    for event in events:
+        procedures.setdefault(event.reference, {})[event.state] = event.effective_at
+    now = context.now
+    past_ends: list[datetime] = []
     changes: list[datetime] = []
     state, because = GuardState.CLEAR, "ended"
-    for reference, span in sorted(spans.items()):
-        begins, until = span.get(CircumstanceState.BEGINS), span.get(CircumstanceState.ENDS)
-        if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and until is None:
-            until = _reviewed_after(begins, moment.situation)
-        if begins is not None and until is not None and until < begins:
+    for reference, times in sorted(procedures.items()):
+        begins, ends = times.get(CircumstanceState.BEGINS), times.get(CircumstanceState.ENDS)
+        if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and ends is None:
+            ends = _reviewed_after(begins, context.situation)
+        if begins is not None and ends is not None and ends < begins:
             because = f"{reference} ends before it begins"
             return guard_status(guard, GuardState.UNKNOWN, because, changes_at=tuple(changes))
-        changes += [at for at in (begins, until) if at is not None and at > now]
+        changes += [at for at in (begins, ends) if at is not None and at > now]
         started = begins is None or begins <= now
-        if started and (until is None or until > now):
+        if started and (ends is None or ends > now):
             since = f"since {begins.isoformat()}" if begins else "begin not reported"
             state, because = GuardState.ACTIVE, f"{reference} {since}"
-        elif started and until is not None:
-            ends.append(until)
+        elif started and ends is not None:
+            past_ends.append(ends)
         elif state is GuardState.CLEAR:
             because = f"{reference} not begun"
-    cleared_at = max(ends, default=None) if state is GuardState.CLEAR else None
+    cleared_at = max(past_ends, default=None) if state is GuardState.CLEAR else None
     return guard_status(guard, state, because, cleared_at, tuple(changes))
 
 
 def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:
-    for item in situation.held:
-        if item.event.vulnerability_reviewed and item.event.held_at >= begins:
-            return item.event.held_at
+    for interview in situation.interviews:
+        if interview.event.vulnerability_reviewed and interview.event.held_at >= begins:
+            return interview.event.held_at
     return None

@@ -1,7 +1,6 @@
-"""What it is to read a guard: from which moment, and what is found.
+"""Types for evaluating a guard: the input (GuardContext) and the result (GuardStatus).
 
-Each guard is read from the situation at an instant. A reading says why, and when time alone will
-change it.
+A status gives its reason and the instants at which time alone will change it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from streams.domain.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerms:
-    """Dated terms of the policy, in days. All but the appeal terms are inferred."""
+    """Terms set by the policy, in days. All except the appeal terms are inferred."""
 
     appeal_days: int
     appeal_days_in_custody: int
@@ -26,11 +25,12 @@ class PolicyTerms:
 
 
 class GuardStatus(NamedTuple):
-    """One guard as read: its state, why, and the instants to come at which time alone changes it.
+    """The state of one guard at an instant, and the reason for it.
 
-    ``check`` says the same as evidence. ``cleared_at`` is when the passing of time lifted the
-    guard; None when time played no part. A reading is ``idle`` when it is clear whatever the time:
-    it neither blocks nor delays anything.
+    ``check`` is the same status as evidence. ``cleared_at`` is when the passing of time cleared the
+    guard, or None if time played no part. ``changes_at`` are the future instants at which time
+    alone changes the status. ``always_clear`` means that the guard is clear at every instant, so it
+    neither blocks nor delays anything.
     """
 
     state: GuardState
@@ -38,11 +38,11 @@ class GuardStatus(NamedTuple):
     check: GuardCheck
     cleared_at: datetime | None
     changes_at: tuple[datetime, ...]
-    idle: bool
+    always_clear: bool
 
 
 class GuardContext(NamedTuple):
-    """What a guard is read from. ``today`` and ``notified_on`` are local days."""
+    """Input of a guard's evaluation. ``today`` and ``notified_on`` are local days."""
 
     situation: Situation
     calendar: Calendar
@@ -55,13 +55,13 @@ class GuardContext(NamedTuple):
     def of(
         cls, situation: Situation, calendar: Calendar, terms: PolicyTerms, now: datetime
     ) -> GuardContext:
-        """Return the moment ``now`` of a situation."""
+        """Return the context of a situation at ``now``."""
         today, notified_on = map(calendar.local_date, (now, situation.order.notified_at))
         return cls(situation, calendar, terms, now, today, notified_on)
 
 
 def term_end(situation: Situation, calendar: Calendar) -> datetime:
-    """Return when the departure term of the current order has run out."""
+    """Return the end of the current order's departure term."""
     order = situation.order
     return departure_term_end(calendar, order.notified_at, order.departure_term_days)
 
@@ -73,12 +73,12 @@ def guard_status(
     cleared_at: datetime | None = None,
     changes_at: tuple[datetime, ...] = (),
 ) -> GuardStatus:
-    """Return a reading, with the same said as evidence."""
+    """Return a status together with its evidence."""
     check = GuardCheck(guard=guard, state=state, because=because)
-    idle = state is GuardState.CLEAR and cleared_at is None and not changes_at
-    return GuardStatus(state, because, check, cleared_at, changes_at, idle)
+    always_clear = state is GuardState.CLEAR and cleared_at is None and not changes_at
+    return GuardStatus(state, because, check, cleared_at, changes_at, always_clear)
 
 
 def timeless_status(guard: Guard, active: bool, because: str) -> GuardStatus:
-    """Return the reading of a guard that time plays no part in."""
+    """Return the status of a guard that does not depend on time."""
     return guard_status(guard, GuardState.ACTIVE if active else GuardState.CLEAR, because)

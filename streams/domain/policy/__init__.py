@@ -1,1 +1,1 @@
-"""The rule table: its types, its loader and its linter."""
+"""The policy, a table of escalation rules: its types, its loader and its linter."""

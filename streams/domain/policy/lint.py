@@ -1,4 +1,4 @@
-"""What is wrong with a policy, fault by fault, before it decides anything."""
+"""Find the faults of a policy before it decides anything."""
 
 from __future__ import annotations
 
@@ -28,52 +28,56 @@ _CODES: Final[Mapping[str, frozenset[str]]] = {
 _COUNTS: Final = frozenset({"counted_misses", "interviews_held"})
 
 
-def faults(policy: Policy) -> list[str]:
-    """Return every fault of a policy; none when it can be used."""
-    found = []
+def lint(policy: Policy) -> list[str]:
+    """Return every fault of a policy; an empty list if it can be used."""
+    faults = []
     ids = [rule.id for rule in policy.rules]
-    found += [
+    faults += [
         f"{rule_id}: id used twice" for rule_id in sorted({i for i in ids if ids.count(i) > 1})
     ]
     if not policy.rules:
-        found.append("no rules: an empty table would withdraw everything")
-    found += [f"contest: no text in {lang}" for lang in LANGUAGES if not policy.contest.get(lang)]
-    found += [
+        faults.append("no rules: an empty table would withdraw every escalation")
+    faults += [f"contest: no text in {lang}" for lang in LANGUAGES if not policy.contest.get(lang)]
+    faults += [
         f"terms: {name} must be a number of days, 0 or more"
         for name, days in asdict(policy.terms).items()
         if type(days) is not int or days < 0
     ]
     for rule in policy.rules:
         if not 1 <= rule.level <= HIGHEST_LEVEL:
-            found.append(f"{rule.id}: level {rule.level} is not 1 to {HIGHEST_LEVEL}")
+            faults.append(f"{rule.id}: level {rule.level} is not 1 to {HIGHEST_LEVEL}")
         if not rule.when and not rule.after:
-            found.append(f"{rule.id}: neither conditions nor clocks, it would always match")
+            faults.append(f"{rule.id}: neither conditions nor clocks, so it would always match")
         if rule.occasion is Occasion.COUNTED_MISS and not _needs_misses(rule):
-            found.append(f"{rule.id}: counted_misses must be at_least nth ({rule.nth})")
+            faults.append(f"{rule.id}: counted_misses must be at_least nth ({rule.nth})")
         if rule.occasion is Occasion.LAST_MISS and not _tests(rule, "last_miss"):
-            found.append(f"{rule.id}: occasion last_miss needs a condition on last_miss")
+            faults.append(f"{rule.id}: occasion last_miss needs a condition on last_miss")
         if rule.occasion is Occasion.LAST_INTERVIEW and not _tests(rule, "last_conclusion"):
-            found.append(f"{rule.id}: occasion last_interview needs one on last_conclusion")
+            faults.append(
+                f"{rule.id}: occasion last_interview needs a condition on last_conclusion"
+            )
         if any(delay.clock is Clock.LAST_ATTEMPT for delay in rule.after) and not (
             _needs_misses(rule) or _tests(rule, "last_miss") or _tests(rule, "last_conclusion")
         ):
-            found.append(f"{rule.id}: clock last_attempt needs an appointment held or missed")
+            faults.append(
+                f"{rule.id}: clock last_attempt needs a condition on misses or interviews"
+            )
         if any(delay.working_days < 0 for delay in rule.after):
-            found.append(f"{rule.id}: a delay can't be negative")
-        found += [
+            faults.append(f"{rule.id}: a delay can't be negative")
+        faults += [
             f"{rule.id}: waives {g} without a reason" for g, b in rule.waives.items() if not b
         ]
-        found += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
+        faults += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
         if Guard.UNACCOMPANIED_MINOR in rule.waives:
-            found.append(f"{rule.id}: unaccompanied_minor can't be waived")
+            faults.append(f"{rule.id}: unaccompanied_minor can't be waived")
         for condition in rule.when:
-            found += _misfits(rule, condition)
+            faults += _condition_faults(rule, condition)
     by_level: dict[tuple[str, int], str] = {}
     for rule in policy.rules:
         other = by_level.setdefault((rule.group, rule.level), rule.id)
         if other != rule.id:
-            found.append(f"{rule.id}: same group and level as {other}, so neither would win")
-    return found
+            faults.append(f"{rule.id}: same group and level as {other}, so neither would win")
+    return faults
 
 
 def _tests(rule: Rule, fact: str) -> bool:
@@ -90,7 +94,7 @@ def _needs_misses(rule: Rule) -> bool:
     )
 
 
-def _misfits(rule: Rule, condition: Condition) -> list[str]:
+def _condition_faults(rule: Rule, condition: Condition) -> list[str]:
     fact, operand = condition.fact, condition.operand
     if fact in _CODES:
         if condition.operator == "at_least":
@@ -99,7 +103,7 @@ def _misfits(rule: Rule, condition: Condition) -> list[str]:
         unknown = sorted(map(str, codes - _CODES[fact]))
         return [f"{rule.id}: {fact} has no code {code!r}" for code in unknown]
     if fact in _COUNTS:
-        right = type(operand) is int and condition.operator in ("at_least", "is")
-        return [] if right else [f"{rule.id}: {fact} is a number, test it with at_least or is"]
-    right = type(operand) is bool and condition.operator == "is"
-    return [] if right else [f"{rule.id}: {fact} is true or false, test it with is"]
+        valid = type(operand) is int and condition.operator in ("at_least", "is")
+        return [] if valid else [f"{rule.id}: {fact} is a number, test it with at_least or is"]
+    valid = type(operand) is bool and condition.operator == "is"
+    return [] if valid else [f"{rule.id}: {fact} is true or false, test it with is"]

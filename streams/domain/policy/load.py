@@ -1,11 +1,11 @@
-"""The rule table: escalation rules as dated data, loaded, linted and named by digest.
+"""Load the policy, the rule table of the escalations, from TOML and lint it.
 
-A rule reads like a row of a decision table: conditions on facts, clocks that must have run out, and
-the guards it waives, each with a reason. What a rule does not waive, blocks it.
+Each rule is a row of a decision table: conditions on facts, clocks that must have run out, and the
+guards that the rule waives, each with a reason. Every other guard blocks the rule.
 
 Errors::
 
-    PolicyError            the table can't be used; the message lists every fault found
+    PolicyError            the policy can't be used; the message lists every fault
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from schemas.outcomes import Action
 from schemas.types import Guard
 from streams.domain.guards.status import PolicyTerms
-from streams.domain.policy.lint import faults as faults_of
+from streams.domain.policy.lint import lint
 from streams.domain.policy.rules import (
     FACTS,
     OPERATORS,
@@ -35,10 +35,10 @@ T = TypeVar("T")
 
 
 class PolicyError(Exception):
-    """The rule table can't be used."""
+    """The policy can't be used. ``faults`` lists every fault."""
 
     def __init__(self, faults: list[str]) -> None:
-        super().__init__("mend the policy table: " + "; ".join(faults))
+        super().__init__("fix the policy: " + "; ".join(faults))
         self.faults = tuple(faults)
 
 
@@ -46,7 +46,7 @@ def load_policy(text: str) -> Policy:
     """Return the policy in a TOML text.
 
     Raises:
-        PolicyError: with every fault found, not just the first.
+        PolicyError: the policy has faults; the error lists all of them, not only the first.
     """
     try:
         table = tomllib.loads(text)
@@ -56,14 +56,16 @@ def load_policy(text: str) -> Policy:
     try:
         policy = Policy(
             version=table["version"],
-            valid_from=_exactly(date, table["valid_from"], "valid_from is a day without quotes"),
+            valid_from=_exactly(
+                date, table["valid_from"], "valid_from must be a date without quotes"
+            ),
             digest=sha256(text.encode()).hexdigest(),
             body=text,
             terms=PolicyTerms(**{name: _days(name, days) for name, days in table["terms"].items()}),
             interview_restarts_count=_exactly(
                 bool,
                 table["counting"]["interview_restarts_count"],
-                "interview_restarts_count is true or false",
+                "interview_restarts_count must be true or false",
             ),
             rules=tuple(
                 rule for row in table.get("rule", []) if (rule := _rule(row, faults)) is not None
@@ -73,7 +75,7 @@ def load_policy(text: str) -> Policy:
     except (AttributeError, KeyError, TypeError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     try:
-        faults += faults_of(policy)
+        faults += lint(policy)
     except (AttributeError, TypeError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     if faults:
@@ -93,7 +95,7 @@ def _days(name: str, days: Any) -> int:
 
 def _delay(cell: Mapping[str, Any]) -> Delay:
     days = cell.get("working_days", 0)
-    return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days is a whole number"))
+    return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days must be a whole number"))
 
 
 def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
@@ -103,10 +105,10 @@ def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
         return Rule(
             id=row["id"],
             group=row["group"],
-            level=_exactly(int, row["level"], "level is a whole number"),
+            level=_exactly(int, row["level"], "level must be a whole number"),
             action=Action(row["action"]),
             occasion=Occasion(row["occasion"]),
-            nth=_exactly(int, row.get("nth", 1), "nth is a whole number"),
+            nth=_exactly(int, row.get("nth", 1), "nth must be a whole number"),
             when=tuple(_condition(cell) for cell in row["when"]),
             after=tuple(_delay(cell) for cell in row["after"]),
             waives=waives,
@@ -123,10 +125,10 @@ def _condition(cell: Mapping[str, Any]) -> Condition:
     if fact not in FACTS:
         raise ValueError(f"unknown fact {fact!r}; known: {', '.join(FACTS)}")
     if len(operators) != 1 or operators[0] not in OPERATORS:
-        raise ValueError(f"{fact}: exactly one of {', '.join(OPERATORS)}")
+        raise ValueError(f"{fact}: use exactly one of {', '.join(OPERATORS)}")
     operand = cell[operators[0]]
     if isinstance(operand, list):
         operand = frozenset(operand)
     if (operators[0] in ("one_of", "none_of")) != isinstance(operand, frozenset):
-        raise ValueError(f"{fact}: a list goes with one_of and none_of only")
+        raise ValueError(f"{fact}: use a list with one_of and none_of, and only there")
     return Condition(fact, operators[0], operand)

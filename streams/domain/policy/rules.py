@@ -1,4 +1,4 @@
-"""The rows of a policy: conditions on facts, clocks that must have run out, guards waived."""
+"""Types of the policy: rules with their conditions, clocks and waived guards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.domain.guards.status import PolicyTerms
 from streams.domain.situation import MissKind, Situation
 
 HIGHEST_LEVEL: Final = 5
-"""Level 6 of the ladder, a forced-return referral, is a human decision and no outcome of ours."""
+"""Level 6 of the ladder, a forced-return referral, is a human decision, never an outcome here."""
 
 LANGUAGES: Final = ("fr", "nl", "de", "en")
 
@@ -24,7 +24,7 @@ Value = int | str | bool | None
 
 
 class Occasion(StrEnum):
-    """What a rule is set off by; part of the escalation's identity."""
+    """Kind of cause that triggers a rule; the cause is part of the escalation's identity."""
 
     COUNTED_MISS = "counted_miss"
     LAST_MISS = "last_miss"
@@ -33,7 +33,7 @@ class Occasion(StrEnum):
 
 
 class Clock(StrEnum):
-    """An instant of the procedure from which time is counted."""
+    """Instant of the procedure from which working days are counted."""
 
     NOTIFIED = "notified"
     TERM_END = "term_end"
@@ -41,8 +41,8 @@ class Clock(StrEnum):
     LAST_ATTEMPT = "last_attempt"
 
 
-class Facts(NamedTuple):
-    """What a rule may test of a situation. Age, origin or any score are not among it."""
+class RuleFacts(NamedTuple):
+    """The facts that a rule may test. They include no age, no origin and no score."""
 
     counted_misses: int
     last_miss: MissKind | None
@@ -54,18 +54,18 @@ class Facts(NamedTuple):
     repeat_order: bool
 
 
-FACTS: Final = Facts._fields
-"""Facts that a rule may test, by name."""
+FACTS: Final = RuleFacts._fields
+"""Names of the facts that a rule may test."""
 
 
-def measure(situation: Situation) -> Facts:
-    """Return the facts of a situation; None where one is not known."""
-    order, held, missed = situation.order, situation.held, situation.missed
-    return Facts(
+def rule_facts(situation: Situation) -> RuleFacts:
+    """Return the facts of a situation that rules test; an unknown fact is None."""
+    order, interviews, missed = situation.order, situation.interviews, situation.missed
+    return RuleFacts(
         len(situation.counted),
-        missed[-1].reading if missed else None,
-        len(held),
-        held[-1].event.conclusion if held else None,
+        missed[-1].kind if missed else None,
+        len(interviews),
+        interviews[-1].event.conclusion if interviews else None,
         order.lodging,
         order.household.kind,
         order.residence_postcode is not None,
@@ -75,31 +75,31 @@ def measure(situation: Situation) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One cell of the table: a fact, an operator and what it is held against."""
+    """One cell of the table: a fact, an operator and the operand that the fact is compared with."""
 
     fact: str
     operator: str
     operand: int | str | bool | frozenset[str]
 
-    def holds(self, facts: Facts) -> bool:
-        """Whether the fact fits; a fact that is not known never does."""
+    def holds(self, facts: RuleFacts) -> bool:
+        """Return whether the condition holds. It never holds for an unknown fact."""
         return OPERATORS[self.operator](getattr(facts, self.fact), self.operand)
 
-    def text(self, facts: Facts) -> str:
-        """Return the condition as a line of codes, with the value found."""
+    def text(self, facts: RuleFacts) -> str:
+        """Return the condition as a line of codes, with the fact's value."""
         check = self.check(facts)
         return f"{check.fact} is {check.found}, needs {check.test} {check.wanted}"
 
-    def check(self, facts: Facts) -> FactCheck:
-        """Return the condition as evidence, with the value found."""
+    def check(self, facts: RuleFacts) -> FactCheck:
+        """Return the condition as evidence, with the fact's value."""
         operand = self.operand
         wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else _code(operand)
-        found = _code(getattr(facts, self.fact))
-        return FactCheck(fact=self.fact, found=found, test=self.operator, wanted=wanted)
+        value = _code(getattr(facts, self.fact))
+        return FactCheck(fact=self.fact, found=value, test=self.operator, wanted=wanted)
 
 
 class Delay(NamedTuple):
-    """A clock and the working days that must have passed since."""
+    """A clock and the number of working days that must have passed since."""
 
     clock: Clock
     working_days: int
@@ -107,7 +107,7 @@ class Delay(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table. Within a group the highest rule that is not blocked stands."""
+    """One row of the table. Within a group only the highest rule that is not blocked stands."""
 
     id: str
     group: str
@@ -121,20 +121,20 @@ class Rule:
     text: Mapping[str, str]
 
 
-class Fit(NamedTuple):
-    """How the conditions of a whole table fit the same facts; clocks and guards play no part."""
+class RuleMatches(NamedTuple):
+    """Result of matching all rules' conditions against one set of facts (no clocks, no guards)."""
 
     matching: tuple[Rule, ...]
-    """Rules all of whose conditions hold, in the order of the table."""
+    """Rules whose conditions all hold, in table order."""
     checks: Mapping[str, tuple[FactCheck, ...]]
-    """The conditions of those, as evidence, by rule."""
-    misses: Mapping[str, NearMiss]
-    """The other rules and the conditions that do not hold, by rule."""
+    """Conditions of the matching rules as evidence, by rule id."""
+    near_misses: Mapping[str, NearMiss]
+    """Conditions that do not hold for each of the other rules, by rule id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A whole rule table. ``digest`` is the SHA-256 of its text, hexadecimal."""
+    """A whole rule table. ``body`` is its text, ``digest`` the text's SHA-256 in hexadecimal."""
 
     version: str
     valid_from: date
@@ -144,27 +144,31 @@ class Policy:
     interview_restarts_count: bool
     rules: tuple[Rule, ...]
     contest: Mapping[str, str]
-    fit: Callable[[Facts], Fit] = field(init=False, repr=False, compare=False)
-    """How the table fits these facts; kept, since the facts of most cases are the same few."""
-    harsher: Callable[[str, int], tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
-    """The rules above a group's level, nearest first: those of the group itself, then by level."""
+    match_rules: Callable[[RuleFacts], RuleMatches] = field(init=False, repr=False, compare=False)
+    """Match the rules against a set of facts. Cached: most cases have one of a few sets."""
+    rules_above: Callable[[str, int], tuple[Rule, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    """Return the rules above a level, nearest first: those of the group first, then by level."""
 
     def __post_init__(self) -> None:
-        for name, work in (("fit", _fit), ("harsher", _harsher)):
-            object.__setattr__(self, name, lru_cache(maxsize=_KEPT)(partial(work, self.rules)))
+        for name, function in (("match_rules", _match_rules), ("rules_above", _rules_above)):
+            object.__setattr__(
+                self, name, lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
+            )
 
     def rule(self, rule_id: str) -> Rule | None:
-        """Return a rule by id."""
+        """Return the rule with an id, or None."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
-_KEPT: Final = 4096
+_CACHE_SIZE: Final = 4096
 
 
-def _fit(rules: tuple[Rule, ...], facts: Facts) -> Fit:
+def _match_rules(rules: tuple[Rule, ...], facts: RuleFacts) -> RuleMatches:
     failing = {rule.id: [c for c in rule.when if not c.holds(facts)] for rule in rules}
     matching = tuple(rule for rule in rules if not failing[rule.id])
-    return Fit(
+    return RuleMatches(
         matching,
         {rule.id: tuple(condition.check(facts) for condition in rule.when) for rule in matching},
         {
@@ -179,9 +183,9 @@ def _fit(rules: tuple[Rule, ...], facts: Facts) -> Fit:
     )
 
 
-def _harsher(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule, ...]:
-    found = [rule for rule in rules if rule.level > level]
-    return tuple(sorted(found, key=lambda rule: (rule.group != group, rule.level)))
+def _rules_above(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule, ...]:
+    higher = [rule for rule in rules if rule.level > level]
+    return tuple(sorted(higher, key=lambda rule: (rule.group != group, rule.level)))
 
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {

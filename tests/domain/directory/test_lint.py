@@ -1,4 +1,4 @@
-"""An office directory that can't be used is refused, and every fault in it is named."""
+"""An office directory with faults is refused, and the error names every fault."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ FAULTS = [
     (liege('id = "liege"', 'id = "Liège"'), "office id 'Liège' is not well-formed"),
     (liege('id = "liege"\n', ""), "missing or misplaced: KeyError('id')"),
     (liege(', de = "Lüttich"', ""), "office liege: no name in de"),
-    (liege("2021-11-01", '"2021-11-01"'), "days without quotes"),
-    (liege("2021-11-01", "2021-11-01T00:00:00"), "days without quotes"),
+    (liege("2021-11-01", '"2021-11-01"'), "dates without quotes"),
+    (liege("2021-11-01", "2021-11-01T00:00:00"), "dates without quotes"),
     (
         liege("2021-11-01", "2021-11-01\nvalid_to = 2021-11-01"),
         "office liege: valid_to is not after valid_from",
@@ -53,7 +53,7 @@ FAULTS = [
         "BE-VWV to gent: valid_to is not after valid_from",
     ),
     (transfer("2025-01-01", "2025-01-01\nvalid_to = 2024-01-01"), "transfer to BE-VOV: valid_to"),
-    (transfer("BE-VOV", "BE-OVL"), "BE-OVL is no territory"),
+    (transfer("BE-VOV", "BE-OVL"), "BE-OVL is not a territory"),
     (edit(DETENTION_TEAM, ""), "lodging detained has no team"),
     (edit('lodging = "detained"', 'lodging = "return_house"'), "a lodging has two teams"),
     (edit('lodging = "detained"', 'lodging = "prison"'), "'prison' is not a valid Lodging"),
@@ -64,10 +64,10 @@ FAULTS = [
     (edit("[[2000, 2999]]", "[[2000, 3010]]"), "postcodes 2000-3010 overlap those from 3000"),
     (edit("[[2000, 2999]]", "[[2999, 2000]]"), "postcodes 2999-2000 run backwards"),
     (edit("[[2000, 2999]]", '[["2000", "2999"]]'), "missing or misplaced"),
-    (edit("[[4000, 4999]]", "[[4000, 4699]]"), "postcode 4700 lies in no territory"),
-    (edit("[[2000, 2999]]", "[[2100, 2999]]"), "postcode 2070 lies in no territory"),
+    (edit("[[4000, 4999]]", "[[4000, 4699]]"), "postcode 4700 is in no territory"),
+    (edit("[[2000, 2999]]", "[[2100, 2999]]"), "postcode 2070 is in no territory"),
     (edit(VWV, VWV.replace("BE-VWV", "BE-VOV")), "BE-VWV has neither an office nor a fallback"),
-    (edit(VWV, VWV.replace("BE-VWV", "BE-XXX")), "BE-XXX is no territory"),
+    (edit(VWV, VWV.replace("BE-VWV", "BE-XXX")), "BE-XXX is not a territory"),
     (
         f'{TEXT}\n[[coverage]]\nprovince = "BE-VOV"\noffice_id = "hasselt"\n',
         "coverage: BE-VOV has two offices on the same day",
@@ -77,11 +77,11 @@ FAULTS = [
         "fallback: BE-VWV has two offices on the same day",
     ),
     (f'{TEXT}\n[[facility]]\nhonours = ["en"]\npostcodes = [1000]\n', "'en' is not a valid"),
-    (f'{TEXT}\n[[facility]]\nhonours = ["fr"]\npostcodes = [999]\n', "postcode 999 lies in no"),
+    (f'{TEXT}\n[[facility]]\nhonours = ["fr"]\npostcodes = [999]\n', "postcode 999 is in no"),
 ]
 
 
-def test_the_shipped_directory_is_clean() -> None:
+def test_the_directory_of_the_repository_has_no_faults() -> None:
     directory = load_directory(TEXT)
     assert directory == ref().directory
     covered = {line.province for line in (*directory.coverage, *directory.fallback)}
@@ -89,20 +89,20 @@ def test_the_shipped_directory_is_clean() -> None:
 
 
 @pytest.mark.parametrize(("text", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
-def test_a_fault_is_found_and_named(text: str, fault: str) -> None:
+def test_a_faulty_directory_is_refused_with_the_fault(text: str, fault: str) -> None:
     with pytest.raises(DirectoryError) as caught:
         load_directory(text)
-    assert any(fault in found for found in caught.value.faults), caught.value.faults
+    assert any(fault in message for message in caught.value.faults), caught.value.faults
 
 
-def test_all_faults_are_named_at_once() -> None:
+def test_the_error_lists_all_faults_at_once() -> None:
     text = edit("[[2000, 2999]]", "[[2000, 3010]]", liege(', de = "Lüttich"', ""))
     with pytest.raises(DirectoryError) as caught:
         load_directory(text)
     assert len(caught.value.faults) == 2
 
 
-def test_one_office_may_take_over_from_another_on_a_day() -> None:
+def test_one_office_may_replace_another_on_a_given_day() -> None:
     own = '[[coverage]]\nprovince = "BE-VOV"\noffice_id = "gent"'
     text = edit(own, f"{own}\nvalid_to = 2027-01-01")
     text += '\n[[coverage]]\nprovince = "BE-VOV"\noffice_id = "hasselt"\nvalid_from = 2027-01-01\n'

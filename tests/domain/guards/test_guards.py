@@ -1,4 +1,4 @@
-"""The guards that are read from the case itself; circumstances are in ``test_rules``."""
+"""The state of each guard that is derived from the case, and of reported circumstances."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ PROSPECT = interview(conclusion=Conclusion.RESIDENCE_PROSPECT)
 ACCEPTED = interview(conclusion=Conclusion.VOLUNTARY_RETURN_ACCEPTED)
 CUSTODY_END = datetime(2026, 3, 13, tzinfo=BRUSSELS)
 PROSPECT_END = datetime(2026, 5, 6, tzinfo=BRUSSELS)
-"""Forty working days after Friday 6 March, Easter Monday and 1 May left out."""
+"""Forty working days after Friday 6 March, not counting Easter Monday and 1 May."""
 MEDICAL = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
 
 
-def read(guard: Guard, facts: list[Fact], now: datetime) -> GuardStatus:
-    found = situation.derive_situation(case(*facts))
-    assert found is not None
+def evaluate_guard(guard: Guard, facts: list[Fact], now: datetime) -> GuardStatus:
+    derived = situation.derive_situation(case(*facts))
+    assert derived is not None
     return evaluate.evaluate_guards(
-        GuardContext.of(found, ref().calendar, ref().policy.terms, now)
+        GuardContext.of(derived, ref().calendar, ref().policy.terms, now)
     )[guard]
 
 
-def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() -> None:
+def test_a_circumstance_that_ended_is_clear_with_the_reason_ended() -> None:
     facts = [
         order(),
         circumstance(Guard.ASYLUM_REQUEST_PENDING),
         circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=True, effective_at=day(25)),
     ]
 
-    found = read(Guard.ASYLUM_REQUEST_PENDING, facts, LATER)
+    status = evaluate_guard(Guard.ASYLUM_REQUEST_PENDING, facts, LATER)
 
-    assert (found.state, found.because, found.check.because) == (CLEAR, "ended", "ended")
-    assert found.cleared_at == day(25)
+    assert (status.state, status.because, status.check.because) == (CLEAR, "ended", "ended")
+    assert status.cleared_at == day(25)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() 
         ),
         (Guard.VOLUNTARY_RETURN_IN_PROGRESS, [order(), ACCEPTED], LATER, ACTIVE),
         (Guard.VOLUNTARY_RETURN_IN_PROGRESS, [order(), ACCEPTED, interview(2)], LATER, CLEAR),
-        # Vulnerability stands until an interview held since has reviewed it.
+        # Vulnerability blocks until a later interview has reviewed it.
         (MEDICAL, [order(), circumstance(MEDICAL)], LATER, ACTIVE),
         (
             MEDICAL,
@@ -157,10 +157,10 @@ def test_a_circumstance_that_ended_is_said_to_have_ended_not_to_be_unreported() 
         ),
     ],
 )
-def test_a_guard_read_from_the_case(
+def test_a_guard_is_derived_from_the_case(
     guard: Guard, facts: list[Fact], now: datetime, state: GuardState
 ) -> None:
-    assert read(guard, facts, now).state is state
+    assert evaluate_guard(guard, facts, now).state is state
 
 
 GUARD = Guard.EXTENSION_GRANTED
@@ -174,7 +174,7 @@ BEGINS, ENDS = circumstance(GUARD), circumstance(GUARD, ends=True, effective_at=
         ([BEGINS], day(20), ACTIVE),
         ([BEGINS, ENDS], day(30) - MOMENT, ACTIVE),
         ([BEGINS, ENDS], day(30), CLEAR),
-        ([ENDS], day(10), ACTIVE),  # its begin is not known, so it stands until it ends
+        ([ENDS], day(10), ACTIVE),  # its begin is unknown, so it is active until it ends
         ([ENDS], day(30), CLEAR),
         ([BEGINS, ENDS, circumstance(GUARD, reference="procedure-2")], day(31), ACTIVE),
         ([BEGINS, circumstance(GUARD, ends=True, effective_at=day(20))], day(20), CLEAR),
@@ -187,26 +187,26 @@ BEGINS, ENDS = circumstance(GUARD), circumstance(GUARD, ends=True, effective_at=
         ),
     ],
 )
-def test_a_circumstance_from_its_begin_to_its_end(
+def test_a_circumstance_is_active_from_its_begin_to_its_end(
     facts: list[Fact], now: datetime, state: GuardState
 ) -> None:
-    assert read(GUARD, [order(), *facts], now).state is state
+    assert evaluate_guard(GUARD, [order(), *facts], now).state is state
 
 
-def test_the_worst_that_is_known_of_a_guard_counts() -> None:
+def test_the_more_severe_of_derived_and_reported_status_applies() -> None:
     contradiction = [
         circumstance(Guard.FAMILY_WITH_MINORS),
         circumstance(Guard.FAMILY_WITH_MINORS, ends=True, effective_at=day(19)),
     ]
     facts = [order(household=FAMILY), *contradiction]
-    assert read(Guard.FAMILY_WITH_MINORS, facts, LATER).state is UNKNOWN
+    assert evaluate_guard(Guard.FAMILY_WITH_MINORS, facts, LATER).state is UNKNOWN
 
 
-def test_a_circumstance_still_to_come_has_cleared_nothing() -> None:
+def test_a_circumstance_in_the_future_sets_no_cleared_at() -> None:
     planned = [BEGINS, ENDS]
-    assert read(GUARD, [order(), *planned], day(10)).cleared_at is None
+    assert evaluate_guard(GUARD, [order(), *planned], day(10)).cleared_at is None
 
 
 @pytest.mark.parametrize("guard", Guard)
-def test_without_any_report_no_guard_is_unknown(guard: Guard) -> None:
-    assert read(guard, [order()], LATER).state is CLEAR
+def test_every_guard_is_clear_if_nothing_is_reported(guard: Guard) -> None:
+    assert evaluate_guard(guard, [order()], LATER).state is CLEAR

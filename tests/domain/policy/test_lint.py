@@ -1,4 +1,4 @@
-"""A rule table that can't be used is refused, and every fault in it is named."""
+"""A policy with faults is refused, and the error names every fault."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ FAULTS = [
     ("[[rule", "not TOML"),
     ("", "missing or misplaced: 'version'"),
     (edit('version = "2026.1"\n', ""), "missing or misplaced: 'version'"),
-    (edit("valid_from = 2026-01-01", 'valid_from = "2026-01-01"'), "a day without quotes"),
+    (edit("valid_from = 2026-01-01", 'valid_from = "2026-01-01"'), "a date without quotes"),
     (edit("[counting]", "[countin]"), "missing or misplaced: 'counting'"),
     (
         edit("interview_restarts_count = true ", 'interview_restarts_count = "yes" '),
-        "interview_restarts_count is true or false",
+        "interview_restarts_count must be true or false",
     ),
     (edit("appeal_days = 30 ", "appeal_dayz = 30 "), "appeal_dayz"),
     (edit("appeal_days = 30 ", "appeal_days = -1 "), "terms: appeal_days must be a number"),
@@ -52,7 +52,7 @@ FAULTS = [
     (TEXT[: TEXT.index("[[rule]]")], "no rules"),
     (reinvite("level = 1", "level = 6"), "reinvite-after-first-miss: level 6 is not 1 to 5"),
     (reinvite("level = 1", "level = 0"), "level 0 is not 1 to 5"),
-    (reinvite("level = 1", 'level = "1"'), "level is a whole number"),
+    (reinvite("level = 1", 'level = "1"'), "level must be a whole number"),
     (reinvite("level = 1", "level = 2"), "same group and level as reinvite-after-first-miss"),
     (reinvite('"reinvite"', '"detain"'), "'detain' is not a valid Action"),
     (reinvite('"reinvite"', '"forced_return"'), "'forced_return' is not a valid Action"),
@@ -65,10 +65,10 @@ FAULTS = [
         "silence: id used twice",
     ),
     (reinvite("counted_misses", "nationality"), "unknown fact 'nationality'"),
-    (reinvite("at_least = 1", "at_most = 1"), "counted_misses: exactly one of"),
-    (reinvite("at_least = 1", "at_least = 1, is = 1"), "counted_misses: exactly one of"),
+    (reinvite("at_least = 1", "at_most = 1"), "counted_misses: use exactly one of"),
+    (reinvite("at_least = 1", "at_least = 1, is = 1"), "counted_misses: use exactly one of"),
     (reinvite("at_least = 1", 'at_least = "1"'), "counted_misses is a number"),
-    (reinvite("at_least = 1", "at_least = [1]"), "a list goes with one_of and none_of only"),
+    (reinvite("at_least = 1", "at_least = [1]"), "use a list with one_of and none_of"),
     (edit("is = 0", "is = false"), "interviews_held is a number"),
     (edit("is = true", 'is = "yes"'), "residence_known is true or false"),
     (edit('"undelivered", "wrong_language"', '"undelivred"'), "last_miss has no code 'undelivred'"),
@@ -79,11 +79,11 @@ FAULTS = [
     (edit(LAST_MISS + ",", ""), "occasion last_miss needs a condition on last_miss"),
     (
         edit('{ fact = "last_conclusion", is = "voluntary_return_refused" },', ""),
-        "occasion last_interview needs one on last_conclusion",
+        "occasion last_interview needs a condition on last_conclusion",
     ),
-    (edit(CONTACT, ATTEMPT), "clock last_attempt needs an appointment held or missed"),
+    (edit(CONTACT, ATTEMPT), "clock last_attempt needs a condition on misses or interviews"),
     (edit(CONTACT, CONTACT.replace("20", "-1")), "silence: a delay can't be negative"),
-    (edit(CONTACT, CONTACT.replace("20", '"20"')), "working_days is a whole number"),
+    (edit(CONTACT, CONTACT.replace("20", '"20"')), "working_days must be a whole number"),
     (edit(CONTACT, CONTACT.replace("last_contact", "birth")), "'birth' is not a valid Clock"),
     (
         edit(f"{SILENCE}\nafter = [{CONTACT}]", "when = []\nafter = []"),
@@ -109,25 +109,25 @@ FAULTS = [
 ]
 
 
-def test_the_shipped_table_is_clean() -> None:
+def test_the_policy_of_the_repository_has_no_faults() -> None:
     policy = load_policy(TEXT)
     assert policy == ref().policy
     assert {rule.action for rule in policy.rules} == set(Action)
 
 
 @pytest.mark.parametrize(("text", "fault"), FAULTS, ids=[fault for _, fault in FAULTS])
-def test_a_fault_is_found_and_named(text: str, fault: str) -> None:
+def test_a_faulty_policy_is_refused_with_the_fault(text: str, fault: str) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy(text)
-    assert any(fault in found for found in caught.value.faults), caught.value.faults
+    assert any(fault in message for message in caught.value.faults), caught.value.faults
 
 
-def test_all_faults_are_named_at_once() -> None:
+def test_the_error_lists_all_faults_at_once() -> None:
     text = edit(FIRST_TEXT, "", edit(CONTACT, CONTACT.replace("20", "-1")))
     with pytest.raises(PolicyError) as caught:
         load_policy(text)
     assert len(caught.value.faults) == 2
 
 
-def test_any_change_of_the_text_changes_the_digest() -> None:
+def test_any_change_to_the_text_changes_the_digest() -> None:
     assert load_policy(f"{TEXT}\n# a remark").digest != ref().policy.digest

@@ -1,4 +1,4 @@
-"""Every rule of the shipped table: when it just stands, when it just does not, and its guards."""
+"""Every rule of the policy: when it just stands, when it just does not, and its guards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemas.outcomes import Action, EscalationRaised, GuardState, Track
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.policy.load import load_policy
-from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, Facts
+from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, RuleFacts
 from streams.domain.situation import MissKind
 from tests.domain.given import (
     BRUSSELS,
@@ -46,15 +46,15 @@ from tests.domain.given import (
 THREE = (miss(1), miss(2), miss(3))
 REFUSED = interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
 UNDELIVERED = miss(1, delivery=Delivery.FAILED)
-SILENT_SINCE_ORDER = datetime(2026, 3, 31, tzinfo=BRUSSELS)
+SILENCE_AFTER_ORDER = datetime(2026, 3, 31, tzinfo=BRUSSELS)
 """Twenty working days after the notification of 2 March."""
-SILENT_SINCE_THIRD = datetime(2026, 4, 18, tzinfo=BRUSSELS)
-"""Twenty working days after the third miss, Thursday 19 March, Easter Monday left out."""
+SILENCE_AFTER_THIRD_MISS = datetime(2026, 4, 18, tzinfo=BRUSSELS)
+"""Twenty working days after the third miss, Thursday 19 March, not counting Easter Monday."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A rule that just stands: from ``due`` on, and not a moment before."""
+class RuleCase:
+    """Facts for which a rule stands from ``due`` on, and not a microsecond earlier."""
 
     rule: str
     facts: Sequence[Fact]
@@ -64,8 +64,8 @@ class Row:
     occasion: str
 
 
-ROWS = [
-    Row(
+RULE_CASES = [
+    RuleCase(
         "check-delivery",
         [order(), UNDELIVERED],
         UNDELIVERED.time,
@@ -73,7 +73,7 @@ ROWS = [
         Action.CHECK_DELIVERY,
         "order-1/miss/appointment-1",
     ),
-    Row(
+    RuleCase(
         "reinvite-after-first-miss",
         [order(), miss(1)],
         miss(1).time,
@@ -81,7 +81,7 @@ ROWS = [
         Action.REINVITE,
         "order-1/miss/appointment-1",
     ),
-    Row(
+    RuleCase(
         "outreach-after-second-miss",
         [order(), miss(1), miss(2)],
         miss(2).time,
@@ -89,7 +89,7 @@ ROWS = [
         Action.OUTREACH,
         "order-1/miss/appointment-2",
     ),
-    Row(
+    RuleCase(
         "review-after-third-miss",
         [order(), *THREE],
         TERM_END,
@@ -97,7 +97,7 @@ ROWS = [
         Action.HUMAN_REVIEW,
         "order-1/miss/appointment-3",
     ),
-    Row(
+    RuleCase(
         "review-after-refusal",
         [order(), REFUSED],
         TERM_END,
@@ -105,51 +105,66 @@ ROWS = [
         Action.HUMAN_REVIEW,
         "order-1/interview/interview-1",
     ),
-    Row(
+    RuleCase(
         "silence",
         [order()],
-        SILENT_SINCE_ORDER,
+        SILENCE_AFTER_ORDER,
         2,
         Action.CONTACT_REVIEW,
         "order-1/silent-since/2026-03-02",
     ),
-    Row(
+    RuleCase(
         "address-check-referral",
         [order(), *THREE],
-        SILENT_SINCE_THIRD,
+        SILENCE_AFTER_THIRD_MISS,
         5,
         Action.ADDRESS_CHECK_REFERRAL,
         "order-1/miss/appointment-3",
     ),
 ]
-CLOCKED = {"review-after-third-miss", "review-after-refusal", "silence", "address-check-referral"}
-NAMES = [row.rule for row in ROWS]
+RULES_WITH_CLOCKS = {
+    "review-after-third-miss",
+    "review-after-refusal",
+    "silence",
+    "address-check-referral",
+}
+NAMES = [rule_case.rule for rule_case in RULE_CASES]
 
 
-def test_every_rule_that_ships_has_its_row() -> None:
-    assert {row.rule for row in ROWS} == {rule.id for rule in ref().policy.rules}
+def test_every_rule_of_the_policy_is_tested() -> None:
+    assert {rule_case.rule for rule_case in RULE_CASES} == {rule.id for rule in ref().policy.rules}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_a_rule_stands_from_the_instant_its_cause_is_complete(row: Row) -> None:
-    found = standing(row.facts, row.due)[row.rule]
-    assert (found.level, found.action, found.occasion) == (row.level, row.action, row.occasion)
-    assert found.due_at == row.due
-    assert found.detected_at == row.due
-    assert (found.office_id, found.track) == ("gent", Track.INDIVIDUAL)
+@pytest.mark.parametrize("rule_case", RULE_CASES, ids=NAMES)
+def test_a_rule_stands_from_the_instant_at_which_its_cause_is_complete(rule_case: RuleCase) -> None:
+    escalation = standing(rule_case.facts, rule_case.due)[rule_case.rule]
+    assert (escalation.level, escalation.action, escalation.occasion) == (
+        rule_case.level,
+        rule_case.action,
+        rule_case.occasion,
+    )
+    assert escalation.due_at == rule_case.due
+    assert escalation.detected_at == rule_case.due
+    assert (escalation.office_id, escalation.track) == ("gent", Track.INDIVIDUAL)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_a_rule_seen_late_says_when_it_was_due(row: Row) -> None:
-    late = standing(row.facts, LATER)[row.rule]
-    assert (late.due_at, late.detected_at) == (row.due, LATER)
+@pytest.mark.parametrize("rule_case", RULE_CASES, ids=NAMES)
+def test_a_rule_detected_late_still_reports_when_it_was_due(rule_case: RuleCase) -> None:
+    late = standing(rule_case.facts, LATER)[rule_case.rule]
+    assert (late.due_at, late.detected_at) == (rule_case.due, LATER)
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if r.rule in CLOCKED], ids=lambda r: r.rule)
-def test_a_moment_early_it_does_not_stand_and_is_looked_at_when_it_does(row: Row) -> None:
-    early = decide(row.facts, row.due - MOMENT)
-    assert row.rule not in {o.rule_id for o in outcomes(early) if isinstance(o, EscalationRaised)}
-    assert early.next_check == row.due
+@pytest.mark.parametrize(
+    "rule_case", [r for r in RULE_CASES if r.rule in RULES_WITH_CLOCKS], ids=lambda r: r.rule
+)
+def test_a_rule_does_not_stand_early_and_is_checked_again_when_it_is_due(
+    rule_case: RuleCase,
+) -> None:
+    early = decide(rule_case.facts, rule_case.due - MOMENT)
+    assert rule_case.rule not in {
+        o.rule_id for o in outcomes(early) if isinstance(o, EscalationRaised)
+    }
+    assert early.next_check == rule_case.due
 
 
 @pytest.mark.parametrize(
@@ -189,7 +204,7 @@ def test_a_moment_early_it_does_not_stand_and_is_looked_at_when_it_does(row: Row
         ("address-check-referral", [order(household=FAMILY), *THREE]),
     ],
 )
-def test_a_rule_just_does_not_stand(rule: str, facts: list[Fact]) -> None:
+def test_a_rule_does_not_stand_if_one_condition_fails(rule: str, facts: list[Fact]) -> None:
     assert rule not in standing(facts, LATER)
 
 
@@ -204,69 +219,73 @@ def test_a_rule_just_does_not_stand(rule: str, facts: list[Fact]) -> None:
         ("silence", [order(household=FAMILY)]),
     ],
 )
-def test_a_rule_stands_all_the_same(rule: str, facts: list[Fact]) -> None:
+def test_a_rule_stands_despite_a_detail_that_does_not_matter(rule: str, facts: list[Fact]) -> None:
     assert rule in standing(facts, LATER)
 
 
-def test_in_a_group_only_the_highest_rule_stands() -> None:
+def test_only_the_highest_rule_of_a_group_stands() -> None:
     facts = [order(), *THREE]
     assert set(standing(facts, TERM_END - MOMENT)) == {"outreach-after-second-miss"}
     assert set(standing(facts, TERM_END)) == {"review-after-third-miss"}
 
 
-def test_the_term_in_a_return_house_ends_sooner() -> None:
+def test_the_appeal_term_is_shorter_in_a_return_house() -> None:
     facts = [order(lodging=Lodging.RETURN_HOUSE, departure_term_days=7), *THREE]
     assert "review-after-third-miss" in standing(facts, THREE[-1].time)
 
 
-def test_with_a_term_of_no_days_the_appeal_term_still_protects() -> None:
+def test_the_appeal_term_still_blocks_when_the_departure_term_is_0_days() -> None:
     facts = [order(departure_term_days=0), *THREE]
-    held_back = blocking(facts, TERM_END - MOMENT)["review-after-third-miss"]
-    assert held_back == {Guard.APPEAL_TERM_RUNNING}
+    guards = blocking(facts, TERM_END - MOMENT)["review-after-third-miss"]
+    assert guards == {Guard.APPEAL_TERM_RUNNING}
     assert "review-after-third-miss" in standing(facts, TERM_END)
 
 
 @pytest.mark.parametrize("guard", Guard)
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_a_guard_blocks_every_rule_that_does_not_waive_it(row: Row, guard: Guard) -> None:
-    facts = [*row.facts, circumstance(guard)]
-    rule = ref().policy.rule(row.rule)
+@pytest.mark.parametrize("rule_case", RULE_CASES, ids=NAMES)
+def test_a_guard_blocks_every_rule_that_does_not_waive_it(
+    rule_case: RuleCase, guard: Guard
+) -> None:
+    facts = [*rule_case.facts, circumstance(guard)]
+    rule = ref().policy.rule(rule_case.rule)
     assert rule is not None
     if guard in rule.waives:
-        checks = {check.guard: check for check in standing(facts, LATER)[row.rule].evidence.guards}
+        checks = {
+            check.guard: check for check in standing(facts, LATER)[rule_case.rule].evidence.guards
+        }
         assert checks[guard].state is GuardState.WAIVED
         assert rule.waives[guard] in checks[guard].because
     else:
-        assert row.rule not in standing(facts, LATER)
-        assert blocking(facts, LATER)[row.rule] == {guard}
+        assert rule_case.rule not in standing(facts, LATER)
+        assert blocking(facts, LATER)[rule_case.rule] == {guard}
 
 
 @pytest.mark.parametrize("guard", Guard)
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_a_guard_that_is_unknown_blocks_as_well(row: Row, guard: Guard) -> None:
+@pytest.mark.parametrize("rule_case", RULE_CASES, ids=NAMES)
+def test_an_unknown_guard_blocks_like_an_active_one(rule_case: RuleCase, guard: Guard) -> None:
     facts = [
-        *row.facts,
+        *rule_case.facts,
         circumstance(guard, effective_at=day(20)),
         circumstance(guard, ends=True, effective_at=day(19)),
     ]
-    rule = ref().policy.rule(row.rule)
+    rule = ref().policy.rule(rule_case.rule)
     assert rule is not None
-    assert (row.rule in standing(facts, LATER)) is (guard in rule.waives)
-    held = [b for b in decide(facts, LATER).blocked if b.rule is rule]
-    states = [(g, r.state) for b in held for g, r in b.by]
+    assert (rule_case.rule in standing(facts, LATER)) is (guard in rule.waives)
+    blocked = [b for b in decide(facts, LATER).blocked if b.rule is rule]
+    states = [(g, r.state) for b in blocked for g, r in b.by]
     assert states == ([] if guard in rule.waives else [(guard, GuardState.UNKNOWN)])
 
 
 @pytest.mark.parametrize("guard", Guard)
-def test_a_guard_that_ended_blocks_no_more(guard: Guard) -> None:
+def test_a_guard_that_has_ended_no_longer_blocks(guard: Guard) -> None:
     end = day(50)
-    over = circumstance(guard, ends=True, effective_at=end)
-    facts = [order(), *THREE, circumstance(guard), over]
+    ended = circumstance(guard, ends=True, effective_at=end)
+    facts = [order(), *THREE, circumstance(guard), ended]
     assert "address-check-referral" not in standing(facts, end - MOMENT)
     assert standing(facts, end)["address-check-referral"].due_at == end
 
 
-def test_evidence_can_be_checked_by_hand() -> None:
+def test_evidence_lists_events_facts_clocks_and_guards() -> None:
     facts = [order(), *THREE]
     evidence = standing(facts, LATER)["address-check-referral"].evidence
     assert evidence.event_ids == tuple(str(fact.event_id) for fact in facts)
@@ -278,7 +297,7 @@ def test_evidence_can_be_checked_by_hand() -> None:
     ]
     assert [(c.clock, c.start, c.working_days, c.due) for c in evidence.clocks] == [
         ("term_end", TERM_END, 0, TERM_END),
-        ("last_attempt", day(17), 20, SILENT_SINCE_THIRD),
+        ("last_attempt", day(17), 20, SILENCE_AFTER_THIRD_MISS),
     ]
     assert [check.guard for check in evidence.guards] == list(Guard)
     assert {check.state for check in evidence.guards} == {GuardState.CLEAR}
@@ -307,17 +326,17 @@ def test_evidence_can_be_checked_by_hand() -> None:
         ),
     ],
 )
-def test_evidence_names_the_nearest_harsher_rule_and_why_it_does_not_stand(
+def test_evidence_names_the_nearest_higher_rule_and_why_it_does_not_stand(
     rule: str, facts: list[Fact], now: datetime, nearest: tuple[str, int, str]
 ) -> None:
-    found = standing(facts, now)[rule].evidence.nearest
+    near_miss = standing(facts, now)[rule].evidence.nearest
     name, level, because = nearest
-    assert found is not None
-    assert (found.rule_id, found.level) == (name, level)
-    assert found.because[0].startswith(because)
+    assert near_miss is not None
+    assert (near_miss.rule_id, near_miss.level) == (name, level)
+    assert near_miss.because[0].startswith(because)
 
 
-def test_a_harsher_rule_that_stands_as_well_is_not_the_nearest_that_does_not() -> None:
+def test_a_higher_rule_that_also_stands_is_not_the_near_miss() -> None:
     stands = standing([order(), *THREE], LATER)
     assert {"silence", "review-after-third-miss"} < set(stands)
     nearest = stands["silence"].evidence.nearest
@@ -326,7 +345,7 @@ def test_a_harsher_rule_that_stands_as_well_is_not_the_nearest_that_does_not() -
     assert nearest.because
 
 
-def test_nothing_is_harsher_than_the_last_step() -> None:
+def test_the_highest_rule_has_no_near_miss() -> None:
     evidence = standing([order(), *THREE], LATER)["address-check-referral"].evidence
     assert evidence.nearest is None
 
@@ -347,14 +366,14 @@ def test_forced_return_and_detention_cannot_be_expressed() -> None:
 
 
 @pytest.mark.parametrize("miss_count", [3, 4, 5])
-def test_more_misses_change_neither_the_occasion_nor_the_rule(miss_count: int) -> None:
+def test_more_misses_do_not_change_the_occasion_of_the_third(miss_count: int) -> None:
     facts = [order(), *(miss(number) for number in range(1, miss_count + 1))]
-    found = standing(facts, LATER + timedelta(days=30))["review-after-third-miss"]
-    assert found.occasion == "order-1/miss/appointment-3"
+    escalation = standing(facts, LATER + timedelta(days=30))["review-after-third-miss"]
+    assert escalation.occasion == "order-1/miss/appointment-3"
 
 
 FACTS = st.builds(
-    Facts,
+    RuleFacts,
     st.integers(0, 4),
     st.none() | st.sampled_from(MissKind),
     st.integers(0, 2),
@@ -368,18 +387,18 @@ STRICTER = load_policy(ref().policy.body.replace("at_least = 1", "at_least = 3")
 
 
 @forall(FACTS)
-def test_what_a_table_keeps_of_facts_is_what_its_cells_say_of_them(facts: Facts) -> None:
-    """Two tables by turns, so that what one keeps never answers for the other."""
+def test_cached_matches_agree_with_each_condition(facts: RuleFacts) -> None:
+    """Alternate between two policies, so that a shared cache would be detected."""
     for policy in (ref().policy, STRICTER, ref().policy):
-        fit = policy.fit(facts)
+        matches = policy.match_rules(facts)
         for rule in policy.rules:
             holds = [
                 OPERATORS[cell.operator](getattr(facts, cell.fact), cell.operand)
                 for cell in rule.when
             ]
-            assert (rule in fit.matching) == all(holds) == (rule.id in fit.checks)
+            assert (rule in matches.matching) == all(holds) == (rule.id in matches.checks)
             failing = [
-                cell.text(facts) for cell, held in zip(rule.when, holds, strict=True) if not held
+                cell.text(facts) for cell, hold in zip(rule.when, holds, strict=True) if not hold
             ]
-            missed = fit.misses.get(rule.id)
-            assert (list(missed.because) if missed else []) == failing
+            near_miss = matches.near_misses.get(rule.id)
+            assert (list(near_miss.because) if near_miss else []) == failing
