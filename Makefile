@@ -13,7 +13,6 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Processes that tests run in. Most tests wait for a server, so more than there are cores.
 PROCESSES ?= 4
-SIDE_BY_SIDE := --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help demo test check format unit kafka bench faults schemas metrics boards pictures lock clean
 
@@ -33,10 +32,10 @@ demo: $(STAMP) ## watch the whole pipeline work, then see it checked
 	$(BIN)/icam demo
 
 unit: $(STAMP) ## run the tests that need no server: seconds
-	$(BIN)/pytest -q -n 2 $(SIDE_BY_SIDE) -m "not server and not slow"
+	$(BIN)/pytest -q -n 2 -m "not server and not slow"
 
 test: $(STAMP) kafka-if-possible check ## run every check and test: minutes
-	$(BIN)/pytest -n $(PROCESSES) $(SIDE_BY_SIDE)
+	$(BIN)/pytest -n $(PROCESSES)
 
 check: $(STAMP) ## lint, types, formatting
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """Real servers for the tests: PostgreSQL always, Apache Kafka where it can be had.
 
 Tests run in several processes (``pytest -n``), each with servers of its own, started when a test
-first asks for them. The tests of a file run in one process, in their order; those that are marked
-``alone`` go to whichever is free.
+first asks for them. The tests of a file run in one process, in their order, except those of
+``APART``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Final, NoReturn
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from streams import reference
 from streams.embedded import kafka as real_kafka
@@ -34,6 +36,19 @@ _NUMBERS = count(1)
 _SERVER_FIXTURES: Final = frozenset(
     {"server_url", "kafka_node", "kafka_servers", "mock_broker", "alertmanager"}
 )
+APART: Final = frozenset(
+    {
+        "tests/cli/test_commands.py",
+        "tests/dates/test_dates.py",
+        "tests/faults/test_faults.py",
+        "tests/pipeline/test_canary.py",
+        "tests/pipeline/test_crashes.py",
+        "tests/pipeline/test_stream.py",
+        "tests/schedules/test_simulation.py",
+        "tests/services/exporter/test_role.py",
+    }
+)
+"""Files whose tests take long and share nothing that is costly to make."""
 _LONG: Final = ("kafka", "slow")
 QUICK_JAVA: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For a broker that lives for minutes: half the processor time until it serves."""
@@ -41,15 +56,31 @@ QUICK_JAVA: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, say what stays together, and let what takes long begin first."""
+    """Mark what needs a server, and let what takes long begin first."""
     for item in items:
         if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker(
             "kafka"
         ):
             item.add_marker("server")
-        if item.get_closest_marker("alone") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: not any(map(item.get_closest_marker, _LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Have whole files distributed, in the order in which tests were collected."""
+    config.option.loadscopereorder = False
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Distributes files, and the tests of ``APART`` one by one.
+
+    xdist's own groups have no effect with pytest 9.2 (pytest-xdist issue 1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file in APART else file
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,7 +40,6 @@ def clock(tmp_path: Path) -> WrongClock:
 
 
 @pytest.mark.server
-@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [SATURDAY, NEW_YEARS_EVE], ids=lambda moment: moment.name)
 def test_the_verdict_is_the_same_on_another_day(moment: Moment, clock: WrongClock) -> None:

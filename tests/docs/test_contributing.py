@@ -219,7 +219,6 @@ def test_every_listed_file_exists(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 def test_one_of_each_touches_the_listed_files_only_and_the_tests_pass(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED)

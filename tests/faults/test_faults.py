@@ -11,7 +11,7 @@ from streams.embedded.kafka import KafkaNode
 from tests.faults.arena import NotHere
 from tests.faults.campaign import SCENARIOS, take
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone]
+pytestmark = pytest.mark.kafka
 
 _SEED = 20_261_124
 

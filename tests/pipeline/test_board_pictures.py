@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.pictures import take
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.chromium]
+pytestmark = [pytest.mark.kafka, pytest.mark.chromium]
 
 
 def test_pictures_are_taken_of_a_page_that_lives(kafka_servers: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from streams.services.canary import Canary
 from streams.store.statistics import cases_by_office
 from tests.pipeline.stage import Stage, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.any_date]
+pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 
 
 def _canary(stage: Stage, patience: float) -> tuple[Canary, CanaryMetrics]:

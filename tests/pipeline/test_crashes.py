@@ -13,7 +13,7 @@ import pytest
 from tests.pipeline.histories import history, valid_ids
 from tests.pipeline.stage import Stage, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone]
+pytestmark = pytest.mark.kafka
 
 FAULTY: Final = Path(__file__).parents[1] / "faults" / "faulty_worker.py"
 FORGETFUL: Final = Path(__file__).with_name("forgetful_worker.py")

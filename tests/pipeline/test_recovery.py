@@ -14,7 +14,7 @@ from streams.simulate.publishing import Planned
 from tests.pipeline.histories import history
 from tests.pipeline.stage import Stage
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone]
+pytestmark = pytest.mark.kafka
 
 
 def test_going_back_to_the_first_record_missing_brings_all_back(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from tests.domain import given
 from tests.pipeline.histories import history, valid_ids
 from tests.pipeline.stage import Stage, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.any_date]
+pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 
 
 def test_poison_is_set_aside_and_the_stream_goes_on(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from tests.schedules.__main__ import explain
 from tests.schedules.planted import WITHIN, Planted, first_found
 from tests.schedules.play import run
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 SEEDS, CHUNK = 500, 25
 CHUNKS = [range(first, first + CHUNK) for first in range(0, SEEDS, CHUNK)]

@@ -11,7 +11,7 @@ from streams.embedded.ports import free_port
 from streams.embedded.worker import Role, RoleProcess
 from tests.pipeline.stage import until
 
-pytestmark = [pytest.mark.server, pytest.mark.alone]
+pytestmark = pytest.mark.server
 
 ROLES: tuple[Role, ...] = ("exporter", "canary", "board")
 
