@@ -52,7 +52,7 @@ class Cluster:
 
     def kubectl(self, *words: str | Path, timeout: float = 600) -> str:
         """Run a kubectl command and return its output."""
-        env = {"KUBECONFIG": str(_CONFIG)}
+        env = {"KUBECONFIG": str(_CONFIG), "KUBECACHEDIR": str(_FOLDER / "kubectl")}
         return run(self.program, "kubectl", *words, env=env, timeout=timeout).strip()
 
     def get(self, *words: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from .events import Audit, Batch, Events, in_flight, settle, stored
 from .machine import HOME, prepare
 from .report import Report
 
-_RECIPES: Final = Path(__file__).parent / "kubernetes"
+RECIPES: Final = Path(__file__).parent / "kubernetes"
 _OVERLAY: Final = HOME / "overlay"
 _VERSIONS: Final = ("icam-streams:first", "icam-streams:second")
 _ROLES: Final = ("worker", "exporter", "canary", "board")
@@ -125,7 +125,7 @@ class Pods:
         """Run `icam audit` with every id that was published."""
         produced = self.events.produced()
         options = ["--json", "--produced", "/mnt/produced", *["--drained"] * drained]
-        return Audit.read(self._icam("audit", *options, mount=produced))
+        return Audit.read(self._icam("audit", *options, mount=produced, codes=(0, 1)))
 
     def settle(self) -> Audit:
         """Audit until everything published is processed; raise ``Failed`` when it is not clean."""
@@ -135,7 +135,13 @@ class Pods:
         """Return the number of events in the log."""
         return stored(_database("icam_auditor"))
 
-    def _icam(self, *words: str, stdin: Path | None = None, mount: Path | None = None) -> str:
+    def _icam(
+        self,
+        *words: str,
+        stdin: Path | None = None,
+        mount: Path | None = None,
+        codes: Sequence[int] = (0,),
+    ) -> str:
         """Run an icam command of our image on the host, which is on the pods' network."""
         return self._engine.docker(
             *("run", "--rm", "--interactive", "--network=host", "--read-only"),
@@ -144,7 +150,7 @@ class Pods:
             *([f"--volume={mount}:/mnt/{mount.name}:ro"] if mount else []),
             *("--tmpfs=/var/lib/icam:uid=10001,gid=10001", images.OURS, *words),
             stdin=stdin,
-            codes=(0, 1),
+            codes=codes,
         )
 
 
@@ -153,7 +159,7 @@ def render(image: str) -> None:
     _OVERLAY.mkdir(parents=True, exist_ok=True)
     name, _, tag = image.partition(":")
     overlay = {
-        "resources": [os.path.relpath(_RECIPES / "overlay", _OVERLAY)],
+        "resources": [os.path.relpath(RECIPES / "overlay", _OVERLAY)],
         "images": [{"name": name, "newTag": tag}],
     }
     (_OVERLAY / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
@@ -201,7 +207,7 @@ def _validated(report: Report, nodes: Cluster) -> None:
         # The default account is made a moment after the namespace.
         wait("account", lambda: nodes.get("serviceaccounts", _IN))
         try:
-            nodes.kubectl("apply", "--server-side", "--filename", _RECIPES / "refused.yaml")
+            nodes.kubectl("apply", "--server-side", "--filename", RECIPES / "refused.yaml")
         except Failed as error:
             expect('violates PodSecurity "restricted' in str(error), str(error))
         else:
@@ -305,7 +311,9 @@ def _drained(report: Report, pods: Pods) -> None:
 def _rolled(report: Report, pods: Pods) -> None:
     with report.step("roll a new version, audit") as step:
         pods.publish(pods.events.draw(scale=1))
-        pods.cluster.kubectl("delete", "job", "icam-database", "icam-topics", _IN)
+        pods.cluster.kubectl(
+            "delete", "job", "icam-database", "icam-topics", _IN, "--ignore-not-found"
+        )
         with _fewest_ready(pods) as fewest:
             pods.apply(_VERSIONS[1])
             pods.await_rollout()
@@ -355,9 +363,9 @@ def _database(role: str) -> str:
     return f"postgresql://{role}:local-only@{GATEWAY}:5432/icam"
 
 
-def _without_error(answers: Any) -> bool:
+def _without_error(answers: Callable[[], bool]) -> bool:
     try:
-        return bool(answers())
+        return answers()
     except psycopg.OperationalError:
         return False
 
