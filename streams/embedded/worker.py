@@ -91,7 +91,7 @@ class RoleProcess:
             with urllib.request.urlopen(f"{self.address}/{path}", timeout=2) as answer:  # noqa: S310
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refusal:
-            return refusal.code, json.load(refusal)  # a failed probe has a body too
+            return refusal.code, _body(refusal)  # a failed probe has a body too
         except (OSError, ValueError):
             return 0, {}
 
@@ -126,6 +126,15 @@ class RoleProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _body(refusal: urllib.error.HTTPError) -> dict[str, object]:
+    """Return the parts of a failed probe; none if the probe itself failed (status 500)."""
+    try:
+        parts: dict[str, object] = json.load(refusal)
+    except ValueError:
+        return {}
+    return parts
 
 
 class WorkerProcess(RoleProcess):

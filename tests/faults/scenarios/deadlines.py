@@ -28,7 +28,7 @@ def take(arena: Arena) -> Outcome:
     a record to its commit in the log, at a steady rate: first without, then with deadlines due.
     """
     cases, seconds = arena.size(10_000, 200), arena.size(20, 4)
-    ahead = timedelta(seconds=10 + cases / 100 + seconds)
+    ahead = timedelta(seconds=20 + cases / 100 + seconds)
     due = (now() + ahead).replace(microsecond=0)
     outcome = arena.outcome("deadlines due at once")
     arena.worker().start()
