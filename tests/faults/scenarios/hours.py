@@ -24,6 +24,8 @@ _AUTUMN_TERM: Final = datetime(2026, 10, 26, 23, tzinfo=UTC)
 _SPRING_TERM: Final = datetime(2027, 3, 30, 22, tzinfo=UTC)
 """The same for an order of 26 February: midnight of the Tuesday after Easter, in summer time."""
 _HOUR: Final = timedelta(hours=1)
+_SHORTLY: Final = timedelta(seconds=6)
+"""Before a change, once all events are in the log: the server starts again within it."""
 _FIRED: Final = """
     SELECT extract(epoch FROM raised_at - due_at), due_at FROM escalation
     WHERE rule_id = %s AND case_id LIKE %s AND due_at >= %s
@@ -31,7 +33,7 @@ _FIRED: Final = """
 
 
 def take(arena: Arena) -> Outcome:
-    """Set the database's clock to each day, two or three times; the worker's clock is right.
+    """Set the database's clock to each day, three or four times; the worker's clock is right.
 
     Circumstances end within the seconds around the change. Terms that include it end at local
     midnight: in autumn not an hour early, in spring not an hour late.
@@ -39,7 +41,7 @@ def take(arena: Arena) -> Outcome:
     cases = arena.size(500, 20)
     outcome = arena.outcome("change of hour")
     clock = _Clock(arena)
-    clock.set(_AUTUMN - timedelta(seconds=12))
+    clock.set(_AUTUMN - _HOUR)
     arena.worker().start()
     ids: set[UUID] = set()
 
@@ -53,6 +55,7 @@ def take(arena: Arena) -> Outcome:
     publish(terms(dice, "autumn-term", cases, _AUTUMN_TERM - timedelta(days=31, hours=15)))
     around = _AUTUMN - timedelta(seconds=2)
     publish(appeals(dice, "autumn", cases, clock.now(), around, 5))
+    clock.set(_AUTUMN - _SHORTLY)
     clock.wait(_AUTUMN + timedelta(seconds=4))
     _judge(arena, outcome, APPEAL_RULE, "autumn", cases, around)
     clock.set(_AUTUMN_TERM - _HOUR - timedelta(seconds=2))
@@ -61,10 +64,11 @@ def take(arena: Arena) -> Outcome:
     clock.set(_AUTUMN_TERM - timedelta(seconds=2))
     clock.wait(_AUTUMN_TERM + timedelta(seconds=4))
     _judge(arena, outcome, TERM_RULE, "autumn-term", cases, _AUTUMN_TERM)
-    clock.set(_SPRING - timedelta(seconds=12))
+    clock.set(_SPRING - _HOUR)
     publish(terms(dice, "spring-term", cases, _SPRING_TERM - timedelta(days=32, hours=13)))
     around = _SPRING - timedelta(seconds=2)
     publish(appeals(dice, "spring", cases, clock.now(), around, 5))
+    clock.set(_SPRING - _SHORTLY)
     clock.wait(_SPRING + timedelta(seconds=4))
     _judge(arena, outcome, APPEAL_RULE, "spring", cases, around)
     clock.set(_SPRING_TERM - timedelta(seconds=4))
