@@ -56,7 +56,7 @@ de = "Zustellung bei der Aufnahmeeinrichtung prüfen"
 en = "Check the delivery with the reception centre"
 """
 ROW: Final = """
-    Row(
+    RuleCase(
         "check-delivery-in-reception",
         [order(lodging=Lodging.RECEPTION), UNDELIVERED],
         UNDELIVERED.time,
@@ -122,7 +122,7 @@ ADDITIONS: Final = {
         "A rule",
         {
             "streams/reference/policy.toml": append(RULE),
-            "tests/domain/policy/test_rules.py": after(r"\nROWS = \[", ROW.rstrip("\n")),
+            "tests/domain/policy/test_rules.py": after(r"\nRULE_CASES = \[", ROW.rstrip("\n")),
             "docs/domain.md": after(r"\n\| 1 \|[^|]+\| ", "`check-delivery-in-reception`, "),
         },
     ),
