@@ -110,6 +110,7 @@ def test_every_function_that_tells_types_apart_ends_with_assert_never() -> None:
     assert {module for module, union, _ in found if union == "Event"} == MATCH
 
 
+@pytest.mark.slow
 def test_mypy_names_every_module_that_does_not_know_a_fifth_event_type(
     tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

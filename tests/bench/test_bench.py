@@ -119,6 +119,7 @@ def test_consumer_that_misses_a_record_is_reported(truth: Work) -> None:
     assert differences(ROSTER["consume-aiokafka"], truth, Work.of(419, (), ()), 420) != []
 
 
+@pytest.mark.slow
 def test_contender_that_differs_fails_the_bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_the_image_and_development_use_the_same_build_tool() -> None:
     assert all(digest in development for digest in hashes)
 
 
+@pytest.mark.slow
 def test_every_code_and_data_file_is_in_the_package(wheel: zipfile.ZipFile) -> None:
     wanted = {
         str(path.relative_to(TOP))
@@ -110,6 +111,7 @@ def test_every_code_and_data_file_is_in_the_package(wheel: zipfile.ZipFile) -> N
     assert {name for name in wheel.namelist() if name.startswith("tests")} == set()
 
 
+@pytest.mark.slow
 def test_the_package_installs_the_icam_command(wheel: zipfile.ZipFile) -> None:
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
 
@@ -118,6 +120,7 @@ def test_the_package_installs_the_icam_command(wheel: zipfile.ZipFile) -> None:
     assert json.loads(instruction("CMD")) == ["worker"]
 
 
+@pytest.mark.slow
 def test_the_package_brings_its_licence(wheel: zipfile.ZipFile) -> None:
     (about,) = [name for name in wheel.namelist() if name.endswith("dist-info/METADATA")]
     (text,) = [name for name in wheel.namelist() if name.endswith("licenses/LICENSE")]

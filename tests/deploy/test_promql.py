@@ -11,7 +11,7 @@ import yaml
 from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading, slower
 from tests.deploy.files import shown
 
-pytestmark = pytest.mark.prometheus
+pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
 READ = 'icam_reading_seconds{reading="backlog"}'
 OVERDUE = "icam_dead_letters_overdue"

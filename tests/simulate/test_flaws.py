@@ -17,6 +17,8 @@ from streams.simulate.flaws import REASON, Flaw, malformed_record
 from streams.simulate.history import History
 from streams.simulate.stream import Kind, Planned, SimulationSettings, stream
 
+pytestmark = pytest.mark.slow
+
 
 def one_event_of_each_type(all_histories: Sequence[History]) -> list[Event]:
     by_type = {type(h.event): h.event for history in all_histories[:500] for h in history.events}

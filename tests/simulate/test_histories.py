@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+import pytest
+
 from schemas.events import (
     AppointmentMissed,
     CircumstanceChanged,
@@ -23,6 +25,8 @@ from schemas.types import Guard, Language
 from streams.simulate import days
 from streams.simulate.event import SimulatedEvent
 from streams.simulate.history import History
+
+pytestmark = pytest.mark.slow
 
 E = TypeVar("E", bound=Event)
 

@@ -18,6 +18,8 @@ from streams.simulate.dice import Dice
 from streams.simulate.flaws import invalid_national_number
 from streams.simulate.stream import Kind, Planned, SimulationSettings
 
+pytestmark = pytest.mark.slow
+
 
 def valid(records: Sequence[Planned]) -> list[Planned]:
     return [planned for planned in records if planned.kind is Kind.VALID]

@@ -22,6 +22,8 @@ from streams.simulate.history import History
 from streams.simulate.loading import published_figures
 from streams.simulate.stream import SimulationSettings, histories
 
+pytestmark = pytest.mark.slow
+
 FIGURES = published_figures()
 
 
