@@ -35,7 +35,7 @@ class OutboxRow:
     published: bool
     kind: str | None
     appearances: int = 0
-    """How many records on its topic carry this row."""
+    """Number of records on its topic that carry this row."""
 
 
 Outbox = dict[bytes, OutboxRow]
@@ -152,7 +152,7 @@ class RetentionHorizon:
             self._first[partition] = record.timestamp
 
     def covers(self, topic: str, created_at: datetime) -> bool:
-        """Whether the topic still has the records of rows written then, in every partition."""
+        """Return whether every partition of the topic still has records of rows written then."""
         starts = [at for partition, at in self._first.items() if partition.topic == topic]
         return all(at is not None and at + _CLOCK_SKEW < created_at for at in starts)
 

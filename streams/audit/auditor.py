@@ -35,7 +35,7 @@ def audit(
     drained: bool = False,
     due_bound_seconds: float = 300,
     canaries: Sequence[str] = (),
-    papers: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Report:
     """Verify every guarantee of the pipeline from Kafka and the database alone. Blocks.
 
@@ -50,7 +50,7 @@ def audit(
         drained: require that every record is committed and every outbox row published.
         due_bound_seconds: how many seconds a case may be overdue before that is a violation.
         canaries: texts from input records that must not appear in anything the pipeline writes.
-        papers: logs and metrics to search for personal data, text by name.
+        texts: logs and metrics to search for personal data, text by name.
 
     Raises:
         AuditError: Kafka or the database can't be read.
@@ -64,7 +64,7 @@ def audit(
             drained=drained,
             due_bound_seconds=due_bound_seconds,
             canaries=canaries,
-            papers=papers,
+            texts=texts,
         )
 
 
@@ -77,7 +77,7 @@ def audit_log(
     drained: bool = False,
     due_bound_seconds: float = 300,
     canaries: Sequence[str] = (),
-    papers: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Report:
     """Run the audit as ``audit`` does, on a given log.
 
@@ -136,7 +136,7 @@ def audit_log(
         announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
         announced.check_rounds(outbox_check, snap, outbox)
         deadlines.check_deadlines(deadline_check, snap, overdue_before)
-        privacy.check_privacy(privacy_check, snap, canaries, papers or {})
+        privacy.check_privacy(privacy_check, snap, canaries, texts or {})
 
         counts = {f"records.{topic}": input_records.counts[topic] for topic in INPUT_TOPICS}
         counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}

@@ -39,7 +39,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether no check found a violation."""
+        """Return whether no check found a violation."""
         return not any(check.found for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:

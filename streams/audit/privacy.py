@@ -18,11 +18,11 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGN
 
 
 def check_privacy(
-    check: Check, snapshot: Snapshot, canaries: Sequence[str], papers: Mapping[str, str]
+    check: Check, snapshot: Snapshot, canaries: Sequence[str], texts: Mapping[str, str]
 ) -> None:
-    """Check details and notes of dead letters, headers of outbox rows, and ``papers``.
+    """Check details and notes of dead letters, headers of outbox rows, and ``texts``.
 
-    ``papers`` are logs, metrics and other texts of the pipeline, by name. Bodies of outbox rows are
+    ``texts`` are logs, metrics and other texts of the pipeline, by name. Bodies of outbox rows are
     searched for canaries only. A finding gives a canary's number in the list, never its text.
     """
     rows = snapshot.rows(
@@ -35,7 +35,7 @@ def check_privacy(
     )
     for reference, text in rows:
         _check_text(check, reference, text, canaries)
-    for name, text in papers.items():
+    for name, text in texts.items():
         for number, line in enumerate(text.splitlines(), 1):
             _check_text(check, f"{name}:{number}", line, canaries)
     if canaries:
@@ -57,7 +57,7 @@ def _check_canaries(check: Check, reference: str, text: str, canaries: Sequence[
 
 
 def has_national_number(text: str) -> bool:
-    """Whether a text contains eleven digits that form a valid Belgian national number.
+    """Return whether a text contains eleven digits that form a valid Belgian national number.
 
     UUIDs are skipped: about one in a hundred thousand would match by chance.
     """

@@ -145,7 +145,7 @@ def _check_positions(
 
 
 def _retained(place: LogPosition, spans: Mapping[Partition, OffsetRange]) -> bool:
-    """Whether the position can be checked: retention has not deleted its record."""
+    """Return whether a position can be checked: retention has not deleted its record."""
     span = spans.get(Partition(place.topic, place.partition))
     return span is None or place.offset >= span.low
 

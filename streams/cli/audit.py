@@ -62,7 +62,7 @@ def audit(
         drained=drained,
         due_bound_seconds=due_bound,
         canaries=canary,
-        papers={path.name: path.read_text(errors="replace") for path in paper},
+        texts={path.name: path.read_text(errors="replace") for path in paper},
     )
     if json_:
         emit(report.to_dict())

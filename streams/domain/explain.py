@@ -28,18 +28,18 @@ def explain(
     which the escalation was raised. Days are Belgian calendar days.
     """
 
-    def say(name: str, **values: object) -> str:
+    def sentence(name: str, **values: object) -> str:
         template: str = words[name][language]
         return template.format(**values)
 
     def word(kind: str, code: str) -> str:
-        found: str = words[kind][code][language]
-        return found
+        text: str = words[kind][code][language]
+        return text
 
-    def other(kind: str, code: str) -> str:
+    def word_or_code(kind: str, code: str) -> str:
         """Return the word for a code, or the code itself if a custom policy added it."""
-        found: str = words[kind].get(code, {}).get(language, code)
-        return found
+        text: str = words[kind].get(code, {}).get(language, code)
+        return text
 
     def day(instant: datetime) -> str:
         return calendar.local_date(instant).isoformat()
@@ -53,28 +53,29 @@ def explain(
 
     def waiver(check: GuardCheck) -> str:
         reason = rule.waives.get(check.guard) if rule else None
-        return other("waiver", reason) if reason else check.because
+        return word_or_code("waiver", reason) if reason else check.because
 
     text = rule.text[language] if rule else raised.rule_id
     office = directory.name(raised.office_id, language)
     lines = [
-        say("heading", level=raised.level, text=text),
-        say(
+        sentence("heading", level=raised.level, text=text),
+        sentence(
             "place",
             case=raised.case_id,
             order=raised.order_id,
             office=office,
             track=word("track", raised.track),
         ),
-        say("since", due=day(raised.due_at), seen=day(raised.detected_at)),
-        say("because"),
+        sentence("since", due=day(raised.due_at), seen=day(raised.detected_at)),
+        sentence("because"),
     ]
     lines += [
-        f"  - {word('fact', check.fact)}: {other('value', check.found)}" for check in evidence.facts
+        f"  - {word('fact', check.fact)}: {word_or_code('value', check.found)}"
+        for check in evidence.facts
     ]
     lines += [
         "  - "
-        + say(
+        + sentence(
             "clock_line" if step.working_days else "clock_at",
             clock=word("clock", step.clock),
             start=day(step.start),
@@ -83,19 +84,19 @@ def explain(
         )
         for step in evidence.clocks
     ]
-    lines.append("  - " + say("guards", count=len(evidence.guards)))
+    lines.append("  - " + sentence("guards", count=len(evidence.guards)))
     lines += [
-        "    " + say("waived", guard=word("guard", check.guard), because=waiver(check))
+        "    " + sentence("waived", guard=word("guard", check.guard), because=waiver(check))
         for check in evidence.guards
         if check.state is GuardState.WAIVED
     ]
     if evidence.nearest is not None:
         because = "; ".join(evidence.nearest.because)
-        harsher = policy.rule(evidence.nearest.rule_id)
-        nearest = harsher.text[language] if harsher else evidence.nearest.rule_id
-        lines.append(say("nearest", text=nearest, because=because))
+        higher = policy.rule(evidence.nearest.rule_id)
+        nearest = higher.text[language] if higher else evidence.nearest.rule_id
+        lines.append(sentence("nearest", text=nearest, because=because))
     lines.append(
-        say(
+        sentence(
             "basis",
             events=", ".join(evidence.event_ids),
             rule=raised.rule_id,

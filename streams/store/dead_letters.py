@@ -167,7 +167,7 @@ class Unresolved(NamedTuple):
     letters: int
     oldest_at: datetime
     overdue: int
-    """How many of them are older than the bound."""
+    """Number of them that are older than the bound."""
 
 
 async def unresolved(conn: Connection, bound: datetime) -> list[Unresolved]:

@@ -29,7 +29,7 @@ _CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a retry may succeed without a change to code or data."""
+    """Return whether a retry may succeed without a change to code or data."""
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
         # asyncpg uses one class for a closed connection and for arguments that don't fit a query.
         # Endless retries of the latter would block the stream. A connection that is cut during a
@@ -39,5 +39,5 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_not_migrated(error: BaseException) -> bool:
-    """Whether a table or column that this version needs is missing."""
+    """Return whether a table or column that this version needs is missing."""
     return isinstance(error, (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError))

@@ -162,7 +162,7 @@ class Arena:
         except AssertionError as late:
             outcome.failures.append(str(late))
         self._watched.close()
-        report = self.stage.audit(produced=wanted, canaries=[CANARY], papers=dict(self._papers()))
+        report = self.stage.audit(produced=wanted, canaries=[CANARY], texts=dict(self._papers()))
         report = _with(report, self._watch.check)
         outcome.judged(judge(report, self.stage.query, wanted, dead_letters=dead_letters))
         outcome.events = len(wanted)

@@ -101,14 +101,14 @@ def an_announcement_repeats_a_canary(world: World) -> None:
     world.sql("UPDATE outbox SET body = %s::json WHERE position = 1", body)
 
 
-@breaks("personal data", canaries=[CANARY], papers={"worker.log": f"fine\nrefused {CANARY}\n"})
+@breaks("personal data", canaries=[CANARY], texts={"worker.log": f"fine\nrefused {CANARY}\n"})
 def a_log_line_repeats_a_canary(world: World) -> None:
-    """The violation is the text in ``papers``."""
+    """The violation is the text in ``texts``."""
 
 
-@breaks("personal data", papers={"metrics": f'records{{topic="{NATIONAL_NUMBER}"}} 1'})
+@breaks("personal data", texts={"metrics": f'records{{topic="{NATIONAL_NUMBER}"}} 1'})
 def a_metric_is_labelled_with_a_national_number(world: World) -> None:
-    """The violation is the text in ``papers``."""
+    """The violation is the text in ``texts``."""
 
 
 def _republish(world: World, **changes: Any) -> None:
