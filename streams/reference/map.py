@@ -1,8 +1,8 @@
-"""The board's schematic map: the provinces of Belgium, and where each office is labelled.
+"""Load the board's schematic map: the provinces of Belgium and the position of each office.
 
-The shipped offices have their place in ``map.toml``. An office that is given elsewhere needs none:
-its ``[[office]]`` entry in the directory may state ``at = [x, y]`` on the grid of ``map.toml``,
-and without it the label stands in the middle of the province that the office covers.
+``map.toml`` holds the positions of the offices in this repository. Another office may state
+``at = [x, y]`` on the same grid in its ``[[office]]`` entry of the directory. Without it, the
+office is shown in the middle of the province that it covers.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from streams.domain.directory.load import DirectoryError
 from streams.domain.directory.model import Directory
 
 Point = tuple[int, int]
-"""Right and down from the upper left corner, in units of the map's grid."""
+"""Distances to the right of and below the upper left corner, in units of the map's grid."""
 
 _FILE: Final = Path(__file__).with_name("map.toml")
 
 
 def load(directory: Directory) -> dict[str, Any]:
-    """Return the map with the offices of a directory, as the board's page reads it.
+    """Return the map with the offices of a directory, in the form that the board's page reads.
 
-    An office that covers no province and states no place is left out. A shipped office that the
-    directory no longer lists stays: it may still have cases.
+    An office that covers no province and states no position is omitted. An office in ``map.toml``
+    that the directory no longer lists is included, because it may still have cases.
 
     Raises:
-        DirectoryError: an office's ``at`` is no point of the map.
+        DirectoryError: an office's ``at`` is not a point on the map.
     """
     base = _base()
     middles = {row["id"]: middle(row["points"]) for row in base["province"]}
-    places: dict[str, Point] = {row["id"]: tuple(row["at"]) for row in base["office"]}
+    positions: dict[str, Point] = {row["id"]: tuple(row["at"]) for row in base["office"]}
     for line in (*directory.coverage, *directory.fallback):
         if line.province in middles:
-            places.setdefault(line.office_id, middles[line.province])
+            positions.setdefault(line.office_id, middles[line.province])
     stated = {
         row["id"]: row["at"] for row in tomllib.loads(directory.body)["office"] if "at" in row
     }
@@ -48,11 +48,11 @@ def load(directory: Directory) -> dict[str, Any]:
     ]
     if faults:
         raise DirectoryError(faults)
-    return {**base, "office": [{"id": name, "at": at} for name, at in (places | stated).items()]}
+    return {**base, "office": [{"id": name, "at": at} for name, at in (positions | stated).items()]}
 
 
 def middle(corners: Sequence[Sequence[int]]) -> Point:
-    """Return the centre of gravity of a polygon that does not cross itself, in whole units."""
+    """Return the centroid of a simple polygon, rounded to whole units."""
     area = x = y = 0.0
     for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
         cross = x1 * y2 - x2 * y1

@@ -58,7 +58,7 @@ async def test_a_case_on_which_our_code_fails_holds_up_no_other(
 ) -> None:
     world.now = given.day(10)
     for number in range(5):
-        await world.arrive(given.order(said=given.day(number)), case_id=f"case-due-{number}")
+        await world.arrive(given.order(time=given.day(number)), case_id=f"case-due-{number}")
     world.now = given.LATER
     real = unit_of_work.reconsider
 
@@ -103,7 +103,7 @@ async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
 async def test_two_workers_sweep_side_by_side(world: World) -> None:
     world.now = given.day(10)
     for number in range(6):
-        await world.arrive(given.order(said=given.day(number)), case_id=f"case-due-{number}")
+        await world.arrive(given.order(time=given.day(number)), case_id=f"case-due-{number}")
     world.now = given.LATER
 
     async with world.pool.acquire() as conn, conn.transaction():

@@ -74,13 +74,13 @@ def day(number: int, hour: int = 9) -> datetime:
     return (NOTIFIED + timedelta(days=number)).replace(hour=hour)
 
 
-def fact(event: Event, said: datetime) -> Fact:
-    """Return a fact whose event id is derived from its content and its time, ``said``."""
-    name = f"{type(event).__name__}|{event.model_dump_json()}|{said.astimezone(UTC).isoformat()}"
-    return Fact(said, uuid5(_IDS, name), event)
+def fact(event: Event, time: datetime) -> Fact:
+    """Return a fact whose event id is derived from its content and ``time``."""
+    name = f"{type(event).__name__}|{event.model_dump_json()}|{time.astimezone(UTC).isoformat()}"
+    return Fact(time, uuid5(_IDS, name), event)
 
 
-def order(*, said: datetime | None = None, **changed: Any) -> Fact:
+def order(*, time: datetime | None = None, **changed: Any) -> Fact:
     fields: dict[str, Any] = {
         "order_id": "order-1",
         "annex": Annex.A13,
@@ -96,10 +96,10 @@ def order(*, said: datetime | None = None, **changed: Any) -> Fact:
     fields |= changed
     if fields["departure_term_days"] < 30:
         fields.setdefault("departure_term_reason", TermReason.ABSCONDING_RISK)
-    return fact(OqtIssued(**fields), said or fields["notified_at"])
+    return fact(OqtIssued(**fields), time or fields["notified_at"])
 
 
-def miss(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
+def miss(number: int = 1, *, time: datetime | None = None, **changed: Any) -> Fact:
     """Return the miss of the ``number``-th weekly appointment, by default one that counts.
 
     ``delivery`` and ``language`` describe the invitation.
@@ -118,10 +118,10 @@ def miss(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fa
         language=changed.pop("language", Language.NL),
     )
     event = AppointmentMissed(**{**fields, **changed, "invitation": invitation})
-    return fact(event, said or event.scheduled_at + timedelta(hours=8))
+    return fact(event, time or event.scheduled_at + timedelta(hours=8))
 
 
-def interview(number: int = 1, *, said: datetime | None = None, **changed: Any) -> Fact:
+def interview(number: int = 1, *, time: datetime | None = None, **changed: Any) -> Fact:
     """Return the ``number``-th weekly interview, by default with the person undecided."""
     fields: dict[str, Any] = {
         "order_id": "order-1",
@@ -135,11 +135,11 @@ def interview(number: int = 1, *, said: datetime | None = None, **changed: Any) 
         "vulnerability_reviewed": False,
     }
     event = InterviewCompleted(**{**fields, **changed})
-    return fact(event, said or event.held_at + timedelta(hours=2))
+    return fact(event, time or event.held_at + timedelta(hours=2))
 
 
 def circumstance(
-    guard: Guard, *, said: datetime | None = None, ends: bool = False, **changed: Any
+    guard: Guard, *, time: datetime | None = None, ends: bool = False, **changed: Any
 ) -> Fact:
     """Return the begin of a circumstance, or its end; by default on day 20."""
     fields: dict[str, Any] = {
@@ -149,7 +149,7 @@ def circumstance(
         "reference": "procedure-1",
     }
     event = CircumstanceChanged(**{**fields, **changed})
-    return fact(event, said or event.effective_at)
+    return fact(event, time or event.effective_at)
 
 
 def appointment(at: datetime, name: str = "appointment-9") -> Appointment:

@@ -55,7 +55,7 @@ def _orders(draw: st.DrawFn) -> Fact:
         household=draw(_HOUSEHOLDS),
         language=draw(_LANGUAGES),
         first_appointment=draw(st.none() | instants().map(given.appointment)),
-        said=draw(instants()),
+        time=draw(instants()),
     )
 
 
@@ -69,7 +69,7 @@ def _misses(draw: st.DrawFn) -> Fact:
         language=draw(_LANGUAGES),
         justification=draw(st.sampled_from([Justification.NONE] * 3 + [Justification.MEDICAL])),
         review=draw(st.sampled_from([Review.NONE, Review.NONE, *Review])),
-        said=draw(instants()),
+        time=draw(instants()),
     )
 
 
@@ -85,7 +85,7 @@ def _interviews(draw: st.DrawFn) -> Fact:
         draw(st.integers(1, 3)),
         order_id=draw(_ORDERS),
         held_at=draw(instants()),
-        said=draw(instants()),
+        time=draw(instants()),
         **fields,
     )
 
@@ -97,7 +97,7 @@ def _circumstances(draw: st.DrawFn) -> Fact:
         ends=draw(st.booleans()),
         effective_at=draw(instants()),
         reference=draw(st.sampled_from(["procedure-1", "procedure-2"])),
-        said=draw(instants()),
+        time=draw(instants()),
     )
 
 

@@ -70,8 +70,8 @@ def test_fold_does_not_modify_its_argument() -> None:
 
 
 def test_of_two_versions_with_the_same_time_the_greater_event_id_is_kept() -> None:
-    said = day(4)
-    one, other = (miss(review=review, said=said) for review in (Review.NONE, Review.ACCEPTED))
+    time = day(4)
+    one, other = (miss(review=review, time=time) for review in (Review.NONE, Review.ACCEPTED))
     assert one.event_id != other.event_id
     kept = max(one, other, key=lambda fact: fact.event_id)
     assert case(one, other).facts == case(other, one).facts == {kept.key: kept}
@@ -98,19 +98,19 @@ def test_a_second_order_supersedes_the_first_with_its_misses() -> None:
 
 
 def test_an_older_order_that_arrives_late_does_not_supersede_the_current_one() -> None:
-    older = order(order_id="order-0", notified_at=day(-30), said=day(12))
+    older = order(order_id="order-0", notified_at=day(-30), time=day(12))
     assert decide([order(), miss(), older], day(13)).order_id == "order-1"
 
 
 def test_a_late_justification_changes_the_standing_escalation() -> None:
     facts = [order(), miss(1), miss(2)]
     assert set(standing(facts, day(12))) == {"outreach-after-second-miss"}
-    justified = miss(1, justification=Justification.MEDICAL, review=Review.ACCEPTED, said=day(14))
+    justified = miss(1, justification=Justification.MEDICAL, review=Review.ACCEPTED, time=day(14))
     assert set(standing([*facts, justified], day(15))) == {"reinvite-after-first-miss"}
 
 
 def test_a_justification_that_awaits_review_blocks_every_escalation() -> None:
-    pending = miss(1, justification=Justification.MEDICAL, review=Review.PENDING, said=day(14))
+    pending = miss(1, justification=Justification.MEDICAL, review=Review.PENDING, time=day(14))
     facts = [order(), miss(1), miss(2), pending]
     assert standing(facts, day(15)) == {}
     assert given.blocking(facts, day(15)) == {
@@ -119,12 +119,12 @@ def test_a_justification_that_awaits_review_blocks_every_escalation() -> None:
 
 
 def test_a_corrected_delivery_changes_the_standing_escalation() -> None:
-    corrected = miss(1, delivery=Delivery.FAILED, said=day(14))
+    corrected = miss(1, delivery=Delivery.FAILED, time=day(14))
     assert set(standing([order(), miss(1), corrected], day(15))) == {"check-delivery"}
 
 
 def test_a_correction_that_arrives_before_the_corrected_fact_still_applies() -> None:
-    corrected = miss(1, delivery=Delivery.FAILED, said=day(14))
+    corrected = miss(1, delivery=Delivery.FAILED, time=day(14))
     assert set(standing([corrected, miss(1), order()], day(15))) == {"check-delivery"}
 
 

@@ -271,7 +271,7 @@ def test_an_escalation_is_withdrawn_when_a_new_policy_lacks_its_rule() -> None:
 
 def test_an_escalation_is_withdrawn_when_its_conditions_no_longer_hold() -> None:
     facts = [order(), miss(1)]
-    justified = miss(1, review=Review.ACCEPTED, said=day(6))
+    justified = miss(1, review=Review.ACCEPTED, time=day(6))
     withdrawal = _withdrawals(facts, [*facts, justified], day(7))["reinvite-after-first-miss"]
     assert withdrawal.reason is WithdrawalReason.NO_LONGER_HOLDS
     assert withdrawal.because == ("counted_misses is 0, needs at_least 1",)
@@ -366,7 +366,7 @@ def test_a_case_is_rerouted_when_its_office_closes_and_when_another_opens() -> N
 def test_a_corrected_address_reroutes_the_case_and_names_the_previous_route() -> None:
     facts = [order()]
     announced = applied(Announced(), decide(facts, day(1)))
-    moved = order(residence_postcode="2000", said=day(2))
+    moved = order(residence_postcode="2000", time=day(2))
     escalation = routed(decide([*facts, moved], day(3), announced))
     assert escalation is not None
     assert (escalation.office_id, escalation.reason) == ("antwerpen", "residence 2000 in BE-VAN")
@@ -377,7 +377,7 @@ def test_a_corrected_address_reroutes_the_case_and_names_the_previous_route() ->
 
 def test_a_correction_that_does_not_change_the_route_is_not_announced() -> None:
     announced = applied(Announced(), decide([order()], day(1)))
-    moved = order(residence_postcode="9300", said=day(2))
+    moved = order(residence_postcode="9300", time=day(2))
     assert decide([order(), moved], day(3), announced).messages == ()
 
 
@@ -402,7 +402,7 @@ def test_a_corrected_language_is_announced_even_if_the_office_stays_the_same() -
     known = given.applied(Announced(), first)
 
     corrected = given.order(
-        residence_postcode="1000", language=Language.FR, said=given.day(1, hour=10)
+        residence_postcode="1000", language=Language.FR, time=given.day(1, hour=10)
     )
     again = given.routed(given.decide([corrected], given.day(2), known))
 
@@ -416,7 +416,7 @@ def test_a_standing_escalation_is_raised_again_at_the_new_office() -> None:
     facts = [given.order(), given.miss(1)]
     known = given.applied(Announced(), given.decide(facts, given.day(10)))
 
-    moved = given.order(residence_postcode="4000", said=given.day(9))
+    moved = given.order(residence_postcode="4000", time=given.day(9))
     decision = given.decide([*facts, moved], given.day(10), known)
 
     routed = given.routed(decision)

@@ -306,15 +306,15 @@ def test_a_case_without_an_open_office_is_checked_again_when_one_opens() -> None
     assert routed(opening, directory, residence_postcode="3500").office_id == "genk"
 
 
-def test_time_alone_moves_a_case_only_on_a_day_that_the_directory_names() -> None:
+def test_time_alone_changes_a_route_only_on_a_date_in_the_directory() -> None:
     directory = ref().directory
     spans = [office.span for office in directory.offices.values()]
     spans += [line.span for line in (*directory.coverage, *directory.fallback)]
     spans += [transfer.span for transfer in directory.transfers]
-    named = {day for span in spans for day in (span.since, span.until)}
+    dates = {day for span in spans for day in (span.since, span.until)}
     for code in range(1000, 10_000, 37):
         until = routed(residence_postcode=str(code)).until
-        assert until is None or ref().calendar.local_date(until) in named
+        assert until is None or ref().calendar.local_date(until) in dates
 
 
 def test_every_office_and_team_has_a_display_name_in_each_language() -> None:

@@ -97,7 +97,7 @@ async def test_the_same_malformed_record_delivered_twice_is_one_dead_letter(worl
 
 async def test_a_wrong_key_holds_both_cases_it_points_at(world: World) -> None:
     await world.arrive(given.order(), given.miss(1), case_id="case-of-the-key")
-    await world.arrive(given.order(said=given.day(1)), given.miss(1, said=given.day(9)))
+    await world.arrive(given.order(time=given.day(1)), given.miss(1, time=given.day(9)))
     crossed = world.record(given.miss(2), key=b"case-of-the-key")
 
     result = await world.take([crossed])
@@ -173,8 +173,8 @@ async def test_a_record_on_which_our_code_fails_is_isolated(
     _fail_on(monkeypatch, "case-culprit")
     records = [
         world.record(given.order(), "case-before"),
-        world.record(given.order(said=given.day(1)), "case-culprit"),
-        world.record(given.order(said=given.day(2)), "case-after"),
+        world.record(given.order(time=given.day(1)), "case-culprit"),
+        world.record(given.order(time=given.day(2)), "case-after"),
     ]
 
     result = await world.take(records)
@@ -190,7 +190,7 @@ async def test_too_many_in_a_row_stop_the_worker(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fail_on(monkeypatch, "")
-    records = [world.record(given.order(said=given.day(n)), f"case-000{n}") for n in range(1, 6)]
+    records = [world.record(given.order(time=given.day(n)), f"case-000{n}") for n in range(1, 6)]
 
     with pytest.raises(BrokenDeploy, match="3 records in a row"):
         await world.take(records)
@@ -203,7 +203,7 @@ async def test_the_failures_of_all_lanes_of_a_worker_count_together(
 ) -> None:
     _fail_on(monkeypatch, "")
     other = world.lane()
-    records = [world.record(given.order(said=given.day(n)), f"case-000{n}") for n in range(1, 4)]
+    records = [world.record(given.order(time=given.day(n)), f"case-000{n}") for n in range(1, 4)]
     await world.take(records[:1])
     await other.handle(records[1:2])
 
@@ -220,7 +220,7 @@ async def test_a_success_in_one_lane_does_not_hide_that_another_lane_only_fails(
     other = world.lane()
 
     async def both_lanes(number: int) -> None:
-        order = given.order(said=given.day(number))
+        order = given.order(time=given.day(number))
         await world.take([world.record(order, "case-culprit")])
         await other.handle([world.record(order, f"case-good-{number}")])
 

@@ -38,7 +38,7 @@ async def test_a_replay_decides_every_case_of_the_letter_once(
 ) -> None:
     await world.arrive(given.order(), given.miss(1))
     await world.arrive(
-        given.order(said=given.day(1)), given.miss(1, said=given.day(9)), case_id=KEY
+        given.order(time=given.day(1)), given.miss(1, time=given.day(9)), case_id=KEY
     )
     record = world.record(given.miss(2))
     await world.intake.apply([Malformed(record, Reason.BUG, "ZeroDivisionError at x:1")])

@@ -140,7 +140,7 @@ def test_the_schemas_accept_published_outcomes() -> None:
     facts = [given.order(), given.miss(1), given.miss(2), given.miss(3)]
     first = given.decide(facts, given.LATER)
     second = given.decide(
-        [*facts, given.miss(1, review=Review.ACCEPTED, said=given.LATER)],
+        [*facts, given.miss(1, review=Review.ACCEPTED, time=given.LATER)],
         given.LATER,
         given.applied(Announced(), first),
     )

@@ -104,7 +104,7 @@ async def test_guards_and_escalations_are_exported_without_the_canary(world: Wor
     metrics = ExporterMetrics()
     await world.arrive(given.order(), given.miss(1))
     blocking = given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=given.day(2))
-    other = given.order(said=given.day(1)), given.miss(1, said=given.day(9)), blocking
+    other = given.order(time=given.day(1)), given.miss(1, time=given.day(9)), blocking
     await world.arrive(*other, case_id="case-blocked")
     _, sent = canary.order(given.NOTIFIED)
     await world.take([Record(Position(sent.topic, 0, 999), sent.key, sent.value, sent.headers)])
