@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -16,7 +18,8 @@ from tests.dates.moments import MOMENTS, Moment
 from tests.dates.run import DATED, ON_KAFKA, Ended, run
 from tests.faults.wrong_clock import WrongClock
 
-_SAY = Console(stderr=True)
+_LOGS: Final = Path(".run") / "dates"
+_SAY: Final = Console(stderr=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,13 +34,15 @@ _SAY = Console(stderr=True)
 def main(only: tuple[str, ...], jobs: int, arguments: tuple[str, ...]) -> None:
     """Run the tests that know the date at every moment of tests/dates/moments.py.
 
-    ARGUMENTS go to pytest instead of the selection. Exit code 1 when a run had a failure.
+    ARGUMENTS go to pytest instead of the selection. Pytest's output is in .run/dates. Exit code 1
+    when a run had a failure.
 
     \b
     Examples:
       python -m tests.dates
       python -m tests.dates --only "29 February" -- tests/audit -x
     """
+    _LOGS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         # PostgreSQL's account loads the library too.
         Path(folder).chmod(0o755)
@@ -50,9 +55,12 @@ def main(only: tuple[str, ...], jobs: int, arguments: tuple[str, ...]) -> None:
 
 def _run(clock: WrongClock, arguments: tuple[str, ...], moment: Moment) -> Ended:
     ended = run(moment, clock, arguments or (ON_KAFKA if moment.on_kafka else DATED))
+    log = _LOGS / f"{re.sub('[^a-z0-9]+', '-', moment.name.lower())}.log"
+    log.write_text(ended.output)
     for line in ended.failures:
-        _SAY.print(f"  {line}", style="red", markup=False, highlight=False)
-    _SAY.print(f"{moment.name}: {ended.verdict}, {ended.seconds:.0f} s", highlight=False)
+        _SAY.print(f"  {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    verdict = f"{moment.name}: {ended.verdict}, {ended.seconds:.0f} s"
+    _SAY.print(verdict if ended.clean else f"{verdict}; see {log}", highlight=False, soft_wrap=True)
     return ended
 
 

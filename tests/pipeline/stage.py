@@ -107,7 +107,12 @@ class Stage:
         return publish(self.kafka.bootstrap_servers, records)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.postgres.url, autocommit=True) as conn:
+        """Return the rows of a query, its instants in UTC.
+
+        An instant of the hour that a zone has twice equals none of another zone (PEP 495).
+        """
+        utc = "-c timezone=UTC"
+        with psycopg.connect(self.postgres.url, autocommit=True, options=utc) as conn:
             return conn.execute(sql.encode(), values).fetchall()
 
     def in_log(self) -> int:
