@@ -127,8 +127,12 @@ class Canary:
         )
         try:
             metadata = consumer.list_topics(CASE_ROUTED_TOPIC, _START_TIMEOUT_SECONDS)
+            topic = metadata.topics[CASE_ROUTED_TOPIC]
+            if topic.error is not None:
+                # With no partition assigned, every later announcement would be missed.
+                raise KafkaException(topic.error)
             ends = []
-            for number in metadata.topics[CASE_ROUTED_TOPIC].partitions:
+            for number in topic.partitions:
                 partition = TopicPartition(CASE_ROUTED_TOPIC, number)
                 _, end = consumer.get_watermark_offsets(partition, _START_TIMEOUT_SECONDS)
                 ends.append(TopicPartition(CASE_ROUTED_TOPIC, number, end))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from schemas.canary import is_canary
+from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.cli.output import with_connection
+from streams.kafka import topics
 from streams.runtime.metrics import CanaryMetrics
 from streams.runtime.settings import CanarySettings, DatabaseSettings, Settings
 from streams.services.canary import Canary
@@ -47,6 +50,20 @@ def test_a_canary_event_is_missed_without_a_worker_and_announced_with_one(stage:
 
     stage.worker("worker").start()
     until(lambda: canary.measure(datetime.now(UTC)) is not None, 60, "its event is announced")
+    canary.close()
+
+
+def test_a_canary_started_before_its_topic_exists_sees_later_announcements(stage: Stage) -> None:
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap_servers})
+    admin.delete_topics([CASE_ROUTED_TOPIC])[CASE_ROUTED_TOPIC].result()
+    until(lambda: CASE_ROUTED_TOPIC not in admin.list_topics().topics, 30, "the topic is gone")
+    canary, _ = _canary(stage, patience=10)
+
+    assert canary.measure(datetime.now(UTC)) is None
+
+    topics.ensure(stage.kafka)
+    stage.worker("worker").start()
+    until(lambda: canary.measure(datetime.now(UTC)) is not None, 90, "its event is announced")
     canary.close()
 
 
