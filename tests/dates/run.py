@@ -35,8 +35,13 @@ class Ended:
     moment: Moment
     seconds: float
     output: str
-    clean: bool
-    """Whether tests ran and none failed."""
+    code: int
+    """Pytest's exit code, or the signal that killed it, negated."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether tests ran and none failed."""
+        return self.code == 0
 
     @property
     def failures(self) -> list[str]:
@@ -46,6 +51,8 @@ class Ended:
     @property
     def verdict(self) -> str:
         """Return pytest's own summary, without the time."""
+        if self.code < 0:
+            return f"killed by signal {-self.code}"
         last = self.output.strip().rpartition("\n")[2]
         return re.sub(r" in [\d.]+s.*$", "", last.strip("= "))
 
@@ -66,6 +73,4 @@ def run(moment: Moment, clock: WrongClock, arguments: Sequence[str]) -> Ended:
         text=True,
         check=False,
     )
-    output = done.stdout + done.stderr
-    # Without a single test it ends with another code than 0.
-    return Ended(moment, time.monotonic() - begun, output, done.returncode == 0)
+    return Ended(moment, time.monotonic() - begun, done.stdout + done.stderr, done.returncode)
