@@ -159,7 +159,7 @@ def test_the_number_of_cases_can_be_limited(most: int) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"start": datetime(2026, 1, 1)},
+        {"start": datetime(2026, 1, 1)},  # noqa: DTZ001 - without a zone it is refused
         {"end": START - timedelta(seconds=1)},
         {"scale": 0.0},
         {"cases": -1},
