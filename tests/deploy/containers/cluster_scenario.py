@@ -34,7 +34,7 @@ _VERSIONS: Final = ("icam-streams:first", "icam-streams:second")
 _ROLES: Final = ("worker", "exporter", "canary", "board")
 _IN: Final = "--namespace=icam"
 _BROKERS: Final = f"{GATEWAY}:9092"
-_PATIENCE: Final = "--timeout=5m"
+_PATIENCE: Final = "--timeout=10m"
 
 
 def run(report: Report) -> None:

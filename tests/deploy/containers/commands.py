@@ -62,7 +62,7 @@ def expect(holds: bool, message: str) -> None:
 
 
 def wait(
-    what: str, condition: Callable[[], T | None], *, timeout: float = 300, every: float = 0.5
+    what: str, condition: Callable[[], T | None], *, timeout: float = 600, every: float = 0.5
 ) -> T:
     """Return the first value of ``condition`` that is true.
 

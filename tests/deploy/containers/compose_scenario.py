@@ -159,14 +159,14 @@ def _alerted(report: Report, stack: Stack, daemon: Engine) -> None:
         s.callback(daemon.docker, "rm", "--force", hook)
         stack.compose("stop", *_WORKERS)
         begun = time.monotonic()
-        wait("alert in Alertmanager", lambda: _ALERT in _alerts(), timeout=600, every=1)
+        wait("alert in Alertmanager", lambda: _ALERT in _alerts(), every=1)
         fired = time.monotonic() - begun
         page = wait("notification", lambda: _notified(daemon.docker("logs", hook), "firing"))
         address, _, path = page.removeprefix("http://").partition("/")
         expect(get(address, f"/{path}")[0] == 200, f"no runbook at {page}")
         stack.compose("start", *_WORKERS)
         stack.await_ready()
-        wait("resolved", lambda: _notified(daemon.docker("logs", hook), "resolved"), timeout=600)
+        wait("resolved", lambda: _notified(daemon.docker("logs", hook), "resolved"))
         step.result = f"in Alertmanager after {fired:.0f} s, delivered with {page}, then resolved"
 
 

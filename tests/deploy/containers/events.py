@@ -96,7 +96,7 @@ def settle(audit: Callable[[bool], Audit], events: int) -> Audit:
     it is repeated until it is clean.
 
     Raises:
-        Failed: the first found something, or the second still does after five minutes.
+        Failed: the first found something, or the second still does after ten minutes.
     """
     audit(False).expect_clean(events=1)
     last = ""

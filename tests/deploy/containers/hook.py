@@ -11,7 +11,8 @@ class Hook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Print the message on one line."""
-        print(self.rfile.read(int(self.headers["content-length"])).decode(), flush=True)
+        body = self.rfile.read(int(self.headers["content-length"]))
+        print(body.decode().strip(), flush=True)
         self.send_response(200)
         self.end_headers()
 
