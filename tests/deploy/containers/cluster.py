@@ -40,6 +40,8 @@ PORTS: Final = (
     *(_KUBELET + 10 * number + offset for number in range(len(NODES)) for offset in (0, 8)),
 )
 """Ports used on 127.0.0.1."""
+_POD_LOG_LINKS: Final = Path("/var/log/containers")
+"""Where a kubelet links the logs of its containers, whatever its settings."""
 _NAMESPACE: Final = "k8s.io"
 """Where containerd keeps what a kubelet asked for."""
 
@@ -324,4 +326,7 @@ def _remove() -> None:
         run("umount", "--lazy", mount)
     if Path("/sys/class/net", _BRIDGE).exists():
         run("ip", "link", "delete", _BRIDGE)
+    for link in _POD_LOG_LINKS.glob("*"):
+        if link.is_symlink() and link.readlink().is_relative_to(LOGS):
+            link.unlink()
     shutil.rmtree(_FOLDER, ignore_errors=True)

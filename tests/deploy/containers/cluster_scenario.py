@@ -264,7 +264,7 @@ def _deleted(report: Report, pods: Pods) -> None:
 
 def _each_killed(report: Report, pods: Pods) -> None:
     for role in _ROLES:
-        with report.step(f"SIGKILL a {role} after publishing") as step:
+        with report.step(f"SIGKILL one {role} after publishing") as step:
             batch = pods.events.draw(scale=0.3)
             pods.publish(batch)
             pod = pods.of(role)[0]
