@@ -31,8 +31,11 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: $(STAMP) ## watch the whole pipeline work, then see it checked
 	$(BIN)/icam demo
 
+# make test runs these folders in full: deployment files, documents and test harnesses.
+NOT_UNIT := $(addprefix --ignore=tests/,bench dates deploy docs faults)
+
 unit: $(STAMP) ## run the tests that need no server: seconds
-	$(BIN)/pytest -q -n 2 -m "not server and not slow"
+	$(BIN)/pytest -q -n 2 -m "not server and not slow" $(NOT_UNIT)
 
 test: $(STAMP) kafka-if-possible check ## run every check and test: minutes
 	$(BIN)/pytest -n $(PROCESSES)
