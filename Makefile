@@ -34,7 +34,7 @@ demo: $(STAMP) ## watch the whole pipeline work, then see it checked
 # make test runs these folders in full: deployment files, documents and test harnesses.
 NOT_UNIT := $(addprefix --ignore=tests/,bench dates deploy docs faults)
 
-unit: $(STAMP) ## run the tests that need no server: seconds
+unit: $(STAMP) ## run the tests of the code that need no server: seconds
 	$(BIN)/pytest -q -n 2 -m "not server and not slow" $(NOT_UNIT)
 
 test: $(STAMP) kafka-if-possible check ## run every check and test: minutes
