@@ -25,10 +25,13 @@ from schemas.envelope import (
 from schemas.events import (
     EVENT_TYPES,
     AppointmentMissed,
+    AppointmentPlanned,
     CircumstanceChanged,
     Event,
+    FollowUpEnded,
     InterviewCompleted,
     OqtIssued,
+    ProposalAnswered,
 )
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
@@ -98,8 +101,15 @@ def _occurred_at(event: Event) -> datetime | None:
         return event.scheduled_at
     if type(event) is InterviewCompleted:
         return event.held_at
-    if type(event) is OqtIssued or type(event) is CircumstanceChanged:
-        return None  # both may be reported before they take effect
+    if type(event) is ProposalAnswered:
+        return event.answered_at
+    if (
+        type(event) is OqtIssued
+        or type(event) is CircumstanceChanged
+        or type(event) is AppointmentPlanned
+        or type(event) is FollowUpEnded
+    ):
+        return None  # these may be reported before they take effect
     assert_never(event)
 
 

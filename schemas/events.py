@@ -1,4 +1,4 @@
-"""The four event types that upstream systems publish about a case.
+"""The event types that upstream systems publish about a case.
 
 Field names and codes are part of the contract. Every time is an instant with a UTC offset. Two
 versions of one fact are ordered by the CloudEvents ``time`` of the envelope, not by a field here:
@@ -13,6 +13,7 @@ from typing import Annotated, Self, final
 from pydantic import Field, model_validator
 
 from schemas.types import (
+    EscalationId,
     Guard,
     Instant,
     Language,
@@ -141,6 +142,98 @@ class Cooperation(StrEnum):
     NOT_ASSESSED = "not_assessed"
 
 
+class CircumstanceOutcome(StrEnum):
+    """How a procedure ended. ``unknown`` means that nobody knows yet; it is not a refusal."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+    UNKNOWN = "unknown"
+
+
+class AppointmentState(StrEnum):
+    """Whether the appointment is to take place. A moved one takes place at its new time."""
+
+    PLANNED = "planned"
+    MOVED = "moved"
+    CANCELLED_BY_OFFICE = "cancelled_by_office"
+    CANCELLED_BY_PERSON = "cancelled_by_person"
+
+
+class AppointmentPurpose(StrEnum):
+    """What the appointment is for."""
+
+    FIRST = "first"
+    FOLLOW_UP = "follow_up"
+
+
+class Answer(StrEnum):
+    """What a person at the office did with a proposal."""
+
+    TAKEN_UP = "taken_up"
+    DONE = "done"
+    POSTPONED = "postponed"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class AnswerReason(StrEnum):
+    """Why a proposal was answered as it was. The list is inferred; no official list was found."""
+
+    PERSON_INVITED = "person_invited"
+    PERSON_CONTACTED = "person_contacted"
+    PERSON_NOT_REACHED = "person_not_reached"
+    DELIVERY_CHECKED = "delivery_checked"
+    REFERRED = "referred"
+    FILE_REVIEWED = "file_reviewed"
+    AWAITING_DOCUMENTS = "awaiting_documents"
+    AWAITING_DECISION = "awaiting_decision"
+    STILL_HOLDS = "still_holds"
+    NO_LONGER_HOLDS = "no_longer_holds"
+    FACT_TO_CORRECT = "fact_to_correct"
+    ALREADY_HANDLED = "already_handled"
+    OTHER = "other"
+
+
+class AnswererRole(StrEnum):
+    """Role of the person who answered. Never an identity."""
+
+    COACH = "coach"
+    TEAM_LEAD = "team_lead"
+    OFFICIAL = "official"
+
+
+class ReviewDecision(StrEnum):
+    """What an official decided in a review of the file."""
+
+    CONTINUE_FOLLOW_UP = "continue_follow_up"
+    LESS_COERCIVE_MEASURE = "less_coercive_measure"
+    ADDRESS_CHECK = "address_check"
+    HANDED_TO_IMMIGRATION_OFFICE = "handed_to_immigration_office"
+
+
+class FollowUpState(StrEnum):
+    """Whether the follow-up ended or was reopened."""
+
+    ENDED = "ended"
+    REOPENED = "reopened"
+
+
+class EndReason(StrEnum):
+    """Why the follow-up ended. The list is inferred from the outcomes in docs/domain.md."""
+
+    LEFT_VOLUNTARILY = "left_voluntarily"
+    LEFT_ON_OWN = "left_on_own"
+    REMOVED = "removed"
+    RESIDENCE_GRANTED = "residence_granted"
+    ORDER_ANNULLED = "order_annulled"
+    ORDER_WITHDRAWN = "order_withdrawn"
+    TRANSFERRED_TO_ANOTHER_STATE = "transferred_to_another_state"
+    DECEASED = "deceased"
+    WHEREABOUTS_UNKNOWN = "whereabouts_unknown"
+    OPENED_IN_ERROR = "opened_in_error"
+
+
 class CircumstanceState(StrEnum):
     """Whether the circumstance begins or ends at ``effective_at``."""
 
@@ -152,7 +245,7 @@ class Notification(Message):
     """How the order was notified. Notification starts the departure and appeal terms."""
 
     channel: NotificationChannel
-    """Who handed over or sent the order."""
+    """Who handed over or sent the order. Shown in explanations; no rule tests it."""
     proven: bool
     """Whether the notification is proven. An unproven one blocks every rule without a waiver."""
 
@@ -190,19 +283,21 @@ class OqtIssued(Message):
     """An order to leave the territory (OQT/BGV) was issued and notified.
 
     A second event with the same ``order_id`` is a correction. An event with another ``order_id``
-    and a later ``notified_at`` supersedes the earlier order.
+    and a later ``notified_at`` supersedes the earlier order from that instant.
     """
 
     order_id: Reference
     """Reference of the order. No public numbering scheme exists, so it is opaque."""
     annex: Annex
-    """The form on which the order was served."""
+    """The form on which the order was served. Kept in the log; no rule tests it."""
     notified_at: Instant
     """When the order was notified. The terms of the procedure start here."""
     notification: Notification
     """Channel and proof of the notification."""
     departure_term_days: Annotated[int, Field(ge=0, le=30)]
-    """Term for voluntary departure in calendar days from notification, 0 to 30."""
+    """Term for voluntary departure in calendar days from notification, 0 to 30.
+
+    A term below the minimum for its reason is accepted, and an official is asked to check it."""
     departure_term_reason: TermReason | None = None
     """Required when the term is below 30 days."""
     repeat_order: bool
@@ -211,8 +306,12 @@ class OqtIssued(Message):
     """Postcode of the known residence; null when no address is known."""
     interception_postcode: Postcode | None = None
     """Postcode of the place of interception or of the notifying commune."""
+    residence_since: Instant | None = None
+    """Since when the residence is the one named here; null if since notification or unknown."""
     lodging: Lodging
     """Kind of place where the person lives."""
+    lodging_since: Instant | None = None
+    """Since when the person lives there. Without it, a changed lodging counts from this event."""
     household: Household
     """Who the order concerns."""
     language: Language
@@ -281,9 +380,9 @@ class InterviewCompleted(Message):
     conclusion: Conclusion
     """The coach's conclusion."""
     cooperation: Cooperation
-    """Cooperation seen at the interview: a duty of effort, not of result."""
+    """Cooperation seen at the interview: a duty of effort, not of result. No rule tests it."""
     vulnerability_reviewed: bool
-    """Whether medical and other vulnerability was reviewed in this interview."""
+    """Whether medical and other vulnerability was reviewed. False is a report: it was not."""
     next_appointment: Appointment | None = None
     """Next planned interview, if a date was set."""
 
@@ -302,15 +401,111 @@ class CircumstanceChanged(Message):
     """When the circumstance begins or ends."""
     reference: Reference
     """Reference of the procedure. Its begin and its end have the same reference."""
+    outcome: CircumstanceOutcome | None = None
+    """How a procedure ended; null at its begin. Without it, an ended procedure goes on blocking."""
+
+    @model_validator(mode="after")
+    def _only_an_end_has_an_outcome(self) -> Self:
+        if self.outcome is not None and self.state is not CircumstanceState.ENDS:
+            raise ValueError("only a circumstance that ends has an outcome")
+        return self
 
 
-Event = OqtIssued | AppointmentMissed | InterviewCompleted | CircumstanceChanged
+class SentInvitation(Invitation):
+    """How the person was invited to a planned appointment."""
+
+    sent_at: Instant
+    """When the invitation was sent or handed over."""
+
+
+@final
+class AppointmentPlanned(Message):
+    """An appointment was planned, moved or cancelled. The newest event of an appointment holds.
+
+    ``first_appointment`` of an order and ``next_appointment`` of an interview plan one too.
+    """
+
+    order_id: Reference
+    """Order that the appointment follows up."""
+    appointment_id: Reference
+    """Reference of the appointment, quoted by a missed appointment or an interview."""
+    office_id: OfficeId
+    """Office where the person is expected."""
+    at: Instant
+    """When the person is expected; the new time if it was moved."""
+    state: AppointmentState
+    """Planned, moved, or cancelled and by whom."""
+    purpose: AppointmentPurpose
+    """First interview or follow-up."""
+    invitation: SentInvitation | None = None
+    """Delivery, language and date of the invitation; null until one was sent."""
+
+
+@final
+class ProposalAnswered(Message):
+    """A person answered a proposal of this system. The newest answer to a round holds.
+
+    It may arrive before the proposal that it names is known here.
+    """
+
+    escalation_id: EscalationId
+    """The proposal."""
+    round: Annotated[int, Field(ge=1)]
+    """Round of the proposal that was answered."""
+    answer: Answer
+    """What was done with it."""
+    postponed_until: Instant | None = None
+    """When the proposal is to come back; required with ``postponed`` and only there."""
+    reason: AnswerReason
+    """Why, from a closed list."""
+    role: AnswererRole
+    """Role of the person who answered. Never an identity."""
+    decision: ReviewDecision | None = None
+    """Decision of a review, if the proposal asked for one and the answer is ``done``."""
+    answered_at: Instant
+    """When it was answered."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_answer(self) -> Self:
+        if (self.answer is Answer.POSTPONED) != (self.postponed_until is not None):
+            raise ValueError("postponed_until belongs to the answer postponed, and only there")
+        if self.decision is not None and self.answer is not Answer.DONE:
+            raise ValueError("only the answer done has a decision")
+        return self
+
+
+@final
+class FollowUpEnded(Message):
+    """The follow-up of an order or of the whole case ended, or was reopened."""
+
+    order_id: Reference | None = None
+    """Order whose follow-up ended; null for the whole case."""
+    state: FollowUpState = FollowUpState.ENDED
+    """Ended, or reopened after an end."""
+    reason: EndReason
+    """Why it ended. A later event may correct the reason."""
+    effective_at: Instant
+    """When it ended or was reopened."""
+
+
+Event = (
+    OqtIssued
+    | AppointmentMissed
+    | InterviewCompleted
+    | CircumstanceChanged
+    | AppointmentPlanned
+    | ProposalAnswered
+    | FollowUpEnded
+)
 
 EVENT_TYPES: dict[str, type[Event]] = {
     "icam.oqt-issued.v1": OqtIssued,
     "icam.appointment-missed.v1": AppointmentMissed,
     "icam.interview-completed.v1": InterviewCompleted,
     "icam.circumstance-changed.v1": CircumstanceChanged,
+    "icam.appointment-planned.v1": AppointmentPlanned,
+    "icam.proposal-answered.v1": ProposalAnswered,
+    "icam.follow-up-ended.v1": FollowUpEnded,
 }
 """CloudEvents ``type`` to model. Each input topic carries one type and is named after it."""
 

@@ -1,4 +1,4 @@
-"""The messages that the pipeline publishes: routings, escalations and withdrawals.
+"""The messages that the pipeline publishes: routings, escalations, withdrawals and ends.
 
 Every escalation is a proposal to an official. The list of actions has no forced return and no
 detention, so no message of this system can express them.
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, final
 import orjson
 from pydantic import BaseModel, Field
 
+from schemas.events import AnswererRole, EndReason
 from schemas.types import (
     CaseId,
     Guard,
@@ -33,6 +34,7 @@ class Track(StrEnum):
     OPEN_RETURN_PLACE = "open_return_place"
     DETAINED = "detained"
     TRIAGE = "triage"
+    MINOR = "minor"
 
 
 class Action(StrEnum):
@@ -44,15 +46,41 @@ class Action(StrEnum):
     CONTACT_REVIEW = "contact_review"
     HUMAN_REVIEW = "human_review"
     ADDRESS_CHECK_REFERRAL = "address_check_referral"
+    GIVE_DATE = "give_date"
+    REPORT_OUTCOME = "report_outcome"
+    PROVE_NOTIFICATION = "prove_notification"
+    REFER_RETURN = "refer_return"
+    FOLLOW_DEPARTURE = "follow_departure"
+    SUPPORT_APPLICATION = "support_application"
+    INFORM_GUARDIANSHIP = "inform_guardianship"
+    CHECK_DETENTION = "check_detention"
+    FIND_ORDER = "find_order"
+    CONFIRM_CIRCUMSTANCE = "confirm_circumstance"
+    REPORT_DECISION = "report_decision"
+    RECORD_END = "record_end"
+    CHECK_DATES = "check_dates"
+    CHECK_ORDER = "check_order"
+    LESS_COERCIVE_MEASURE_REFERRAL = "less_coercive_measure_referral"
 
 
 class GuardState(StrEnum):
-    """State of a guard. Only ``clear``, or a waiver of the rule, lets an escalation through."""
+    """State of a guard. Only ``clear``, or a waiver of the rule, lets an escalation through.
+
+    ``clear`` means that nothing blocks; ``GuardReport`` says whether somebody checked.
+    """
 
     CLEAR = "clear"
     ACTIVE = "active"
     UNKNOWN = "unknown"
     WAIVED = "waived"
+
+
+class GuardReport(StrEnum):
+    """What was reported about a guard. Without a report, nobody is known to have checked."""
+
+    CLEAR = "clear"
+    ACTIVE = "active"
+    NONE = "none"
 
 
 class RouteRef(Message):
@@ -111,6 +139,8 @@ class GuardCheck(Message):
     """Its state."""
     because: str
     """Reason for that state, in codes and dates."""
+    report: GuardReport = GuardReport.NONE
+    """What was reported: clear, active, or nothing."""
 
 
 class FactCheck(Message):
@@ -126,6 +156,17 @@ class FactCheck(Message):
     """Value that the fact was compared with."""
 
 
+class Pause(Message):
+    """A period whose days did not run for the rule."""
+
+    cause: str
+    """``detained``, or the guard that blocked."""
+    since: Instant
+    """When the pause began."""
+    until: Instant
+    """When the pause ended."""
+
+
 class ClockStep(Message):
     """One step of the deadline calculation."""
 
@@ -137,6 +178,8 @@ class ClockStep(Message):
     """Working days added."""
     due: Instant
     """Instant at which the count ends."""
+    paused: tuple[Pause, ...] = ()
+    """Periods since the start whose days did not run."""
 
 
 class NearMiss(Message):
@@ -201,6 +244,10 @@ class EscalationRaised(Message):
     """When the pipeline detected it."""
     decided_by: Literal["human"] = "human"
     """Always a person: the system only proposes."""
+    addressed_to: AnswererRole = AnswererRole.COACH
+    """Role that the proposal is addressed to."""
+    reminder: Annotated[int, Field(ge=0)] = 0
+    """0 the first time; how often the unanswered proposal was announced again before."""
     evidence: Evidence
     """Everything that a person needs to check the escalation."""
 
@@ -215,6 +262,9 @@ class WithdrawalReason(StrEnum):
     ORDER_SUPERSEDED = "order_superseded"
     REROUTED = "rerouted"
     POLICY_CHANGED = "policy_changed"
+    ANSWERED = "answered"
+    ENDED = "ended"
+    REMINDED = "reminded"
 
 
 @final
@@ -243,19 +293,59 @@ class EscalationWithdrawn(Message):
     """When the pipeline detected it."""
 
 
-Outcome = CaseRouted | EscalationRaised | EscalationWithdrawn
+@final
+class CaseEnded(Message):
+    """The follow-up of a case ended: nothing is proposed about it any more."""
+
+    kind: Literal["ended"] = "ended"
+    """Distinguishes the two message types of the topic."""
+    case_id: CaseId
+    """The case."""
+    order_id: Reference | None
+    """Current order; null if no order is known."""
+    reason: EndReason
+    """Why it ended."""
+    effective_at: Instant
+    """When it ended."""
+    event_id: str
+    """Id of the event that reported the end."""
+    detected_at: Instant
+    """When the pipeline detected it."""
+
+
+@final
+class CaseReopened(Message):
+    """A case that had ended is followed again."""
+
+    kind: Literal["reopened"] = "reopened"
+    """Distinguishes the two message types of the topic."""
+    case_id: CaseId
+    """The case."""
+    order_id: Reference | None
+    """Current order; null if no order is known."""
+    detected_at: Instant
+    """When the pipeline detected it."""
+
+
+Outcome = CaseRouted | EscalationRaised | EscalationWithdrawn | CaseEnded | CaseReopened
 
 CASE_ROUTED_TOPIC = "icam.case-routed.v1"
 ESCALATION_TOPIC = "icam.escalation.v1"
+CASE_STATE_TOPIC = "icam.case-state.v1"
+
+ORDER_NOT_KNOWN = "order-not-known"
+"""``order_id`` of a proposal about a case whose order has not arrived."""
 
 OUTCOME_TYPES: dict[str, tuple[str, type[Outcome]]] = {
     "icam.case-routed.v1": (CASE_ROUTED_TOPIC, CaseRouted),
     "icam.escalation-raised.v1": (ESCALATION_TOPIC, EscalationRaised),
     "icam.escalation-withdrawn.v1": (ESCALATION_TOPIC, EscalationWithdrawn),
+    "icam.case-ended.v1": (CASE_STATE_TOPIC, CaseEnded),
+    "icam.case-reopened.v1": (CASE_STATE_TOPIC, CaseReopened),
 }
 """CloudEvents ``type`` to its topic and its model."""
 
-OUTPUT_TOPICS: tuple[str, ...] = (CASE_ROUTED_TOPIC, ESCALATION_TOPIC)
+OUTPUT_TOPICS: tuple[str, ...] = (CASE_ROUTED_TOPIC, ESCALATION_TOPIC, CASE_STATE_TOPIC)
 
 
 def body(outcome: Outcome) -> bytes:

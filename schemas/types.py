@@ -67,6 +67,12 @@ Postcode = Annotated[
     ),
 ]
 
+EscalationId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
+    Field(json_schema_extra={"$comment": "UUID of an escalation, as in icam.escalation.v1."}),
+]
+
 LanguageTag = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]{2,3}$"),
@@ -151,3 +157,4 @@ class Guard(StrEnum):
     EXTENSION_GRANTED = "extension_granted"
     WRONG_LANGUAGE_INVITATION = "wrong_language_invitation"
     IDENTITY_DOUBT = "identity_doubt"
+    URGENT_APPEAL_TERM_RUNNING = "urgent_appeal_term_running"

@@ -1,6 +1,6 @@
 """Second implementation of a case's fold, written from its definition and not from the pipeline.
 
-For each fact, the version with the greatest ``(time, event id)`` is kept.
+The version of a fact with the greatest ``(time, event id)`` is kept; of an order, every version is.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from uuid import UUID
 
 from schemas.events import (
     AppointmentMissed,
+    AppointmentPlanned,
     CircumstanceChanged,
     Event,
+    FollowUpEnded,
     InterviewCompleted,
     OqtIssued,
+    ProposalAnswered,
 )
 
 
@@ -36,7 +39,10 @@ def refold(versions: Iterable[Version]) -> Facts:
     """Return the newest version of each fact, by key."""
     newest: dict[str, Version] = {}
     for version in sorted(versions, key=lambda version: (version.time, version.event_id)):
-        newest[key(version.event)] = version
+        name = key(version.event)
+        newest[f"{name}:{version.event_id}" if isinstance(version.event, OqtIssued) else name] = (
+            version
+        )
     return dict(sorted(newest.items()))
 
 
@@ -51,6 +57,12 @@ def key(event: Event) -> str:
         return f"circumstance:{circumstance}:{event.reference}:{state}"
     if isinstance(event, InterviewCompleted):
         return f"interview:{event.interview_id}"
+    if isinstance(event, AppointmentPlanned):
+        return f"appointment:{event.appointment_id}"
+    if isinstance(event, ProposalAnswered):
+        return f"answer:{event.escalation_id}:{event.round}"
+    if isinstance(event, FollowUpEnded):
+        return f"end:{event.order_id or '*'}"
     assert_never(event)
 
 
@@ -66,6 +78,10 @@ def digest(facts: Facts) -> bytes:
 
 
 def current_order(facts: Facts) -> OqtIssued | None:
-    """Return the order notified last, or None without an order."""
-    orders = [v.event for v in facts.values() if isinstance(v.event, OqtIssued)]
+    """Return the order notified last, in its newest version, or None without an order."""
+    newest: dict[str, OqtIssued] = {}
+    for version in sorted(facts.values(), key=lambda version: (version.time, version.event_id)):
+        if isinstance(version.event, OqtIssued):
+            newest[version.event.order_id] = version.event
+    orders = newest.values()
     return max(orders, key=lambda order: (order.notified_at, order.order_id), default=None)

@@ -15,6 +15,8 @@ from uuid import UUID
 from schemas.envelope import headers
 from schemas.outcomes import (
     OUTCOME_TYPES,
+    CaseEnded,
+    CaseReopened,
     CaseRouted,
     EscalationRaised,
     EscalationWithdrawn,
@@ -143,7 +145,11 @@ async def _write(
             raised.append((message.message_id, outcome))
         elif type(outcome) is EscalationWithdrawn:
             withdrawn.append(outcome)
-        elif type(outcome) is not CaseRouted:  # a route is part of the projection
+        elif not (  # the projection holds the route and the end
+            type(outcome) is CaseRouted
+            or type(outcome) is CaseEnded
+            or type(outcome) is CaseReopened
+        ):
             assert_never(outcome)
         entries.append(_outbox_entry(case_id, message, now, causes.get(case_id)))
     if decided.projections:

@@ -1,7 +1,8 @@
 """Fold a case's log into the case.
 
 The fold keeps the newest version of every fact: the one with the greatest ``(time, event_id)``.
-Keeping a maximum is commutative, associative and idempotent, so events in any order, with any
+Of an order it keeps every version, because lodging and residence have a history. Keeping a maximum
+and keeping everything are commutative, associative and idempotent, so events in any order, with any
 duplicates, give the same case. A late event never requires the log to be folded again.
 """
 
@@ -15,10 +16,13 @@ from uuid import UUID
 
 from schemas.events import (
     AppointmentMissed,
+    AppointmentPlanned,
     CircumstanceChanged,
     Event,
+    FollowUpEnded,
     InterviewCompleted,
     OqtIssued,
+    ProposalAnswered,
 )
 
 
@@ -36,13 +40,19 @@ class Fact:
         event = self.event
         # isinstance and match are slow on pydantic classes: each costs as much as the whole fold.
         if type(event) is OqtIssued:
-            return f"order:{event.order_id}"
+            return f"order:{event.order_id}:{self.event_id}"
         if type(event) is AppointmentMissed:
             return f"miss:{event.appointment_id}"
         if type(event) is InterviewCompleted:
             return f"interview:{event.interview_id}"
         if type(event) is CircumstanceChanged:
             return f"circumstance:{event.circumstance}:{event.reference}:{event.state}"
+        if type(event) is AppointmentPlanned:
+            return f"appointment:{event.appointment_id}"
+        if type(event) is ProposalAnswered:
+            return f"answer:{event.escalation_id}:{event.round}"
+        if type(event) is FollowUpEnded:
+            return f"end:{event.order_id or '*'}"
         assert_never(event)
 
     def corrects(self, other: Fact) -> bool:

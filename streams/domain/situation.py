@@ -19,11 +19,14 @@ from typing import NamedTuple, assert_never
 
 from schemas.events import (
     AppointmentMissed,
+    AppointmentPlanned,
     CircumstanceChanged,
     Delivery,
+    FollowUpEnded,
     InterviewCompleted,
     Justification,
     OqtIssued,
+    ProposalAnswered,
     Review,
 )
 from schemas.types import Guard
@@ -94,12 +97,22 @@ def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Si
             all_interviews.append(Interview(fact, event))
         elif type(event) is CircumstanceChanged:
             circumstances.setdefault(event.circumstance, []).append(event)
-        else:
+        elif not (
+            type(event) is AppointmentPlanned
+            or type(event) is ProposalAnswered
+            or type(event) is FollowUpEnded
+        ):
             assert_never(event)
     if not orders:
         return None
     order_fact, order = orders[0]
     if len(orders) > 1:
+        newest: dict[str, tuple[Fact, OqtIssued]] = {}
+        for fact, order in orders:
+            known = newest.get(order.order_id)
+            if known is None or fact.corrects(known[0]):
+                newest[order.order_id] = (fact, order)
+        orders = list(newest.values())
         order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
 
     interviews = [

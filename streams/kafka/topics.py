@@ -20,8 +20,11 @@ RETENTION_MS: Final = {
     **dict.fromkeys(OUTPUT_TOPICS, 30 * _DAY_MS),
 }
 BACKLOG_ORDER: Final = (
+    "icam.follow-up-ended.v1",
     "icam.circumstance-changed.v1",
+    "icam.proposal-answered.v1",
     "icam.interview-completed.v1",
+    "icam.appointment-planned.v1",
     "icam.appointment-missed.v1",
     "icam.oqt-issued.v1",
 )

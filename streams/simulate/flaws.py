@@ -137,6 +137,9 @@ _CODED: Final = {
     "icam.appointment-missed.v1": "justification",
     "icam.interview-completed.v1": "conclusion",
     "icam.circumstance-changed.v1": "circumstance",
+    "icam.appointment-planned.v1": "state",
+    "icam.proposal-answered.v1": "answer",
+    "icam.follow-up-ended.v1": "reason",
 }
 
 _CHANGES: Final[Mapping[Flaw, Callable[[Outgoing, Dice], Outgoing]]] = {

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, assert_never
 
-from schemas.events import AppointmentMissed, CircumstanceChanged, InterviewCompleted, OqtIssued
+from schemas.events import (
+    AppointmentMissed,
+    AppointmentPlanned,
+    CircumstanceChanged,
+    FollowUpEnded,
+    InterviewCompleted,
+    OqtIssued,
+    ProposalAnswered,
+)
 from streams.simulate import days, orders, trajectory
 from streams.simulate.circumstances import draw_circumstances
 from streams.simulate.corrections import draw_corrections
@@ -94,9 +102,9 @@ def _still_valid(events: list[SimulatedEvent], cut: datetime) -> Iterator[Simula
         match event:
             case AppointmentMissed():
                 valid = event.scheduled_at < cut
-            case OqtIssued() | InterviewCompleted():
+            case OqtIssued() | InterviewCompleted() | AppointmentPlanned() | ProposalAnswered():
                 valid = simulated.time < cut
-            case CircumstanceChanged():
+            case CircumstanceChanged() | FollowUpEnded():
                 valid = True
             case _:
                 assert_never(event)

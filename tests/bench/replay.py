@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
-from schemas.outcomes import CaseRouted, EscalationRaised, RouteRef
+from schemas.outcomes import CaseRouted, EscalationRaised, EscalationWithdrawn, RouteRef
 from streams import reference
 from streams.domain.case import Case, Fact, evolve
 from streams.domain.decide import Announced, Decision, StandingEscalation, decide
@@ -99,7 +99,7 @@ def _after(before: Announced, decision: Decision) -> Announced:
                 said.track,
                 said.policy_digest,
             )
-        else:
+        elif isinstance(said, EscalationWithdrawn):
             standing.pop(UUID(said.escalation_id))
     return replace(
         before,

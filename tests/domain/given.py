@@ -183,7 +183,7 @@ def applied(announced: Announced, decision: Decision) -> Announced:
             route = RouteRef(**{name: getattr(outcome, name) for name in RouteRef.model_fields})
         elif isinstance(outcome, EscalationWithdrawn):
             del standing[UUID(outcome.escalation_id)]
-        else:
+        elif isinstance(outcome, EscalationRaised):
             escalation = StandingEscalation(
                 UUID(outcome.escalation_id),
                 outcome.round,

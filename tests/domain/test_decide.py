@@ -311,7 +311,8 @@ def test_an_escalation_that_stands_again_is_raised_in_the_next_round() -> None:
         seen += [
             (outcome.kind, outcome.round, outcome.escalation_id)
             for outcome in outcomes(decision)
-            if not isinstance(outcome, CaseRouted) and outcome.rule_id == "review-after-refusal"
+            if isinstance(outcome, EscalationRaised | EscalationWithdrawn)
+            and outcome.rule_id == "review-after-refusal"
         ]
     assert [(kind, number) for kind, number, _ in seen] == [
         ("raised", 1),

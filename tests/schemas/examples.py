@@ -69,6 +69,29 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "effective_at": "2026-03-12T00:00:00Z",
         "reference": "procedure-1",
     },
+    "icam.appointment-planned.v1": {
+        "order_id": "order-1",
+        **_APPOINTMENT,
+        "state": "planned",
+        "purpose": "first",
+        "invitation": {"delivery": "proven", "language": "nl", "sent_at": "2026-03-02T09:00:00Z"},
+    },
+    "icam.proposal-answered.v1": {
+        "escalation_id": "6f1f3b2e-7f4b-4d0e-9f5e-000000000002",
+        "round": 1,
+        "answer": "postponed",
+        "postponed_until": "2026-03-20T00:00:00Z",
+        "reason": "awaiting_documents",
+        "role": "coach",
+        "decision": None,
+        "answered_at": "2026-03-02T07:00:00Z",
+    },
+    "icam.follow-up-ended.v1": {
+        "order_id": None,
+        "state": "ended",
+        "reason": "left_voluntarily",
+        "effective_at": "2026-03-02T07:00:00Z",
+    },
 }
 TYPES = list(EXAMPLES)
 ORDER = "icam.oqt-issued.v1"

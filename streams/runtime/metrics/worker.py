@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from schemas.canary import is_canary
-from schemas.outcomes import CaseRouted, EscalationRaised, EscalationWithdrawn, Outcome
+from schemas.outcomes import (
+    CaseEnded,
+    CaseReopened,
+    CaseRouted,
+    EscalationRaised,
+    EscalationWithdrawn,
+    Outcome,
+)
 from streams.runtime.metrics.table import (
     MOST_PRODUCERS,
     OTHER_PRODUCER,
@@ -70,5 +77,5 @@ class Metrics(WorkerTable):
                 self.withdrawn.labels(
                     outcome.office_id, str(outcome.level), outcome.rule_id, outcome.reason
                 ).inc()
-            else:
+            elif type(outcome) is not CaseEnded and type(outcome) is not CaseReopened:
                 assert_never(outcome)
