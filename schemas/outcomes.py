@@ -73,6 +73,8 @@ class GuardState(StrEnum):
     ACTIVE = "active"
     UNKNOWN = "unknown"
     WAIVED = "waived"
+    NOT_REPORTED = "not_reported"
+    """Clear by all that is known, but the rule requires that it was reported clear."""
 
 
 class GuardReport(StrEnum):
@@ -248,6 +250,8 @@ class EscalationRaised(Message):
     """Role that the proposal is addressed to."""
     reminder: Annotated[int, Field(ge=0)] = 0
     """0 the first time; how often the unanswered proposal was announced again before."""
+    answer_by: Instant | None = None
+    """When an answer is expected; the proposal is announced again then."""
     evidence: Evidence
     """Everything that a person needs to check the escalation."""
 

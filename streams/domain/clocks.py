@@ -9,7 +9,7 @@ Sunday or holiday, it moves to the next working day [AGII-APP, AGII-ANN].
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import filterfalse
@@ -58,13 +58,29 @@ class Calendar:
         """Return the day itself if it is a working day, else the next working day."""
         return date.fromordinal(self.days[bisect_left(self.days, day.toordinal())])
 
-    def after_working_days(self, instant: datetime, count: int) -> datetime:
-        """Return the end of the ``count``-th working day after the day of ``instant``."""
+    def last_day_before(self, instant: datetime) -> date:
+        """Return the local day that contains the moment before ``instant``."""
+        local = self.local(instant)
+        return local.date() - timedelta(days=1) if local.time() == time.min else local.date()
+
+    def after_working_days(
+        self, instant: datetime, count: int, paused: Sequence[tuple[date, date]] = ()
+    ) -> datetime:
+        """Return the end of the ``count``-th working day after the day of ``instant``.
+
+        Days in ``paused``, disjoint ranges in ascending order, are not counted.
+        """
         start = self.local_date(instant)
         if count == 0:
             return self.end_of(start)
-        index = bisect_right(self.days, start.toordinal()) + count - 1
-        return self.start_of(date.fromordinal(self.days[index] + 1))
+        days, after = self.days, start.toordinal() + 1
+        index = bisect_left(days, after) + count - 1
+        for first, last in paused:
+            skipped = bisect_left(days, max(first.toordinal(), after))
+            if skipped > index:
+                break
+            index += max(0, bisect_right(days, last.toordinal()) - skipped)
+        return self.start_of(date.fromordinal(days[index] + 1))
 
     def working_day_before(self, instant: datetime) -> datetime:
         """Return the same time of day, one working day earlier.

@@ -2,37 +2,42 @@
 
 Decisions are level-triggered: they compare the escalations that should stand with those announced,
 whatever the change was. Deciding a second time therefore announces nothing new.
+
+Every case that has not ended gets a next check, with a reason and an owner: nobody is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import sha1
-from typing import Final, NamedTuple
-from uuid import NAMESPACE_URL, UUID, uuid5
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, assert_never
+from uuid import UUID
 
+from schemas.events import AnswererRole
 from schemas.outcomes import (
+    ORDER_NOT_KNOWN,
+    CaseEnded,
+    CaseReopened,
     CaseRouted,
     EscalationRaised,
     EscalationWithdrawn,
     Outcome,
     RouteRef,
+    Track,
     WithdrawalReason,
 )
+from streams.domain import routing
 from streams.domain import situation as situations
 from streams.domain.case import Case
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory
-from streams.domain.judge import Blocked, Judge, Judgement, Proposal
+from streams.domain.endings import End
+from streams.domain.identity import name_id
+from streams.domain.judge import Blocked, Check, Judge, Judgement, Proposal
 from streams.domain.policy.rules import Policy
 from streams.domain.routing import Route, find_route
 from streams.domain.situation import Situation
-
-NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
-"""Namespace of escalation and message ids. It is part of the contract with subscribers."""
-_PREFIX: Final = NAMESPACE.bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,26 @@ class StandingEscalation:
     office_id: str
     track: str
     policy_digest: str
+    raised_at: datetime
+    """When this round was announced."""
+    reminder: int = 0
+    """How often the unanswered proposal was announced again."""
+
+    @classmethod
+    def of(cls, raised: EscalationRaised) -> StandingEscalation:
+        """Return the standing escalation that a message announces."""
+        return cls(
+            UUID(raised.escalation_id),
+            raised.round,
+            raised.rule_id,
+            raised.level,
+            raised.order_id,
+            raised.office_id,
+            raised.track,
+            raised.policy_digest,
+            raised.detected_at,
+            raised.reminder,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +84,40 @@ class Announced:
     rounds: Mapping[UUID, int] = field(default_factory=dict)
     """Last round of each escalation. If it is raised again, it gets the next round."""
     open_dead_letters: int = 0
+    endings: int = 0
+    """Number of ends and reopenings announced; an odd number means that the case has ended."""
+
+    def after(self, decision: Decision) -> Announced:
+        """Return what is announced once the messages of a decision are published."""
+        route = self.route
+        standing = {s.escalation_id: s for s in self.standing}
+        rounds = dict(self.rounds)
+        for _, outcome in decision.messages:
+            if type(outcome) is CaseRouted:
+                route = RouteRef(
+                    order_id=outcome.order_id,
+                    office_id=outcome.office_id,
+                    track=outcome.track,
+                    language=outcome.language,
+                    interpreter_language=outcome.interpreter_language,
+                    rule_id=outcome.rule_id,
+                )
+            elif type(outcome) is EscalationRaised:
+                escalation = StandingEscalation.of(outcome)
+                rounds[escalation.escalation_id] = outcome.round
+                standing[escalation.escalation_id] = escalation
+            elif type(outcome) is EscalationWithdrawn:
+                standing.pop(UUID(outcome.escalation_id), None)
+            elif type(outcome) is not CaseEnded and type(outcome) is not CaseReopened:
+                assert_never(outcome)
+        return replace(
+            self,
+            route=route,
+            routings=decision.routings,
+            standing=tuple(standing.values()),
+            rounds=rounds,
+            endings=decision.endings,
+        )
 
 
 class Announcement(NamedTuple):
@@ -79,6 +138,16 @@ class Decision(NamedTuple):
     level: int
     blocked: tuple[Blocked, ...]
     next_check: datetime | None
+    """When the case is looked at next; None only for a case that has ended."""
+    next_reason: str
+    """Why then, as a code; empty for a case that has ended."""
+    owner: AnswererRole
+    """Role that the case waits for."""
+    office_id: str
+    """Office that the case belongs to; the triage office while no order is known."""
+    track: Track
+    end: End | None
+    endings: int
 
 
 def decide(
@@ -92,89 +161,227 @@ def decide(
     """Return the decision on a case at ``now``, given what was already announced.
 
     An open dead letter means that a fact is missing, so no escalation stands until it is resolved.
-    Without a known order the case has no route and no escalation.
+    Without a known order the case has no route, and only the question for its order can stand.
     """
     situation = situations.derive_situation(
-        case, interview_restarts_count=policy.interview_restarts_count
+        case,
+        policy.terms,
+        policy.counting,
+        policy.questions,
+        calendar,
+        lambda order: routing.contact_language(order, directory),
+        now,
     )
     if situation is None:
-        withdrawn = [
-            _withdraw(case, s, WithdrawalReason.NO_LONGER_HOLDS, ("no order is known",), now)
-            for s in announced.standing
-        ]
-        status = "needs_repair" if announced.open_dead_letters else "awaiting_order"
-        return Decision(tuple(withdrawn), status, None, None, announced.routings, 0, (), None)
-    judge = Judge(situation, policy, calendar, now)
+        return _without_facts(case, announced, policy, directory, now)
+    judge = Judge(situation, policy, calendar)
     judgement = judge.judgement()
     has_dead_letters = bool(announced.open_dead_letters)
-    proposals = (
-        {} if has_dead_letters else {escalation_id_for(case, p): p for p in judgement.proposals}
-    )
-    new_route = find_route(situation.order, directory, calendar, judge.local_now)
-    messages, routings = _announce_route(case, situation, new_route, announced, directory)
+    proposals = {} if has_dead_letters else {judge.escalation_id(p): p for p in judgement.proposals}
+    order = situation.order
+    messages, routings = list[Announcement](), announced.routings
+    route: Route | None = None
+    office_id, track = directory.triage_office, Track.TRIAGE
+    if order is not None:
+        route = find_route(order, directory, calendar, judge.local_now)
+        messages, routings = _announce_route(case, order.order_id, route, announced, directory)
+        office_id, track = route.office_id, route.track
+    endings = _announce_end(case, situation, announced, messages)
     standing = {s.escalation_id: s for s in announced.standing}
     for escalation_id in sorted(standing.keys() - proposals.keys()):
-        reason, because = _withdrawal_reason(
-            standing[escalation_id], announced, situation, judge, judgement
-        )
-        messages.append(_withdraw(case, standing[escalation_id], reason, because, now))
-    for escalation_id in sorted(standing.keys() & proposals.keys()):
-        # After a reroute, withdraw and raise again so that the new office is notified.
         current = standing[escalation_id]
-        if (current.office_id, current.track) != (new_route.office_id, new_route.track):
-            because = (f"to {new_route.office_id} ({new_route.track})",)
+        reason, because = _withdrawal_reason(current, announced, judge, judgement)
+        messages.append(_withdraw(case, current, reason, because, now))
+    reminders: dict[UUID, int] = {}
+    answers_due: list[Check] = []
+    for escalation_id in sorted(standing.keys() & proposals.keys()):
+        current, rule = standing[escalation_id], proposals[escalation_id].rule
+        answer_by = _answer_by(rule.answer_working_days, policy, calendar, current.raised_at)
+        if (current.office_id, current.track) != (office_id, track):
+            # Withdraw and raise again so that the new office is notified.
+            because = (f"to {office_id} ({track})",)
             messages.append(_withdraw(case, current, WithdrawalReason.REROUTED, because, now))
-            del standing[escalation_id]
+            reminders[escalation_id] = current.reminder
+        elif answer_by <= now:
+            because = (f"unanswered since {current.raised_at.isoformat()}",)
+            messages.append(_withdraw(case, current, WithdrawalReason.REMINDED, because, now))
+            reminders[escalation_id] = current.reminder + 1
+        else:
+            answers_due.append(Check(answer_by, f"reminder:{rule.id}"))
+            continue
+        del standing[escalation_id]
     for escalation_id in sorted(proposals.keys() - standing.keys()):
         proposal = proposals[escalation_id]
-        last_round = announced.rounds.get(escalation_id, 0)
-        messages.append(
-            _raise(case, situation, escalation_id, last_round + 1, proposal, judge, new_route, now)
+        answer_by = _answer_by(proposal.rule.answer_working_days, policy, calendar, now)
+        answers_due.append(Check(answer_by, f"reminder:{proposal.rule.id}"))
+        raised = EscalationRaised(
+            escalation_id=str(escalation_id),
+            round=announced.rounds.get(escalation_id, 0) + 1,
+            case_id=case.case_id,
+            order_id=order.order_id if order is not None else ORDER_NOT_KNOWN,
+            occasion=proposal.cause.occasion,
+            level=proposal.rule.level,
+            action=proposal.rule.action,
+            rule_id=proposal.rule.id,
+            policy_version=policy.version,
+            policy_digest=policy.digest,
+            office_id=office_id,
+            track=track,
+            due_at=proposal.due_at,
+            detected_at=now,
+            addressed_to=proposal.rule.owner,
+            reminder=reminders.get(escalation_id, 0),
+            answer_by=answer_by,
+            evidence=judge.evidence(proposal),
         )
+        name = name_id(f"{escalation_id}|raised|{raised.round}")
+        messages.append(Announcement(name, raised))
     level = max([proposal.rule.level for proposal in proposals.values()], default=0)
+    owner = _owner(proposals.values(), judgement)
+    next_check, next_reason = _next_check(
+        situation, judgement, route, answers_due, has_dead_letters, policy
+    )
     return Decision(
         messages=tuple(messages),
-        status=_status(has_dead_letters, level, judgement),
-        order_id=situation.order.order_id,
-        route=new_route,
+        status=_status(has_dead_letters, level, situation, judgement),
+        order_id=order.order_id if order is not None else None,
+        route=route,
         routings=routings,
         level=level,
         blocked=judgement.blocked,
-        next_check=_next_check(judgement, new_route, now),
+        next_check=next_check,
+        next_reason=next_reason,
+        owner=owner,
+        office_id=office_id,
+        track=track,
+        end=situation.end,
+        endings=endings,
     )
 
 
-def escalation_id_for(case: Case, proposal: Proposal) -> UUID:
-    """Return the escalation id: the same case, rule and occasion always give the same id."""
-    return _name_uuid(f"{case.case_id}|{proposal.rule.id}|{proposal.occasion}")
-
-
-def _name_uuid(name: str) -> UUID:
-    """Return ``uuid5(NAMESPACE, name)``, computed twice as fast."""
-    digest = sha1(_PREFIX + name.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
-
-
-def _next_check(judgement: Judgement, new_route: Route, now: datetime) -> datetime | None:
-    if new_route.until is None:
-        return judgement.next_check
-    return min(
-        (at for at in (judgement.next_check, new_route.until) if at is not None and at > now),
-        default=None,
+def _without_facts(
+    case: Case, announced: Announced, policy: Policy, directory: Directory, now: datetime
+) -> Decision:
+    """Return the decision on a case of which only dead letters are known."""
+    withdrawn = [
+        _withdraw(case, s, WithdrawalReason.NO_LONGER_HOLDS, ("no order is known",), now)
+        for s in announced.standing
+    ]
+    return Decision(
+        messages=tuple(withdrawn),
+        status="needs_repair" if announced.open_dead_letters else "awaiting_order",
+        order_id=None,
+        route=None,
+        routings=announced.routings,
+        level=0,
+        blocked=(),
+        next_check=now + timedelta(days=policy.terms.longest_pause_days),
+        next_reason="dead_letter",
+        owner=AnswererRole.TEAM_LEAD,
+        office_id=directory.triage_office,
+        track=Track.TRIAGE,
+        end=None,
+        endings=announced.endings,
     )
 
 
-def _status(has_dead_letters: bool, level: int, judgement: Judgement) -> str:
+def _announce_end(
+    case: Case, situation: Situation, announced: Announced, messages: list[Announcement]
+) -> int:
+    """Add the end or the reopening if the case changed; return the number of both so far."""
+    count, end = announced.endings, situation.end
+    if (end is not None) == (count % 2 == 1):
+        return count
+    order = situation.order
+    order_id = order.order_id if order is not None else None
+    outcome: Outcome
+    if end is not None:
+        outcome = CaseEnded(
+            case_id=case.case_id,
+            order_id=order_id,
+            reason=end.reason,
+            effective_at=end.effective_at,
+            event_id=str(end.fact.event_id),
+            detected_at=situation.now,
+        )
+    else:
+        outcome = CaseReopened(case_id=case.case_id, order_id=order_id, detected_at=situation.now)
+    messages.append(Announcement(name_id(f"{case.case_id}|ended|{count + 1}"), outcome))
+    return count + 1
+
+
+def _answer_by(
+    working_days: int | None, policy: Policy, calendar: Calendar, raised_at: datetime
+) -> datetime:
+    days = working_days or policy.terms.answer_working_days
+    return calendar.after_working_days(raised_at, days)
+
+
+def _owner(proposals: Iterable[Proposal], judgement: Judgement) -> AnswererRole:
+    """Return the owner of the highest proposal, else of the highest blocked rule, else a coach."""
+    rules = [proposal.rule for proposal in proposals]
+    rules = rules or [settled.rule for settled in judgement.settled]
+    rules = rules or [blocked.rule for blocked in judgement.blocked]
+    if not rules:
+        return AnswererRole.COACH
+    return max(rules, key=lambda rule: rule.level).owner
+
+
+_NO_LATER: Final = "longest_pause"
+
+
+def _next_check(
+    situation: Situation,
+    judgement: Judgement,
+    route: Route | None,
+    answers_due: Sequence[Check],
+    has_dead_letters: bool,
+    policy: Policy,
+) -> tuple[datetime | None, str]:
+    """Return the earliest future check and its reason.
+
+    It is never later than the longest pause of the policy. A case that has ended has one only if
+    its end is to be reopened at a known instant.
+    """
+    now = situation.now
+    checks = [*judgement.checks]
+    if route is not None and route.until is not None:
+        checks.append(Check(route.until, "route"))
+    checks += [
+        Check(settled.settlement.until, f"answer:{settled.rule.id}")
+        for settled in judgement.settled
+        if settled.settlement.until is not None
+    ]
+    if not has_dead_letters:
+        checks += answers_due
+    if situation.end is None:
+        reason = "dead_letter" if has_dead_letters else _NO_LATER
+        checks.append(Check(now + timedelta(days=policy.terms.longest_pause_days), reason))
+    coming = [check for check in checks if check.at > now]
+    if not coming:
+        return None, ""
+    at, reason = min(coming)
+    return (at, reason) if situation.end is None else (at, "reopening")
+
+
+def _status(has_dead_letters: bool, level: int, situation: Situation, judgement: Judgement) -> str:
+    if situation.end is not None:
+        return "ended"
     if has_dead_letters:
         return "needs_repair"
     if level:
         return "escalated"
-    return "on_hold" if judgement.blocked else "followed"
+    if situation.order is None:
+        return "awaiting_order"
+    if situation.handed_over:
+        return "handed_over"
+    stopped = situation.end_due is not None
+    return "on_hold" if judgement.blocked or stopped else "followed"
 
 
 def _announce_route(
     case: Case,
-    situation: Situation,
+    order_id: str,
     new_route: Route,
     announced: Announced,
     directory: Directory,
@@ -182,7 +389,7 @@ def _announce_route(
     previous = announced.route
     # A different rule with the same result does not change the route.
     if previous is not None and (
-        previous.order_id == situation.order.order_id
+        previous.order_id == order_id
         and previous.office_id == new_route.office_id
         and previous.track == new_route.track
         and previous.language == new_route.language
@@ -192,7 +399,7 @@ def _announce_route(
     count = announced.routings + 1
     outcome = CaseRouted(
         case_id=case.case_id,
-        order_id=situation.order.order_id,
+        order_id=order_id,
         office_id=new_route.office_id,
         track=new_route.track,
         language=new_route.language,
@@ -204,38 +411,7 @@ def _announce_route(
         directory_digest=directory.digest,
         previous=previous,
     )
-    return [Announcement(_name_uuid(f"{case.case_id}|routed|{count}"), outcome)], count
-
-
-def _raise(
-    case: Case,
-    situation: Situation,
-    escalation_id: UUID,
-    number: int,
-    proposal: Proposal,
-    judge: Judge,
-    new_route: Route,
-    now: datetime,
-) -> Announcement:
-    rule, name = proposal.rule, str(escalation_id)
-    outcome = EscalationRaised(
-        escalation_id=name,
-        round=number,
-        case_id=case.case_id,
-        order_id=situation.order.order_id,
-        occasion=proposal.occasion,
-        level=rule.level,
-        action=rule.action,
-        rule_id=rule.id,
-        policy_version=judge.policy.version,
-        policy_digest=judge.policy.digest,
-        office_id=new_route.office_id,
-        track=new_route.track,
-        due_at=proposal.due_at,
-        detected_at=now,
-        evidence=judge.evidence(proposal),
-    )
-    return Announcement(_name_uuid(f"{name}|raised|{number}"), outcome)
+    return [Announcement(name_id(f"{case.case_id}|routed|{count}"), outcome)], count
 
 
 def _withdraw(
@@ -257,21 +433,25 @@ def _withdraw(
         because=tuple(because),
         withdrawn_at=now,
     )
-    return Announcement(_name_uuid(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
+    return Announcement(name_id(f"{escalation_id}|withdrawn|{standing.round}"), outcome)
 
 
 def _withdrawal_reason(
-    standing: StandingEscalation,
-    announced: Announced,
-    situation: Situation,
-    judge: Judge,
-    judgement: Judgement,
+    standing: StandingEscalation, announced: Announced, judge: Judge, judgement: Judgement
 ) -> tuple[WithdrawalReason, tuple[str, ...]]:
+    situation = judge.situation
+    if situation.end is not None:
+        return WithdrawalReason.ENDED, (str(situation.end.reason),)
     if announced.open_dead_letters:
         text = f"{announced.open_dead_letters} record(s) of this case could not be applied"
         return WithdrawalReason.OPEN_DEAD_LETTER, (text,)
-    if standing.order_id != situation.order.order_id:
-        return WithdrawalReason.ORDER_SUPERSEDED, (f"by {situation.order.order_id}",)
+    for settled in judgement.settled:
+        if settled.escalation_id == standing.escalation_id:
+            event = settled.settlement.event
+            return WithdrawalReason.ANSWERED, (f"{event.answer}: {event.reason}",)
+    order = situation.order
+    if order is not None and standing.order_id != order.order_id:
+        return WithdrawalReason.ORDER_SUPERSEDED, (f"by {order.order_id}",)
     rule = judge.policy.rule(standing.rule_id)
     if rule is None:
         return WithdrawalReason.POLICY_CHANGED, (f"no such rule in {judge.policy.version}",)
@@ -281,6 +461,9 @@ def _withdrawal_reason(
     for proposal in judgement.proposals:
         if proposal.rule.group == rule.group and proposal.rule.level > rule.level:
             return WithdrawalReason.SUPERSEDED, (f"by {proposal.rule.id}",)
+    covering = judgement.covered.get(rule.group)
+    if covering is not None and not reasons:
+        return WithdrawalReason.SUPERSEDED, (f"by {covering.id}",)
     if standing.policy_digest != judge.policy.digest and reasons:
         return WithdrawalReason.POLICY_CHANGED, reasons
     return WithdrawalReason.NO_LONGER_HOLDS, reasons or ("it stands on another occasion now",)

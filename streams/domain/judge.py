@@ -7,44 +7,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple, assert_never
+from uuid import UUID
 
-from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardState, NearMiss
+from schemas.events import Lodging
+from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
+from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard
+from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
-from streams.domain.guards.status import GuardContext, GuardStatus, term_end
+from streams.domain.guards.status import GuardStatus, guard_status, term_end
+from streams.domain.identity import escalation_id
+from streams.domain.pauses import DETAINED, Pausing, paused_days
 from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
-from streams.domain.situation import Situation
+from streams.domain.situation import Due, Situation, Until, interview_occasion, miss_occasion
 
 
 class Step(NamedTuple):
-    """One clock of a rule: the start of the count, its working days and its end."""
+    """One clock of a rule: the start of the count, its working days, its end and its pauses."""
 
     clock: Clock
     start: datetime
     working_days: int
     due: datetime
+    paused: tuple[Pausing, ...] = ()
+
+
+class Cause(NamedTuple):
+    """The occasion of a proposal, its facts, and the instant since which it is due, if any."""
+
+    occasion: str
+    facts: tuple[Fact, ...]
+    since: datetime | None = None
 
 
 class Proposal(NamedTuple):
     """A matching rule that no guard blocks, with its occasion.
 
-    ``facts`` are those that the rule is based on; ``guards`` are the guards that could block it.
+    ``guards`` are the guards that could block it.
     """
 
     rule: Rule
-    occasion: str
-    facts: tuple[Fact, ...]
+    cause: Cause
     clocks: Sequence[Step]
     guards: Sequence[tuple[Guard, GuardStatus]]
 
     @property
     def due_at(self) -> datetime:
-        """When the cause was complete: the latest of its facts, clocks and cleared guards."""
-        due = [fact.time for fact in self.facts] + [step.due for step in self.clocks]
+        """When the conditions were met: the latest of the facts, clocks and cleared guards."""
+        due = [fact.time for fact in self.cause.facts] + [step.due for step in self.clocks]
         due += [r.cleared_at for _, r in self.guards if r.cleared_at is not None]
+        if self.cause.since is not None:
+            due.append(self.cause.since)
         return max(due)
 
 
@@ -55,70 +71,137 @@ class Blocked(NamedTuple):
     by: tuple[tuple[Guard, GuardStatus], ...]
 
 
+class Check(NamedTuple):
+    """A future instant at which time alone changes the judgement, and the reason, in codes."""
+
+    at: datetime
+    reason: str
+
+
+class Settled(NamedTuple):
+    """A proposal that an answer settled."""
+
+    rule: Rule
+    escalation_id: UUID
+    settlement: Settlement
+
+
 class Judgement(NamedTuple):
-    """The escalations that should stand, the blocked rules, and when time alone changes either."""
+    """The escalations that should stand, what keeps others from it, and the coming checks."""
 
     proposals: tuple[Proposal, ...]
     blocked: tuple[Blocked, ...]
-    next_check: datetime | None
+    settled: tuple[Settled, ...]
+    covered: Mapping[str, Rule]
+    """Group in which nothing stands, and the rule that covers it."""
+    checks: tuple[Check, ...]
 
 
 class Judge:
-    """Judges one situation at one instant. Evaluates the guards once, on first use."""
+    """Judges one situation. Evaluates the guards once, on first use."""
 
-    def __init__(
-        self, situation: Situation, policy: Policy, calendar: Calendar, now: datetime
-    ) -> None:
+    def __init__(self, situation: Situation, policy: Policy, calendar: Calendar) -> None:
         self.situation = situation
         self.policy = policy
         self.calendar = calendar
-        self.now = now
-        self.local_now = calendar.local(now)
-        self.matches = policy.match_rules(rule_facts(situation))
+        self.local_now = calendar.local(situation.now)
+        minimums = policy.counting.minimum_departure_days
+        self.matches = policy.match_rules(rule_facts(situation, minimums))
         self._guards: Mapping[Guard, GuardStatus] | None = None
 
     @property
     def guards(self) -> Mapping[Guard, GuardStatus]:
         """Status of every guard at this instant."""
         if self._guards is None:
-            context = GuardContext.of(self.situation, self.calendar, self.policy.terms, self.now)
-            self._guards = evaluate.evaluate_guards(context)
+            self._guards = evaluate.evaluate_guards(
+                self.situation, self.calendar, self.policy.terms
+            )
         return self._guards
 
+    @property
+    def stopped(self) -> bool:
+        """Whether only rules that ask about the end of the follow-up may stand."""
+        return self.situation.end_due is not None or self.situation.handed_over
+
     def judgement(self) -> Judgement:
-        """Return the judgement. Within a group, the highest rule that is not blocked wins."""
+        """Return the judgement.
+
+        Within a group, the highest rule that is not blocked wins. It stands unless an answer
+        settled it, or a rule of another group covers it. Nothing stands on an ended case.
+        """
+        situation = self.situation
+        checks = [Check(at, "situation") for at in situation.changes_at]
+        if situation.end is not None:
+            return Judgement((), (), (), {}, tuple(checks))
         winners: dict[str, Proposal] = {}
         blocked: list[Blocked] = []
-        instants: list[datetime] = []
+        stopped = self.stopped
         for rule in self.matches.matching:
+            if stopped and not rule.when_stopped:
+                continue
             clocks = self.clocks(rule)
             pending = self._pending(clocks)
             if pending:
-                instants += [step.due for step in pending]
+                checks += [Check(step.due, f"rule:{rule.id}") for step in pending]
                 continue
             guards = self._applicable_guards(rule)
-            for _, status in guards:
-                instants += status.changes_at
-            blocking = _blocking(guards)
+            for guard, status in guards:
+                checks += [Check(at, f"guard:{guard}") for at in status.changes_at]
+            blocking = self._blocking(rule, guards)
             if blocking:
                 blocked.append(Blocked(rule, tuple(blocking)))
                 continue
             current = winners.get(rule.group)
             if current is None or rule.level > current.rule.level:
-                occasion, facts = self._occasion(rule)
-                winners[rule.group] = Proposal(rule, occasion, facts, clocks, guards)
-        return Judgement(tuple(winners.values()), tuple(blocked), min(instants, default=None))
+                cause = self._cause(rule)
+                winners[rule.group] = Proposal(rule, cause, clocks, guards)
+        unsettled, settled = self._unsettled(winners)
+        standing: list[Proposal] = []
+        covered: dict[str, Rule] = {}
+        # Higher levels first, so that a rule which is itself covered covers nothing.
+        for proposal in sorted(unsettled, key=lambda one: -one.rule.level):
+            if proposal.rule.group not in covered:
+                standing.append(proposal)
+                covered |= dict.fromkeys(proposal.rule.covers, proposal.rule)
+        return Judgement(tuple(standing), tuple(blocked), settled, covered, tuple(checks))
+
+    def _unsettled(
+        self, winners: Mapping[str, Proposal]
+    ) -> tuple[list[Proposal], tuple[Settled, ...]]:
+        settlements = self.situation.settlements
+        if not settlements:
+            return list(winners.values()), ()
+        standing: list[Proposal] = []
+        settled: list[Settled] = []
+        for proposal in winners.values():
+            name = self.escalation_id(proposal)
+            settlement = settlements.get(name)
+            if settlement is not None and settlement.settles(self.situation.now):
+                settled.append(Settled(proposal.rule, name, settlement))
+            else:
+                standing.append(proposal)
+        return standing, tuple(settled)
+
+    def escalation_id(self, proposal: Proposal) -> UUID:
+        """Return the id of the escalation that a proposal makes."""
+        return escalation_id(self.situation.case_id, proposal.rule.id, proposal.cause.occasion)
 
     def evidence(self, proposal: Proposal) -> Evidence:
         """Return everything that a person needs to check a proposal."""
         rule = proposal.rule
         return Evidence(
-            event_ids=tuple([str(fact.event_id) for fact in proposal.facts]),
+            event_ids=tuple([str(fact.event_id) for fact in proposal.cause.facts]),
             facts=self.matches.checks[rule.id],
             clocks=tuple(
                 [
-                    ClockStep(clock=s.clock, start=s.start, working_days=s.working_days, due=s.due)
-                    for s in proposal.clocks
+                    ClockStep(
+                        clock=step.clock,
+                        start=step.start,
+                        working_days=step.working_days,
+                        due=step.due,
+                        paused=_pause_evidence(step, self.situation.now),
+                    )
+                    for step in [*proposal.clocks, *_occasion_step(proposal.cause)]
                 ]
             ),
             guards=tuple(
@@ -133,17 +216,64 @@ class Judge:
         )
 
     def clocks(self, rule: Rule) -> list[Step]:
-        """Return the deadline calculation of a rule."""
+        """Return the deadline calculation of a rule.
+
+        The days do not run while a guard blocks the rule, nor during detention if the rule does
+        not apply to a person who is detained.
+        """
         steps = []
         for clock, working_days in rule.after:
             start = due = self._start(clock)
+            pauses: tuple[Pausing, ...] = ()
             if working_days:
-                due = self.calendar.after_working_days(start, working_days)
-            steps.append(Step(clock, start, working_days, due))
+                pauses = tuple(
+                    [p for p in self._pauses(rule) if p.until is None or p.until > start]
+                )
+                days = paused_days(pauses, self.calendar, start, self.situation.now)
+                due = self.calendar.after_working_days(start, working_days, days)
+                pauses = tuple([pause for pause in pauses if pause.since < due])
+            steps.append(Step(clock, start, working_days, due, pauses))
         return steps
+
+    def _pauses(self, rule: Rule) -> list[Pausing]:
+        situation = self.situation
+        found: list[Pausing] = []
+        if len(situation.stays) > 1 and rule.pauses_in_detention:
+            found += [
+                Pausing(DETAINED, stay.since, stay.until)
+                for stay in situation.stays
+                if stay.lodging is Lodging.DETAINED
+            ]
+        for guard, spans in situation.spans.items():
+            if guard not in rule.waives:
+                found += [
+                    Pausing(guard.value, span.since or situation.first_event, span.until)
+                    for span in spans
+                ]
+        for guard, until in (
+            (Guard.VOLUNTARY_RETURN_IN_PROGRESS, situation.acceptance),
+            (Guard.NEW_RESIDENCE_PROCEDURE, situation.prospect),
+        ):
+            if until is not None and guard not in rule.waives:
+                found.append(Pausing(guard.value, until.interview.event.held_at, until.until))
+        if situation.order is not None:
+            for guard in _TERMS:
+                if guard not in rule.waives:
+                    status = self.guards[guard]
+                    ends = [*status.changes_at, *([status.cleared_at] if status.cleared_at else [])]
+                    if ends:
+                        found.append(Pausing(guard.value, situation.order.notified_at, max(ends)))
+        return found
 
     def reasons_against(self, rule: Rule) -> tuple[str, ...]:
         """Return why a rule does not stand now; an empty tuple if it does."""
+        situation = self.situation
+        if situation.end is not None:
+            return (f"the follow-up ended: {situation.end.reason}",)
+        if self.stopped and not rule.when_stopped:
+            if situation.end_due is not None:
+                return (f"an end is due: {situation.end_due}",)
+            return ("handed to the Immigration Office",)
         near_miss = self.matches.near_misses.get(rule.id)
         if near_miss is not None:
             return near_miss.because
@@ -153,7 +283,7 @@ class Judge:
                 f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
                 for s in pending
             )
-        blocking = _blocking(self._applicable_guards(rule))
+        blocking = self._blocking(rule, self._applicable_guards(rule))
         return tuple(f"guard {g} is {r.state}: {r.because}" for g, r in blocking)
 
     def _pending(self, clocks: Sequence[Step]) -> list[Step]:
@@ -168,37 +298,136 @@ class Judge:
             if not status.always_clear and guard not in rule.waives
         ]
 
+    def _blocking(
+        self, rule: Rule, guards: Sequence[tuple[Guard, GuardStatus]]
+    ) -> list[tuple[Guard, GuardStatus]]:
+        """Return the guards that block a rule, and those it requires that nobody reported clear."""
+        blocking = [(guard, r) for guard, r in guards if r.state is not GuardState.CLEAR]
+        for guard in rule.requires:
+            status = self.guards[guard]
+            if status.state is GuardState.CLEAR and status.report is not GuardReport.CLEAR:
+                because, report = status.because, status.report
+                missing = guard_status(guard, GuardState.NOT_REPORTED, because, report=report)
+                blocking.append((guard, missing))
+        return blocking
+
     def _start(self, clock: Clock) -> datetime:
         situation = self.situation
-        if clock is Clock.TERM_END:
-            return term_end(situation, self.calendar)
-        if clock is Clock.LAST_CONTACT:
-            return situation.last_contact
-        if clock is Clock.LAST_ATTEMPT and situation.last_attempt is not None:
-            return situation.last_attempt
-        return situation.order.notified_at
+        order, unreported = situation.order, situation.appointments.unreported
+        found: datetime | None
+        match clock:
+            case Clock.NOTIFIED:
+                found = order.notified_at if order is not None else None
+            case Clock.TERM_END:
+                found = term_end(order, self.calendar) if order is not None else None
+            case Clock.LAST_CONTACT:
+                found = situation.last_contact
+            case Clock.LAST_ATTEMPT:
+                found = situation.last_attempt
+            case Clock.LAST_STEP:
+                found = situation.last_step
+            case Clock.FIRST_EVENT:
+                found = situation.first_event
+            case Clock.APPOINTMENT:
+                found = unreported.at if unreported is not None else None
+            case Clock.ACCEPTANCE:
+                found = _held_at(situation.acceptance)
+            case Clock.PROSPECT:
+                found = _held_at(situation.prospect)
+            case Clock.OCCASION:
+                found = None
+            case _:
+                assert_never(clock)
+        if found is not None:
+            return found
+        return order.notified_at if order is not None else situation.first_event
 
-    def _occasion(self, rule: Rule) -> tuple[str, tuple[Fact, ...]]:
+    def _cause(self, rule: Rule) -> Cause:
         situation = self.situation
-        order = situation.order_fact
-        prefix = situation.order.order_id
+        order, fact = situation.order, situation.order_fact
+        if order is None or fact is None:
+            return self._cause_without_order(rule)
+        prefix = order.order_id
         match rule.occasion:
             case Occasion.COUNTED_MISS:
                 missed = situation.counted[: rule.nth]
-                name = missed[-1].event.appointment_id
-                return f"{prefix}/miss/{name}", (order, *(m.fact for m in missed))
+                return Cause(miss_occasion(order, missed[-1]), (fact, *(m.fact for m in missed)))
             case Occasion.LAST_MISS:
                 last = situation.missed[-1]
-                return f"{prefix}/miss/{last.event.appointment_id}", (order, last.fact)
+                return Cause(miss_occasion(order, last), (fact, last.fact))
             case Occasion.LAST_INTERVIEW:
-                interview = situation.interviews[-1]
-                return f"{prefix}/interview/{interview.event.interview_id}", (order, interview.fact)
+                interview = situation.own_interviews[-1]
+                return Cause(interview_occasion(order, interview), (fact, interview.fact))
             case Occasion.LAST_CONTACT:
-                contact = situation.last_contact_fact
-                since = self.calendar.local_date(situation.last_contact).isoformat()
-                return f"{prefix}/silent-since/{since}", (
-                    (order,) if contact is order else (order, contact)
+                return self._since(
+                    prefix, situation.last_contact, fact, situation.last_contact_fact
                 )
+            case Occasion.LAST_STEP:
+                return self._since(prefix, situation.last_step, fact, situation.last_step_fact)
+            case Occasion.ORDER:
+                return Cause(f"{prefix}/order", (fact,))
+            case Occasion.APPOINTMENT:
+                unreported = situation.appointments.unreported
+                if unreported is None:
+                    return Cause(f"{prefix}/appointment", (fact,))
+                occasion = f"{prefix}/appointment/{unreported.appointment_id}"
+                return Cause(occasion, _both(fact, unreported.fact), unreported.at)
+            case Occasion.DETENTION:
+                stay = situation.stays[-1]
+                since = self.calendar.local_date(stay.since).isoformat()
+                return Cause(f"{prefix}/{stay.lodging}-since/{since}", (fact,), stay.since)
+            case Occasion.ACCEPTANCE | Occasion.PROSPECT:
+                until = situation.acceptance or situation.prospect
+                if until is None:
+                    return Cause(f"{prefix}/{rule.occasion}", (fact,))
+                occasion = interview_occasion(order, until.interview)
+                return Cause(occasion, _both(fact, until.interview.fact))
+            case Occasion.REVIEW:
+                review = situation.review
+                if review is None:
+                    return Cause(f"{prefix}/review", (fact,))
+                occasion = f"{prefix}/review/{review.event.escalation_id}"
+                counted = [miss.fact for miss in situation.counted]
+                return Cause(occasion, (fact, *counted, review.fact), review.event.answered_at)
+            case Occasion.INVITATION:
+                return _due_cause(situation.invitation, f"{prefix}/invite", fact)
+            case Occasion.QUESTION | Occasion.DECISION:
+                asked = (
+                    situation.question
+                    if rule.occasion is Occasion.QUESTION
+                    else situation.decision_missing
+                )
+                if asked is None:
+                    return Cause(f"{prefix}/{rule.occasion}", (fact,))
+                return Cause(asked.occasion, asked.procedure.facts, asked.due)
+            case Occasion.END:
+                return _due_cause(situation.end_question, f"{prefix}/end", fact)
+            case Occasion.DATE:
+                return _due_cause(situation.date_question, f"{prefix}/date", fact)
+            case Occasion.FIRST_EVENT:
+                return self._cause_without_order(rule)
+            case _:
+                assert_never(rule.occasion)
+
+    def _cause_without_order(self, rule: Rule) -> Cause:
+        """Return the cause of a rule that needs no order: only its first event is known."""
+        situation = self.situation
+        match rule.occasion:
+            case Occasion.QUESTION if situation.question is not None:
+                asked = situation.question
+                return Cause(asked.occasion, asked.procedure.facts, asked.due)
+            case Occasion.DECISION if situation.decision_missing is not None:
+                asked = situation.decision_missing
+                return Cause(asked.occasion, asked.procedure.facts, asked.due)
+            case Occasion.DATE:
+                return _due_cause(situation.date_question, "date", situation.last_step_fact)
+            case _:
+                since = self.calendar.local_date(situation.last_step).isoformat()
+                return Cause(f"{rule.occasion}/{since}", (situation.last_step_fact,))
+
+    def _since(self, prefix: str, instant: datetime, order: Fact, fact: Fact) -> Cause:
+        since = self.calendar.local_date(instant).isoformat()
+        return Cause(f"{prefix}/silent-since/{since}", _both(order, fact))
 
     def _nearest(self, rule: Rule) -> NearMiss | None:
         for candidate in self.policy.rules_above(rule.group, rule.level):
@@ -211,10 +440,42 @@ class Judge:
         return None
 
 
-def _blocking(guards: Sequence[tuple[Guard, GuardStatus]]) -> list[tuple[Guard, GuardStatus]]:
-    return [(guard, r) for guard, r in guards if r.state is not GuardState.CLEAR]
+_TERMS: Final = (
+    Guard.DEPARTURE_TERM_RUNNING,
+    Guard.APPEAL_TERM_RUNNING,
+    Guard.URGENT_APPEAL_TERM_RUNNING,
+)
+
+
+def _both(order: Fact, fact: Fact) -> tuple[Fact, ...]:
+    return (order,) if fact is order else (order, fact)
+
+
+def _held_at(until: Until | None) -> datetime | None:
+    return until.interview.event.held_at if until is not None else None
+
+
+def _due_cause(due: Due | None, otherwise: str, fact: Fact) -> Cause:
+    if due is None:
+        return Cause(otherwise, (fact,))
+    return Cause(due.occasion, due.facts, due.since)
+
+
+def _occasion_step(cause: Cause) -> list[Step]:
+    if cause.since is None:
+        return []
+    return [Step(Clock.OCCASION, cause.since, 0, cause.since)]
+
+
+def _pause_evidence(step: Step, now: datetime) -> tuple[PauseEvidence, ...]:
+    return tuple(
+        [
+            PauseEvidence(cause=pause.cause, since=pause.since, until=pause.until or now)
+            for pause in step.paused
+        ]
+    )
 
 
 def _waived_check(guard: Guard, status: GuardStatus, reason: str) -> GuardCheck:
     because = f"{status.because}; waived: {reason}"
-    return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because)
+    return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because, report=status.report)

@@ -54,7 +54,7 @@ class _Location(NamedTuple):
 def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datetime) -> Route:
     """Return the route of a case under its current order. Every order has a route."""
     team = directory.teams.get(order.lodging)
-    language = _language(order, directory)
+    language = contact_language(order, directory)
     if team is not None:
         return Route(
             team.office_id,
@@ -128,7 +128,8 @@ def _locate(order: OqtIssued, directory: Directory, day: date) -> _Location:
     return _Location(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
 
 
-def _language(order: OqtIssued, directory: Directory) -> Language:
+def contact_language(order: OqtIssued, directory: Directory) -> Language:
+    """Return the language in which the person is contacted under an order."""
     code = order.residence_postcode or order.interception_postcode
     if code is None:
         return order.language

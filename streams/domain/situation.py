@@ -1,36 +1,59 @@
-"""Derive a case's situation under its current order: the time-independent facts that rules test.
+"""Derive a case's situation at an instant: what rules test, under the current order.
 
 Where the sources are silent, these rules favour the person (inferred):
 
-- A missed appointment counts only if delivery of the invitation is proven, the invitation is in
-  the order's language, and no justification is accepted, pending or still to be asked: the duty is
-  one of effort and mirrors a duty to inform [VR-LAW].
+- A missed appointment counts only if delivery of the invitation is proven, the invitation is in a
+  language of the procedure, no justification is accepted, pending or still to be asked, and it did
+  not fall into a pause: the duty is one of effort and mirrors a duty to inform [VR-LAW].
 - An interview held under the same appointment proves that the appointment was not missed.
-- A circumstance blocks until it ends, whichever order it names: a new order does not end it.
-- An interview restarts the count of missed appointments (setting ``interview_restarts_count``).
+- What speaks for the person carries over to a later order: interviews, an accepted return,
+  vulnerability, circumstances. Terms and missed appointments start anew.
+- An interview restarts the count of missed appointments (``interview_restarts_count``).
+- A fact dated in the future is not believed until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
 from schemas.events import (
     AppointmentMissed,
     AppointmentPlanned,
+    AppointmentState,
     CircumstanceChanged,
+    CircumstanceOutcome,
+    Conclusion,
     Delivery,
     FollowUpEnded,
     InterviewCompleted,
     Justification,
+    Lodging,
     OqtIssued,
     ProposalAnswered,
     Review,
+    ReviewDecision,
 )
-from schemas.types import Guard
+from schemas.types import Guard, Language
+from streams.domain import orders as order_versions
+from streams.domain.answers import Settlement, Settlements, settlements
+from streams.domain.appointments import (
+    Appointments,
+    PlannedAppointment,
+    appointments,
+    planned,
+)
 from streams.domain.case import Case, Fact
+from streams.domain.clocks import Calendar
+from streams.domain.endings import NO_ENDS, End, Ends, ends
+from streams.domain.identity import escalation_id
+from streams.domain.orders import OrderVersions, Stay
+from streams.domain.pauses import DETAINED, END_DUE, Pausing, resumed_at
+from streams.domain.procedures import BlockingSpan, blocking_span, procedures
+from streams.domain.questions import Question, QuestionKind, ask, first
+from streams.domain.terms import Counting, PolicyTerms, QuestionRules
 
 
 class MissKind(StrEnum):
@@ -40,7 +63,36 @@ class MissKind(StrEnum):
     UNDELIVERED = "undelivered"
     WRONG_LANGUAGE = "wrong_language"
     PENDING = "pending"
+    NOT_ASKED = "not_asked"
     JUSTIFIED = "justified"
+    IN_PAUSE = "in_pause"
+
+
+class InvitationDue(StrEnum):
+    """Why a new invitation is due."""
+
+    NONE = "none"
+    JUSTIFIED = "justified"
+    PENDING = "pending"
+    NOT_ASKED = "not_asked"
+    CANCELLED_BY_OFFICE = "cancelled_by_office"
+    CANCELLED_BY_PERSON = "cancelled_by_person"
+    RESUMED = "resumed"
+
+
+class EndDue(StrEnum):
+    """Why an official is asked to record an end."""
+
+    GRANTED = "granted"
+    ORDER_VOID = "order_void"
+
+
+class DateToCheck(StrEnum):
+    """A date that is not believed."""
+
+    MISS_IN_FUTURE = "miss_in_future"
+    INTERVIEW_IN_FUTURE = "interview_in_future"
+    APPOINTMENT_TOO_FAR = "appointment_too_far"
 
 
 class Interview(NamedTuple):
@@ -58,124 +110,554 @@ class MissedAppointment(NamedTuple):
     kind: MissKind
 
 
-class Situation(NamedTuple):
-    """The case under its current order. Each tuple is sorted by time, then by reference."""
+class Until(NamedTuple):
+    """An interview whose conclusion blocks until an instant."""
 
-    order: OqtIssued
-    order_fact: Fact
+    interview: Interview
+    until: datetime
+
+
+class Due(NamedTuple):
+    """Something that is due since an instant, the facts behind it, and its occasion."""
+
+    since: datetime
+    facts: tuple[Fact, ...]
+    occasion: str
+
+
+class Situation(NamedTuple):
+    """The case at an instant. Each tuple is sorted by time, then by reference."""
+
+    case_id: str
+    now: datetime
+    order: OqtIssued | None
+    """Current order, in its newest version; None if no order is known, or none is in force yet."""
+    order_fact: Fact | None
+    order_known: bool
+    """Whether any order is known, in force or not."""
+    end: End | None
+    """The end of the follow-up, if it is in effect."""
+    stays: tuple[Stay, ...]
+    """Where the person lived since the notification."""
+    lodging_when_notified: Lodging | None
     interviews: tuple[Interview, ...]
+    """Interviews held, under any order."""
+    own_interviews: tuple[Interview, ...]
+    """Those under the current order."""
     missed: tuple[MissedAppointment, ...]
-    """Appointments missed since the count last restarted."""
+    """Appointments missed under the current order since the count last restarted."""
     counted: tuple[MissedAppointment, ...]
     """Those of ``missed`` that count."""
-    circumstances: Mapping[Guard, Sequence[CircumstanceChanged]]
-    """Circumstances reported for each guard, in no particular order."""
+    spans: Mapping[Guard, Sequence[BlockingSpan]]
+    """Periods in which reported circumstances block, by guard."""
+    acceptance: Until | None
+    """The voluntary return accepted in the last interview, and how long it blocks."""
+    prospect: Until | None
+    """The residence prospect of the last interview, and how long it blocks."""
+    pauses: tuple[Pausing, ...]
+    appointments: Appointments
+    settlements: Settlements
+    questions: tuple[Question, ...]
+    question: Question | None
+    """The question about a circumstance that is due first, at ``now``."""
+    decision_missing: Question | None
+    """The question about the decision of a procedure that is due first, at ``now``."""
+    invitation_due: InvitationDue
+    invitation: Due | None
+    end_due: EndDue | None
+    end_question: Due | None
+    date_to_check: DateToCheck | None
+    date_question: Due | None
+    review: Settlement | None
+    """The newest final answer to a review of the present occasion."""
+    review_decision: ReviewDecision | None
     last_contact: datetime
-    """Latest of the notification, interviews, missed appointments and planned appointments."""
+    """Latest of the notification and the interviews."""
     last_contact_fact: Fact
-    """Fact that ``last_contact`` comes from."""
+    last_step: datetime
+    """Latest thing that happened or is planned in the follow-up."""
+    last_step_fact: Fact
     last_attempt: datetime | None
     """Time of the latest interview or missed appointment; None if there is neither."""
+    first_event: datetime
+    changes_at: tuple[datetime, ...]
+    """Future instants at which the passing of time changes the situation."""
+
+    @property
+    def lodging(self) -> Lodging | None:
+        """Where the person lives now; None without an order."""
+        return None if self.order is None else self.stays[-1].lodging
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether an official handed the case to the Immigration Office."""
+        return self.review_decision is ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE
 
 
-def derive_situation(case: Case, *, interview_restarts_count: bool = True) -> Situation | None:
-    """Return the situation under the current order, or None if no order is known.
+class _Facts:
+    """The facts of a case by type, in no particular order."""
+
+    def __init__(self, case: Case) -> None:
+        self.orders: list[tuple[Fact, OqtIssued]] = []
+        self.misses: list[tuple[Fact, AppointmentMissed]] = []
+        self.interviews: list[Interview] = []
+        self.changes: list[tuple[Fact, CircumstanceChanged]] = []
+        self.planned: list[tuple[Fact, AppointmentPlanned]] = []
+        self.answers: list[tuple[Fact, ProposalAnswered]] = []
+        self.ends: list[tuple[Fact, FollowUpEnded]] = []
+        for fact in case.facts.values():
+            event = fact.event
+            if type(event) is OqtIssued:
+                self.orders.append((fact, event))
+            elif type(event) is AppointmentMissed:
+                self.misses.append((fact, event))
+            elif type(event) is InterviewCompleted:
+                self.interviews.append(Interview(fact, event))
+            elif type(event) is CircumstanceChanged:
+                self.changes.append((fact, event))
+            elif type(event) is AppointmentPlanned:
+                self.planned.append((fact, event))
+            elif type(event) is ProposalAnswered:
+                self.answers.append((fact, event))
+            elif type(event) is FollowUpEnded:
+                self.ends.append((fact, event))
+            else:
+                assert_never(event)
+
+
+def derive_situation(
+    case: Case,
+    terms: PolicyTerms,
+    counting: Counting,
+    rules: QuestionRules,
+    calendar: Calendar,
+    contact_language: Callable[[OqtIssued], Language],
+    now: datetime,
+) -> Situation | None:
+    """Return the situation of a case at ``now``, or None if the case has no fact.
 
     The current order is the one notified last: a second order supersedes the first.
+    ``contact_language`` is the language in which the route of an order contacts the person.
     """
-    orders: list[tuple[Fact, OqtIssued]] = []
-    all_misses: list[tuple[Fact, AppointmentMissed]] = []
-    all_interviews: list[Interview] = []
-    circumstances: dict[Guard, list[CircumstanceChanged]] = {}
-    for fact in case.facts.values():
-        event = fact.event
-        if type(event) is OqtIssued:
-            orders.append((fact, event))
-        elif type(event) is AppointmentMissed:
-            all_misses.append((fact, event))
-        elif type(event) is InterviewCompleted:
-            all_interviews.append(Interview(fact, event))
-        elif type(event) is CircumstanceChanged:
-            circumstances.setdefault(event.circumstance, []).append(event)
-        elif not (
-            type(event) is AppointmentPlanned
-            or type(event) is ProposalAnswered
-            or type(event) is FollowUpEnded
-        ):
-            assert_never(event)
-    if not orders:
+    facts = _Facts(case)
+    if not case.facts:
         return None
-    order_fact, order = orders[0]
-    if len(orders) > 1:
-        newest: dict[str, tuple[Fact, OqtIssued]] = {}
-        for fact, order in orders:
-            known = newest.get(order.order_id)
-            if known is None or fact.corrects(known[0]):
-                newest[order.order_id] = (fact, order)
-        orders = list(newest.values())
-        order_fact, order = max(orders, key=lambda pair: (pair[1].notified_at, pair[1].order_id))
+    case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
+    orders = order_versions.newest_versions(facts.orders)
+    current = order_versions.notified_last(orders.values(), now, case_ends.void)
+    end = _end_in_effect(case_ends, orders, current)
+    answers = settlements(facts.answers, terms, calendar, now) if facts.answers else {}
+    changes = [*case_ends.changes_at]
 
-    interviews = [
-        interview for interview in all_interviews if interview.event.order_id == order.order_id
-    ]
-    interviews.sort(key=lambda interview: (interview.event.held_at, interview.event.interview_id))
+    interviews, future_interviews = _held(facts.interviews, now)
+    last = interviews[-1] if interviews else None
+    acceptance = prospect = None
+    if last is not None:
+        conclusion = last.event.conclusion
+        if conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED:
+            days = terms.return_working_days
+            acceptance = Until(last, calendar.after_working_days(last.event.held_at, days))
+        elif conclusion is Conclusion.RESIDENCE_PROSPECT:
+            days = terms.residence_prospect_working_days
+            prospect = Until(last, calendar.after_working_days(last.event.held_at, days))
+
+    spans: dict[Guard, Sequence[BlockingSpan]] = {}
+    questions: list[Question] = []
+    if facts.changes:
+        for guard, of_guard in procedures(facts.changes).items():
+            found = []
+            for procedure in of_guard:
+                asked = ask(case.case_id, procedure, answers, counting, rules, calendar)
+                if asked.question is not None:
+                    questions.append(asked.question)
+                ended_at = asked.ended_at
+                if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and ended_at is None:
+                    ended_at = _reviewed_after(procedure.begins, procedure.ends, interviews)
+                decided = guard in counting.decided
+                found.append(blocking_span(procedure, decided=decided, ended_at=ended_at))
+            spans[guard] = found
+        changes += [question.due for question in questions if question.due > now]
+
+    order = order_fact = None
+    stays: tuple[Stay, ...] = ()
+    notified_at = first_event = _first_event(case)
+    if current is not None:
+        order, order_fact = current.order, current.fact
+        notified_at = order.notified_at
+        stays = order_versions.stays(current)
+    future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]
+    changes += future_orders
+    reopening = [*case_ends.changes_at, *future_orders]
+
+    end_due, end_question, lifted_at = _end_due(
+        case.case_id, orders, current, case_ends, spans, answers, rules, now
+    )
+    pauses = _pauses(stays, spans, acceptance, prospect, counting, first_event)
+    if end_question is not None:
+        pauses.append(Pausing(END_DUE, end_question.since, lifted_at))
+    if lifted_at is not None:
+        end_due = end_question = None
+
+    own = tuple([i for i in interviews if order is not None and i.event.order_id == order.order_id])
     attended = {interview.event.appointment_id for interview in interviews}
-    all_missed = [
-        MissedAppointment(fact, event, _classify(event, order))
-        for fact, event in all_misses
-        if event.order_id == order.order_id and event.appointment_id not in attended
-    ]
-    all_missed.sort(key=lambda miss: (miss.event.scheduled_at, miss.event.appointment_id))
+    all_missed: list[MissedAppointment] = []
+    future_misses: list[tuple[Fact, AppointmentMissed]] = []
+    if order is not None and facts.misses:
+        languages = {order.language, contact_language(order)}
+        for fact, miss in facts.misses:
+            if miss.scheduled_at > now:
+                future_misses.append((fact, miss))
+            elif miss.order_id == order.order_id and miss.appointment_id not in attended:
+                kind = _classify(miss, languages, pauses)
+                all_missed.append(MissedAppointment(fact, miss, kind))
+        all_missed.sort(key=lambda missed: (missed.event.scheduled_at, missed.event.appointment_id))
     missed = all_missed
-    if interviews and interview_restarts_count:
-        restart = interviews[-1].event.held_at
+    if last is not None and counting.interview_restarts_count:
+        restart = last.event.held_at
         missed = [miss for miss in all_missed if miss.event.scheduled_at > restart]
+    counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
-    last_contact, last_contact_fact = _last_contact(order, order_fact, interviews, all_missed)
-    attempts = [interview.event.held_at for interview in interviews]
+    limit = now + timedelta(days=terms.appointment_days)
+    known = appointments(
+        planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned).values(),
+        order.order_id if order is not None else "",
+        {miss.appointment_id for _, miss in facts.misses} | {a for a in attended if a},
+        last.event.held_at if last is not None else None,
+        now,
+        limit,
+    )
+    if known.ahead is not None:
+        changes.append(known.ahead.at)
+    if known.too_far is not None:
+        changes.append(known.too_far.at - timedelta(days=terms.appointment_days))
+    changes += [interview.event.held_at for interview in future_interviews]
+    changes += [miss.scheduled_at for _, miss in future_misses]
+    date_to_check, date_question = _date_to_check(future_interviews, future_misses, known)
+
+    resumed = resumed_at(pauses, notified_at, now) if pauses else None
+    changes += [
+        at for pause in pauses for at in (pause.since, pause.until) if at is not None and at > now
+    ]
+    invitation_due, invitation = InvitationDue.NONE, None
+    if order is not None and order_fact is not None:
+        invitation_due, invitation = _invitation_due(
+            order, order_fact, resumed, missed, interviews, known, now
+        )
+    review = _review(case.case_id, order, counted, own, answers, rules)
+    changes += [s.until for s in answers.values() if s.until is not None and s.until > now]
+
+    basis = order_fact if order_fact is not None else _earliest(case)
+    contact = (notified_at, basis)
+    if last is not None and last.event.held_at >= notified_at:
+        contact = (last.event.held_at, last.fact)
+    step = _last_step(contact, all_missed, known, answers, facts.ends, resumed, basis, now, limit)
+    attempts = [interview.event.held_at for interview in own]
     attempts += [miss.event.scheduled_at for miss in all_missed]
     return Situation(
-        order,
-        order_fact,
-        tuple(interviews),
-        tuple(missed),
-        tuple([miss for miss in missed if miss.kind is MissKind.COUNTED]),
-        circumstances,
-        last_contact,
-        last_contact_fact,
-        max(attempts) if attempts else None,
+        case_id=case.case_id,
+        now=now,
+        order=order,
+        order_fact=order_fact,
+        order_known=bool(orders),
+        end=end,
+        stays=stays,
+        lodging_when_notified=order_versions.lodging_at_notification(current) if current else None,
+        interviews=interviews,
+        own_interviews=own,
+        missed=tuple(missed),
+        counted=counted,
+        spans=spans,
+        acceptance=acceptance,
+        prospect=prospect,
+        pauses=tuple(pauses),
+        appointments=known,
+        settlements=answers,
+        questions=tuple(questions),
+        question=_due(first(questions, QuestionKind.AGED, QuestionKind.CONTRADICTORY), now),
+        decision_missing=_due(first(questions, QuestionKind.DECISION), now),
+        invitation_due=invitation_due,
+        invitation=invitation,
+        end_due=end_due,
+        end_question=end_question,
+        date_to_check=date_to_check,
+        date_question=date_question,
+        review=review,
+        review_decision=review.decision if review is not None else None,
+        last_contact=contact[0],
+        last_contact_fact=contact[1],
+        last_step=step[0],
+        last_step_fact=step[1],
+        last_attempt=max(attempts) if attempts else None,
+        first_event=first_event,
+        changes_at=tuple(changes if end is None else reopening),
     )
 
 
-def _last_contact(
-    order: OqtIssued,
-    order_fact: Fact,
-    interviews: Sequence[Interview],
-    missed: Sequence[MissedAppointment],
-) -> tuple[datetime, Fact]:
-    """Return the latest contact and its fact; in a tie, the fact with the greater event id."""
-    contacts = [(order.notified_at, order_fact)]
-    if order.first_appointment:
-        contacts.append((order.first_appointment.at, order_fact))
+def _earliest(case: Case) -> Fact:
+    return min(case.facts.values(), key=lambda fact: (fact.time, fact.event_id))
+
+
+def _first_event(case: Case) -> datetime:
+    return _earliest(case).time
+
+
+def _due(question: Question | None, now: datetime) -> Question | None:
+    return question if question is not None and question.due <= now else None
+
+
+def _held(
+    all_interviews: list[Interview], now: datetime
+) -> tuple[tuple[Interview, ...], list[Interview]]:
+    """Return the interviews held up to ``now`` in order, and those dated later."""
+    held = [interview for interview in all_interviews if interview.event.held_at <= now]
+    future = [interview for interview in all_interviews if interview.event.held_at > now]
+    held.sort(key=lambda interview: (interview.event.held_at, interview.event.interview_id))
+    return tuple(held), future
+
+
+def _end_in_effect(
+    case_ends: Ends,
+    orders: Mapping[str, OrderVersions],
+    current: OrderVersions | None,
+) -> End | None:
+    if case_ends is NO_ENDS:
+        return None
+    whole = case_ends.case
+    if whole is not None and (current is None or current.order.notified_at <= whole.effective_at):
+        return whole
+    if current is not None:
+        return case_ends.by_order.get(current.order.order_id)
+    void = [o for o in orders.values() if o.order.order_id in case_ends.void]
+    if void and len(void) == len(orders):
+        last = max(void, key=lambda o: (o.order.notified_at, o.order.order_id))
+        return case_ends.by_order[last.order.order_id]
+    return None
+
+
+def _reviewed_after(
+    begins: datetime | None, ends_at: datetime | None, interviews: Sequence[Interview]
+) -> datetime | None:
+    if begins is None or ends_at is not None:
+        return None
     for interview in interviews:
-        contacts.append((interview.event.held_at, interview.fact))
-        if interview.event.next_appointment:
-            contacts.append((interview.event.next_appointment.at, interview.fact))
-    contacts += [(miss.event.scheduled_at, miss.fact) for miss in missed]
-    if len(contacts) == 1:
-        return contacts[0]
-    return max(contacts, key=lambda pair: (pair[0], pair[1].event_id))
+        if interview.event.vulnerability_reviewed and interview.event.held_at >= begins:
+            return interview.event.held_at
+    return None
 
 
-def _classify(event: AppointmentMissed, order: OqtIssued) -> MissKind:
+def _end_due(
+    case_id: str,
+    orders: Mapping[str, OrderVersions],
+    current: OrderVersions | None,
+    case_ends: Ends,
+    spans: Mapping[Guard, Sequence[BlockingSpan]],
+    answers: Settlements,
+    rules: QuestionRules,
+    now: datetime,
+) -> tuple[EndDue | None, Due | None, datetime | None]:
+    """Return what should end the follow-up, the question, and when an answer lifted it."""
+    if current is None:
+        return None, None, None
+    code: EndDue | None = None
+    due: Due | None = None
+    for guard, of_guard in spans.items():
+        for span in of_guard:
+            procedure = span.procedure
+            if (
+                procedure.outcome is CircumstanceOutcome.GRANTED
+                and guard is not Guard.EXTENSION_GRANTED
+                and procedure.ends is not None
+                and current.order.notified_at <= procedure.ends <= now
+                and (due is None or procedure.ends > due.since)
+            ):
+                occasion = f"end/granted/{guard}/{procedure.reference}"
+                code, due = EndDue.GRANTED, Due(procedure.ends, procedure.facts, occasion)
+    for order_id, end in case_ends.by_order.items():
+        void = orders.get(order_id) if order_id in case_ends.void else None
+        later = void is not None and void.order.notified_at > current.order.notified_at
+        if later and (due is None or end.effective_at > due.since):
+            occasion = f"end/order_void/{order_id}"
+            code, due = EndDue.ORDER_VOID, Due(end.effective_at, (end.fact,), occasion)
+    if due is None or rules.end is None:
+        return code, due, None
+    answer = answers.get(escalation_id(case_id, rules.end, due.occasion))
+    if answer is not None and answer.until is None and answer.says_not_applicable:
+        return code, due, answer.event.answered_at
+    return code, due, None
+
+
+def _pauses(
+    stays: Sequence[Stay],
+    spans: Mapping[Guard, Sequence[BlockingSpan]],
+    acceptance: Until | None,
+    prospect: Until | None,
+    counting: Counting,
+    first_event: datetime,
+) -> list[Pausing]:
+    """Return the periods in which a miss does not count, in no particular order."""
+    pauses = [
+        Pausing(DETAINED, stay.since, stay.until)
+        for stay in stays
+        if stay.lodging is Lodging.DETAINED
+    ]
+    for guard, of_guard in spans.items():
+        if guard in counting.pausing:
+            pauses += [
+                Pausing(guard.value, span.since or first_event, span.until) for span in of_guard
+            ]
+    for guard, until in (
+        (Guard.VOLUNTARY_RETURN_IN_PROGRESS, acceptance),
+        (Guard.NEW_RESIDENCE_PROCEDURE, prospect),
+    ):
+        if until is not None and guard in counting.pausing:
+            pauses.append(Pausing(guard.value, until.interview.event.held_at, until.until))
+    return pauses
+
+
+def _classify(
+    event: AppointmentMissed, languages: set[Language], pauses: Iterable[Pausing]
+) -> MissKind:
     if event.review is Review.ACCEPTED:
         return MissKind.JUSTIFIED
+    if any(pause.covers(event.scheduled_at) for pause in pauses):
+        return MissKind.IN_PAUSE
     if event.invitation.delivery is not Delivery.PROVEN:
         return MissKind.UNDELIVERED
-    if event.invitation.language is not order.language:
+    if event.invitation.language not in languages:
         return MissKind.WRONG_LANGUAGE
     if event.review is Review.REJECTED:
         return MissKind.COUNTED
+    if event.justification is Justification.UNKNOWN and event.review is Review.NONE:
+        return MissKind.NOT_ASKED
     if event.review is Review.PENDING or event.justification is not Justification.NONE:
         return MissKind.PENDING
     return MissKind.COUNTED
+
+
+def _date_to_check(
+    interviews: Sequence[Interview],
+    misses: Sequence[tuple[Fact, AppointmentMissed]],
+    known: Appointments,
+) -> tuple[DateToCheck | None, Due | None]:
+    found = [
+        (DateToCheck.INTERVIEW_IN_FUTURE, interview.event.interview_id, interview.fact)
+        for interview in interviews
+    ]
+    found += [(DateToCheck.MISS_IN_FUTURE, miss.appointment_id, fact) for fact, miss in misses]
+    if known.too_far is not None:
+        too_far = known.too_far
+        found.append((DateToCheck.APPOINTMENT_TOO_FAR, too_far.appointment_id, too_far.fact))
+    if not found:
+        return None, None
+    code, name, fact = min(found, key=lambda one: (one[2].time, one[2].event_id))
+    return code, Due(fact.time, (fact,), f"date/{code}/{name}")
+
+
+_ABSENCES = {
+    MissKind.JUSTIFIED: InvitationDue.JUSTIFIED,
+    MissKind.PENDING: InvitationDue.PENDING,
+    MissKind.NOT_ASKED: InvitationDue.NOT_ASKED,
+}
+_CANCELLED = {
+    AppointmentState.CANCELLED_BY_OFFICE: InvitationDue.CANCELLED_BY_OFFICE,
+    AppointmentState.CANCELLED_BY_PERSON: InvitationDue.CANCELLED_BY_PERSON,
+}
+
+
+def _invitation_due(
+    order: OqtIssued,
+    order_fact: Fact,
+    resumed: datetime | None,
+    missed: Sequence[MissedAppointment],
+    interviews: Sequence[Interview],
+    known: Appointments,
+    now: datetime,
+) -> tuple[InvitationDue, Due | None]:
+    """Return why a new invitation is due after the last thing that happened, if one is."""
+    found: list[tuple[datetime, InvitationDue, Fact, str]] = []
+    if resumed is not None:
+        found.append((resumed, InvitationDue.RESUMED, order_fact, resumed.isoformat()))
+    if missed and missed[-1].kind in _ABSENCES:
+        last = missed[-1]
+        name = last.event.appointment_id
+        found.append((last.event.scheduled_at, _ABSENCES[last.kind], last.fact, name))
+    if known.cancelled is not None:
+        one = known.cancelled
+        at = min(one.at, max(one.fact.time, order.notified_at))
+        if at <= now:
+            found.append((at, _CANCELLED[one.state], one.fact, one.appointment_id))
+    if not found:
+        return InvitationDue.NONE, None
+    since, code, fact, name = max(found, key=lambda one: (one[0], one[1]))
+    later = [miss for miss in missed if miss.event.scheduled_at > since]
+    held = interviews and interviews[-1].event.held_at >= since
+    takes_place = [one for one in known.known if one.takes_place and one.at > since]
+    if later or held or (takes_place and known.too_far is None):
+        return InvitationDue.NONE, None
+    facts = (order_fact,) if fact is order_fact else (order_fact, fact)
+    return code, Due(since, facts, f"{order.order_id}/invite/{code}/{name}")
+
+
+def _review(
+    case_id: str,
+    order: OqtIssued | None,
+    counted: Sequence[MissedAppointment],
+    own: Sequence[Interview],
+    answers: Settlements,
+    rules: QuestionRules,
+) -> Settlement | None:
+    """Return the newest final answer with a decision to a review of the present occasion."""
+    if order is None or not any(s.decision is not None for s in answers.values()):
+        return None
+    found = []
+    for review in rules.reviews:
+        if review.nth and len(counted) >= review.nth:
+            occasion = miss_occasion(order, counted[review.nth - 1])
+        elif not review.nth and own:
+            occasion = interview_occasion(order, own[-1])
+        else:
+            continue
+        answer = answers.get(escalation_id(case_id, review.rule_id, occasion))
+        if answer is not None and answer.decision is not None:
+            found.append(answer)
+    return max(
+        found, key=lambda s: (s.event.answered_at, s.fact.time, s.fact.event_id), default=None
+    )
+
+
+def miss_occasion(order: OqtIssued, miss: MissedAppointment) -> str:
+    """Return the occasion of an escalation about a missed appointment."""
+    return f"{order.order_id}/miss/{miss.event.appointment_id}"
+
+
+def interview_occasion(order: OqtIssued, interview: Interview) -> str:
+    """Return the occasion of an escalation about an interview."""
+    return f"{order.order_id}/interview/{interview.event.interview_id}"
+
+
+def _last_step(
+    contact: tuple[datetime, Fact],
+    missed: Sequence[MissedAppointment],
+    known: Appointments,
+    answers: Settlements,
+    reported_ends: Sequence[tuple[Fact, FollowUpEnded]],
+    resumed: datetime | None,
+    basis: Fact,
+    now: datetime,
+    limit: datetime,
+) -> tuple[datetime, Fact]:
+    """Return the latest step and its fact; in a tie, the fact with the greater event id."""
+    steps = [contact]
+    steps += [(miss.event.scheduled_at, miss.fact) for miss in missed]
+    steps += [(_step_at(one), one.fact) for one in known.known if one.at <= limit]
+    steps += [(answer.event.answered_at, answer.fact) for answer in answers.values()]
+    steps += [(end.effective_at, fact) for fact, end in reported_ends if end.effective_at <= now]
+    if resumed is not None:
+        steps.append((resumed, basis))
+    if len(steps) == 1:
+        return contact
+    return max(steps, key=lambda step: (step[0], step[1].event_id))
+
+
+def _step_at(one: PlannedAppointment) -> datetime:
+    return one.at if one.takes_place else min(one.at, one.fact.time)

@@ -8,7 +8,7 @@ from streams.domain.case import Case
 
 
 def digest(case: Case) -> bytes:
-    """Return the SHA-256 over the ids of the events whose facts are current, in ascending order.
+    """Return the SHA-256 over the ids of the events whose facts are kept, in ascending order.
 
     Two folds have the same digest only when they are equal, since an event id always identifies the
     same content.

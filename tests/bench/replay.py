@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
-from schemas.outcomes import CaseRouted, EscalationRaised, EscalationWithdrawn, RouteRef
 from streams import reference
 from streams.domain.case import Case, Fact, evolve
-from streams.domain.decide import Announced, Decision, StandingEscalation, decide
+from streams.domain.decide import Announced, Decision, decide
 from streams.reference import Reference
 from streams.store.digest import digest
 from tests.bench.history import END, History
@@ -62,52 +61,13 @@ def replay(
             now or event.time,
         )
         spent.append((time.perf_counter_ns() - begun) / 1000)
-        known.announced = _after(known.announced, known.decision)
+        known.announced = known.announced.after(known.decision)
     return _work(len(events), cases), spent
 
 
 def truth_of(history: History) -> Work:
     """Return the expected result of a history, decided at its end."""
     return replay(decoded(history.records), reference.load(), END)[0]
-
-
-def _after(before: Announced, decision: Decision) -> Announced:
-    """Return what is announced after the messages of a decision."""
-    route, rounds = before.route, dict(before.rounds)
-    standing = {held.escalation_id: held for held in before.standing}
-    for message in decision.messages:
-        said = message.outcome
-        if isinstance(said, CaseRouted):
-            route = RouteRef(
-                order_id=said.order_id,
-                office_id=said.office_id,
-                track=said.track,
-                language=said.language,
-                interpreter_language=said.interpreter_language,
-                rule_id=said.rule_id,
-            )
-        elif isinstance(said, EscalationRaised):
-            name = UUID(said.escalation_id)
-            rounds[name] = said.round
-            standing[name] = StandingEscalation(
-                name,
-                said.round,
-                said.rule_id,
-                said.level,
-                said.order_id,
-                said.office_id,
-                said.track,
-                said.policy_digest,
-            )
-        elif isinstance(said, EscalationWithdrawn):
-            standing.pop(UUID(said.escalation_id))
-    return replace(
-        before,
-        route=route,
-        routings=decision.routings,
-        standing=tuple(standing.values()),
-        rounds=rounds,
-    )
 
 
 def _work(events: int, cases: dict[str, _Known]) -> Work:

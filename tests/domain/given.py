@@ -7,6 +7,7 @@ both end at the end of Wednesday 1 April. Easter Monday is 6 April.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -15,15 +16,23 @@ from zoneinfo import ZoneInfo
 
 from schemas.events import (
     Annex,
+    Answer,
+    AnswererRole,
+    AnswerReason,
     Appointment,
     AppointmentMissed,
+    AppointmentPlanned,
+    AppointmentPurpose,
+    AppointmentState,
     CircumstanceChanged,
     CircumstanceState,
     CoachRole,
     Conclusion,
     Cooperation,
     Delivery,
+    EndReason,
     Event,
+    FollowUpEnded,
     Household,
     HouseholdKind,
     InterviewCompleted,
@@ -33,6 +42,7 @@ from schemas.events import (
     Notification,
     NotificationChannel,
     OqtIssued,
+    ProposalAnswered,
     Review,
     TermReason,
 )
@@ -41,13 +51,15 @@ from schemas.outcomes import (
     EscalationRaised,
     EscalationWithdrawn,
     Outcome,
-    RouteRef,
 )
 from schemas.types import Guard, Language
 from streams import reference
 from streams.domain import decide as deciding
+from streams.domain import situation as situations
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, StandingEscalation
+from streams.domain.decide import Announced, Decision
+from streams.domain.routing import contact_language
+from streams.domain.situation import Situation
 from streams.reference import Reference
 
 CASE_ID = "case-0001"
@@ -175,30 +187,7 @@ def decide(
 
 def applied(announced: Announced, decision: Decision) -> Announced:
     """Return everything announced after a decision was published."""
-    route = announced.route
-    standing = {s.escalation_id: s for s in announced.standing}
-    rounds = dict(announced.rounds)
-    for outcome in outcomes(decision):
-        if isinstance(outcome, CaseRouted):
-            route = RouteRef(**{name: getattr(outcome, name) for name in RouteRef.model_fields})
-        elif isinstance(outcome, EscalationWithdrawn):
-            del standing[UUID(outcome.escalation_id)]
-        elif isinstance(outcome, EscalationRaised):
-            escalation = StandingEscalation(
-                UUID(outcome.escalation_id),
-                outcome.round,
-                outcome.rule_id,
-                outcome.level,
-                outcome.order_id,
-                outcome.office_id,
-                outcome.track,
-                outcome.policy_digest,
-            )
-            standing[escalation.escalation_id] = escalation
-            rounds[escalation.escalation_id] = outcome.round
-    return Announced(
-        route, decision.routings, tuple(standing.values()), rounds, announced.open_dead_letters
-    )
+    return announced.after(decision)
 
 
 def outcomes(decision: Decision) -> list[Outcome]:
@@ -228,3 +217,64 @@ def blocking(facts: Iterable[Fact], now: datetime) -> dict[str, set[Guard]]:
     """Return the guards that block each rule at ``now``, by rule."""
     blocked = decide(facts, now).blocked
     return {rule.rule.id: {guard for guard, _ in rule.by} for rule in blocked}
+
+
+def derive(facts: Iterable[Fact], now: datetime, **counting: Any) -> Situation:
+    """Return the situation at ``now``; ``counting`` changes the policy's counting."""
+    data = ref()
+    derived = situations.derive_situation(
+        case(*facts),
+        data.policy.terms,
+        replace(data.policy.counting, **counting),
+        data.policy.questions,
+        data.calendar,
+        lambda order: contact_language(order, data.directory),
+        now.astimezone(UTC),
+    )
+    assert derived is not None
+    return derived
+
+
+def planned(at: datetime, name: str = "appointment-9", **changed: Any) -> Fact:
+    """Return an appointment planned for ``at``, by default two days before."""
+    time = changed.pop("time", at - timedelta(days=2))
+    fields: dict[str, Any] = {
+        "order_id": "order-1",
+        "appointment_id": name,
+        "office_id": "gent",
+        "at": at,
+        "state": AppointmentState.PLANNED,
+        "purpose": AppointmentPurpose.FOLLOW_UP,
+    }
+    return fact(AppointmentPlanned(**{**fields, **changed}), time)
+
+
+def answer(to: EscalationRaised, at: datetime, kind: Answer = Answer.DONE, **changed: Any) -> Fact:
+    """Return an answer to a proposal, given at ``at``."""
+    fields: dict[str, Any] = {
+        "escalation_id": to.escalation_id,
+        "round": to.round,
+        "answer": kind,
+        "reason": AnswerReason.OTHER,
+        "role": AnswererRole.COACH,
+        "answered_at": at,
+    }
+    return fact(ProposalAnswered(**{**fields, **changed}), changed.pop("time", at))
+
+
+def ended(at: datetime, reason: EndReason = EndReason.LEFT_VOLUNTARILY, **changed: Any) -> Fact:
+    """Return an end of the whole case, or its reopening."""
+    time = changed.pop("time", at)
+    event = FollowUpEnded(**{"reason": reason, "effective_at": at, **changed})
+    return fact(event, time)
+
+
+def checked(on: datetime | None = None) -> list[Fact]:
+    """Return the reports that rules from level 3 on require: vulnerability and non-refoulement."""
+    at = on or day(1, 8)
+    return [
+        interview(0, held_at=at, vulnerability_reviewed=True),
+        circumstance(
+            Guard.NON_REFOULEMENT_CHECK_MISSING, ends=True, effective_at=at, reference="check-1"
+        ),
+    ]

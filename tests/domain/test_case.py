@@ -10,7 +10,6 @@ from hypothesis import given as forall
 
 from schemas.events import Delivery, Justification, Review
 from schemas.types import Guard
-from streams.domain import situation
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.store.digest import digest as stored_digest
 from tests.domain import given
@@ -146,9 +145,8 @@ def test_a_miss_at_the_same_instant_as_an_interview_does_not_count() -> None:
 
 
 def test_if_interviews_do_not_restart_the_count_every_miss_counts() -> None:
-    before = case(order(), miss(1), miss(2), interview(held_at=day(12)), miss(3))
-    derived = situation.derive_situation(before, interview_restarts_count=False)
-    assert derived is not None
+    facts = [order(), miss(1), miss(2), interview(held_at=day(12)), miss(3)]
+    derived = given.derive(facts, LATER, interview_restarts_count=False)
     assert len(derived.counted) == 3
 
 
@@ -159,9 +157,8 @@ def test_a_circumstance_still_blocks_under_a_later_order() -> None:
     assert standing(facts, day(13)) == {}
 
 
-def test_a_planned_appointment_counts_as_contact() -> None:
+def test_a_planned_appointment_counts_as_a_step() -> None:
     planned = interview(next_appointment=given.appointment(LATER))
-    derived = situation.derive_situation(case(order(), planned))
-    assert derived is not None
-    assert derived.last_contact == LATER
+    derived = given.derive([order(), planned], LATER)
+    assert derived.last_step == LATER
     assert "silence" not in standing([order(), planned], LATER + timedelta(days=20))

@@ -21,8 +21,9 @@ from schemas.outcomes import (
 )
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
-from streams.domain.decide import NAMESPACE, Announced, Decision
+from streams.domain.decide import Announced, Decision
 from streams.domain.directory.load import load_directory
+from streams.domain.identity import NAMESPACE
 from streams.domain.policy.load import load_policy
 from streams.reference import Reference
 from tests.domain import given

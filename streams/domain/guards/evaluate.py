@@ -1,40 +1,53 @@
 """Evaluate every guard of a situation at an instant. An unknown guard blocks like an active one.
 
-A reported circumstance has a begin and an end under one reference. An end before its own begin is a
-contradiction, so the guard's state is unknown.
+"Nothing was reported" is not "checked and clear": each status says what was reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from schemas.events import CircumstanceChanged, CircumstanceState
-from schemas.outcomes import GuardState
+from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard
+from streams.domain.clocks import Calendar
 from streams.domain.guards.derived import DERIVED_GUARDS
-from streams.domain.guards.status import GuardContext, GuardStatus, guard_status, timeless_status
+from streams.domain.guards.status import (
+    GuardContext,
+    GuardStatus,
+    guard_status,
+    timeless_status,
+)
+from streams.domain.procedures import BlockingSpan
 from streams.domain.situation import Situation
+from streams.domain.terms import PolicyTerms
 
 
-def evaluate_guards(context: GuardContext) -> dict[Guard, GuardStatus]:
-    """Return the status of every guard at ``context.now``.
+def evaluate_guards(
+    situation: Situation, calendar: Calendar, terms: PolicyTerms
+) -> dict[Guard, GuardStatus]:
+    """Return the status of every guard at the situation's instant.
 
-    If a guard is both derived and reported, the more severe status applies.
+    If a guard is both derived and reported, the more severe status applies. Without an order only
+    reported guards are known.
     """
     statuses = dict(_NOTHING_REPORTED)
-    for guard, derive in DERIVED_GUARDS.items():
-        statuses[guard] = derive(context)
-    for guard, events in context.situation.circumstances.items():
-        reported = _reported_status(guard, events, context)
+    order = situation.order
+    if order is not None:
+        context = GuardContext.of(situation, order, calendar, terms)
+        for guard, derive in DERIVED_GUARDS.items():
+            statuses[guard] = derive(context)
+    for guard, spans in situation.spans.items():
+        reported = _reported_status(guard, spans, situation.now)
         derived = statuses[guard]
         statuses[guard] = _worst(derived, reported) if guard in DERIVED_GUARDS else reported
+    _report_vulnerability(statuses, situation)
     return statuses
 
 
 def _worst(derived: GuardStatus, reported: GuardStatus) -> GuardStatus:
-    worst = reported if _SEVERITY[reported.state] > _SEVERITY[derived.state] else derived
+    worst = reported if _SEVERITY[reported.state] >= _SEVERITY[derived.state] else derived
     cleared = [r.cleared_at for r in (derived, reported) if r.cleared_at is not None]
     return GuardStatus(
         worst.state,
@@ -47,43 +60,50 @@ def _worst(derived: GuardStatus, reported: GuardStatus) -> GuardStatus:
 
 
 _NOTHING_REPORTED: Final[Mapping[Guard, GuardStatus]] = {
-    guard: timeless_status(guard, False, "nothing reported") for guard in Guard
+    guard: timeless_status(guard, False, "nothing reported", reported=False) for guard in Guard
 }
 _SEVERITY: Final = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOWN: 2}
 
 
-def _reported_status(
-    guard: Guard, events: Iterable[CircumstanceChanged], context: GuardContext
-) -> GuardStatus:
-    procedures: dict[str, dict[CircumstanceState, datetime]] = {}
-    for event in events:
-        procedures.setdefault(event.reference, {})[event.state] = event.effective_at
-    now = context.now
+def _reported_status(guard: Guard, spans: Sequence[BlockingSpan], now: datetime) -> GuardStatus:
+    changes = tuple(
+        [at for span in spans for at in (span.since, span.until) if at is not None and at > now]
+    )
     past_ends: list[datetime] = []
-    changes: list[datetime] = []
-    state, because = GuardState.CLEAR, "ended"
-    for reference, times in sorted(procedures.items()):
-        begins, ends = times.get(CircumstanceState.BEGINS), times.get(CircumstanceState.ENDS)
-        if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and ends is None:
-            ends = _reviewed_after(begins, context.situation)
-        if begins is not None and ends is not None and ends < begins:
-            because = f"{reference} ends before it begins"
-            return guard_status(guard, GuardState.UNKNOWN, because, changes_at=tuple(changes))
-        changes += [at for at in (begins, ends) if at is not None and at > now]
-        started = begins is None or begins <= now
-        if started and (ends is None or ends > now):
-            since = f"since {begins.isoformat()}" if begins else "begin not reported"
-            state, because = GuardState.ACTIVE, f"{reference} {since}"
-        elif started and ends is not None:
-            past_ends.append(ends)
+    state, because, report = GuardState.CLEAR, "ended", GuardReport.CLEAR
+    for span in spans:
+        if span.state is GuardState.UNKNOWN and span.covers(now):
+            unknown, active = GuardState.UNKNOWN, GuardReport.ACTIVE
+            return guard_status(guard, unknown, span.because, changes_at=changes, report=active)
+        if span.covers(now):
+            state, because, report = GuardState.ACTIVE, span.because, GuardReport.ACTIVE
+        elif span.until is not None and span.until <= now:
+            past_ends.append(span.until)
         elif state is GuardState.CLEAR:
-            because = f"{reference} not begun"
+            because = f"{span.procedure.reference} not begun"
     cleared_at = max(past_ends, default=None) if state is GuardState.CLEAR else None
-    return guard_status(guard, state, because, cleared_at, tuple(changes))
+    return guard_status(guard, state, because, cleared_at, changes, report)
 
 
-def _reviewed_after(begins: datetime, situation: Situation) -> datetime | None:
-    for interview in situation.interviews:
-        if interview.event.vulnerability_reviewed and interview.event.held_at >= begins:
-            return interview.event.held_at
-    return None
+_REVIEWED: Final = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
+
+
+def _report_vulnerability(statuses: dict[Guard, GuardStatus], situation: Situation) -> None:
+    """Add what interviews reported about vulnerability to what circumstances reported.
+
+    A review in an interview reports the guard clear. An interview without a review reports that it
+    is open: that blocks only rules that require a review.
+    """
+    status = statuses[_REVIEWED]
+    if status.state is not GuardState.CLEAR or not situation.interviews:
+        return
+    reviews = [i for i in situation.interviews if i.event.vulnerability_reviewed]
+    if reviews:
+        text, report = f"reviewed in interview {reviews[-1].event.interview_id}", GuardReport.CLEAR
+    elif status.report is GuardReport.NONE:
+        last = situation.interviews[-1].event.interview_id
+        text, report = f"not reviewed in interview {last}", GuardReport.ACTIVE
+    else:
+        return
+    check = status.check.model_copy(update={"because": text, "report": report})
+    statuses[_REVIEWED] = status._replace(because=text, check=check)

@@ -1,36 +1,28 @@
 """Types for evaluating a guard: the input (GuardContext) and the result (GuardStatus).
 
-A status gives its reason and the instants at which time alone will change it.
+A status gives its reason, what was reported, and the instants at which time alone will change it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from schemas.outcomes import GuardCheck, GuardState
+from schemas.events import OqtIssued
+from schemas.outcomes import GuardCheck, GuardReport, GuardState
 from schemas.types import Guard
 from streams.domain.clocks import Calendar, departure_term_end
 from streams.domain.situation import Situation
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTerms:
-    """Terms set by the policy, in days. All except the appeal terms are inferred."""
-
-    appeal_days: int
-    appeal_days_in_custody: int
-    residence_prospect_working_days: int
+from streams.domain.terms import PolicyTerms
 
 
 class GuardStatus(NamedTuple):
     """The state of one guard at an instant, and the reason for it.
 
-    ``check`` is the same status as evidence. ``cleared_at`` is when the passing of time cleared the
-    guard, or None if time played no part. ``changes_at`` are the future instants at which time
-    alone changes the status. ``always_clear`` means that the guard is clear at every instant, so it
-    neither blocks nor delays anything.
+    ``check`` is the same status as evidence; its ``report`` says what was reported. ``cleared_at``
+    is when the passing of time cleared the guard, or None if time played no part. ``changes_at``
+    are the future instants at which time alone changes the status. ``always_clear`` means that the
+    guard is clear at every instant, so it neither blocks nor delays anything.
     """
 
     state: GuardState
@@ -40,11 +32,17 @@ class GuardStatus(NamedTuple):
     changes_at: tuple[datetime, ...]
     always_clear: bool
 
+    @property
+    def report(self) -> GuardReport:
+        """What was reported about the guard."""
+        return self.check.report
+
 
 class GuardContext(NamedTuple):
     """Input of a guard's evaluation. ``today`` and ``notified_on`` are local days."""
 
     situation: Situation
+    order: OqtIssued
     calendar: Calendar
     terms: PolicyTerms
     now: datetime
@@ -53,16 +51,16 @@ class GuardContext(NamedTuple):
 
     @classmethod
     def of(
-        cls, situation: Situation, calendar: Calendar, terms: PolicyTerms, now: datetime
+        cls, situation: Situation, order: OqtIssued, calendar: Calendar, terms: PolicyTerms
     ) -> GuardContext:
-        """Return the context of a situation at ``now``."""
-        today, notified_on = map(calendar.local_date, (now, situation.order.notified_at))
-        return cls(situation, calendar, terms, now, today, notified_on)
+        """Return the context of a situation under its current order."""
+        now = situation.now
+        today, notified_on = map(calendar.local_date, (now, order.notified_at))
+        return cls(situation, order, calendar, terms, now, today, notified_on)
 
 
-def term_end(situation: Situation, calendar: Calendar) -> datetime:
-    """Return the end of the current order's departure term."""
-    order = situation.order
+def term_end(order: OqtIssued, calendar: Calendar) -> datetime:
+    """Return the end of an order's departure term."""
     return departure_term_end(calendar, order.notified_at, order.departure_term_days)
 
 
@@ -72,13 +70,22 @@ def guard_status(
     because: str,
     cleared_at: datetime | None = None,
     changes_at: tuple[datetime, ...] = (),
+    report: GuardReport = GuardReport.NONE,
 ) -> GuardStatus:
     """Return a status together with its evidence."""
-    check = GuardCheck(guard=guard, state=state, because=because)
+    check = GuardCheck(guard=guard, state=state, because=because, report=report)
     always_clear = state is GuardState.CLEAR and cleared_at is None and not changes_at
     return GuardStatus(state, because, check, cleared_at, changes_at, always_clear)
 
 
-def timeless_status(guard: Guard, active: bool, because: str) -> GuardStatus:
-    """Return the status of a guard that does not depend on time."""
-    return guard_status(guard, GuardState.ACTIVE if active else GuardState.CLEAR, because)
+def timeless_status(
+    guard: Guard, active: bool, because: str, *, reported: bool = True
+) -> GuardStatus:
+    """Return the status of a guard that does not depend on time.
+
+    ``reported`` says whether it rests on something that was reported.
+    """
+    if active:
+        return guard_status(guard, GuardState.ACTIVE, because, report=GuardReport.ACTIVE)
+    report = GuardReport.CLEAR if reported else GuardReport.NONE
+    return guard_status(guard, GuardState.CLEAR, because, report=report)

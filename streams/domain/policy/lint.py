@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
-from schemas.events import Conclusion, HouseholdKind, Lodging
+from schemas.events import Conclusion, HouseholdKind, Lodging, ReviewDecision
 from schemas.types import Guard
 from streams.domain.policy.rules import (
     HIGHEST_LEVEL,
@@ -17,14 +17,37 @@ from streams.domain.policy.rules import (
     Policy,
     Rule,
 )
-from streams.domain.situation import MissKind
+from streams.domain.questions import QuestionKind
+from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
 
 _CODES: Final[Mapping[str, frozenset[str]]] = {
     "last_miss": frozenset(MissKind),
     "last_conclusion": frozenset(Conclusion),
     "lodging": frozenset(Lodging),
     "household": frozenset(HouseholdKind),
+    "invitation_due": frozenset(InvitationDue),
+    "open_question": frozenset(QuestionKind),
+    "end_due": frozenset(EndDue),
+    "date_to_check": frozenset(DateToCheck),
+    "review_decision": frozenset(ReviewDecision),
 }
+_NEEDS: Final[Mapping[Occasion, str]] = {
+    Occasion.LAST_MISS: "last_miss",
+    Occasion.LAST_INTERVIEW: "last_conclusion",
+    Occasion.APPOINTMENT: "unreported_appointment",
+    Occasion.INVITATION: "invitation_due",
+    Occasion.ACCEPTANCE: "return_accepted",
+    Occasion.PROSPECT: "prospect_open",
+    Occasion.QUESTION: "open_question",
+    Occasion.DECISION: "decision_missing",
+    Occasion.END: "end_due",
+    Occasion.DATE: "date_to_check",
+    Occasion.REVIEW: "review_decision",
+}
+"""Fact that a rule must test for its occasion to exist."""
+_REVIEWED: Final = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
+"""Guards that must have been reported clear before a rule of level 3 or more may stand."""
+_REVIEW_LEVEL: Final = 3
 _COUNTS: Final = frozenset({"counted_misses", "interviews_held"})
 
 
@@ -50,12 +73,19 @@ def lint(policy: Policy) -> list[str]:
             faults.append(f"{rule.id}: neither conditions nor clocks, so it would always match")
         if rule.occasion is Occasion.COUNTED_MISS and not _needs_misses(rule):
             faults.append(f"{rule.id}: counted_misses must be at_least nth ({rule.nth})")
-        if rule.occasion is Occasion.LAST_MISS and not _tests(rule, "last_miss"):
-            faults.append(f"{rule.id}: occasion last_miss needs a condition on last_miss")
-        if rule.occasion is Occasion.LAST_INTERVIEW and not _tests(rule, "last_conclusion"):
-            faults.append(
-                f"{rule.id}: occasion last_interview needs a condition on last_conclusion"
-            )
+        needed = _NEEDS.get(rule.occasion)
+        if needed is not None and not _tests(rule, needed):
+            faults.append(f"{rule.id}: occasion {rule.occasion} needs a condition on {needed}")
+        if rule.level >= _REVIEW_LEVEL:
+            faults += [
+                f"{rule.id}: a rule of level {rule.level} requires {guard} to be reported clear"
+                for guard in _REVIEWED
+                if guard not in rule.requires
+            ]
+        if rule.when_stopped and rule.level >= _REVIEW_LEVEL:
+            faults.append(f"{rule.id}: when_stopped is for rules below level {_REVIEW_LEVEL}")
+        unknown = rule.covers - {other.group for other in policy.rules}
+        faults += [f"{rule.id}: covers no group {group!r}" for group in sorted(unknown)]
         if any(delay.clock is Clock.LAST_ATTEMPT for delay in rule.after) and not (
             _needs_misses(rule) or _tests(rule, "last_miss") or _tests(rule, "last_conclusion")
         ):
@@ -68,8 +98,8 @@ def lint(policy: Policy) -> list[str]:
             f"{rule.id}: waives {g} without a reason" for g, b in rule.waives.items() if not b
         ]
         faults += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
-        if Guard.UNACCOMPANIED_MINOR in rule.waives:
-            faults.append(f"{rule.id}: unaccompanied_minor can't be waived")
+        if Guard.UNACCOMPANIED_MINOR in rule.waives and rule.level >= _REVIEW_LEVEL:
+            faults.append(f"{rule.id}: unaccompanied_minor can't be waived from level 3 on")
         for condition in rule.when:
             faults += _condition_faults(rule, condition)
     by_level: dict[tuple[str, int], str] = {}

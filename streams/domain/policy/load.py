@@ -16,9 +16,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from schemas.events import AnswererRole, TermReason
 from schemas.outcomes import Action
 from schemas.types import Guard
-from streams.domain.guards.status import PolicyTerms
 from streams.domain.policy.lint import lint
 from streams.domain.policy.rules import (
     FACTS,
@@ -30,6 +30,7 @@ from streams.domain.policy.rules import (
     Policy,
     Rule,
 )
+from streams.domain.terms import Counting, PolicyTerms
 
 T = TypeVar("T")
 
@@ -62,17 +63,15 @@ def load_policy(text: str) -> Policy:
             digest=sha256(text.encode()).hexdigest(),
             body=text,
             terms=PolicyTerms(**{name: _days(name, days) for name, days in table["terms"].items()}),
-            interview_restarts_count=_exactly(
-                bool,
-                table["counting"]["interview_restarts_count"],
-                "interview_restarts_count must be true or false",
-            ),
+            counting=_counting(table["counting"]),
             rules=tuple(
-                rule for row in table.get("rule", []) if (rule := _rule(row, faults)) is not None
+                rule
+                for row in table.get("rule", [])
+                if (rule := _rule(row, table.get("waivers", {}), faults)) is not None
             ),
             contest=table["contest"],
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
     try:
         faults += lint(policy)
@@ -93,15 +92,42 @@ def _days(name: str, days: Any) -> int:
     return _exactly(int, days, f"terms: {name} must be a number of days, 0 or more")
 
 
+def _counting(table: Mapping[str, Any]) -> Counting:
+    restarts = table["interview_restarts_count"]
+    ages = table.get("longest_days", {})
+    minimums = table.get("minimum_departure_days", {})
+    return Counting(
+        interview_restarts_count=_exactly(
+            bool, restarts, "interview_restarts_count must be true or false"
+        ),
+        pausing=frozenset(map(Guard, table.get("pausing", ()))),
+        decided=frozenset(map(Guard, table.get("decided", ()))),
+        longest_days={Guard(guard): _days(guard, days) for guard, days in ages.items()},
+        minimum_departure_days={
+            TermReason(reason): _days(reason, days) for reason, days in minimums.items()
+        },
+    )
+
+
 def _delay(cell: Mapping[str, Any]) -> Delay:
     days = cell.get("working_days", 0)
     return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days must be a whole number"))
 
 
-def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
+def _optional_days(days: Any) -> int | None:
+    if days is None:
+        return None
+    return _exactly(int, days, "answer_working_days must be a whole number")
+
+
+def _rule(
+    row: Mapping[str, Any], waivers: Mapping[str, Mapping[str, str]], faults: list[str]
+) -> Rule | None:
     name = row.get("id", "a rule without id")
     try:
-        waives = {Guard(w["guard"]): w["because"] for w in row["waives"]}
+        shared = [waivers[name].items() for name in row.get("waives_sets", ())]
+        waives = {Guard(guard): because for pairs in shared for guard, because in pairs}
+        waives |= {Guard(w["guard"]): w["because"] for w in row["waives"]}
         return Rule(
             id=row["id"],
             group=row["group"],
@@ -113,6 +139,13 @@ def _rule(row: Mapping[str, Any], faults: list[str]) -> Rule | None:
             after=tuple(_delay(cell) for cell in row["after"]),
             waives=waives,
             text=row["text"],
+            owner=AnswererRole(row.get("owner", AnswererRole.COACH)),
+            covers=frozenset(row.get("covers", ())),
+            requires=tuple(map(Guard, row.get("requires", ()))),
+            when_stopped=_exactly(
+                bool, row.get("when_stopped", False), "when_stopped must be true or false"
+            ),
+            answer_working_days=_optional_days(row.get("answer_working_days")),
         )
     except (KeyError, ValueError, TypeError) as error:
         faults.append(f"{name}: {error}")

@@ -9,11 +9,26 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
-from schemas.events import Conclusion, HouseholdKind, Lodging
+from schemas.events import (
+    AnswererRole,
+    Conclusion,
+    HouseholdKind,
+    Lodging,
+    OqtIssued,
+    ReviewDecision,
+    TermReason,
+)
 from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard
-from streams.domain.guards.status import PolicyTerms
-from streams.domain.situation import MissKind, Situation
+from streams.domain.questions import QuestionKind
+from streams.domain.situation import (
+    DateToCheck,
+    EndDue,
+    InvitationDue,
+    MissKind,
+    Situation,
+)
+from streams.domain.terms import Counting, PolicyTerms, QuestionRules, ReviewRule
 
 HIGHEST_LEVEL: Final = 5
 """Level 6 of the ladder, a forced-return referral, is a human decision, never an outcome here."""
@@ -30,6 +45,19 @@ class Occasion(StrEnum):
     LAST_MISS = "last_miss"
     LAST_INTERVIEW = "last_interview"
     LAST_CONTACT = "last_contact"
+    LAST_STEP = "last_step"
+    ORDER = "order"
+    FIRST_EVENT = "first_event"
+    APPOINTMENT = "appointment"
+    INVITATION = "invitation"
+    ACCEPTANCE = "acceptance"
+    PROSPECT = "prospect"
+    DETENTION = "detention"
+    QUESTION = "question"
+    DECISION = "decision"
+    END = "end"
+    DATE = "date"
+    REVIEW = "review"
 
 
 class Clock(StrEnum):
@@ -39,6 +67,13 @@ class Clock(StrEnum):
     TERM_END = "term_end"
     LAST_CONTACT = "last_contact"
     LAST_ATTEMPT = "last_attempt"
+    LAST_STEP = "last_step"
+    FIRST_EVENT = "first_event"
+    APPOINTMENT = "appointment"
+    ACCEPTANCE = "acceptance"
+    PROSPECT = "prospect"
+    OCCASION = "occasion"
+    """Instant since which the occasion itself is due; explanations show it."""
 
 
 class RuleFacts(NamedTuple):
@@ -48,29 +83,91 @@ class RuleFacts(NamedTuple):
     last_miss: MissKind | None
     interviews_held: int
     last_conclusion: Conclusion | None
-    lodging: Lodging
-    household: HouseholdKind
-    residence_known: bool
-    repeat_order: bool
+    lodging: Lodging | None
+    household: HouseholdKind | None
+    residence_known: bool | None
+    repeat_order: bool | None
+    order_known: bool
+    notification_proven: bool | None
+    appointment_ever: bool | None
+    """Whether an appointment was ever planned, held or missed under the order."""
+    appointment_open: bool | None
+    """Whether one lies ahead, or has passed and was not reported yet."""
+    unreported_appointment: bool
+    invitation_due: InvitationDue
+    return_accepted: bool
+    prospect_open: bool
+    """Whether the last interview saw a residence prospect and no procedure began since."""
+    open_question: QuestionKind | None
+    decision_missing: bool
+    end_due: EndDue | None
+    date_to_check: DateToCheck | None
+    term_below_minimum: bool | None
+    review_decision: ReviewDecision | None
 
 
 FACTS: Final = RuleFacts._fields
 """Names of the facts that a rule may test."""
 
 
-def rule_facts(situation: Situation) -> RuleFacts:
-    """Return the facts of a situation that rules test; an unknown fact is None."""
-    order, interviews, missed = situation.order, situation.interviews, situation.missed
+def rule_facts(situation: Situation, minimums: Mapping[TermReason, int]) -> RuleFacts:
+    """Return the facts of a situation that rules test; an unknown fact is None.
+
+    ``minimums`` are the shortest departure terms, by reason.
+    """
+    order, missed, known = situation.order, situation.missed, situation.appointments
+    own = situation.own_interviews
     return RuleFacts(
-        len(situation.counted),
-        missed[-1].kind if missed else None,
-        len(interviews),
-        interviews[-1].event.conclusion if interviews else None,
-        order.lodging,
-        order.household.kind,
-        order.residence_postcode is not None,
-        order.repeat_order,
+        counted_misses=len(situation.counted),
+        last_miss=missed[-1].kind if missed else None,
+        interviews_held=len(situation.interviews),
+        last_conclusion=own[-1].event.conclusion if own else None,
+        lodging=situation.lodging,
+        household=order.household.kind if order is not None else None,
+        residence_known=order.residence_postcode is not None if order is not None else None,
+        repeat_order=order.repeat_order if order is not None else None,
+        order_known=situation.order_known,
+        notification_proven=order.notification.proven if order is not None else None,
+        appointment_ever=bool(known.known or missed or own) if order is not None else None,
+        appointment_open=known.ahead is not None or known.unreported is not None
+        if order is not None
+        else None,
+        unreported_appointment=known.unreported is not None,
+        invitation_due=situation.invitation_due,
+        return_accepted=situation.acceptance is not None
+        and situation.now < situation.acceptance.until,
+        prospect_open=_prospect_open(situation),
+        open_question=situation.question.kind if situation.question is not None else None,
+        decision_missing=situation.decision_missing is not None,
+        end_due=situation.end_due,
+        date_to_check=situation.date_to_check,
+        term_below_minimum=_below_minimum(order, minimums) if order is not None else None,
+        review_decision=situation.review_decision,
     )
+
+
+_PROCEDURES: Final = (
+    Guard.NEW_RESIDENCE_PROCEDURE,
+    Guard.ASYLUM_REQUEST_PENDING,
+    Guard.MARRIAGE_OR_COHABITATION_PENDING,
+)
+
+
+def _prospect_open(situation: Situation) -> bool:
+    prospect = situation.prospect
+    if prospect is None or situation.now >= prospect.until:
+        return False
+    return not any(
+        span.covers(situation.now)
+        or (span.since or prospect.until) >= prospect.interview.event.held_at
+        for guard in _PROCEDURES
+        for span in situation.spans.get(guard, ())
+    )
+
+
+def _below_minimum(order: OqtIssued, minimums: Mapping[TermReason, int]) -> bool:
+    reason = order.departure_term_reason
+    return reason is not None and order.departure_term_days < minimums.get(reason, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +216,28 @@ class Rule:
     after: tuple[Delay, ...]
     waives: Mapping[Guard, str]
     text: Mapping[str, str]
+    owner: AnswererRole = AnswererRole.COACH
+    """Role that the proposal is addressed to."""
+    covers: frozenset[str] = frozenset()
+    """Groups in which nothing of the same or a lower level stands while this rule stands."""
+    answer_working_days: int | None = None
+    """How long it may stay unanswered; None for the policy's default."""
+    requires: tuple[Guard, ...] = ()
+    """Guards that must have been reported clear."""
+    when_stopped: bool = False
+    """Whether it stands although an end is due or the case was handed over."""
+
+    @property
+    def pauses_in_detention(self) -> bool:
+        """Return whether its days do not run during detention: it does not apply there."""
+        return any(
+            c.fact == "lodging" and c.operator == "none_of" and Lodging.DETAINED in _set(c.operand)
+            for c in self.when
+        ) or any(c.fact == "lodging" and c.operator == "is" for c in self.when)
+
+
+def _set(operand: object) -> frozenset[str]:
+    return operand if isinstance(operand, frozenset) else frozenset()
 
 
 class RuleMatches(NamedTuple):
@@ -141,7 +260,7 @@ class Policy:
     digest: str
     body: str
     terms: PolicyTerms
-    interview_restarts_count: bool
+    counting: Counting
     rules: tuple[Rule, ...]
     contest: Mapping[str, str]
     match_rules: Callable[[RuleFacts], RuleMatches] = field(init=False, repr=False, compare=False)
@@ -151,7 +270,11 @@ class Policy:
     )
     """Return the rules above a level, nearest first: those of the group first, then by level."""
 
+    questions: QuestionRules = field(init=False, repr=False, compare=False)
+    """Rules whose answers change the situation, found by their actions."""
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "questions", _question_rules(self.rules))
         for name, function in (("match_rules", _match_rules), ("rules_above", _rules_above)):
             object.__setattr__(
                 self, name, lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
@@ -160,6 +283,22 @@ class Policy:
     def rule(self, rule_id: str) -> Rule | None:
         """Return the rule with an id, or None."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+
+def _question_rules(rules: tuple[Rule, ...]) -> QuestionRules:
+    by_action = {rule.action: rule.id for rule in rules}
+    reviews = [
+        ReviewRule(rule.id, rule.nth if rule.occasion is Occasion.COUNTED_MISS else 0)
+        for rule in rules
+        if rule.action is Action.HUMAN_REVIEW
+        and rule.occasion in (Occasion.COUNTED_MISS, Occasion.LAST_INTERVIEW)
+    ]
+    return QuestionRules(
+        by_action.get(Action.CONFIRM_CIRCUMSTANCE),
+        by_action.get(Action.REPORT_DECISION),
+        by_action.get(Action.RECORD_END),
+        tuple(reviews),
+    )
 
 
 _CACHE_SIZE: Final = 4096

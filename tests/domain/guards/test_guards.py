@@ -17,19 +17,18 @@ from schemas.events import (
 )
 from schemas.outcomes import GuardState
 from schemas.types import Guard, Language
-from streams.domain import situation
 from streams.domain.case import Fact
 from streams.domain.guards import evaluate
-from streams.domain.guards.status import GuardContext, GuardStatus
+from streams.domain.guards.status import GuardStatus
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
     LATER,
     MOMENT,
     TERM_END,
-    case,
     circumstance,
     day,
+    derive,
     interview,
     miss,
     order,
@@ -48,11 +47,8 @@ MEDICAL = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED
 
 
 def evaluate_guard(guard: Guard, facts: list[Fact], now: datetime) -> GuardStatus:
-    derived = situation.derive_situation(case(*facts))
-    assert derived is not None
-    return evaluate.evaluate_guards(
-        GuardContext.of(derived, ref().calendar, ref().policy.terms, now)
-    )[guard]
+    situation = derive(facts, now)
+    return evaluate.evaluate_guards(situation, ref().calendar, ref().policy.terms)[guard]
 
 
 def test_a_circumstance_that_ended_is_clear_with_the_reason_ended() -> None:

@@ -28,23 +28,10 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
     for escalation_id, (raised, withdrawn) in latest.items():
         rounds.setdefault(raised.case_id, {})[escalation_id] = raised.round
         if withdrawn is None:
-            standing.setdefault(raised.case_id, []).append(_standing(escalation_id, raised))
+            standing.setdefault(raised.case_id, []).append(StandingEscalation.of(raised))
     return {
         case_id: Ledger(tuple(standing.get(case_id, ())), used) for case_id, used in rounds.items()
     }
-
-
-def _standing(escalation_id: UUID, raised: EscalationRaised) -> StandingEscalation:
-    return StandingEscalation(
-        escalation_id,
-        raised.round,
-        raised.rule_id,
-        raised.level,
-        raised.order_id,
-        raised.office_id,
-        raised.track,
-        raised.policy_digest,
-    )
 
 
 async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised]]) -> None:

@@ -1,0 +1,93 @@
+"""Choose the current order of a case, and derive where the person lived since its notification.
+
+An order has versions. The newest one holds, but what an earlier version said about lodging and
+residence stays known: a stay in detention is not forgotten when the person goes home.
+
+- An order notified in the future does not supersede today's.
+- An order that was annulled, withdrawn or opened in error is void: it is not an order any more.
+- A version says since when its lodging and residence hold. The version told last replaces what was
+  told before from that instant on. Without ``lodging_since``, the first version counts from the
+  notification and a later one with another lodging from its own time (inferred): whether it
+  corrects an error or reports a move is not told, and a stay in detention is in favour of the
+  person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.events import Lodging, OqtIssued
+from streams.domain.case import Fact
+
+
+class Stay(NamedTuple):
+    """Lodging of the person during a period; ``until`` is None for the present one."""
+
+    lodging: Lodging
+    since: datetime
+    until: datetime | None
+
+
+class OrderVersions(NamedTuple):
+    """One order: its newest version, the fact that reported it, and every version, oldest first."""
+
+    order: OqtIssued
+    fact: Fact
+    versions: tuple[tuple[Fact, OqtIssued], ...]
+
+
+def newest_versions(facts: Iterable[tuple[Fact, OqtIssued]]) -> Mapping[str, OrderVersions]:
+    """Return each order with its versions, by reference."""
+    by_order: dict[str, list[tuple[Fact, OqtIssued]]] = {}
+    for pair in facts:
+        by_order.setdefault(pair[1].order_id, []).append(pair)
+    found = {}
+    for order_id, versions in by_order.items():
+        if len(versions) > 1:
+            versions.sort(key=lambda pair: (pair[0].time, pair[0].event_id))
+        fact, order = versions[-1]
+        found[order_id] = OrderVersions(order, fact, tuple(versions))
+    return found
+
+
+def notified_last(
+    orders: Iterable[OrderVersions], now: datetime, void: frozenset[str] = frozenset()
+) -> OrderVersions | None:
+    """Return the order notified last, up to ``now``, that is not void; None without one."""
+    known = [o for o in orders if o.order.notified_at <= now and o.order.order_id not in void]
+    if len(known) < 2:
+        return known[0] if known else None
+    return max(known, key=lambda o: (o.order.notified_at, o.order.order_id))
+
+
+def stays(order: OrderVersions) -> tuple[Stay, ...]:
+    """Return where the person lived since the notification, oldest first."""
+    newest = order.order
+    if len(order.versions) == 1 and newest.lodging_since is None:
+        return (Stay(newest.lodging, newest.notified_at, None),)
+    told: list[tuple[datetime, Lodging]] = []
+    current: Lodging | None = None
+    for fact, version in order.versions:
+        since = version.lodging_since
+        if since is None:
+            since = version.notified_at if current is None else fact.time
+            if version.lodging is current:
+                continue
+        since = max(since, version.notified_at)
+        told = [entry for entry in told if entry[0] < since]
+        if told and told[-1][1] is version.lodging:
+            told.pop()  # the same lodging since a later day: the day is corrected
+        told.append((since, version.lodging))
+        current = version.lodging
+    ends: Sequence[datetime | None] = [*(since for since, _ in told[1:]), None]
+    return tuple(
+        Stay(lodging, since, end) for (since, lodging), end in zip(told, ends, strict=True)
+    )
+
+
+def lodging_at_notification(order: OrderVersions) -> Lodging | None:
+    """Return where the person lived when the order was notified; None if no version says so."""
+    first = stays(order)[0]
+    return first.lodging if first.since <= order.order.notified_at else None

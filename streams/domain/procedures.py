@@ -1,0 +1,103 @@
+"""Derive the periods of reported circumstances: when each began, ended, and what was decided.
+
+A circumstance has a begin and an end under one reference.
+
+- An end before its own begin is a contradiction: the circumstance blocks until it is corrected.
+- A procedure that ends without a reported decision, or with the decision ``unknown``, goes on
+  blocking: that is not a refusal.
+- A person can answer that a circumstance no longer holds. It ends with that answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.events import CircumstanceChanged, CircumstanceOutcome, CircumstanceState
+from schemas.outcomes import GuardState
+from schemas.types import Guard
+from streams.domain.case import Fact
+
+
+class Procedure(NamedTuple):
+    """One circumstance under one reference. ``begins`` is None if only its end was reported."""
+
+    guard: Guard
+    reference: str
+    begins: datetime | None
+    ends: datetime | None
+    outcome: CircumstanceOutcome | None
+    facts: tuple[Fact, ...]
+
+    @property
+    def contradictory(self) -> bool:
+        """Return whether it ends before it begins."""
+        return self.begins is not None and self.ends is not None and self.ends < self.begins
+
+    @property
+    def decision_reported(self) -> bool:
+        """Return whether the outcome of the procedure is known."""
+        return self.outcome is not None and self.outcome is not CircumstanceOutcome.UNKNOWN
+
+
+def procedures(
+    changes: Iterable[tuple[Fact, CircumstanceChanged]],
+) -> dict[Guard, Sequence[Procedure]]:
+    """Return the circumstances of each guard, by reference in ascending order."""
+    grouped: dict[tuple[Guard, str], dict[CircumstanceState, tuple[Fact, CircumstanceChanged]]] = {}
+    for fact, event in changes:
+        grouped.setdefault((event.circumstance, event.reference), {})[event.state] = (fact, event)
+    found: dict[Guard, list[Procedure]] = {}
+    for guard, reference in sorted(grouped):
+        states = grouped[guard, reference]
+        begins = states.get(CircumstanceState.BEGINS)
+        ends = states.get(CircumstanceState.ENDS)
+        found.setdefault(guard, []).append(
+            Procedure(
+                guard,
+                reference,
+                begins[1].effective_at if begins else None,
+                ends[1].effective_at if ends else None,
+                ends[1].outcome if ends else None,
+                tuple([fact for fact, _ in states.values()]),
+            )
+        )
+    return dict(found)
+
+
+class BlockingSpan(NamedTuple):
+    """Period in which a procedure blocks; ``since`` None means always, ``until`` None open."""
+
+    procedure: Procedure
+    since: datetime | None
+    until: datetime | None
+    state: GuardState
+    because: str
+
+    def covers(self, instant: datetime) -> bool:
+        """Return whether the procedure blocks at an instant."""
+        begun = self.since is None or self.since <= instant
+        return begun and (self.until is None or self.until > instant)
+
+
+def blocking_span(
+    procedure: Procedure, *, decided: bool, ended_at: datetime | None
+) -> BlockingSpan:
+    """Return the period in which a procedure blocks.
+
+    ``decided`` procedures go on blocking after an end without a decision. ``ended_at`` is an end
+    that follows from something else: an answer, or a review of the person's vulnerability.
+    """
+    begins, ends, name = procedure.begins, procedure.ends, procedure.reference
+    if procedure.contradictory and ended_at is None:
+        because = f"{name} ends before it begins"
+        return BlockingSpan(procedure, None, None, GuardState.UNKNOWN, because)
+    since = f"since {begins.isoformat()}" if begins else "begin not reported"
+    because = f"{name} {since}"
+    if decided and ends is not None and not procedure.decision_reported:
+        because = f"{name} ended {ends.isoformat()}, decision not reported"
+        ends = None
+    if ended_at is not None and (ends is None or ended_at < ends or procedure.contradictory):
+        ends = ended_at
+    return BlockingSpan(procedure, begins, ends, GuardState.ACTIVE, because)
