@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from schemas.events import Lodging
@@ -18,6 +18,7 @@ from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
+from streams.domain.guards.derived import TERMS
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
 from streams.domain.pauses import DETAINED, Pausing, paused_days
@@ -247,7 +248,7 @@ class Judge:
         for guard, spans in situation.spans.items():
             if guard not in rule.waives:
                 found += [
-                    Pausing(guard.value, span.since or situation.first_event, span.until)
+                    Pausing(guard.value, span.pauses_since(situation.first_event), span.until)
                     for span in spans
                 ]
         for guard, until in (
@@ -256,13 +257,14 @@ class Judge:
         ):
             if until is not None and guard not in rule.waives:
                 found.append(Pausing(guard.value, until.interview.event.held_at, until.until))
-        if situation.order is not None:
-            for guard in _TERMS:
-                if guard not in rule.waives:
-                    status = self.guards[guard]
-                    ends = [*status.changes_at, *([status.cleared_at] if status.cleared_at else [])]
-                    if ends:
-                        found.append(Pausing(guard.value, situation.order.notified_at, max(ends)))
+        order = situation.order
+        if order is not None and not rule.waives.keys() >= TERMS:
+            ends = evaluate.term_ends(situation, order, self.calendar, self.policy.terms)
+            found += [
+                Pausing(guard.value, order.notified_at, end)
+                for guard, end in ends.items()
+                if guard not in rule.waives
+            ]
         return found
 
     def reasons_against(self, rule: Rule) -> tuple[str, ...]:
@@ -438,13 +440,6 @@ class Judge:
             if because:
                 return NearMiss(rule_id=candidate.id, level=candidate.level, because=because)
         return None
-
-
-_TERMS: Final = (
-    Guard.DEPARTURE_TERM_RUNNING,
-    Guard.APPEAL_TERM_RUNNING,
-    Guard.URGENT_APPEAL_TERM_RUNNING,
-)
 
 
 def _both(order: Fact, fact: Fact) -> tuple[Fact, ...]:

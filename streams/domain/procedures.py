@@ -75,10 +75,19 @@ class BlockingSpan(NamedTuple):
     state: GuardState
     because: str
 
+    def pauses_since(self, otherwise: datetime) -> datetime:
+        """Return since when it pauses; ``otherwise`` if nobody reported when it began."""
+        if self.procedure.contradictory and self.procedure.ends is not None:
+            return self.procedure.ends
+        return otherwise if self.since is None else self.since
+
     def covers(self, instant: datetime) -> bool:
         """Return whether the procedure blocks at an instant."""
         begun = self.since is None or self.since <= instant
         return begun and (self.until is None or self.until > instant)
+
+
+_CHECKS = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
 
 
 def blocking_span(
@@ -86,13 +95,16 @@ def blocking_span(
 ) -> BlockingSpan:
     """Return the period in which a procedure blocks.
 
-    ``decided`` procedures go on blocking after an end without a decision. ``ended_at`` is an end
-    that follows from something else: an answer, or a review of the person's vulnerability.
+    An end of a check without a begin reports a check, not a period. ``decided`` procedures go on
+    blocking after an end without a decision. ``ended_at`` is an end that follows from something
+    else: an answer, or a review of the person's vulnerability.
     """
     begins, ends, name = procedure.begins, procedure.ends, procedure.reference
     if procedure.contradictory and ended_at is None:
         because = f"{name} ends before it begins"
         return BlockingSpan(procedure, None, None, GuardState.UNKNOWN, because)
+    if begins is None and procedure.guard in _CHECKS:
+        begins = ends
     since = f"since {begins.isoformat()}" if begins else "begin not reported"
     because = f"{name} {since}"
     if decided and ends is not None and not procedure.decision_reported:

@@ -8,7 +8,8 @@ The rules apply in this order:
    office of the province, then the fallback office of the province;
 4. manual triage.
 
-A family with minors goes to the family coach of the office found in step 3.
+A family with minors goes to the family coach of the office found in step 3, an unaccompanied minor
+to the person there who works with the guardianship service.
 
 Province and office are looked up for the day on which the order was notified. If no office was open
 then, or that office has closed since, they are looked up for today, and the reason of the route
@@ -41,6 +42,11 @@ class Route(NamedTuple):
 
 
 _NO_OFFICE: Final = "no_office_open"
+_TRACKS: Final = {
+    HouseholdKind.FAMILY_WITH_MINORS: (Track.FAMILY, "family-coach"),
+    HouseholdKind.UNACCOMPANIED_MINOR: (Track.MINOR, "unaccompanied-minor"),
+}
+"""Team and rule of households that no individual coach follows."""
 
 
 class _Location(NamedTuple):
@@ -93,14 +99,15 @@ def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: 
             as_of,
             changes_at,
         )
-    family = order.household.kind is HouseholdKind.FAMILY_WITH_MINORS
+    track, rule_id = _TRACKS.get(order.household.kind, (Track.INDIVIDUAL, location.rule_id))
+    by_household = rule_id != location.rule_id
     return Route(
         office.id,
-        Track.FAMILY if family else Track.INDIVIDUAL,
+        track,
         language,
         order.interpreter_language,
-        "family-coach" if family else location.rule_id,
-        f"{location.rule_id}: {location.reason}" if family else location.reason,
+        rule_id,
+        f"{location.rule_id}: {location.reason}" if by_household else location.reason,
         as_of,
         changes_at,
     )

@@ -248,6 +248,7 @@ def derive_situation(
     end = _end_in_effect(case_ends, orders, current)
     answers = settlements(facts.answers, terms, calendar, now) if facts.answers else {}
     changes = [*case_ends.changes_at]
+    changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
 
     interviews, future_interviews = _held(facts.interviews, now)
     last = interviews[-1] if interviews else None
@@ -503,7 +504,8 @@ def _pauses(
     for guard, of_guard in spans.items():
         if guard in counting.pausing:
             pauses += [
-                Pausing(guard.value, span.since or first_event, span.until) for span in of_guard
+                Pausing(guard.value, span.pauses_since(first_event), span.until)
+                for span in of_guard
             ]
     for guard, until in (
         (Guard.VOLUNTARY_RETURN_IN_PROGRESS, acceptance),

@@ -44,6 +44,7 @@ from schemas.events import (
     OqtIssued,
     ProposalAnswered,
     Review,
+    ReviewDecision,
     TermReason,
 )
 from schemas.outcomes import (
@@ -58,6 +59,7 @@ from streams.domain import decide as deciding
 from streams.domain import situation as situations
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Decision
+from streams.domain.identity import escalation_id
 from streams.domain.routing import contact_language
 from streams.domain.situation import Situation
 from streams.reference import Reference
@@ -262,6 +264,26 @@ def answer(to: EscalationRaised, at: datetime, kind: Answer = Answer.DONE, **cha
     return fact(ProposalAnswered(**{**fields, **changed}), changed.pop("time", at))
 
 
+def reviewed(
+    decision: ReviewDecision,
+    at: datetime,
+    rule: str = "review-after-third-miss",
+    occasion: str = "order-1/miss/appointment-3",
+    **changed: Any,
+) -> Fact:
+    """Return an official's decision in a review, by default after the third miss."""
+    fields: dict[str, Any] = {
+        "escalation_id": str(escalation_id(CASE_ID, rule, occasion)),
+        "round": 1,
+        "answer": Answer.DONE,
+        "reason": AnswerReason.FILE_REVIEWED,
+        "role": AnswererRole.OFFICIAL,
+        "decision": decision,
+        "answered_at": at,
+    }
+    return fact(ProposalAnswered(**{**fields, **changed}), at)
+
+
 def ended(at: datetime, reason: EndReason = EndReason.LEFT_VOLUNTARILY, **changed: Any) -> Fact:
     """Return an end of the whole case, or its reopening."""
     time = changed.pop("time", at)
@@ -273,8 +295,9 @@ def checked(on: datetime | None = None) -> list[Fact]:
     """Return the reports that rules from level 3 on require: vulnerability and non-refoulement."""
     at = on or day(1, 8)
     return [
-        interview(0, held_at=at, vulnerability_reviewed=True),
-        circumstance(
-            Guard.NON_REFOULEMENT_CHECK_MISSING, ends=True, effective_at=at, reference="check-1"
-        ),
+        circumstance(guard, ends=True, effective_at=at, reference="check-1")
+        for guard in (
+            Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED,
+            Guard.NON_REFOULEMENT_CHECK_MISSING,
+        )
     ]

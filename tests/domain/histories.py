@@ -8,18 +8,28 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.events import (
+    Answer,
+    AnswererRole,
+    AnswerReason,
+    AppointmentState,
+    CircumstanceOutcome,
     Conclusion,
     Delivery,
+    EndReason,
+    FollowUpState,
     Household,
     HouseholdKind,
     Justification,
     Lodging,
     Notification,
     NotificationChannel,
+    ProposalAnswered,
     Review,
+    ReviewDecision,
 )
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
+from streams.domain.identity import escalation_id
 from tests.domain import given
 
 _START = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -101,9 +111,88 @@ def _circumstances(draw: st.DrawFn) -> Fact:
     )
 
 
+@st.composite
+def _outcomes(draw: st.DrawFn) -> Fact:
+    return given.circumstance(
+        draw(st.sampled_from([Guard.ASYLUM_REQUEST_PENDING, Guard.APPEAL_SUSPENSIVE_PENDING])),
+        ends=True,
+        outcome=draw(st.sampled_from(CircumstanceOutcome)),
+        effective_at=draw(instants()),
+        reference="procedure-1",
+        time=draw(instants()),
+    )
+
+
+@st.composite
+def _moves(draw: st.DrawFn) -> Fact:
+    return given.order(
+        notified_at=_START,
+        lodging=draw(st.sampled_from([Lodging.HOME, Lodging.DETAINED, Lodging.RETURN_HOUSE])),
+        lodging_since=draw(st.none() | instants()),
+        time=draw(instants()),
+    )
+
+
+@st.composite
+def _planned(draw: st.DrawFn) -> Fact:
+    return given.planned(
+        draw(instants(300)),
+        draw(st.sampled_from(["appointment-1", "appointment-4", "appointment-9"])),
+        order_id=draw(_ORDERS),
+        state=draw(st.sampled_from([AppointmentState.PLANNED, *AppointmentState])),
+        time=draw(instants()),
+    )
+
+
+_ANSWERED = [
+    ("reinvite-after-first-miss", "order-1/miss/appointment-1"),
+    ("outreach-after-second-miss", "order-1/miss/appointment-2"),
+    ("review-after-third-miss", "order-1/miss/appointment-3"),
+    ("give-first-date", "order-1/order"),
+    ("check-dates", "date/appointment_too_far/appointment-9"),
+    ("report-decision", "decision/asylum_request_pending/procedure-1"),
+    ("record-end", "end/granted/asylum_request_pending/procedure-1"),
+    ("confirm-circumstance", "circumstance/asylum_request_pending/procedure-1/2026-01-05"),
+]
+
+
+@st.composite
+def _answers(draw: st.DrawFn) -> Fact:
+    rule, occasion = draw(st.sampled_from(_ANSWERED))
+    kind, at = draw(st.sampled_from([Answer.DONE, *Answer])), draw(instants())
+    decision = None
+    if kind is Answer.DONE and rule == "review-after-third-miss":
+        decision = draw(st.sampled_from(ReviewDecision))
+    fields: dict[str, Any] = {
+        "escalation_id": str(escalation_id(given.CASE_ID, rule, occasion)),
+        "round": draw(st.integers(1, 3)),
+        "answer": kind,
+        "postponed_until": draw(instants(300)) if kind is Answer.POSTPONED else None,
+        "reason": draw(st.sampled_from(AnswerReason)),
+        "role": AnswererRole.OFFICIAL,
+        "decision": decision,
+        "answered_at": at,
+    }
+    return given.fact(ProposalAnswered(**fields), draw(instants()))
+
+
+@st.composite
+def _ends(draw: st.DrawFn) -> Fact:
+    return given.ended(
+        draw(instants()),
+        draw(st.sampled_from(EndReason)),
+        order_id=draw(st.none() | _ORDERS),
+        state=draw(st.sampled_from([FollowUpState.ENDED, *FollowUpState])),
+        time=draw(instants()),
+    )
+
+
 def histories() -> st.SearchStrategy[list[Fact]]:
     """Return facts of one case in any order; most histories start with an order."""
-    any_fact = st.one_of(_orders(), _misses(), _misses(), _interviews(), _circumstances())
+    any_fact = st.one_of(
+        *(_orders(), _moves(), _misses(), _misses(), _interviews(), _circumstances(), _outcomes()),
+        *(_planned(), _answers(), _ends()),
+    )
     rest = st.lists(any_fact, max_size=12)
     return st.tuples(st.lists(_orders(), min_size=0, max_size=2), rest).map(
         lambda parts: [*parts[0], *parts[1]]

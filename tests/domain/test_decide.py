@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import uuid5
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from schemas.events import Conclusion, Delivery, Lodging, Review
+from schemas.events import CircumstanceOutcome, Conclusion, Delivery, Lodging, Review
 from schemas.outcomes import (
     CaseRouted,
     EscalationRaised,
@@ -132,22 +132,49 @@ def test_no_decision_changes_before_the_next_check(
         others = [*others, check - MOMENT]
         after = decide(facts, check, under=under).next_check
         assert after is None or after > check
+    counts_from_now = decision.next_reason.startswith(("longest_pause", "reminder", "dead_letter"))
     for instant in others:
         if now < instant and (check is None or instant < check):
             then = decide(facts, instant, under=under)
             assert _without_times(then) == _without_times(decision)
-            assert then.next_check == check
+            assert counts_from_now or then.next_check == check
+
+
+@forall(histories(), instants(300), st.integers(0, 1))
+def test_every_case_that_has_not_ended_has_a_next_date_a_reason_and_an_owner(
+    facts: list[Fact], now: datetime, dead_letters: int
+) -> None:
+    decision = decide(facts, now, Announced(open_dead_letters=dead_letters))
+    if decision.status == "ended":
+        assert decision.level == 0
+        assert raised(decision) == {}
+    else:
+        assert decision.next_check is not None
+        latest = now + timedelta(days=ref().policy.terms.longest_pause_days)
+        assert now < decision.next_check <= latest
+        assert decision.next_reason
+        assert decision.office_id
+
+
+@forall(arrivals(), instants(300))
+def test_the_order_of_arrival_and_duplicates_change_no_decision(
+    history: tuple[list[Fact], list[Fact]], now: datetime
+) -> None:
+    facts, shuffled = history
+    one, other = decide(facts, now), decide(shuffled, now)
+    assert [message.outcome for message in one.messages] == [m.outcome for m in other.messages]
+    assert one._replace(route=None) == other._replace(route=None)
 
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_case_is_checked_again_when_a_guard_changes(ends: bool) -> None:
-    begins = circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(4))
-    change = circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=ends, effective_at=day(14))
+    begins = circumstance(Guard.EXTENSION_GRANTED, effective_at=day(4))
+    change = circumstance(Guard.EXTENSION_GRANTED, ends=ends, effective_at=day(7))
     facts = [order(), miss(1), *([begins] if ends else []), change]
     early = decide(facts, day(5))
     assert bool(early.blocked) is ends
-    assert early.next_check == day(14)
-    assert bool(decide(facts, day(14)).blocked) is not ends
+    assert early.next_check == day(7)
+    assert bool(decide(facts, day(7)).blocked) is not ends
 
 
 def test_a_case_is_checked_again_when_a_blocking_term_ends() -> None:
@@ -171,7 +198,8 @@ def test_the_first_decision_routes_the_case_and_raises_an_escalation() -> None:
     [
         ([], 0, "awaiting_order"),
         ([], 1, "needs_repair"),
-        ([order()], 0, "followed"),
+        ([order(first_appointment=given.appointment(day(9)))], 0, "followed"),
+        ([order()], 0, "escalated"),  # no date for a first interview
         ([order()], 1, "needs_repair"),
         ([order(), miss(1), circumstance(Guard.IDENTITY_DOUBT, effective_at=day(4))], 0, "on_hold"),
         ([order(), miss(1)], 0, "escalated"),
@@ -267,7 +295,7 @@ def test_an_escalation_is_withdrawn_when_a_new_policy_lacks_its_rule() -> None:
     facts = [order(), miss(1)]
     withdrawal = _withdrawals(facts, facts, day(7), under=renamed)["reinvite-after-first-miss"]
     assert withdrawal.reason is WithdrawalReason.POLICY_CHANGED
-    assert withdrawal.because == ("no such rule in 2026.1",)
+    assert withdrawal.because == ("no such rule in 2026.2",)
 
 
 def test_an_escalation_is_withdrawn_when_its_conditions_no_longer_hold() -> None:
@@ -297,15 +325,22 @@ def test_an_escalation_is_withdrawn_when_no_order_is_known() -> None:
 
 
 def test_an_escalation_that_stands_again_is_raised_in_the_next_round() -> None:
-    facts = [order(), interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)]
+    refused = interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
+    facts = [order(), *given.checked(), refused]
     begins = circumstance(Guard.NEW_RESIDENCE_PROCEDURE, effective_at=day(40))
-    ends = circumstance(Guard.NEW_RESIDENCE_PROCEDURE, ends=True, effective_at=day(50))
+    ends = circumstance(
+        Guard.NEW_RESIDENCE_PROCEDURE,
+        ends=True,
+        effective_at=day(50),
+        outcome=CircumstanceOutcome.REFUSED,
+    )
+    invited = given.planned(day(50, 12), time=day(50))
     announced = Announced()
     seen: list[tuple[str, int, str]] = []
     for known, now in [
         (facts, TERM_END),
         ([*facts, begins], day(41)),
-        ([*facts, begins, ends], day(51)),
+        ([*facts, begins, ends, invited], day(51)),
     ]:
         decision = decide(known, now, announced)
         announced = applied(announced, decision)

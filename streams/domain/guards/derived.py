@@ -194,3 +194,12 @@ DERIVED_GUARDS: Final[Mapping[Guard, Callable[[GuardContext], GuardStatus]]] = {
     Guard.VOLUNTARY_RETURN_IN_PROGRESS: _voluntary_return,
 }
 """Function that evaluates each derived guard. Reported circumstances can set a guard as well."""
+
+TERMS: Final = frozenset(
+    {
+        Guard.DEPARTURE_TERM_RUNNING,
+        Guard.APPEAL_TERM_RUNNING,
+        Guard.URGENT_APPEAL_TERM_RUNNING,
+    }
+)
+"""Guards that are active from the notification until a term ends."""

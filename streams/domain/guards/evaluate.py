@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from schemas.events import OqtIssued
 from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard
 from streams.domain.clocks import Calendar
-from streams.domain.guards.derived import DERIVED_GUARDS
+from streams.domain.guards.derived import DERIVED_GUARDS, TERMS
 from streams.domain.guards.status import (
     GuardContext,
     GuardStatus,
@@ -46,6 +47,20 @@ def evaluate_guards(
     return statuses
 
 
+def term_ends(
+    situation: Situation, order: OqtIssued, calendar: Calendar, terms: PolicyTerms
+) -> dict[Guard, datetime]:
+    """Return when each term that began with the notification ends or ended."""
+    context = GuardContext.of(situation, order, calendar, terms)
+    found = {}
+    for guard in TERMS:
+        status = DERIVED_GUARDS[guard](context)
+        end = status.cleared_at or min(status.changes_at, default=None)
+        if end is not None:
+            found[guard] = end
+    return found
+
+
 def _worst(derived: GuardStatus, reported: GuardStatus) -> GuardStatus:
     worst = reported if _SEVERITY[reported.state] >= _SEVERITY[derived.state] else derived
     cleared = [r.cleared_at for r in (derived, reported) if r.cleared_at is not None]
@@ -70,7 +85,7 @@ def _reported_status(guard: Guard, spans: Sequence[BlockingSpan], now: datetime)
         [at for span in spans for at in (span.since, span.until) if at is not None and at > now]
     )
     past_ends: list[datetime] = []
-    state, because, report = GuardState.CLEAR, "ended", GuardReport.CLEAR
+    state, because, report = GuardState.CLEAR, "ended", GuardReport.NONE
     for span in spans:
         if span.state is GuardState.UNKNOWN and span.covers(now):
             unknown, active = GuardState.UNKNOWN, GuardReport.ACTIVE
@@ -79,6 +94,7 @@ def _reported_status(guard: Guard, spans: Sequence[BlockingSpan], now: datetime)
             state, because, report = GuardState.ACTIVE, span.because, GuardReport.ACTIVE
         elif span.until is not None and span.until <= now:
             past_ends.append(span.until)
+            report = GuardReport.CLEAR if report is GuardReport.NONE else report
         elif state is GuardState.CLEAR:
             because = f"{span.procedure.reference} not begun"
     cleared_at = max(past_ends, default=None) if state is GuardState.CLEAR else None

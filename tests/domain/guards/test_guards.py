@@ -54,11 +54,11 @@ def evaluate_guard(guard: Guard, facts: list[Fact], now: datetime) -> GuardStatu
 def test_a_circumstance_that_ended_is_clear_with_the_reason_ended() -> None:
     facts = [
         order(),
-        circumstance(Guard.ASYLUM_REQUEST_PENDING),
-        circumstance(Guard.ASYLUM_REQUEST_PENDING, ends=True, effective_at=day(25)),
+        circumstance(Guard.EXTENSION_GRANTED),
+        circumstance(Guard.EXTENSION_GRANTED, ends=True, effective_at=day(25)),
     ]
 
-    status = evaluate_guard(Guard.ASYLUM_REQUEST_PENDING, facts, LATER)
+    status = evaluate_guard(Guard.EXTENSION_GRANTED, facts, LATER)
 
     assert (status.state, status.because, status.check.because) == (CLEAR, "ended", "ended")
     assert status.cleared_at == day(25)
