@@ -41,24 +41,30 @@ def project(
         standing=ledger.standing,
         rounds=ledger.rounds,
         open_dead_letters=open_letters,
+        endings=row.endings,
     )
     decision = decide(
         case, announced, reference.policy, reference.directory, reference.calendar, now
     )
-    route = decision.route
+    end = decision.end
     projection = Saved(
         case_id=row.case_id,
         digest=digest(case),
         events=len(facts),
         order_id=decision.order_id,
         status=decision.status,
-        office_id=route.office_id if route else None,
-        track=route.track if route else None,
+        office_id=decision.office_id,
+        track=decision.track,
         route=_route_json(decision),
         routings=decision.routings,
         level=decision.level,
         blocked=_blocked_json(decision),
         next_check_at=decision.next_check,
+        next_reason=decision.next_reason,
+        owner=decision.owner,
+        ended_at=end.effective_at if end else None,
+        end_reason=end.reason if end else None,
+        endings=decision.endings,
         reference_digest=reference.digest,
     )
     return projection, decision.messages
@@ -102,7 +108,12 @@ def _blocked_json(decision: Decision) -> bytes:
                 "rule_id": blocked.rule.id,
                 "level": blocked.rule.level,
                 "by": [
-                    {"guard": guard, "state": status.state, "because": status.because}
+                    {
+                        "guard": guard,
+                        "state": status.state,
+                        "because": status.because,
+                        "report": status.report,
+                    }
                     for guard, status in blocked.by
                 ],
             }

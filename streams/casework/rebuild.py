@@ -154,7 +154,7 @@ async def _compare(
         if stored is None:
             wrong.append(case_id)
             continue
-        row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings)
+        row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings, stored.endings)
         rebuilt, due = project(
             row,
             log.get(case_id, ()),

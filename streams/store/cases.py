@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from schemas.outcomes import CASE_ROUTED_TOPIC
+from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC
 from streams.store.pool import Connection
 
 
@@ -21,6 +21,7 @@ class CaseRow:
     case_id: str
     route: dict[str, Any] | None
     routings: int
+    endings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Saved:
     level: int
     blocked: bytes
     next_check_at: datetime | None
+    next_reason: str
+    owner: str
+    ended_at: datetime | None
+    end_reason: str | None
+    endings: int
     reference_digest: str
 
 
@@ -59,7 +65,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     )
     rows = await conn.fetch(
         """
-        SELECT case_id, route::text AS route, routings
+        SELECT case_id, route::text AS route, routings, endings
         FROM case_projection WHERE case_id = any($1::text[])
         ORDER BY case_id FOR UPDATE
         """,
@@ -70,6 +76,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
             row["case_id"],
             orjson.loads(row["route"]) if row["route"] else None,
             row["routings"],
+            row["endings"],
         )
         for row in rows
     ]
@@ -91,6 +98,11 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
             "level": row.level,
             "blocked": orjson.Fragment(row.blocked),
             "next_check_at": row.next_check_at,
+            "next_reason": row.next_reason,
+            "owner": row.owner,
+            "ended_at": row.ended_at,
+            "end_reason": row.end_reason,
+            "endings": row.endings,
             "reference_digest": row.reference_digest,
         }
         for row in rows
@@ -102,12 +114,14 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
             order_id = new.order_id, status = new.status, office_id = new.office_id,
             track = new.track, route = nullif(new.route::text, 'null')::json,
             routings = new.routings, level = new.level, blocked = new.blocked,
-            next_check_at = new.next_check_at, reference_digest = new.reference_digest,
-            updated_at = $2
+            next_check_at = new.next_check_at, next_reason = new.next_reason,
+            owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
+            endings = new.endings, reference_digest = new.reference_digest, updated_at = $2
         FROM json_to_recordset($1::json) AS new (
             case_id text, digest text, events integer, order_id text, status text,
             office_id text, track text, route json, routings integer, level smallint,
-            blocked json, next_check_at timestamptz, reference_digest text)
+            blocked json, next_check_at timestamptz, next_reason text, owner text,
+            ended_at timestamptz, end_reason text, endings integer, reference_digest text)
         WHERE held.case_id = new.case_id
         """,
         orjson.dumps(body).decode(),
@@ -145,7 +159,9 @@ async def between(
         """
         SELECT case_id, digest, events, order_id, status, office_id, track,
                coalesce(route::text, 'null') AS route, routings, level, blocked::text AS blocked,
-               next_check_at, reference_digest, updated_at
+               next_check_at, coalesce(next_reason, '') AS next_reason,
+               coalesce(owner, '') AS owner, ended_at, end_reason, endings, reference_digest,
+               updated_at
         FROM case_projection WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
         """,
         first,
@@ -161,14 +177,17 @@ async def between(
 
 
 async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
-    """Insert the missing rows of these cases, each with the route announced for it last.
+    """Insert the missing rows of these cases, each with what was announced for it.
 
-    Reads the whole outbox. Existing rows are not changed.
+    That is its last route, and how many routings and ends. Reads the whole outbox. Existing rows
+    are not changed.
     """
     await conn.execute(
         """
-        INSERT INTO case_projection (case_id, route, routings)
-        SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id)
+        INSERT INTO case_projection (case_id, route, routings, endings)
+        SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id),
+               (SELECT count(*) FROM outbox AS ends
+                WHERE ends.topic = $3 AND ends.key = wanted.case_id)
         FROM unnest($1::text[]) AS wanted (case_id)
         LEFT JOIN (SELECT key, position, body FROM outbox WHERE topic = $2) AS said
           ON said.key = wanted.case_id
@@ -177,6 +196,7 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
         """,
         case_ids,
         CASE_ROUTED_TOPIC,
+        CASE_STATE_TOPIC,
     )
 
 
@@ -249,7 +269,8 @@ async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:
     row = await conn.fetchrow(
         """
         SELECT case_id, status, order_id, office_id, track, level, events, next_check_at,
-               updated_at, route::text AS route, blocked::text AS blocked
+               next_reason, owner, ended_at, end_reason, updated_at, route::text AS route,
+               blocked::text AS blocked
         FROM case_projection WHERE case_id = $1
         """,
         case_id,

@@ -30,7 +30,7 @@ async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]
         SELECT DISTINCT ON (escalation_id)
                case_id, withdrawn_at IS NULL AS stands,
                escalation_id, round, rule_id, level, order_id, office_id, track,
-               policy_digest
+               policy_digest, raised_at, reminder
         FROM escalation WHERE case_id = any($1::text[])
         ORDER BY escalation_id, round DESC
         """,
@@ -74,6 +74,9 @@ async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised
             "event_ids": "{" + ",".join(item.evidence.event_ids) + "}",
             "due_at": item.due_at,
             "raised_at": item.detected_at,
+            "addressed_to": item.addressed_to,
+            "reminder": item.reminder,
+            "answer_by": item.answer_by,
         }
         for message_id, item in raised
     ]
@@ -81,15 +84,17 @@ async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised
         """
         INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion, level,
                                 action, policy_version, policy_digest, office_id, track,
-                                message_id, event_ids, due_at, raised_at)
+                                message_id, event_ids, due_at, raised_at, addressed_to,
+                                reminder, answer_by)
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
                policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
-               due_at, raised_at
+               due_at, raised_at, addressed_to, reminder, answer_by
         FROM json_to_recordset($1::json) AS new (
             escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
             occasion text, level smallint, action text, policy_version text, policy_digest text,
             office_id text, track text, message_id uuid, event_ids text, due_at timestamptz,
-            raised_at timestamptz)
+            raised_at timestamptz, addressed_to text, reminder integer,
+            answer_by timestamptz)
         """,
         orjson.dumps(rows).decode(),
     )
@@ -135,7 +140,8 @@ async def find(
         """
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
                policy_version, policy_digest, office_id, track,
-               (body->'evidence')::text AS evidence, due_at, raised_at, withdrawn_at,
+               (body->'evidence')::text AS evidence, due_at, raised_at, addressed_to,
+               reminder, answer_by, withdrawn_at,
                withdrawal::text AS withdrawal
         FROM escalation JOIN outbox USING (message_id)
         WHERE ($1::text IS NULL OR case_id = $1)

@@ -22,7 +22,7 @@ from tests.world import World
 async def test_a_deadline_fires_when_its_instant_has_come_and_not_before(world: World) -> None:
     world.now = given.day(10)
     refused = given.interview(1, conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
-    await world.arrive(given.order(), refused)
+    await world.arrive(given.order(), *given.checked(), refused)
     (due,) = (await world.rows("SELECT next_check_at FROM case_projection"))[0]
 
     world.now = due - timedelta(seconds=1)
@@ -74,14 +74,15 @@ async def test_a_case_on_which_our_code_fails_holds_up_no_other(
 
     async with world.pool.acquire() as conn:
         assert (await cases.overdue(conn, world.now))[0] == 1, "it stays due, and shows"
-    assert await world.standing("case-due-4") == ["silence"]
+    assert await world.standing("case-due-4") == ["give-first-date"]
 
 
 async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
+    world.now = given.day(10)
     await world.arrive(given.order(), given.miss(1))
     text = (reference.HERE / "policy.toml").read_text()
     stricter = (
-        text.replace('version = "2026.1"', 'version = "2026.2"')
+        text.replace('version = "2026.2"', 'version = "2026.3"')
         .replace(
             '{ fact = "counted_misses", at_least = 1 }', '{ fact = "counted_misses", at_least = 2 }'
         )
@@ -96,7 +97,7 @@ async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
 
     await later.deadlines.sweep(100)
 
-    assert await later.standing() == ["silence"]
+    assert await later.standing() == []
     assert ("withdrawn", "reinvite-after-first-miss", "policy_changed") in await later.announced()
 
 
