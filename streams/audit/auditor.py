@@ -9,6 +9,7 @@ from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
 from streams.audit import (
     announced,
+    attention,
     deadlines,
     escalations,
     folds,
@@ -18,7 +19,7 @@ from streams.audit import (
     received,
     stored,
 )
-from streams.audit.cases import cases
+from streams.audit.cases import CaseRows, cases
 from streams.audit.counts import count
 from streams.audit.database import snapshot
 from streams.audit.findings import Check, Report, report
@@ -95,9 +96,10 @@ def audit_log(
     guard_check = Check("guards", "standing escalations")
     outbox_check = Check("outbox", "outbox rows, published records, rounds")
     deadline_check = Check("deadlines", "cases with a deadline")
+    attention_check = Check("attention", "cases with a next date, a reason and an owner")
     privacy_check = Check("personal data", "texts that the pipeline wrote")
     checks = [log_check, offset_check, fold_check, ledger_check, guard_check, outbox_check]
-    checks += [deadline_check, privacy_check]
+    checks += [deadline_check, attention_check, privacy_check]
 
     before = log.spans(OUTPUT_TOPICS)
     committed = log.committed(group, log.spans(INPUT_TOPICS))
@@ -123,6 +125,7 @@ def audit_log(
         standing = guards.check_evidence(guard_check, snap, recorded)
         guards.check_dead_letters(guard_check, snap)
 
+        signs = attention.last_signs(snap)
         in_dead_letters = folds.cases_in_dead_letters(snap)
         for case in cases(snap):
             folds.check_contents(log_check, case)
@@ -130,6 +133,15 @@ def audit_log(
             if case.case_id in standing:
                 on_case = standing[case.case_id]
                 guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
+            attention.check_attention(
+                attention_check,
+                case,
+                facts,
+                signs.get(case.case_id),
+                case.case_id in standing,
+                policies.deciding(recorded, _digest(case)),
+                overdue_before,
+            )
 
         outbox = announced.load(snap)
         horizon = announced.check_topics(outbox_check, log, outbox, before, after)
@@ -142,3 +154,7 @@ def audit_log(
         counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}
         counts |= {"records.pending": input_records.pending, **count(snap, outbox)}
     return report(checks, counts)
+
+
+def _digest(case: CaseRows) -> str | None:
+    return case.projection.reference_digest if case.projection is not None else None

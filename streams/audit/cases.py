@@ -35,6 +35,11 @@ class Projection:
     order_id: str | None
     reference_digest: str | None
     updated_at: datetime | None
+    office_id: str | None = None
+    next_check_at: datetime | None = None
+    next_reason: str | None = None
+    owner: str | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
     )
     projections = snapshot.rows(
         """
-        SELECT case_id, digest, events, order_id, reference_digest, updated_at
+        SELECT case_id, digest, events, order_id, reference_digest, updated_at, office_id,
+               next_check_at, next_reason, owner, ended_at
         FROM case_projection ORDER BY case_id COLLATE "C"
         """
     )

@@ -48,9 +48,10 @@ def check_fold(check: Check, case: CaseRows, in_dead_letters: Set[str]) -> Facts
     )
     same = projection.digest == refold.digest(facts)
     check.expect(same, case.case_id, "projection's digest is not that of the fold")
-    order = refold.current_order(facts)
-    order_id = order.order_id if order else None
-    same = projection.order_id == order_id
+    # The order is current as of the decision: one notified later supersedes nothing yet.
+    at = projection.updated_at
+    order = refold.current_order(facts, at) if at is not None else None
+    same = projection.order_id == (order.order_id if order else None)
     check.expect(same, case.case_id, "projection's order is not the current order")
     return facts
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import ValidationError
 
-from schemas.events import CircumstanceChanged, HouseholdKind, InterviewCompleted
+from schemas.events import (
+    Answer,
+    AnswerReason,
+    CircumstanceChanged,
+    Event,
+    HouseholdKind,
+    InterviewCompleted,
+    ProposalAnswered,
+)
 from schemas.outcomes import Evidence, GuardState
 from schemas.types import Guard
 from streams.audit.cases import CaseRows
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
+from streams.audit.identity import escalation
 from streams.audit.policies import AuditedPolicy, deciding
 from streams.audit.refold import Facts, current_order
 
@@ -100,19 +110,25 @@ def check_facts(
     decided = row.updated_at if row else None
     at = max(decided, overdue_before) if decided else overdue_before
     policy = deciding(policies, row.reference_digest if row else None)
-    blocking = {guard.value for guard in blocked_by(facts, at)}
-    for escalation in standing:
-        waived = escalation.waived
+    asking = policy.asking if policy is not None else ()
+    blocking = {guard.value for guard in blocked_by(facts, at, case.case_id, asking)}
+    for one in standing:
+        waived = one.waived
         if policy is not None:
-            waived = policy.waivers.get(escalation.rule_id, frozenset())
-        for guard in sorted(blocking - (waived - {Guard.UNACCOMPANIED_MINOR.value})):
-            check.found(escalation.reference, f"stands although guard {guard} blocks by the facts")
+            waived = policy.waivers.get(one.rule_id, frozenset())
+        for guard in sorted(blocking - waived):
+            check.found(one.reference, f"stands although guard {guard} blocks by the facts")
 
 
-def blocked_by(facts: Facts, at: datetime) -> set[Guard]:
-    """Return the guards that block at an instant, by the facts alone."""
-    found = set(_circumstances(facts, at))
-    order = current_order(facts)
+def blocked_by(
+    facts: Facts, at: datetime, case_id: str = "", asking: Sequence[str] = ()
+) -> set[Guard]:
+    """Return the guards that block at an instant, by the facts alone.
+
+    ``asking`` are the rules whose answers can end a circumstance.
+    """
+    found = set(_circumstances(facts, at, case_id, asking))
+    order = current_order(facts, at)
     if order is not None and order.household.kind is HouseholdKind.UNACCOMPANIED_MINOR:
         found.add(Guard.UNACCOMPANIED_MINOR)
     if order is not None and not order.notification.proven:
@@ -120,10 +136,17 @@ def blocked_by(facts: Facts, at: datetime) -> set[Guard]:
     return found
 
 
-def _circumstances(facts: Facts, at: datetime) -> Iterable[Guard]:
+_CHECKS: Final = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
+"""Guards whose end without a begin reports a check, not the end of a period."""
+
+
+def _circumstances(
+    facts: Facts, at: datetime, case_id: str, asking: Sequence[str]
+) -> Iterable[Guard]:
     """Yield the circumstances in effect at an instant.
 
-    A circumstance that ends before it begins is contradictory and counts as in effect.
+    A circumstance that ends before it begins is contradictory and counts as in effect. An answer
+    that it no longer holds ends it.
     """
     spans: dict[tuple[Guard, str], dict[str, datetime]] = {}
     for version in facts.values():
@@ -131,25 +154,58 @@ def _circumstances(facts: Facts, at: datetime) -> Iterable[Guard]:
         if isinstance(event, CircumstanceChanged):
             span = spans.setdefault((event.circumstance, event.reference), {})
             span[event.state.value] = event.effective_at
-    for (guard, _), span in spans.items():
+    for (guard, reference), span in spans.items():
         begins, ends = span.get("begins"), span.get("ends")
+        if begins is None and guard in _CHECKS:
+            continue
         if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and ends is None:
             ends = _reviewed(facts, begins)
+        if _answered(facts, at, case_id, asking, guard, reference):
+            continue
         contradictory = begins is not None and ends is not None and ends < begins
         begun = begins is None or begins <= at
         if contradictory or (begun and (ends is None or ends > at)):
             yield guard
 
 
+def _answered(
+    facts: Facts, at: datetime, case_id: str, asking: Sequence[str], guard: Guard, reference: str
+) -> bool:
+    """Return whether an answer says that a circumstance no longer holds.
+
+    The question's occasion may name a day, so every day from the first fact on is tried.
+    """
+    said = {
+        v.event.escalation_id: v.event.answered_at
+        for v in facts.values()
+        if isinstance(v.event, ProposalAnswered)
+        and v.event.reason is AnswerReason.NO_LONGER_HOLDS
+        and v.event.answer in (Answer.DONE, Answer.NOT_APPLICABLE)
+        and v.event.answered_at <= at
+    }
+    if not said:
+        return False
+    name = f"{guard.value}/{reference}"
+    first = min(_begins(v.event) or v.time for v in facts.values()).date() - timedelta(days=1)
+    days = [first + timedelta(days=day) for day in range((at.date() - first).days + 3)]
+    occasions = [f"decision/{name}", *(f"circumstance/{name}/{day.isoformat()}" for day in days)]
+    return any(
+        str(escalation(case_id, rule, occasion)) in said
+        for rule in asking
+        for occasion in occasions
+    )
+
+
+def _begins(event: Event) -> datetime | None:
+    return event.effective_at if isinstance(event, CircumstanceChanged) else None
+
+
 def _reviewed(facts: Facts, since: datetime) -> datetime | None:
-    """Return when an interview under the current order first reviewed vulnerability."""
-    order = current_order(facts)
+    """Return when an interview first reviewed vulnerability, under any order."""
     reviews = [
         v.event.held_at
         for v in facts.values()
         if isinstance(v.event, InterviewCompleted)
-        and order is not None
-        and v.event.order_id == order.order_id
         and v.event.vulnerability_reviewed
         and v.event.held_at >= since
     ]

@@ -34,6 +34,8 @@ ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
 RULE = "reinvite-after-first-miss"
 POLICY = f"""
 version = "test"
+[terms]
+longest_pause_days = 60
 [[rule]]
 id = "{RULE}"
 waives = [
@@ -109,12 +111,15 @@ class World:
         order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
         self.sql(
             "INSERT INTO case_projection (case_id, digest, events, order_id, reference_digest, "
-            "updated_at) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (case_id) DO UPDATE "
+            "updated_at, office_id, next_check_at, next_reason, owner) "
+            "VALUES (%s, %s, %s, %s, %s, %s, 'gent', %s, 'longest_pause', 'coach') "
+            "ON CONFLICT (case_id) DO UPDATE "
             "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
             *(case_id, digest(case)),
             *(len(self.facts.get(case_id, ())), order.order_id if order else None),
             POLICY_DIGEST[:32] + "0" * 32,
             given.NOW,
+            given.NOW + timedelta(days=60),
         )
 
     def add_dead_letter(

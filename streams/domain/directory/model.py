@@ -72,7 +72,7 @@ class Transfer:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Directory:
     """The whole directory. ``digest`` is the SHA-256 of its text, hexadecimal."""
 
@@ -101,6 +101,9 @@ class Directory:
         spans += [transfer.span for transfer in self.transfers]
         bounds = {bound for span in spans for bound in (span.since, span.until)}
         object.__setattr__(self, "_bounds", sorted(bounds))
+
+    def __repr__(self) -> str:
+        return f"Directory({self.version}, {self.digest[:12]})"
 
     def name(self, office_id: str, language: str) -> str:
         """Return the display name of an office or team."""

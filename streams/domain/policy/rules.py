@@ -251,7 +251,7 @@ class RuleMatches(NamedTuple):
     """Conditions that do not hold for each of the other rules, by rule id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Policy:
     """A whole rule table. ``body`` is its text, ``digest`` the text's SHA-256 in hexadecimal."""
 
@@ -279,6 +279,9 @@ class Policy:
             object.__setattr__(
                 self, name, lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
             )
+
+    def __repr__(self) -> str:
+        return f"Policy({self.version}, {self.digest[:12]})"
 
     def rule(self, rule_id: str) -> Rule | None:
         """Return the rule with an id, or None."""
