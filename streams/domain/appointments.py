@@ -120,7 +120,7 @@ def appointments(
         ahead,
         too_far,
         passed[0] if passed else None,
-        None if latest.takes_place or latest.at > limit else latest,
+        None if latest.takes_place else latest,
     )
 
 

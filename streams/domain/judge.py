@@ -35,6 +35,11 @@ class Step(NamedTuple):
     due: datetime
     paused: tuple[Pausing, ...] = ()
 
+    @property
+    def stopped(self) -> bool:
+        """Return whether a pause without a known end stops the count: time alone ends it never."""
+        return any(pause.until is None for pause in self.paused)
+
 
 class Cause(NamedTuple):
     """The occasion of a proposal, its facts, and the instant since which it is due, if any."""
@@ -143,7 +148,7 @@ class Judge:
             clocks = self.clocks(rule)
             pending = self._pending(clocks)
             if pending:
-                checks += [Check(step.due, f"rule:{rule.id}") for step in pending]
+                checks += [Check(s.due, f"rule:{rule.id}") for s in pending if not s.stopped]
                 continue
             guards = self._applicable_guards(rule)
             for guard, status in guards:
@@ -282,7 +287,9 @@ class Judge:
         pending = self._pending(self.clocks(rule))
         if pending:
             return tuple(
-                f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
+                f"{s.clock} + {s.working_days} working days: stopped by {s.paused[-1].cause}"
+                if s.stopped
+                else f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
                 for s in pending
             )
         blocking = self._blocking(rule, self._applicable_guards(rule))

@@ -329,6 +329,9 @@ def derive_situation(
     )
     if known.ahead is not None:
         changes.append(known.ahead.at)
+    if order is not None:
+        changes += [_cancelled_at(one, order) for one in known.known if not one.takes_place]
+        changes += [_step_at(one) for one in known.known if not one.takes_place]
     if known.too_far is not None:
         changes.append(known.too_far.at - timedelta(days=terms.appointment_days))
     changes += [interview.event.held_at for interview in future_interviews]
@@ -390,7 +393,7 @@ def derive_situation(
         last_step_fact=step[1],
         last_attempt=max(attempts) if attempts else None,
         first_event=first_event,
-        changes_at=tuple(changes if end is None else reopening),
+        changes_at=tuple([at for at in (changes if end is None else reopening) if at > now]),
     )
 
 
@@ -585,7 +588,7 @@ def _invitation_due(
         found.append((last.event.scheduled_at, _ABSENCES[last.kind], last.fact, name))
     if known.cancelled is not None:
         one = known.cancelled
-        at = min(one.at, max(one.fact.time, order.notified_at))
+        at = _cancelled_at(one, order)
         if at <= now:
             found.append((at, _CANCELLED[one.state], one.fact, one.appointment_id))
     if not found:
@@ -598,6 +601,10 @@ def _invitation_due(
         return InvitationDue.NONE, None
     facts = (order_fact,) if fact is order_fact else (order_fact, fact)
     return code, Due(since, facts, f"{order.order_id}/invite/{code}/{name}")
+
+
+def _cancelled_at(one: PlannedAppointment, order: OqtIssued) -> datetime:
+    return min(one.at, max(one.fact.time, order.notified_at))
 
 
 def _review(
@@ -651,7 +658,11 @@ def _last_step(
     """Return the latest step and its fact; in a tie, the fact with the greater event id."""
     steps = [contact]
     steps += [(miss.event.scheduled_at, miss.fact) for miss in missed]
-    steps += [(_step_at(one), one.fact) for one in known.known if one.at <= limit]
+    steps += [
+        (_step_at(one), one.fact)
+        for one in known.known
+        if _step_at(one) <= (limit if one.takes_place else now)
+    ]
     steps += [(answer.event.answered_at, answer.fact) for answer in answers.values()]
     steps += [(end.effective_at, fact) for fact, end in reported_ends if end.effective_at <= now]
     if resumed is not None:
