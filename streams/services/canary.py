@@ -1,8 +1,8 @@
 """Send synthetic events through the whole pipeline and measure the time to their announcement.
 
 Each event is a new order of the canary case of the day (``schemas.canary``). Every step handles it
-as a real event: Kafka, intake, decision, outbox, relay, Kafka. Its notification is not proven, so
-it is never escalated. The canary does not use the database: it is a producer and a subscriber.
+as a real event: Kafka, intake, decision, outbox, relay, Kafka. The case of a day ends with the day,
+so it is never escalated. The canary does not use the database: it is a producer and a subscriber.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Any, Final
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ from schemas import canary
 from schemas.codec import Outgoing, encode
 from schemas.events import (
     Annex,
+    EndReason,
+    FollowUpEnded,
     Household,
     HouseholdKind,
     Lodging,
@@ -61,6 +64,16 @@ def order(at: datetime) -> tuple[str, Outgoing]:
     return order_id, encode(event, event_id=uuid4(), case_id=case_id, source=canary.SOURCE, time=at)
 
 
+def end(at: datetime) -> Outgoing:
+    """Return the end of the canary case of the day, in effect an hour after the day."""
+    midnight = datetime.combine(at.date(), time_of_day.min, at.tzinfo)
+    event = FollowUpEnded(
+        reason=EndReason.OPENED_IN_ERROR, effective_at=midnight + timedelta(hours=25)
+    )
+    case_id = canary.case_id(at.date())
+    return encode(event, event_id=uuid4(), case_id=case_id, source=canary.SOURCE, time=at)
+
+
 class Canary:
     """Publish an order and wait until the routing of that order is announced."""
 
@@ -70,6 +83,7 @@ class Canary:
         self._metrics = metrics
         self._consumer: Any = None
         self._publisher: Publisher | None = None
+        self._ended: date | None = None
 
     def measure(self, at: datetime) -> float | None:
         """Send one event and return the seconds to its announcement; None on timeout or failure.
@@ -103,10 +117,13 @@ class Canary:
             self._consumer = self._open_consumer()
         if self._publisher is None:
             self._publisher = Publisher(self._servers)
+        if self._ended != at.date():
+            self._publisher.send(end(at))
         order_id, record = order(at)
         started = time.monotonic()
         self._publisher.send(record)
         self._publisher.flush(self._timeout)
+        self._ended = at.date()
         while (remaining := started + self._timeout - time.monotonic()) > 0:
             message = self._consumer.poll(min(remaining, 0.5))
             if message is None or message.error() is not None or message.key() != record.key:

@@ -326,7 +326,9 @@ def test_data_that_violates_the_schema_are_rejected(name: str, changed: dict[str
 def test_an_event_without_a_required_field_is_rejected(name: str) -> None:
     record = binary(name)
     for field, content in EXAMPLES[name].items():
-        if content is None or field in ("interpreter_language", "residence_postcode"):
+        if content is None or field in ("interpreter_language", "residence_postcode", "invitation"):
+            continue
+        if name == "icam.follow-up-ended.v1" and field == "state":
             continue
         rest = {k: v for k, v in EXAMPLES[name].items() if k != field}
         if field in ("first_appointment", "next_appointment"):

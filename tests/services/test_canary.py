@@ -9,7 +9,7 @@ import pytest
 
 from schemas.canary import case_id, is_canary
 from schemas.codec import decode
-from schemas.outcomes import CaseRouted
+from schemas.outcomes import CaseEnded, CaseRouted
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, decide
 from streams.services import canary
@@ -22,7 +22,10 @@ _AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 def test_a_canary_order_is_routed_and_never_escalated(days: int) -> None:
     order_id, record = canary.order(_AT)
     event = decode(record.topic, record.key, record.value, record.headers)
-    case = fold(Case(event.case_id), [Fact(event.time, UUID(int=1), event.event)])
+    ending = canary.end(_AT)
+    end = decode(ending.topic, ending.key, ending.value, ending.headers)
+    facts = [Fact(event.time, UUID(int=1), event.event), Fact(end.time, UUID(int=2), end.event)]
+    case = fold(Case(event.case_id), facts)
     reference = ref()
 
     decision = decide(
@@ -34,9 +37,12 @@ def test_a_canary_order_is_routed_and_never_escalated(days: int) -> None:
         _AT + timedelta(days=days),
     )
 
-    (message,) = decision.messages
-    assert isinstance(message.outcome, CaseRouted)
-    assert message.outcome.order_id == order_id
+    routed, *others = (message.outcome for message in decision.messages)
+    if isinstance(routed, CaseRouted):
+        assert routed.order_id == order_id
+    ended = days > 0
+    assert (decision.status == "ended") is ended
+    assert [type(outcome) for outcome in others] == ([CaseEnded] if ended and others else [])
     assert decision.level == 0
 
 
