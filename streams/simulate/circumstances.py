@@ -60,8 +60,12 @@ def _circumstance(
     yield _reported(world, figures, event)
     if world.dice.chance(figures.ends_share):
         ends = begins + _some_days(world, figures.lasts)
-        state = CircumstanceState.ENDS
-        ended = event.model_copy(update={"state": state, "effective_at": ends})
+        update = {
+            "state": CircumstanceState.ENDS,
+            "effective_at": ends,
+            "outcome": world.dice.one(figures.outcome) if figures.outcome else None,
+        }
+        ended = event.model_copy(update=update)
         yield _reported(world, figures, ended)
 
 

@@ -14,6 +14,9 @@ from streams.simulate.figures import Figures
 ORDERS: Final = "/be/oe/orders"
 APPOINTMENTS: Final = "/be/oe/icam/appointments"
 INTERVIEWS: Final = "/be/oe/icam/interviews"
+ANSWERS: Final = "/be/oe/icam/answers"
+ENDS: Final = "/be/oe/icam/follow-up"
+DECISIONS: Final = "/be/oe/decisions"
 
 
 @dataclass(frozen=True, slots=True)

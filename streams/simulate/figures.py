@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from schemas.events import (
     Annex,
+    AppointmentState,
+    CircumstanceOutcome,
+    EndReason,
     HouseholdKind,
     Justification,
     Lodging,
@@ -121,6 +124,12 @@ class Appointments:
     sigma: float
     follow_up_median_days: float
     walk_in_share: float
+    change: Weighted[AppointmentState]
+    """``planned`` if the appointment takes place as it was planned."""
+    planned_again: float
+    planned_again_engaged: float
+    reinvited_within_days: tuple[int, int]
+    delivery_unproven: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,42 @@ class Corrections:
     same_province: float
     address_found: float
     released: float
+    released_after_days: tuple[int, int]
+    detained: float
+    since_told: float
     within_days: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Checks that an official reports clear; ``after_days`` are days from the notification."""
+
+    non_refoulement_clear: float
+    after_days: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StrayAnswers:
+    """Answers to proposals that this system does not know, in days from the notification."""
+
+    unknown_proposal: float
+    after_days: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Reasons for the end of the follow-up, and days until it is reported."""
+
+    after: Mapping[Ending, Weighted[EndReason]]
+    never_seen: Weighted[EndReason]
+    never_seen_ends: float
+    settled_days: tuple[int, int]
+    silent_days: tuple[int, int]
+    opened_in_error: float
+    error_days: tuple[int, int]
+    names_order: float
+    reopened: float
+    reopened_after_days: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +229,8 @@ class CircumstanceFigures:
     begins: tuple[int, int]
     ends_share: float
     lasts: tuple[int, int]
+    outcome: Weighted[CircumstanceOutcome | None] | None
+    """What its end reports; the item None is an end without an outcome. None for a check."""
     household: HouseholdKind | None
     months: tuple[int, ...]
 
@@ -206,5 +252,8 @@ class Figures:
     misses: Misses
     interviews: Interviews
     corrections: Corrections
+    checks: Checks
+    answers: StrayAnswers
+    ends: Ends
     circumstances: tuple[CircumstanceFigures, ...]
     provenance: tuple[Provenance, ...]

@@ -90,6 +90,11 @@ def _append(record: Outgoing, field: bytes) -> Outgoing:
     return replace(record, value=record.value[:-1] + b"," + field + b"}")
 
 
+def _repeated_key(record: Outgoing, _: Dice) -> Outgoing:
+    first = next(iter(json.loads(record.value)))
+    return _append(record, b'"%s":"said-twice"' % first.encode())
+
+
 def _missing_field(record: Outgoing, dice: Dice) -> Outgoing:
     fields = EVENT_TYPES[record.topic].model_fields
     required = [name for name, field in fields.items() if field.is_required()]
@@ -145,7 +150,7 @@ _CODED: Final = {
 _CHANGES: Final[Mapping[Flaw, Callable[[Outgoing, Dice], Outgoing]]] = {
     Flaw.NOT_JSON: _cut_off,
     Flaw.NOT_A_NUMBER: lambda record, _: _append(record, b'"measured":NaN'),
-    Flaw.REPEATED_KEY: lambda record, _: _append(record, b'"order_id":"oqt-said-twice"'),
+    Flaw.REPEATED_KEY: _repeated_key,
     Flaw.MISSING_FIELD: _missing_field,
     Flaw.UNKNOWN_CODE: _unknown_code,
     Flaw.UNKNOWN_VERSION: lambda record, _: _with_header(

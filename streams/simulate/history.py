@@ -16,15 +16,14 @@ from schemas.events import (
     OqtIssued,
     ProposalAnswered,
 )
-from streams.simulate import days, orders, trajectory
+from streams.simulate import days, ends, orders, trajectory
+from streams.simulate.answers import draw_stray_answers
+from streams.simulate.checks import draw_checks
 from streams.simulate.circumstances import draw_circumstances
 from streams.simulate.corrections import draw_corrections
-from streams.simulate.event import ORDERS, SimulatedEvent, World, emit
-from streams.simulate.figures import Ending
+from streams.simulate.ends import Told
+from streams.simulate.event import ORDERS, SimulatedEvent, World
 from streams.simulate.orders import ServedOrder
-
-_SETTLED: Final = (Ending.VOLUNTARY_RETURN, Ending.RESIDENCE_PROCEDURE)
-"""Endings after which no further order is drawn."""
 
 _LEAST_DAYS_BETWEEN_ORDERS: Final = 10
 
@@ -52,34 +51,45 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
     case_id, person = world.dice.token("case"), orders.draw_person(world)
     first = served = orders.serve(world, person, day, repeat=repeat)
     events, further_orders = list[SimulatedEvent](), list[date]()
+    end: Told | None = None
     while True:
-        of_this_order, ending = _events_of_order(world, served)
-        events = [*_still_valid(events, served.order.notified_at), *of_this_order]
-        next_day = None if ending in _SETTLED else _day_of_next_order(world, served)
+        notified_at = served.order.notified_at
+        events = list(_still_valid(events, notified_at))
+        if end is not None and end.simulated in events and end.event.order_id is None:
+            events.append(ends.reopened(world, end.event, notified_at))
+        of_this_order, end = _events_of_order(world, served)
+        events += of_this_order
+        final = end is not None and end.event.reason in ends.FINAL
+        next_day = None if final else _day_of_next_order(world, served)
         if next_day is None:
             break
         further_orders.append(next_day)
         served = orders.serve(world, person, next_day, repeat=True)
+    if end is not None:
+        events.extend(ends.draw_reopening(world, end))
     events.sort(key=lambda simulated: (simulated.time, simulated.event_id))
     return History(case_id, day, first.order.notified_at, tuple(events), tuple(further_orders))
 
 
-def _events_of_order(
-    world: World, served: ServedOrder
-) -> tuple[list[SimulatedEvent], Ending | None]:
-    """Return the events of one order, and the ending of its counselling."""
+def _events_of_order(world: World, served: ServedOrder) -> tuple[list[SimulatedEvent], Told | None]:
+    """Return the events of one order, and the end of its follow-up among them."""
     counselling = trajectory.draw_trajectory(world, served)
     later = [
         *counselling.events,
         *draw_circumstances(world, served, counselling),
         *draw_corrections(world, served),
+        *draw_checks(world, served),
+        *draw_stray_answers(world, served),
     ]
-    order = emit(world, ORDERS, served.order, served.order.notified_at, mean=timedelta(hours=5))
+    end = ends.draw_end(world, served, counselling, later)
+    if end is not None:
+        later = [*_still_valid(later, end.event.effective_at), end.simulated]
+    order = SimulatedEvent(served.reported_at, ORDERS, world.dice.uuid(), served.order)
     if later and world.dice.chance(world.figures.volumes.order_after_facts):
         first = min(simulated.time for simulated in later)
         delay = max(first - order.time, timedelta(0)) + timedelta(hours=world.dice.whole(1, 48))
         order = replace(order, extra_delay=delay)
-    return [order, *later], counselling.ending
+    return [order, *later], end
 
 
 def _day_of_next_order(world: World, served: ServedOrder) -> date | None:
@@ -92,19 +102,25 @@ def _day_of_next_order(world: World, served: ServedOrder) -> date | None:
 
 
 def _still_valid(events: list[SimulatedEvent], cut: datetime) -> Iterator[SimulatedEvent]:
-    """Yield the events of earlier orders that still happen after an order is notified at ``cut``.
+    """Yield the events that still happen after an order or an end of the follow-up at ``cut``.
 
-    Planned appointments lapse. Misses before ``cut`` can still be corrected after it, and
-    circumstances continue.
+    Planned appointments and an end that was not yet reported lapse. Misses before ``cut`` can still
+    be corrected after it, and circumstances continue.
     """
     for simulated in events:
         event = simulated.event
         match event:
             case AppointmentMissed():
                 valid = event.scheduled_at < cut
-            case OqtIssued() | InterviewCompleted() | AppointmentPlanned() | ProposalAnswered():
+            case (
+                OqtIssued()
+                | InterviewCompleted()
+                | AppointmentPlanned()
+                | ProposalAnswered()
+                | FollowUpEnded()
+            ):
                 valid = simulated.time < cut
-            case CircumstanceChanged() | FollowUpEnded():
+            case CircumstanceChanged():
                 valid = True
             case _:
                 assert_never(event)

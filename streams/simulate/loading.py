@@ -9,6 +9,9 @@ from importlib.resources import files
 
 from schemas.events import (
     Annex,
+    AppointmentState,
+    CircumstanceOutcome,
+    EndReason,
     HouseholdKind,
     Justification,
     Lodging,
@@ -19,9 +22,11 @@ from schemas.types import Guard, Language
 from streams.simulate.dice import Weighted
 from streams.simulate.figures import (
     Appointments,
+    Checks,
     CircumstanceFigures,
     Corrections,
     Ending,
+    Ends,
     Figures,
     Group,
     Interviews,
@@ -31,6 +36,7 @@ from streams.simulate.figures import (
     People,
     Province,
     Service,
+    StrayAnswers,
     TermFigures,
     Volumes,
 )
@@ -75,6 +81,9 @@ def load(text: str) -> Figures:
         misses=_misses(root.section("misses")),
         interviews=_interviews(root.section("interviews")),
         corrections=_corrections(root.section("corrections")),
+        checks=_checks(root.section("checks")),
+        answers=_answers(root.section("answers")),
+        ends=_ends(root.section("ends")),
         circumstances=tuple(_circumstance(section) for section in root.sections("circumstance")),
         provenance=tuple(root.provenance),
     )
@@ -162,6 +171,11 @@ def _appointments(section: Section) -> Appointments:
         sigma=section.number("sigma"),
         follow_up_median_days=section.number("follow_up_median_days", 1),
         walk_in_share=section.share("walk_in_share"),
+        change=section.weights("change", _change),
+        planned_again=section.share("planned_again"),
+        planned_again_engaged=section.share("planned_again_engaged"),
+        reinvited_within_days=section.span("reinvited_within_days"),
+        delivery_unproven=section.share("delivery_unproven"),
     )
     section.close()
     return figures
@@ -217,10 +231,56 @@ def _corrections(section: Section) -> Corrections:
         same_province=section.share("same_province"),
         address_found=section.share("address_found"),
         released=section.share("released"),
+        released_after_days=section.span("released_after_days"),
+        detained=section.share("detained"),
+        since_told=section.share("since_told"),
         within_days=section.span("within_days"),
     )
     section.close()
     return figures
+
+
+def _checks(section: Section) -> Checks:
+    figures = Checks(
+        non_refoulement_clear=section.share("non_refoulement_clear"),
+        after_days=section.span("after_days"),
+    )
+    section.close()
+    return figures
+
+
+def _answers(section: Section) -> StrayAnswers:
+    figures = StrayAnswers(
+        unknown_proposal=section.share("unknown_proposal"),
+        after_days=section.span("after_days"),
+    )
+    section.close()
+    return figures
+
+
+def _ends(section: Section) -> Ends:
+    figures = Ends(
+        after={ending: section.weights(ending, EndReason) for ending in Ending},
+        never_seen=section.weights("never_seen", EndReason),
+        never_seen_ends=section.share("never_seen_ends"),
+        settled_days=section.span("settled_days"),
+        silent_days=section.span("silent_days"),
+        opened_in_error=section.share("opened_in_error"),
+        error_days=section.span("error_days"),
+        names_order=section.share("names_order"),
+        reopened=section.share("reopened"),
+        reopened_after_days=section.span("reopened_after_days"),
+    )
+    section.close()
+    return figures
+
+
+def _change(name: str) -> AppointmentState:
+    return AppointmentState.PLANNED if name == "none" else AppointmentState(name)
+
+
+def _outcome(name: str) -> CircumstanceOutcome | None:
+    return None if name == "missing" else CircumstanceOutcome(name)
 
 
 def _circumstance(section: Section) -> CircumstanceFigures:
@@ -234,6 +294,7 @@ def _circumstance(section: Section) -> CircumstanceFigures:
         begins=section.span("begins"),
         ends_share=section.share("ends_share"),
         lasts=section.span("lasts"),
+        outcome=section.weights("outcome", _outcome) if section.has("outcome") else None,
         household=as_item(guard, household, HouseholdKind) if household else None,
         months=tuple(months),
     )

@@ -44,6 +44,7 @@ class ServedOrder:
     order: OqtIssued
     group: Group
     place: Residence
+    reported_at: datetime
 
 
 def draw_person(world: World) -> Person:
@@ -83,7 +84,8 @@ def serve(world: World, person: Person, day: date, *, repeat: bool) -> ServedOrd
         interpreter_language=person.interpreter,
         first_appointment=_first_appointment(world, notified_at, term, lodging, known, place),
     )
-    return ServedOrder(order, group, place)
+    reported_at = notified_at + dice.soon(timedelta(hours=5), timedelta(hours=30))
+    return ServedOrder(order, group, place, reported_at)
 
 
 def appointment(world: World, after: datetime, wait_days: float, office: str) -> Appointment:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.events import (
     Appointment,
+    AppointmentPurpose,
     CoachRole,
     Conclusion,
     Cooperation,
     HouseholdKind,
     InterviewCompleted,
+    Invitation,
     Lodging,
 )
-from streams.simulate import days, misses, orders
+from streams.simulate import days, misses, orders, planning
 from streams.simulate.event import INTERVIEWS, SimulatedEvent, World, emit
 from streams.simulate.figures import Ending, Group
 from streams.simulate.orders import ServedOrder
 
 _WALK_IN: Final = (9 * 60, 12 * 60)
 """The counter is open on Wednesdays from 09:00 to 12:00 [DVZ-FAQ]; minutes of the day."""
+
+_INTERVIEW: Final = timedelta(minutes=45)
 
 _LAST_INTERVIEW: Final = {
     Ending.VOLUNTARY_RETURN: (Conclusion.VOLUNTARY_RETURN_ACCEPTED, Cooperation.COOPERATING),
@@ -42,12 +46,19 @@ class Trajectory:
     ended_at: datetime | None = None
 
 
+class _Kept(NamedTuple):
+    """An appointment that the person attends, and the invitation to it."""
+
+    appointment: Appointment
+    invitation: Invitation
+
+
 def draw_trajectory(world: World, served: ServedOrder) -> Trajectory:
     """Draw the whole counselling under one order; it may last months."""
     planned = served.order.first_appointment
     if planned is None:
         return _walk_in(world, served)
-    return _attempts(world, served, planned, sequence=1)
+    return _attempts(world, served, planned)
 
 
 def no_show_probability(world: World, served: ServedOrder, *, engaged: bool) -> float:
@@ -82,28 +93,31 @@ def _walk_in(world: World, served: ServedOrder) -> Trajectory:
     return _interviews(world, served, days.at(day, dice.whole(*_WALK_IN)), None, 1)
 
 
-def _attempts(
-    world: World, served: ServedOrder, planned: Appointment, *, sequence: int
-) -> Trajectory:
+def _attempts(world: World, served: ServedOrder, planned: Appointment) -> Trajectory:
     """Draw invitations until the person attends or the office stops inviting."""
-    figures, events = world.figures.no_show, list[SimulatedEvent]()
-    for _ in range(figures.most_in_a_row):
-        if not world.dice.chance(no_show_probability(world, served, engaged=False)):
-            attended = _interviews(world, served, planned.at, planned, sequence)
-            return Trajectory((*events, *attended.events), attended.ending, attended.ended_at)
-        events.extend(misses.draw_reports(world, served.order, planned, sequence))
-        if not world.dice.chance(figures.reinvited):
-            break
-        planned, sequence = _follow_up(world, served, planned.at), sequence + 1
-    return Trajectory(tuple(events))
+    missed, kept, sequence = _misses_until_kept(
+        world,
+        served,
+        planned,
+        served.order.notified_at,
+        sequence=1,
+        purpose=AppointmentPurpose.FIRST,
+        share=no_show_probability(world, served, engaged=False),
+        reinvited=world.figures.no_show.reinvited,
+    )
+    if kept is None:
+        return Trajectory(tuple(missed))
+    attended = _interviews(world, served, kept.appointment.at, kept, sequence)
+    return Trajectory((*missed, *attended.events), attended.ending, attended.ended_at)
 
 
 def _interviews(
-    world: World, served: ServedOrder, held_at: datetime, kept: Appointment | None, sequence: int
+    world: World, served: ServedOrder, held_at: datetime, kept: _Kept | None, sequence: int
 ) -> Trajectory:
     """Draw the interviews from the first one on, with the misses between them."""
     dice, figures = world.dice, world.figures.interviews
     remaining, ending = dice.one(figures.count), dice.one(figures.ending)
+    engaged = no_show_probability(world, served, engaged=True)
     events: list[SimulatedEvent] = []
     while True:
         remaining -= 1
@@ -111,48 +125,81 @@ def _interviews(
         follow_up = None
         if not last or ending is Ending.OUT_OF_CONTACT:
             follow_up = _follow_up(world, served, held_at)
-        if kept is not None and dice.chance(world.figures.misses.reported_by_mistake):
-            events.extend(list(misses.draw_reports(world, served.order, kept, sequence))[:1])
-        events.append(
-            _interview(world, served, held_at, kept, sequence, ending if last else None, follow_up)
-        )
+        appointment = kept.appointment if kept else None
+        if kept and dice.chance(world.figures.misses.reported_by_mistake):
+            mistaken = misses.Absence(kept.invitation)
+            events.extend(
+                misses.draw_reports(world, served.order, kept.appointment, sequence, mistaken)
+            )
+        outcome = ending if last else None
+        events.append(_interview(world, served, held_at, appointment, sequence, outcome, follow_up))
         if follow_up is None:
             return Trajectory(tuple(events), ending, held_at)
         missed, kept, sequence = _misses_until_kept(
-            world, served, follow_up, sequence + 1, out_of_contact=last
+            world,
+            served,
+            follow_up,
+            held_at + _INTERVIEW,
+            sequence=sequence + 1,
+            purpose=AppointmentPurpose.FOLLOW_UP,
+            share=1.0 if last else engaged,
+            reinvited=(
+                world.figures.no_show.reinvited if last else world.figures.no_show.reinvited_engaged
+            ),
         )
         events.extend(missed)
         if kept is None:
             return Trajectory(tuple(events), Ending.OUT_OF_CONTACT, follow_up.at)
-        held_at = kept.at
+        held_at = kept.appointment.at
 
 
 def _misses_until_kept(
-    world: World, served: ServedOrder, planned: Appointment, sequence: int, *, out_of_contact: bool
-) -> tuple[list[SimulatedEvent], Appointment | None, int]:
-    """Return the misses before a kept follow-up, that follow-up and its sequence number.
+    world: World,
+    served: ServedOrder,
+    planned: Appointment,
+    sent_at: datetime,
+    *,
+    sequence: int,
+    purpose: AppointmentPurpose,
+    share: float,
+    reinvited: float,
+) -> tuple[list[SimulatedEvent], _Kept | None, int]:
+    """Return the plans and misses before a kept appointment, that appointment and its sequence.
 
-    The follow-up is None if the person attends none of them.
+    ``share`` of the appointments are missed. The kept one is None if the person attends none of
+    them, or if the office stops inviting.
     """
     figures, events = world.figures.no_show, list[SimulatedEvent]()
     for _ in range(figures.most_in_a_row):
-        if not out_of_contact and not world.dice.chance(
-            no_show_probability(world, served, engaged=True)
-        ):
-            return events, planned, sequence
-        events.extend(misses.draw_reports(world, served.order, planned, sequence))
-        reinvited = figures.reinvited if out_of_contact else figures.reinvited_engaged
+        absence = misses.draw_absence(world, served.order) if world.dice.chance(share) else None
+        invitation = absence.invitation if absence else planning.draw_kept_invitation(world, served)
+        plan = planning.draw_plan(world, served, planned, purpose, sent_at, invitation)
+        events.extend(plan.events)
+        appointment = plan.appointment
+        if appointment is None:
+            break
+        if absence is None:
+            return events, _Kept(appointment, invitation), sequence
+        events.extend(misses.draw_reports(world, served.order, appointment, sequence, absence))
         if not world.dice.chance(reinvited):
             break
-        planned, sequence = _follow_up(world, served, planned.at), sequence + 1
+        planned, sequence = _follow_up(world, served, appointment.at), sequence + 1
+        sent_at = _reinvited_at(world, appointment.at, planned.at)
     return events, None, sequence
+
+
+def _reinvited_at(world: World, missed_at: datetime, next_at: datetime) -> datetime:
+    """Return when the next invitation is sent: days after a miss, and before the appointment."""
+    low, high = world.figures.appointments.reinvited_within_days
+    wait = world.dice.lasting(timedelta(days=low, hours=1), timedelta(days=high, hours=8))
+    return missed_at + min(wait, (next_at - missed_at) / 2)
 
 
 def _interview(
     world: World,
     served: ServedOrder,
     held_at: datetime,
-    kept: Appointment | None,
+    appointment: Appointment | None,
     sequence: int,
     ending: Ending | None,
     follow_up: Appointment | None,
@@ -163,17 +210,17 @@ def _interview(
     event = InterviewCompleted(
         order_id=served.order.order_id,
         interview_id=world.dice.token("itv"),
-        appointment_id=kept.appointment_id if kept else None,
+        appointment_id=appointment.appointment_id if appointment else None,
         sequence=sequence,
         held_at=held_at,
-        office_id=kept.office_id if kept else served.place.office,
+        office_id=appointment.office_id if appointment else served.place.office,
         coach_role=_coach(served),
         conclusion=conclusion,
         cooperation=cooperation,
         vulnerability_reviewed=world.dice.chance(world.figures.interviews.vulnerability_reviewed),
         next_appointment=follow_up,
     )
-    return emit(world, INTERVIEWS, event, held_at + timedelta(minutes=45))
+    return emit(world, INTERVIEWS, event, held_at + _INTERVIEW)
 
 
 def _follow_up(world: World, served: ServedOrder, after: datetime) -> Appointment:
