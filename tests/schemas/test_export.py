@@ -11,7 +11,7 @@ import jsonschema
 import orjson
 import pytest
 
-from schemas.events import EVENT_TYPES, INPUT_TOPICS
+from schemas.events import EVENT_TYPES, INPUT_TOPICS, FollowUpState
 from schemas.export import ASYNCAPI, documents, write
 from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS
 from streams.domain.decide import Announced
