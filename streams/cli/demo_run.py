@@ -231,9 +231,10 @@ class DemoRun:
         example_of_rule: dict[str, dict[str, Any]] = {}
         for row in sorted(rows, key=lambda row: (-row["level"], row["rule_id"], row["case_id"])):
             example_of_rule.setdefault(row["rule_id"], row)
-        summary.explained = [
-            in_words(row, ref, self._plan.language) for row in list(example_of_rule.values())[:3]
-        ]
+        examples = list(example_of_rule.values())[:3]
+        summary.explained = with_connection(
+            self.settings, lambda conn: in_words(conn, examples, ref, self._plan.language)
+        )
         servers = self.settings.kafka.bootstrap_servers
         latencies_ms = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
         if latencies_ms:

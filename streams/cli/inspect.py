@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from schemas.outcomes import EscalationRaised
+from schemas.outcomes import EscalationRaised, EscalationWithdrawn, WithdrawalReason
 from streams import reference
 from streams.cli.output import as_json, console, emit, table, with_connection
-from streams.domain.explain import explain
+from streams.domain.case import Fact
+from streams.domain.explain.cases import CaseView, HeldGuard, HeldRule, OpenLetter, explain_case
+from streams.domain.explain.proposals import Proposal, explain_proposal
 from streams.domain.policy.rules import LANGUAGES
 from streams.reference import Reference
 from streams.runtime.settings import Settings
@@ -37,70 +41,30 @@ def case(case_id: str, lang: str, json_: bool) -> None:
     """
     settings = Settings()
 
-    async def read(conn: Connection) -> dict[str, Any] | None:
+    async def read(conn: Connection) -> tuple[dict[str, Any], list[Fact]] | None:
         shown = await cases.show(conn, case_id)
         if shown is None:
             return None
-        return {
+        details = {
             **shown,
             "escalations": await ledger.find(conn, case_id=case_id, standing_only=False),
             "dead_letters": await dead_letters.find(conn, case_id=case_id),
             "events": await log.history(conn, case_id),
         }
+        return details, (await log.log(conn, [case_id])).get(case_id, [])
 
-    details = with_connection(settings, read)
-    if details is None:
+    found = with_connection(settings, read)
+    if found is None:
         click.echo(f"icam: no case {case_id}", err=True)
         raise SystemExit(1)
+    details, facts = found
     if json_:
         emit(details)
         return
     out = console()
-    out.print(
-        table(
-            f"Case {case_id}",
-            ("status", "order", "office", "track", "level", "next check"),
-            [
-                (
-                    details["status"],
-                    details["order_id"],
-                    details["office_id"],
-                    details["track"],
-                    details["level"],
-                    details["next_check_at"],
-                )
-            ],
-        )
-    )
-    if details["route"]:
-        out.print(f"Routed by rule {details['route']['rule_id']}: {details['route']['reason']}")
-    for blocked in details["blocked"]:
-        guards = "; ".join(f"{g['guard']} {g['state']}: {g['because']}" for g in blocked["by"])
-        out.print(f"Blocked: {blocked['rule_id']} (level {blocked['level']}) by {guards}")
-    for letter in details["dead_letters"]:
-        out.print(
-            f"Open dead letter {letter['dead_letter_id']}: {letter['reason']}: {letter['detail']}"
-        )
-    out.print(
-        table(
-            "Log",
-            ("occurred", "type", "event", "position"),
-            [
-                (
-                    event["occurred_at"],
-                    event["type"],
-                    event["event_id"],
-                    f"{event['topic']}/{event['partition']}/{event['offset']}",
-                )
-                for event in details["events"]
-            ],
-        )
-    )
     ref = reference.load(settings.policy_file, settings.directory_file)
-    for row in details["escalations"]:
-        out.print()
-        for line in in_words(row, ref, lang):
-            out.print(line, markup=False)
+    for line in explain_case(_view(details, facts, datetime.now(UTC)), ref.wording(lang)):
+        out.print(line, markup=False)
 
 
 @click.command()
@@ -148,10 +112,9 @@ def escalations(
     out = console()
     if explained:
         ref = reference.load(settings.policy_file, settings.directory_file)
-        for row in rows:
-            for line in in_words(row, ref, lang):
+        for lines in with_connection(settings, lambda conn: in_words(conn, rows, ref, lang)):
+            for line in [*lines, ""]:
                 out.print(line, markup=False)
-            out.print()
         return
     out.print(
         table(
@@ -173,8 +136,64 @@ def escalations(
     )
 
 
-def in_words(row: dict[str, Any], ref: Reference, lang: str) -> list[str]:
-    """Explain one ledger entry, one line per element of the result."""
+async def in_words(
+    conn: Connection, rows: Sequence[Mapping[str, Any]], ref: Reference, lang: str
+) -> list[list[str]]:
+    """Explain ledger entries, each as a list of lines. Reads the log of their cases."""
+    case_ids = sorted({row["case_id"] for row in rows})
+    facts = {
+        str(fact.event_id): fact
+        for events in (await log.log(conn, case_ids)).values()
+        for fact in events
+    }
+    rules = {
+        case_id: {standing.rule_id for standing in kept.standing}
+        for case_id, kept in (await ledger.ledger(conn, case_ids)).items()
+    }
+    now, wording = datetime.now(UTC), ref.wording(lang)
+    return [
+        explain_proposal(_proposal(row, facts, rules[row["case_id"]], now), wording)
+        for row in rows
+    ]
+
+
+def _view(details: Mapping[str, Any], facts: Sequence[Fact], now: datetime) -> CaseView:
+    """Return a case as stored, with its escalations, dead letters and log, to explain."""
+    by_id = {str(fact.event_id): fact for fact in facts}
+    rules = {row["rule_id"] for row in details["escalations"] if not row["withdrawal"]}
+    return CaseView(
+        case_id=details["case_id"],
+        status=details["status"],
+        order_id=details["order_id"],
+        office_id=details["office_id"],
+        track=details["track"],
+        route=details["route"],
+        next_check_at=details["next_check_at"],
+        next_reason=details.get("next_reason"),
+        owner=details.get("owner"),
+        ended_at=details.get("ended_at"),
+        end_reason=details.get("end_reason"),
+        held=[
+            HeldRule(
+                blocked["rule_id"],
+                blocked["level"],
+                [HeldGuard(by["guard"], by["state"], by["because"]) for by in blocked["by"]],
+            )
+            for blocked in details["blocked"] or ()
+        ],
+        letters=[
+            OpenLetter(letter["dead_letter_id"], letter["reason"])
+            for letter in details["dead_letters"]
+        ],
+        log=sorted(facts, key=lambda fact: (fact.time, fact.event_id)),
+        proposals=[_proposal(row, by_id, rules, now) for row in details["escalations"]],
+    )
+
+
+def _proposal(
+    row: Mapping[str, Any], facts: Mapping[str, Fact], rules: Set[str], now: datetime
+) -> Proposal:
+    """Return one ledger entry to explain."""
     raised = EscalationRaised.model_validate(
         {
             **{name: row[name] for name in EscalationRaised.model_fields if name in row},
@@ -183,9 +202,17 @@ def in_words(row: dict[str, Any], ref: Reference, lang: str) -> list[str]:
         },
         strict=False,
     )
-    lines = explain(raised, ref.policy, ref.directory, ref.calendar, reference.words(), lang)
+    withdrawn = None
     if row["withdrawal"]:
-        because = "; ".join(row["withdrawal"]["because"])
-        at = row["withdrawn_at"].isoformat(timespec="seconds")
-        lines.append(f"[{row['withdrawal']['reason']} {at}] {because}")
-    return lines
+        withdrawn = EscalationWithdrawn(
+            escalation_id=raised.escalation_id,
+            round=raised.round,
+            case_id=raised.case_id,
+            rule_id=raised.rule_id,
+            level=raised.level,
+            office_id=raised.office_id,
+            reason=WithdrawalReason(row["withdrawal"]["reason"]),
+            because=tuple(row["withdrawal"]["because"]),
+            withdrawn_at=row["withdrawn_at"],
+        )
+    return Proposal(raised, now, withdrawn, facts, rules)

@@ -19,8 +19,10 @@ import holidays
 from streams.domain.clocks import Calendar
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
+from streams.domain.explain.wording import Wording
 from streams.domain.policy.load import PolicyError, load_policy
 from streams.domain.policy.rules import Policy
+from streams.reference.formats import BabelFormats
 
 ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
@@ -35,6 +37,12 @@ class Reference:
     policy: Policy
     directory: Directory
     calendar: Calendar
+
+    def wording(self, language: str) -> Wording:
+        """Return the texts of a language, with those of this policy and directory."""
+        return Wording(
+            words(), BabelFormats(), self.policy, self.directory, self.calendar, language
+        )
 
     @property
     def digest(self) -> str:
@@ -68,8 +76,9 @@ def load(policy_file: Path | None = None, directory_file: Path | None = None) ->
 
 @lru_cache(maxsize=1)
 def words() -> Mapping[str, Any]:
-    """Return the words for the codes of an escalation in French, Dutch, German and English."""
-    return tomllib.loads((HERE / "words.toml").read_text())
+    """Return the words for codes and the sentences, in French, Dutch, German and English."""
+    texts = (tomllib.loads((HERE / name).read_text()) for name in ("words.toml", "sentences.toml"))
+    return {kind: entries for table in texts for kind, entries in table.items()}
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,1 @@
+"""Explain proposals and cases to the person concerned, their counsel and the official."""
