@@ -152,8 +152,7 @@ async def in_words(
     }
     now, wording = datetime.now(UTC), ref.wording(lang)
     return [
-        explain_proposal(_proposal(row, facts, rules[row["case_id"]], now), wording)
-        for row in rows
+        explain_proposal(_proposal(row, facts, rules[row["case_id"]], now), wording) for row in rows
     ]
 
 

@@ -116,9 +116,7 @@ def _since(proposal: Proposal, rule: Rule | None, wording: Wording) -> str:
     return wording.sentence("since_decided", due=due, seen=seen, what=decided)
 
 
-def _decided_by_term(
-    raised: EscalationRaised, rule: Rule | None, wording: Wording
-) -> str | None:
+def _decided_by_term(raised: EscalationRaised, rule: Rule | None, wording: Wording) -> str | None:
     """Return the term or clock that decided the date on which the conditions were met."""
     for check in _terms_over(raised, rule):
         if guard_reason(check.because).ended_at == raised.due_at:
