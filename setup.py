@@ -12,17 +12,26 @@ from pathlib import Path
 from setuptools import setup
 
 _COMPILED = (
+    "answers",
+    "appointments",
     "case",
     "clocks",
     "decide",
     "directory/model",
+    "endings",
     "guards/derived",
     "guards/evaluate",
     "guards/status",
+    "identity",
     "judge",
+    "orders",
+    "pauses",
     "policy/rules",
+    "procedures",
+    "questions",
     "routing",
     "situation",
+    "terms",
 )
 
 
