@@ -74,7 +74,9 @@ async def test_case_shows_route_reason_log_and_standing_escalations(
     shown = await icam("case", given.CASE_ID, "--lang", "nl")
 
     assert shown.exit_code == 0
-    assert "Routed by rule province: residence 9000 in BE-VOV" in shown.stdout
+    assert "Bureau: Gent (individuele opvolging)" in shown.stdout
+    assert "(verblijfplaats: 9000, Oost-Vlaanderen)" in shown.stdout
+    assert "afwezigheid van 5 maart 2026, uitnodiging in het Nederlands" in shown.stdout
     assert "Opnieuw uitnodigen na een eerste ongerechtvaardigde afwezigheid" in shown.stdout
     found = await icam.json("case", given.CASE_ID)
     assert found["office_id"] == "gent"

@@ -27,6 +27,7 @@ from streams.domain.explain.reasons import (
     guard_in_words,
     guard_reason,
     in_words,
+    pause_in_words,
     rule_reason,
     withdrawal_reason,
 )
@@ -193,12 +194,11 @@ def _instant(step: ClockStep, wording: Wording) -> str:
 
 
 def _pause(pause: Pause, step: ClockStep, wording: Wording) -> str:
-    kind = "guard" if wording.has_word("guard", pause.cause) else "pause"
     return wording.sentence(
         "clock_paused",
         since=wording.day(max(pause.since, step.start)),
         until=wording.last_day(pause.until),
-        cause=wording.word(kind, pause.cause),
+        cause=pause_in_words(pause.cause, wording),
     )
 
 

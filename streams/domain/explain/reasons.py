@@ -1,8 +1,8 @@
 """Say recorded reasons in words.
 
-Evidence, withdrawals and projections record a reason as a short text in codes and dates: it is part
-of the messages, and messages of earlier versions are explained too. Each shape of such a text is one
-line of a table here.
+Evidence, withdrawals and projections record a reason as a short text in codes and dates. It is part
+of the messages, and messages of earlier versions are explained too. Each shape of such a text is
+one line of a table here.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ _RULE_SHAPES: Final = (
     ("{fact} is {value}, needs {test} {wanted}", "condition"),
     ("{clock} + 0 working days: not before {at}", "not_before_date"),
     ("{clock} + {days} working days: not before {at}", "not_before"),
+    ("{clock} + {days} working days: stopped by {cause}", "stopped"),
     ("guard {guard} is {state}: {because}", "guard"),
     ("the follow-up ended: {end}", "follow_up_ended"),
     ("an end is due: {end_due}", "end_due"),
@@ -192,6 +193,14 @@ def _say(place: str, value: str, name: str, wording: Wording) -> str:
     if place == "at":
         instant = datetime.fromisoformat(value)
         return wording.last_day(instant) if name in _WHOLE_DAYS else wording.day(instant)
+    if place == "cause":
+        return pause_in_words(value, wording)
     if place in ("household", "end_due"):
         return found(place, value, wording)
     return wording.word(_KINDS[place], value) if place in _KINDS else value
+
+
+def pause_in_words(cause: str, wording: Wording) -> str:
+    """Return what stopped the days: a guard, or a code of ``streams.domain.pauses``."""
+    kind = "guard" if wording.has_word("guard", cause) else "pause"
+    return wording.word(kind, cause)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from streams.domain.explain.facts import found
 from streams.domain.explain.wording import Wording
 
 _FOUND_AT: Final = re.compile(r"(?P<source>residence|interception) (?P<postcode>[^,]+)")
 _IN_PROVINCE: Final = re.compile(r"(?P<postcode>.+) in (?P<province>BE-[A-Z]{3})")
 _CLOSED: Final = re.compile(r"(?P<office>\S+) has closed")
 _OPENED_LATER: Final = "none was open when notified"
-_LODGING: Final = re.compile(r"lodging (?P<lodging>\w+)")
 
 
 def route_in_words(rule_id: str, reason: str, wording: Wording) -> str:
     """Return the rule of a route and its recorded reason as a sentence.
 
-    A part of the reason that has no words is left out: the rule is always said.
+    A part of the reason that the rule says itself, or that has no words, is left out.
     """
     rule = wording.word("route", rule_id) if wording.has_word("route", rule_id) else rule_id
     parts = [said for part in re.split("; |: ", reason) if (said := _part(part, wording))]
@@ -37,8 +35,6 @@ def _part(part: str, wording: Wording) -> str | None:
     if shape := _CLOSED.fullmatch(part):
         office = wording.office(shape["office"])
         return wording.sentence("route_because.closed", office=office)
-    if shape := _LODGING.fullmatch(part):
-        return found("lodging", shape["lodging"], wording)
     if shape := _FOUND_AT.match(part):
         place = shape["postcode"]
         if province := _IN_PROVINCE.fullmatch(place):
