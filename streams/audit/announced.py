@@ -11,7 +11,7 @@ from sys import intern
 from typing import Final
 from uuid import UUID
 
-from schemas.outcomes import ESCALATION_TOPIC
+from schemas.outcomes import CASE_STATE_TOPIC, ESCALATION_TOPIC
 from streams.audit import identity
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
@@ -121,6 +121,30 @@ def check_rounds(check: Check, snapshot: Snapshot, outbox: Outbox) -> None:
     for message, row in outbox.items():
         if row.topic == ESCALATION_TOPIC and message not in expected:
             check.found(f"outbox {row.position}", "announces a round that is not in the ledger")
+
+
+def check_endings(check: Check, snapshot: Snapshot) -> None:
+    """Check that ends and reopenings of a case alternate, and that the last is its present state.
+
+    The number announced, which makes the next message id, must be that of the projection.
+    """
+    rows = snapshot.rows(
+        """
+        SELECT case_id, endings, ended_at IS NOT NULL, coalesce(said.kinds, '{}')
+        FROM case_projection LEFT JOIN (
+            SELECT key AS case_id, array_agg(body->>'kind' ORDER BY position) AS kinds
+            FROM outbox WHERE topic = %s GROUP BY key) AS said USING (case_id)
+        WHERE said.kinds IS NOT NULL OR endings > 0 OR ended_at IS NOT NULL
+        """,
+        CASE_STATE_TOPIC,
+    )
+    for case_id, number, ended, kinds in rows:
+        check.compared += 1
+        expected = ["reopened" if nth % 2 else "ended" for nth in range(len(kinds))]
+        check.expect(kinds == expected, case_id, f"announced in this order: {', '.join(kinds)}")
+        check.expect(number == len(kinds), case_id, f"{len(kinds)} ends announced, not {number}")
+        same = ended == (len(kinds) % 2 == 1)
+        check.expect(same, case_id, "its last announced end or reopening is not its present state")
 
 
 def _announcements(snapshot: Snapshot) -> Iterator[tuple[UUID, str, str]]:

@@ -1,64 +1,153 @@
-"""Check that no case is forgotten: each open one has a next date, a reason for it and an owner.
+"""Check that every case that has not ended gets attention, and that an ended one gets none.
 
-The auditor works out from the facts alone whether a case has ended. An ended case has no standing
-escalation. An open one is not silent for longer than the policy's longest pause: an event arrived
-or a proposal was announced since.
+A case that has not ended has a next date, a reason for it, an owner and an office. The next date is
+at most the longest pause of the policy after the last decision, and nothing is silent for longer.
+Whether a case has ended follows from its events, not from its projection.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from streams.audit.cases import CaseRows
+from schemas.canary import is_canary
+from streams.audit import answers, endings
+from streams.audit.cases import CaseRows, Projection
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.policies import AuditedPolicy
-from streams.audit.refold import Facts, has_ended
+from streams.audit.guards import StandingEscalation
+from streams.audit.policies import AuditedPolicy, deciding
+from streams.audit.refold import Facts
 
-_DAY: Final = timedelta(days=1)
+_LONGEST_PAUSE_DAYS: Final = 60
+"""Limit for a case whose policy is not recorded or sets none."""
 
 
-def last_signs(snapshot: Snapshot) -> dict[str, datetime]:
-    """Return when each case last had an event recorded or a proposal announced."""
-    rows = snapshot.rows(
-        """
-        SELECT case_id, max(at) FROM (
-            SELECT case_id, recorded_at AS at FROM case_event
-            UNION ALL SELECT case_id, raised_at FROM escalation) AS signs GROUP BY case_id
-        """
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What cases are compared with."""
+
+    now: datetime
+    due_bound: timedelta
+    """How long a due case may wait for its decision."""
+    raised_at: Mapping[str, datetime]
+    """When an escalation was last raised, by case."""
+    in_open_letters: AbstractSet[str]
+    """Cases named in an open dead letter: it asks for attention, and nothing else may stand."""
+
+
+def load(snapshot: Snapshot, due_bound_seconds: float) -> Attention:
+    """Return when each case was last escalated, and which cases an open dead letter names."""
+    raised = snapshot.rows("SELECT case_id, max(raised_at) FROM escalation GROUP BY case_id")
+    named = snapshot.rows(
+        "SELECT DISTINCT unnest(case_ids) FROM dead_letter WHERE resolved_at IS NULL"
     )
-    return dict(rows)
+    return Attention(
+        snapshot.now,
+        timedelta(seconds=due_bound_seconds),
+        dict(raised),
+        {row[0] for row in named},
+    )
 
 
 def check_attention(
     check: Check,
     case: CaseRows,
     facts: Facts,
-    last_sign: datetime | None,
-    stands: bool,
-    policy: AuditedPolicy | None,
-    overdue_before: datetime,
+    standing: Sequence[StandingEscalation],
+    policies: Mapping[str, AuditedPolicy],
+    watched: Attention,
 ) -> None:
-    """Check one case, as of its last decision. Cases of an earlier policy are not checked."""
+    """Check one case. A case without a projection is reported by the check of the fold."""
     row = case.projection
-    pause = policy.longest_pause_days if policy is not None else None
-    if row is None or row.updated_at is None or pause is None:
+    if row is None:
         return
     check.compared += 1
-    reference = case.case_id
-    if has_ended(facts, row.updated_at):
-        check.expect(row.ended_at is not None, reference, "has ended, but is shown as open")
-        check.expect(not stands, reference, "has ended, but an escalation stands")
+    if row.updated_at is None:
+        check.found(case.case_id, "never decided")
         return
-    check.expect(row.ended_at is None, reference, "is shown as ended, but is open by its facts")
-    check.expect(row.next_check_at is not None, reference, "has no next date")
-    check.expect(bool(row.next_reason), reference, "has no reason for its next date")
-    check.expect(bool(row.owner) and bool(row.office_id), reference, "has no owner")
-    longest = timedelta(days=pause)
-    if row.next_check_at is not None:
-        late = row.next_check_at > row.updated_at + longest + _DAY
-        check.expect(not late, reference, f"is looked at later than after {pause} days")
-    if last_sign is not None:
-        silent = last_sign + longest + _DAY < overdue_before
-        check.expect(not silent, reference, f"is silent since {last_sign.isoformat()}")
+    ended = endings.ended(facts, row.updated_at)
+    if (row.ended_at is not None) != ended:
+        check.found(
+            case.case_id, f"ended {row.ended_at}, but by its events it has {_NOT[ended]}ended"
+        )
+    if ended:
+        _check_ended(check, row, facts, standing, watched)
+    else:
+        policy = deciding(policies, row.reference_digest)
+        days = policy.longest_pause_days if policy is not None else None
+        pause = timedelta(days=days or _LONGEST_PAUSE_DAYS)
+        _check_open(check, row, pause, watched)
+        _check_silence(check, case, pause, watched)
+    _check_answers(check, row.updated_at, facts, standing, watched)
+
+
+_NOT: Final = {True: "", False: "not "}
+
+
+def _check_ended(
+    check: Check,
+    row: Projection,
+    facts: Facts,
+    standing: Sequence[StandingEscalation],
+    watched: Attention,
+) -> None:
+    """Check that nothing is planned or proposed, except at a reported reopening or new order."""
+    for escalation in standing:
+        check.found(escalation.reference, "stands although the follow-up of its case ended")
+    due = row.next_check_at
+    if due is not None and due > watched.now and row.updated_at is not None:
+        expected = due in endings.changes_after(facts, row.updated_at)
+        check.expect(expected, row.case_id, f"ended, but has a next date, {due.isoformat()}")
+
+
+def _check_open(check: Check, row: Projection, pause: timedelta, watched: Attention) -> None:
+    """Check the next date of a case. A case that is due already is about to be decided again."""
+    due = row.next_check_at
+    if due is None:
+        check.found(row.case_id, "not ended, but has no next date")
+        return
+    if due <= watched.now or row.updated_at is None:
+        return
+    check.expect(bool(row.next_reason), row.case_id, "has no reason for its next date")
+    check.expect(bool(row.owner), row.case_id, "has no owner")
+    check.expect(bool(row.office_id), row.case_id, "has no office")
+    check.expect(
+        due <= row.updated_at + pause,
+        row.case_id,
+        f"next date {due.isoformat()} is more than {pause.days} days after its decision",
+    )
+
+
+def _check_silence(check: Check, case: CaseRows, pause: timedelta, watched: Attention) -> None:
+    if case.case_id in watched.in_open_letters or is_canary(case.case_id):
+        return
+    moments = [event.recorded_at for event in case.events]
+    if case.case_id in watched.raised_at:
+        moments.append(watched.raised_at[case.case_id])
+    last = max(moments, default=None)
+    if last is not None:
+        check.expect(
+            last >= watched.now - pause - watched.due_bound,
+            case.case_id,
+            f"silent since {last.isoformat()}, more than {pause.days} days",
+        )
+
+
+def _check_answers(
+    check: Check,
+    decided_at: datetime,
+    facts: Facts,
+    standing: Sequence[StandingEscalation],
+    watched: Attention,
+) -> None:
+    if not standing:
+        return
+    settled = answers.settled_for_good(facts, max(decided_at, watched.now - watched.due_bound))
+    for escalation in standing:
+        event = settled.get(escalation.escalation_id)
+        if event is not None:
+            check.found(escalation.reference, f"stands although it was answered: {event.answer}")

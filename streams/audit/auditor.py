@@ -19,7 +19,7 @@ from streams.audit import (
     received,
     stored,
 )
-from streams.audit.cases import CaseRows, cases
+from streams.audit.cases import cases
 from streams.audit.counts import count
 from streams.audit.database import snapshot
 from streams.audit.findings import Check, Report, report
@@ -96,7 +96,7 @@ def audit_log(
     guard_check = Check("guards", "standing escalations")
     outbox_check = Check("outbox", "outbox rows, published records, rounds")
     deadline_check = Check("deadlines", "cases with a deadline")
-    attention_check = Check("attention", "cases with a next date, a reason and an owner")
+    attention_check = Check("attention", "cases, ended and not")
     privacy_check = Check("personal data", "texts that the pipeline wrote")
     checks = [log_check, offset_check, fold_check, ledger_check, guard_check, outbox_check]
     checks += [deadline_check, attention_check, privacy_check]
@@ -125,28 +125,21 @@ def audit_log(
         standing = guards.check_evidence(guard_check, snap, recorded)
         guards.check_dead_letters(guard_check, snap)
 
-        signs = attention.last_signs(snap)
         in_dead_letters = folds.cases_in_dead_letters(snap)
+        watched = attention.load(snap, due_bound_seconds)
         for case in cases(snap):
             folds.check_contents(log_check, case)
             facts = folds.check_fold(fold_check, case, in_dead_letters)
-            if case.case_id in standing:
-                on_case = standing[case.case_id]
+            on_case = standing.get(case.case_id, [])
+            if on_case:
                 guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
-            attention.check_attention(
-                attention_check,
-                case,
-                facts,
-                signs.get(case.case_id),
-                case.case_id in standing,
-                policies.deciding(recorded, _digest(case)),
-                overdue_before,
-            )
+            attention.check_attention(attention_check, case, facts, on_case, recorded, watched)
 
         outbox = announced.load(snap)
         horizon = announced.check_topics(outbox_check, log, outbox, before, after)
         announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
         announced.check_rounds(outbox_check, snap, outbox)
+        announced.check_endings(outbox_check, snap)
         deadlines.check_deadlines(deadline_check, snap, overdue_before)
         privacy.check_privacy(privacy_check, snap, canaries, texts or {})
 
@@ -154,7 +147,3 @@ def audit_log(
         counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}
         counts |= {"records.pending": input_records.pending, **count(snap, outbox)}
     return report(checks, counts)
-
-
-def _digest(case: CaseRows) -> str | None:
-    return case.projection.reference_digest if case.projection is not None else None

@@ -23,6 +23,7 @@ class EventRow:
     occurred_at: datetime
     payload: str
     digest: bytes
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class Projection:
     order_id: str | None
     reference_digest: str | None
     updated_at: datetime | None
-    office_id: str | None = None
-    next_check_at: datetime | None = None
-    next_reason: str | None = None
-    owner: str | None = None
-    ended_at: datetime | None = None
+    next_check_at: datetime | None
+    next_reason: str | None
+    owner: str | None
+    office_id: str | None
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
     """Yield every case, in case-id order; holds at most one case in memory."""
     events = snapshot.rows(
         """
-        SELECT case_id, event_id, type, occurred_at, payload::text, digest
+        SELECT case_id, event_id, type, occurred_at, payload::text, digest, recorded_at
         FROM case_event ORDER BY case_id COLLATE "C"
         """
     )
     projections = snapshot.rows(
         """
-        SELECT case_id, digest, events, order_id, reference_digest, updated_at, office_id,
-               next_check_at, next_reason, owner, ended_at
+        SELECT case_id, digest, events, order_id, reference_digest, updated_at, next_check_at,
+               next_reason, owner, office_id, ended_at
         FROM case_projection ORDER BY case_id COLLATE "C"
         """
     )

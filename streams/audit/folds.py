@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from datetime import UTC, datetime
+from typing import Final
 
 from pydantic import ValidationError
 
 from schemas.codec import digest as content_digest
 from schemas.events import EVENT_TYPES
-from streams.audit import refold
+from streams.audit import endings, refold
 from streams.audit.cases import CaseRows, EventRow
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 from streams.audit.refold import Facts, Version
+
+NEVER_DECIDED: Final = datetime.min.replace(tzinfo=UTC)
+"""Instant of the last decision on a case that was never decided: no order had arrived then."""
 
 
 def cases_in_dead_letters(snapshot: Snapshot) -> set[str]:
@@ -48,10 +53,9 @@ def check_fold(check: Check, case: CaseRows, in_dead_letters: Set[str]) -> Facts
     )
     same = projection.digest == refold.digest(facts)
     check.expect(same, case.case_id, "projection's digest is not that of the fold")
-    # The order is current as of the decision: one notified later supersedes nothing yet.
-    at = projection.updated_at
-    order = refold.current_order(facts, at) if at is not None else None
-    same = projection.order_id == (order.order_id if order else None)
+    order = endings.current_order(facts, projection.updated_at or NEVER_DECIDED)
+    order_id = order.order_id if order else None
+    same = projection.order_id == order_id
     check.expect(same, case.case_id, "projection's order is not the current order")
     return facts
 

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from schemas.events import (
-    Answer,
-    AnswerReason,
     CircumstanceChanged,
-    Event,
+    CircumstanceOutcome,
+    CircumstanceState,
     HouseholdKind,
     InterviewCompleted,
-    ProposalAnswered,
 )
-from schemas.outcomes import Evidence, GuardState
+from schemas.outcomes import Evidence, GuardCheck, GuardReport, GuardState
 from schemas.types import Guard
+from streams.audit.answers import circumstance_ends
 from streams.audit.cases import CaseRows
 from streams.audit.database import Snapshot
+from streams.audit.endings import current_order
 from streams.audit.findings import Check
-from streams.audit.identity import escalation
 from streams.audit.policies import AuditedPolicy, deciding
-from streams.audit.refold import Facts, current_order
+from streams.audit.refold import Facts
+
+_REPORTED_BY_END: Final = (
+    Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED,
+    Guard.NON_REFOULEMENT_CHECK_MISSING,
+)
+"""Checks: an end without a begin reports a check that was made, not a period that ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class StandingEscalation:
     """One standing escalation, and the guards that its evidence lists as waived."""
 
+    escalation_id: UUID
     reference: str
     rule_id: str
     waived: frozenset[str]
@@ -42,7 +49,8 @@ def check_evidence(
 ) -> dict[str, list[StandingEscalation]]:
     """Check that every standing escalation was raised with each guard clear or waived by its rule.
 
-    Returns the standing escalations, by case id.
+    Guards that its rule requires must have been reported clear. Returns the standing escalations,
+    by case id.
     """
     standing: dict[str, list[StandingEscalation]] = {}
     rows = snapshot.rows(
@@ -55,22 +63,27 @@ def check_evidence(
     for case_id, escalation_id, number, rule_id, policy_digest, text in rows:
         check.compared += 1
         reference = f"{escalation_id}/{number}"
-        states = _guard_states(text)
-        if not states:
+        guards = _guard_checks(text)
+        if not guards:
             check.found(reference, "its evidence lists no guard")
-        for guard, state in states.items():
+        for guard, found in guards.items():
+            state = found.state
             passes = state in (GuardState.CLEAR, GuardState.WAIVED)
             check.expect(
                 passes, reference, f"stands although its evidence has guard {guard} as {state}"
             )
-        waived = frozenset(g for g, state in states.items() if state == GuardState.WAIVED)
+        waived = frozenset(g for g, found in guards.items() if found.state == GuardState.WAIVED)
         policy = policies.get(policy_digest)
         if policy is not None:
             for guard in sorted(waived - policy.waivers.get(rule_id, frozenset())):
                 check.found(
                     reference, f"evidence waives guard {guard}, which its rule does not waive"
                 )
-        standing.setdefault(case_id, []).append(StandingEscalation(reference, rule_id, waived))
+            for guard in sorted(policy.requires.get(rule_id, ())):
+                clear = guard in guards and guards[guard].report is GuardReport.CLEAR
+                check.expect(clear, reference, f"guard {guard} was not reported clear")
+        escalation = StandingEscalation(escalation_id, reference, rule_id, waived)
+        standing.setdefault(case_id, []).append(escalation)
     return standing
 
 
@@ -110,24 +123,20 @@ def check_facts(
     decided = row.updated_at if row else None
     at = max(decided, overdue_before) if decided else overdue_before
     policy = deciding(policies, row.reference_digest if row else None)
-    asking = policy.asking if policy is not None else ()
-    blocking = {guard.value for guard in blocked_by(facts, at, case.case_id, asking)}
-    for one in standing:
-        waived = one.waived
+    blocking = {guard.value for guard in blocked_by(case.case_id, facts, policy, at)}
+    for escalation in standing:
+        waived = escalation.waived
         if policy is not None:
-            waived = policy.waivers.get(one.rule_id, frozenset())
+            waived = policy.waivers.get(escalation.rule_id, frozenset())
         for guard in sorted(blocking - waived):
-            check.found(one.reference, f"stands although guard {guard} blocks by the facts")
+            check.found(escalation.reference, f"stands although guard {guard} blocks by the facts")
 
 
 def blocked_by(
-    facts: Facts, at: datetime, case_id: str = "", asking: Sequence[str] = ()
+    case_id: str, facts: Facts, policy: AuditedPolicy | None, at: datetime
 ) -> set[Guard]:
-    """Return the guards that block at an instant, by the facts alone.
-
-    ``asking`` are the rules whose answers can end a circumstance.
-    """
-    found = set(_circumstances(facts, at, case_id, asking))
+    """Return the guards that block at an instant, by the facts alone."""
+    found = set(_circumstances(case_id, facts, policy, at))
     order = current_order(facts, at)
     if order is not None and order.household.kind is HouseholdKind.UNACCOMPANIED_MINOR:
         found.add(Guard.UNACCOMPANIED_MINOR)
@@ -136,72 +145,41 @@ def blocked_by(
     return found
 
 
-_CHECKS: Final = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
-"""Guards whose end without a begin reports a check, not the end of a period."""
-
-
 def _circumstances(
-    facts: Facts, at: datetime, case_id: str, asking: Sequence[str]
+    case_id: str, facts: Facts, policy: AuditedPolicy | None, at: datetime
 ) -> Iterable[Guard]:
     """Yield the circumstances in effect at an instant.
 
-    A circumstance that ends before it begins is contradictory and counts as in effect. An answer
-    that it no longer holds ends it.
+    A circumstance that ends before it begins is contradictory and counts as in effect, and so does
+    a procedure that ended without a decision, until a person answers that it no longer holds.
     """
-    spans: dict[tuple[Guard, str], dict[str, datetime]] = {}
+    changes: dict[tuple[Guard, str], dict[CircumstanceState, CircumstanceChanged]] = {}
     for version in facts.values():
         event = version.event
         if isinstance(event, CircumstanceChanged):
-            span = spans.setdefault((event.circumstance, event.reference), {})
-            span[event.state.value] = event.effective_at
-    for (guard, reference), span in spans.items():
-        begins, ends = span.get("begins"), span.get("ends")
-        if begins is None and guard in _CHECKS:
+            changes.setdefault((event.circumstance, event.reference), {})[event.state] = event
+    answered = circumstance_ends(case_id, facts, policy, at)
+    for (guard, reference), states in changes.items():
+        begin, end = states.get(CircumstanceState.BEGINS), states.get(CircumstanceState.ENDS)
+        if (guard, reference) in answered:
             continue
+        begins = begin.effective_at if begin else None
+        ends = end.effective_at if end else None
+        if begins is not None and ends is not None and ends < begins:
+            yield guard
+            continue
+        if begins is None and guard in _REPORTED_BY_END:
+            continue
+        if end is not None and policy is not None and guard.value in policy.decided:
+            ends = ends if end.outcome not in (None, CircumstanceOutcome.UNKNOWN) else None
         if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and begins and ends is None:
             ends = _reviewed(facts, begins)
-        if _answered(facts, at, case_id, asking, guard, reference):
-            continue
-        contradictory = begins is not None and ends is not None and ends < begins
-        begun = begins is None or begins <= at
-        if contradictory or (begun and (ends is None or ends > at)):
+        if (begins is None or begins <= at) and (ends is None or ends > at):
             yield guard
 
 
-def _answered(
-    facts: Facts, at: datetime, case_id: str, asking: Sequence[str], guard: Guard, reference: str
-) -> bool:
-    """Return whether an answer says that a circumstance no longer holds.
-
-    The question's occasion may name a day, so every day from the first fact on is tried.
-    """
-    said = {
-        v.event.escalation_id: v.event.answered_at
-        for v in facts.values()
-        if isinstance(v.event, ProposalAnswered)
-        and v.event.reason is AnswerReason.NO_LONGER_HOLDS
-        and v.event.answer in (Answer.DONE, Answer.NOT_APPLICABLE)
-        and v.event.answered_at <= at
-    }
-    if not said:
-        return False
-    name = f"{guard.value}/{reference}"
-    first = min(_begins(v.event) or v.time for v in facts.values()).date() - timedelta(days=1)
-    days = [first + timedelta(days=day) for day in range((at.date() - first).days + 3)]
-    occasions = [f"decision/{name}", *(f"circumstance/{name}/{day.isoformat()}" for day in days)]
-    return any(
-        str(escalation(case_id, rule, occasion)) in said
-        for rule in asking
-        for occasion in occasions
-    )
-
-
-def _begins(event: Event) -> datetime | None:
-    return event.effective_at if isinstance(event, CircumstanceChanged) else None
-
-
 def _reviewed(facts: Facts, since: datetime) -> datetime | None:
-    """Return when an interview first reviewed vulnerability, under any order."""
+    """Return when an interview first reviewed vulnerability after an instant."""
     reviews = [
         v.event.held_at
         for v in facts.values()
@@ -212,10 +190,10 @@ def _reviewed(facts: Facts, since: datetime) -> datetime | None:
     return min(reviews, default=None)
 
 
-def _guard_states(evidence: str) -> dict[str, str]:
-    """Return each guard's state in an evidence; none when the evidence can't be read."""
+def _guard_checks(evidence: str) -> dict[str, GuardCheck]:
+    """Return each guard's check in an evidence; none when the evidence can't be read."""
     try:
         checks = Evidence.model_validate_json(evidence).guards
     except ValidationError:
         return {}
-    return {check.guard.value: check.state.value for check in checks}
+    return {check.guard.value: check for check in checks}

@@ -1,16 +1,26 @@
-"""Recorded policies that escalations refer to, and the guards that each rule waives."""
+"""Recorded policies that decisions refer to, and what each of their rules waives and requires."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
-from schemas.outcomes import Action
 from schemas.types import Guard
 from streams.audit.database import Snapshot
+
+_HARSH_LEVEL: Final = 3
+"""Level from which a rule proposes more than a service to the person or a question."""
+_NEVER_WAIVED: Final = frozenset(
+    {
+        Guard.UNACCOMPANIED_MINOR.value,
+        Guard.APPEAL_SUSPENSIVE_PENDING.value,
+        Guard.NON_REFOULEMENT_CHECK_MISSING.value,
+    }
+)
+"""Guards that no rule waives from that level on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +30,24 @@ class AuditedPolicy:
     intact: bool
     waivers: Mapping[str, frozenset[str]]
     """Guards that each rule waives, by rule id."""
-    asking: tuple[str, ...] = ()
-    """Ids of the rules that ask whether a circumstance holds or how a procedure ended."""
-    longest_pause_days: int | None = None
-    """For how long a case may be silent; None in a policy of an earlier version."""
+    requires: Mapping[str, frozenset[str]]
+    """Guards that must be reported clear before a rule may stand, by rule id."""
+    decided: frozenset[str]
+    """Guards that go on blocking after an end without a decision."""
+    asking: frozenset[str]
+    """Rules that ask about a circumstance; an answer to one can end it."""
+    longest_pause_days: int | None
+    """How long a case may stay without attention; None if the policy sets no limit."""
+
+
+_UNREADABLE: Final[Mapping[str, Any]] = {}
+_ASKING: Final = ("confirm_circumstance", "report_decision")
 
 
 def load(snapshot: Snapshot) -> dict[str, AuditedPolicy]:
     """Return every recorded policy, by digest."""
     rows = snapshot.rows("SELECT digest, body FROM reference_table WHERE kind = 'policy'")
-    return {
-        digest: AuditedPolicy(
-            sha256(body.encode()).hexdigest() == digest,
-            _waivers(body),
-            _asking(body),
-            _longest_pause(body),
-        )
-        for digest, body in rows
-    }
+    return {digest: _audited(digest, body) for digest, body in rows}
 
 
 def deciding(
@@ -53,41 +63,32 @@ def deciding(
     return next(matches, None)
 
 
-_REVIEW_LEVEL: Final = 3
-_QUESTIONS: Final = (Action.CONFIRM_CIRCUMSTANCE.value, Action.REPORT_DECISION.value)
-
-
-def _asking(body: str) -> tuple[str, ...]:
+def _audited(digest: str, body: str) -> AuditedPolicy:
+    intact = sha256(body.encode()).hexdigest() == digest
     try:
-        rules = tomllib.loads(body).get("rule", ())
-        return tuple(rule["id"] for rule in rules if rule.get("action") in _QUESTIONS)
+        return _parsed(intact, tomllib.loads(body))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
-        return ()
+        return _parsed(intact, _UNREADABLE)
 
 
-def _longest_pause(body: str) -> int | None:
-    try:
-        days = tomllib.loads(body).get("terms", {}).get("longest_pause_days")
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
-        return None
-    return days if isinstance(days, int) else None
+def _parsed(intact: bool, table: Mapping[str, Any]) -> AuditedPolicy:
+    rules = table.get("rule", ())
+    shared = table.get("waivers", {})
+    return AuditedPolicy(
+        intact,
+        waivers={rule["id"]: _waived(rule, shared) for rule in rules},
+        requires={rule["id"]: frozenset(rule.get("requires", ())) for rule in rules},
+        decided=frozenset(table.get("counting", {}).get("decided", ())),
+        asking=frozenset(rule["id"] for rule in rules if rule.get("action") in _ASKING),
+        longest_pause_days=table.get("terms", {}).get("longest_pause_days"),
+    )
 
 
-def _waivers(body: str) -> dict[str, frozenset[str]]:
-    """Return the guards that each rule waives; none when the text can't be parsed.
-
-    The guard for unaccompanied minors can't be waived from level 3 on and is left out there.
-    """
-    try:
-        table = tomllib.loads(body)
-        shared = table.get("waivers", {})
-        found = {}
-        for rule in table.get("rule", ()):
-            guards = {waiver["guard"] for waiver in rule.get("waives", ())}
-            guards |= {guard for name in rule.get("waives_sets", ()) for guard in shared[name]}
-            if rule.get("level", 0) >= _REVIEW_LEVEL:
-                guards -= {Guard.UNACCOMPANIED_MINOR.value}
-            found[rule["id"]] = frozenset(guards)
-        return found
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
-        return {}
+def _waived(rule: Mapping[str, Any], shared: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Return the guards that a rule waives, without those that a rule of its level cannot waive."""
+    waived = {waiver["guard"] for waiver in rule.get("waives", ())}
+    for name in rule.get("waives_sets", ()):
+        waived.update(shared[name])
+    return frozenset(
+        waived if rule.get("level", _HARSH_LEVEL) < _HARSH_LEVEL else waived - _NEVER_WAIVED
+    )

@@ -57,6 +57,5 @@ def world(audit_database: str) -> Iterator[World]:
     last = made.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
     twice = made.log.record(last)
     made.log.put(last.topic, twice.key, twice.value, twice.headers)
-    made.sql("UPDATE case_projection SET next_check_at = %s", given.ago(-1))
     yield made
     made.close()

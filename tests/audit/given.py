@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from schemas.events import (
     Annex,
+    Answer,
+    AnswererRole,
+    AnswerReason,
     AppointmentMissed,
     CircumstanceChanged,
+    CircumstanceOutcome,
     CircumstanceState,
     CoachRole,
     Conclusion,
     Cooperation,
     Delivery,
+    EndReason,
+    FollowUpEnded,
+    FollowUpState,
     Household,
     HouseholdKind,
     InterviewCompleted,
@@ -23,6 +31,7 @@ from schemas.events import (
     Notification,
     NotificationChannel,
     OqtIssued,
+    ProposalAnswered,
     Review,
 )
 from schemas.types import Guard, Language
@@ -86,11 +95,54 @@ def begins(guard: Guard, *, days_ago: float = 20) -> CircumstanceChanged:
     return _circumstance(guard, CircumstanceState.BEGINS, days_ago)
 
 
-def ends(guard: Guard, *, days_ago: float = 15) -> CircumstanceChanged:
-    return _circumstance(guard, CircumstanceState.ENDS, days_ago)
+def ends(
+    guard: Guard,
+    *,
+    days_ago: float = 15,
+    outcome: CircumstanceOutcome | None = CircumstanceOutcome.REFUSED,
+) -> CircumstanceChanged:
+    return _circumstance(guard, CircumstanceState.ENDS, days_ago, outcome)
 
 
-def _circumstance(guard: Guard, state: CircumstanceState, days_ago: float) -> CircumstanceChanged:
+def _circumstance(
+    guard: Guard,
+    state: CircumstanceState,
+    days_ago: float,
+    outcome: CircumstanceOutcome | None = None,
+) -> CircumstanceChanged:
     return CircumstanceChanged(
-        circumstance=guard, state=state, effective_at=ago(days_ago), reference="P-0001"
+        circumstance=guard,
+        state=state,
+        effective_at=ago(days_ago),
+        reference="P-0001",
+        outcome=outcome,
+    )
+
+
+def ended(
+    order_id: str | None = None,
+    *,
+    reason: EndReason = EndReason.LEFT_VOLUNTARILY,
+    state: FollowUpState = FollowUpState.ENDED,
+    days_ago: float = 4,
+) -> FollowUpEnded:
+    return FollowUpEnded(order_id=order_id, state=state, reason=reason, effective_at=ago(days_ago))
+
+
+def answered(
+    escalation_id: UUID,
+    answer: Answer = Answer.DONE,
+    *,
+    reason: AnswerReason = AnswerReason.PERSON_CONTACTED,
+    number: int = 2,
+    days_ago: float = 6,
+) -> ProposalAnswered:
+    return ProposalAnswered(
+        escalation_id=str(escalation_id),
+        round=number,
+        answer=answer,
+        postponed_until=ago(-9) if answer is Answer.POSTPONED else None,
+        reason=reason,
+        role=AnswererRole.COACH,
+        answered_at=ago(days_ago),
     )

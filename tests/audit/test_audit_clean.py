@@ -10,12 +10,19 @@ import pytest
 from rich.console import Console
 
 from schemas.codec import encode
+from schemas.events import Answer, AnswerReason, EndReason, Event, FollowUpState
 from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
 from schemas.types import Guard
+from streams.audit import identity
 from streams.audit.log import Partition
 from streams.audit.report import render
 from tests.audit import given
-from tests.audit.world import ALPHA, World
+from tests.audit.world import ALPHA, ASKING, BETA, World
+
+QUESTION = "circumstance/identity_doubt/P-0001/2026-11-05"
+NO_LONGER = given.answered(
+    identity.escalation(ALPHA, ASKING, QUESTION), reason=AnswerReason.NO_LONGER_HOLDS
+)
 
 
 def test_given_a_finished_run_then_every_check_compares_and_finds_nothing(
@@ -39,7 +46,16 @@ def test_a_report_has_one_line_per_check(world: World) -> None:
     text = console.export_text()
 
     assert "no violations" in text
-    for name in ("log", "offsets", "fold", "escalations", "guards", "outbox", "deadlines"):
+    for name in (
+        "log",
+        "offsets",
+        "fold",
+        "escalations",
+        "guards",
+        "outbox",
+        "deadlines",
+        "attention",
+    ):
         assert sum(line.split()[1:2] == [name] for line in text.splitlines()) == 1
 
 
@@ -103,14 +119,22 @@ def test_given_retention_deleted_old_records_then_a_lost_newer_one_is_found(
             given.begins(Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED),
             given.interview(reviewed=True, days_ago=10),
         ),
+        (given.ends(Guard.NON_REFOULEMENT_CHECK_MISSING, days_ago=-1),),
+        (given.begins(Guard.IDENTITY_DOUBT), NO_LONGER),
     ],
-    ids=["waived by its rule", "begins later", "reviewed since"],
+    ids=[
+        "waived by its rule",
+        "begins later",
+        "reviewed since",
+        "checked",
+        "answered that it no longer holds",
+    ],
 )
 def test_given_a_circumstance_that_does_not_block_then_an_escalation_may_stand(
-    world: World, facts: tuple[object, ...]
+    world: World, facts: tuple[Event, ...]
 ) -> None:
     for fact in facts:
-        world.send(ALPHA, fact)  # type: ignore[arg-type]
+        world.send(ALPHA, fact)
 
     assert world.audit().findings == ()
 
@@ -123,3 +147,74 @@ def test_given_a_circumstance_that_began_within_the_bound_then_it_is_not_overdue
 
     assert world.audit(due_bound_seconds=7200).findings == ()
     assert {f.check for f in world.audit(due_bound_seconds=60).findings} == {"guards"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "ended"),
+    [
+        ((given.ended(),), True),
+        ((given.ended("O-2002"),), True),
+        ((given.ended("O-2001"),), False),
+        ((given.ended(days_ago=-1),), False),
+        ((given.ended(), given.order("O-2003", notified_at=given.ago(2))), False),
+        ((given.ended(state=FollowUpState.REOPENED),), False),
+        ((given.ended(state=FollowUpState.REOPENED, days_ago=-1),), True),
+    ],
+    ids=[
+        "the whole case",
+        "the current order",
+        "an earlier order",
+        "ends tomorrow",
+        "a later order",
+        "reopened",
+        "reopens tomorrow",
+    ],
+)
+def test_the_end_of_a_case_follows_from_its_events(
+    world: World, facts: tuple[Event, ...], ended: bool
+) -> None:
+    for fact in facts:
+        world.send(BETA, fact)
+    world.set_ended(BETA, ended)
+
+    assert world.audit().findings == ()
+
+
+def test_given_an_annulled_order_then_the_order_before_it_is_current(world: World) -> None:
+    world.send(BETA, given.ended("O-2002", reason=EndReason.ORDER_ANNULLED))
+    world.sql("UPDATE case_projection SET order_id = 'O-2001' WHERE case_id = %s", BETA)
+    world.set_ended(BETA, False)
+
+    assert world.audit().findings == ()
+
+
+def test_given_an_end_that_reopens_tomorrow_then_that_day_may_be_its_next_date(
+    world: World,
+) -> None:
+    world.send(BETA, given.ended(state=FollowUpState.REOPENED, days_ago=-1))
+    world.set_ended(BETA, True)
+    world.sql(
+        "UPDATE case_projection SET next_check_at = %s WHERE case_id = %s", given.ago(-1), BETA
+    )
+
+    assert world.audit().findings == ()
+
+
+def test_given_a_case_that_is_due_then_only_its_deadline_is_checked(world: World) -> None:
+    world.sql(
+        "UPDATE case_projection SET next_check_at = %s, next_reason = NULL, owner = NULL"
+        " WHERE case_id = %s",
+        *(given.NOW, BETA),
+    )
+
+    assert world.audit().findings == ()
+
+
+@pytest.mark.parametrize("answer", [Answer.TAKEN_UP, Answer.POSTPONED])
+def test_given_an_answer_that_is_not_final_then_the_proposal_may_stand(
+    world: World, answer: Answer
+) -> None:
+    (standing,) = world.sql("SELECT escalation_id FROM escalation WHERE withdrawn_at IS NULL")
+    world.send(ALPHA, given.answered(standing[0], answer))
+
+    assert world.audit().findings == ()

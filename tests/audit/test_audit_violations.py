@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from tests.audit.planting import PLANTED, Plant
-from tests.audit.violations import announcing, escalation, intake  # noqa: F401 - they register
+from tests.audit.violations import (  # noqa: F401 - they register
+    announcing,
+    attention,
+    escalation,
+    intake,
+)
 from tests.audit.world import World
 
 

@@ -6,7 +6,7 @@ also verifies that the auditor's fold agrees with the pipeline's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,8 +18,15 @@ import psycopg
 
 from schemas.codec import Outgoing, decode, encode
 from schemas.envelope import Envelope, write
-from schemas.events import Event, OqtIssued
-from schemas.outcomes import ESCALATION_TOPIC, Evidence, GuardCheck, GuardState
+from schemas.events import Event, FollowUpEnded, FollowUpState, OqtIssued
+from schemas.outcomes import (
+    CASE_STATE_TOPIC,
+    ESCALATION_TOPIC,
+    Evidence,
+    GuardCheck,
+    GuardReport,
+    GuardState,
+)
 from schemas.types import Guard
 from streams.audit import Report
 from streams.audit.auditor import audit_log
@@ -32,15 +39,25 @@ from tests.stopped_clock import stop_clock
 
 ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
 RULE = "reinvite-after-first-miss"
+ASKING = "confirm-circumstance"
 POLICY = f"""
 version = "test"
 [terms]
 longest_pause_days = 60
+[counting]
+decided = ["asylum_request_pending"]
+[waivers.inside_terms]
+school_term_suspension = "it suspends removal, not interviews"
+[[rule]]
+id = "{ASKING}"
+action = "confirm_circumstance"
 [[rule]]
 id = "{RULE}"
+level = 1
+waives_sets = ["inside_terms"]
+requires = ["non_refoulement_check_missing"]
 waives = [
   {{ guard = "departure_term_running", because = "interviews take place inside the term" }},
-  {{ guard = "school_term_suspension", because = "it suspends removal, not interviews" }},
 ]
 """
 POLICY_DIGEST = sha256(POLICY.encode()).hexdigest()
@@ -106,20 +123,38 @@ class World:
         )
 
     def project(self, case_id: str) -> None:
+        """Write the projection of a case, with an end if an event reports one."""
         case = fold(Case(case_id), self.facts.get(case_id, ()))
         orders = [f.event for f in case.facts.values() if isinstance(f.event, OqtIssued)]
-        order = max(orders, key=lambda o: (o.notified_at, o.order_id), default=None)
+        notified = [order for order in orders if order.notified_at <= given.NOW]
+        order = max(notified, key=lambda o: (o.notified_at, o.order_id), default=None)
         self.sql(
             "INSERT INTO case_projection (case_id, digest, events, order_id, reference_digest, "
-            "updated_at, office_id, next_check_at, next_reason, owner) "
-            "VALUES (%s, %s, %s, %s, %s, %s, 'gent', %s, 'longest_pause', 'coach') "
-            "ON CONFLICT (case_id) DO UPDATE "
-            "SET digest = excluded.digest, events = excluded.events, order_id = excluded.order_id",
+            "updated_at, next_check_at, next_reason, owner, office_id, track) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, 'route', 'coach', 'gent', 'individual') "
+            "ON CONFLICT (case_id) DO UPDATE SET digest = excluded.digest, "
+            "events = excluded.events, order_id = excluded.order_id",
             *(case_id, digest(case)),
             *(len(self.facts.get(case_id, ())), order.order_id if order else None),
-            POLICY_DIGEST[:32] + "0" * 32,
-            given.NOW,
-            given.NOW + timedelta(days=60),
+            *(POLICY_DIGEST[:32] + "0" * 32, given.NOW, given.ago(-1)),
+        )
+        ends = [f.event for f in case.facts.values() if isinstance(f.event, FollowUpEnded)]
+        if ends:
+            self.set_ended(case_id, any(end.state is FollowUpState.ENDED for end in ends))
+
+    def set_ended(self, case_id: str, ended: bool) -> None:
+        """Make a case ended, or due tomorrow, and announce that if it changed."""
+        ((endings,),) = self.sql("SELECT endings FROM case_projection WHERE case_id = %s", case_id)
+        if ended != (endings % 2 == 1):
+            endings += 1
+            kind = "ended" if ended else "reopened"
+            self.announce(case_id, uuid4(), kind, CASE_STATE_TOPIC)
+        self.sql(
+            "UPDATE case_projection SET endings = %s, ended_at = %s, next_check_at = %s, "
+            "next_reason = %s WHERE case_id = %s",
+            *(endings, given.ago(4) if ended else None),
+            *((None, "") if ended else (given.ago(-1), "route")),
+            case_id,
         )
 
     def add_dead_letter(
@@ -228,13 +263,23 @@ def message(escalation_id: UUID, kind: str, number: int) -> UUID:
     return uuid5(NAMESPACE, f"{escalation_id}|{kind}|{number}")
 
 
-def evidence(event_ids: Iterable[UUID], guards: Mapping[Guard, GuardState]) -> dict[str, Any]:
+def evidence(
+    event_ids: Iterable[UUID],
+    guards: Mapping[Guard, GuardState],
+    unreported: Collection[Guard] = (),
+) -> dict[str, Any]:
+    """Return an evidence in which every guard is clear and reported so, but for these."""
     return Evidence(
         event_ids=tuple(str(event_id) for event_id in event_ids),
         facts=(),
         clocks=(),
         guards=tuple(
-            GuardCheck(guard=guard, state=guards.get(guard, GuardState.CLEAR), because="test")
+            GuardCheck(
+                guard=guard,
+                state=guards.get(guard, GuardState.CLEAR),
+                because="test",
+                report=GuardReport.NONE if guard in unreported else GuardReport.CLEAR,
+            )
             for guard in Guard
         ),
         nearest=None,

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
+from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC, ESCALATION_TOPIC
 from streams.audit.log import Partition
+from tests.audit import given
 from tests.audit.planting import breaks
 from tests.audit.world import ALPHA, BETA, World
 
@@ -72,6 +73,26 @@ def an_escalation_is_announced_that_is_not_in_the_ledger(world: World) -> None:
 @breaks("outbox", drained=True)
 def a_row_is_pending_although_all_should_be_published(world: World) -> None:
     world.sql("INSERT INTO outbox_pending VALUES (1)")
+
+
+@breaks("outbox")
+def an_end_was_never_announced(world: World) -> None:
+    world.send(BETA, given.ended())
+    world.sql("DELETE FROM outbox WHERE topic = %s", CASE_STATE_TOPIC)
+    world.log.stored[Partition(CASE_STATE_TOPIC, 0)].clear()
+    world.sql("UPDATE case_projection SET endings = 0 WHERE case_id = %s", BETA)
+
+
+@breaks("outbox")
+def an_end_was_announced_twice(world: World) -> None:
+    world.send(BETA, given.ended())
+    world.announce(BETA, uuid4(), "ended", CASE_STATE_TOPIC)
+
+
+@breaks("outbox")
+def a_projection_counts_ends_wrongly(world: World) -> None:
+    world.send(BETA, given.ended())
+    world.sql("UPDATE case_projection SET endings = 3 WHERE case_id = %s", BETA)
 
 
 @breaks("personal data")
