@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any, Final
 from uuid import uuid4
@@ -65,7 +65,10 @@ def order(at: datetime) -> tuple[str, Outgoing]:
 
 
 def end(at: datetime) -> Outgoing:
-    """Return the end of the canary case of the day, in effect an hour after the day."""
+    """Return the end of the canary case of the day, in effect an hour after the day.
+
+    Sent with every order: an order that is notified after the newest end would be followed again.
+    """
     midnight = datetime.combine(at.date(), time_of_day.min, at.tzinfo)
     event = FollowUpEnded(
         reason=EndReason.OPENED_IN_ERROR, effective_at=midnight + timedelta(hours=25)
@@ -83,7 +86,6 @@ class Canary:
         self._metrics = metrics
         self._consumer: Any = None
         self._publisher: Publisher | None = None
-        self._ended: date | None = None
 
     def measure(self, at: datetime) -> float | None:
         """Send one event and return the seconds to its announcement; None on timeout or failure.
@@ -117,13 +119,11 @@ class Canary:
             self._consumer = self._open_consumer()
         if self._publisher is None:
             self._publisher = Publisher(self._servers)
-        if self._ended != at.date():
-            self._publisher.send(end(at))
         order_id, record = order(at)
         started = time.monotonic()
         self._publisher.send(record)
+        self._publisher.send(end(at))
         self._publisher.flush(self._timeout)
-        self._ended = at.date()
         while (remaining := started + self._timeout - time.monotonic()) > 0:
             message = self._consumer.poll(min(remaining, 0.5))
             if message is None or message.error() is not None or message.key() != record.key:

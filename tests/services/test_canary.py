@@ -19,12 +19,14 @@ _AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("days", [0, 1, 29, 30, 31, 60, 90, 400, 4000])
-def test_a_canary_order_is_routed_and_never_escalated(days: int) -> None:
-    order_id, record = canary.order(_AT)
-    event = decode(record.topic, record.key, record.value, record.headers)
-    ending = canary.end(_AT)
-    end = decode(ending.topic, ending.key, ending.value, ending.headers)
-    facts = [Fact(event.time, UUID(int=1), event.event), Fact(end.time, UUID(int=2), end.event)]
+def test_the_orders_of_a_canary_are_routed_and_never_escalated(days: int) -> None:
+    facts = []
+    for minute in range(3):
+        at = _AT + timedelta(minutes=minute)
+        order_id, order = canary.order(at)
+        for number, record in enumerate((order, canary.end(at)), 2 * minute):
+            event = decode(record.topic, record.key, record.value, record.headers)
+            facts.append(Fact(event.time, UUID(int=number), event.event))
     case = fold(Case(event.case_id), facts)
     reference = ref()
 
@@ -34,7 +36,7 @@ def test_a_canary_order_is_routed_and_never_escalated(days: int) -> None:
         reference.policy,
         reference.directory,
         reference.calendar,
-        _AT + timedelta(days=days),
+        _AT + timedelta(days=days, minutes=5),
     )
 
     routed, *others = (message.outcome for message in decision.messages)
