@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.events import (
     Appointment,
@@ -102,7 +102,7 @@ def appointments(
     """
     known = [one for one in all_planned if one.order_id == order_id]
     if not known:
-        return _NONE
+        return NO_APPOINTMENTS
     known.sort(key=lambda one: (one.at, one.appointment_id))
     taking_place = [one for one in known if one.takes_place]
     ahead = next((one for one in taking_place if now < one.at <= limit), None)
@@ -124,4 +124,4 @@ def appointments(
     )
 
 
-_NONE = Appointments((), None, None, None, None)
+NO_APPOINTMENTS: Final = Appointments((), None, None, None, None)

@@ -40,6 +40,10 @@ class OrderVersions(NamedTuple):
 
 def newest_versions(facts: Iterable[tuple[Fact, OqtIssued]]) -> Mapping[str, OrderVersions]:
     """Return each order with its versions, by reference."""
+    facts = list(facts)
+    if len(facts) == 1:
+        fact, order = facts[0]
+        return {order.order_id: OrderVersions(order, fact, (facts[0],))}
     by_order: dict[str, list[tuple[Fact, OqtIssued]]] = {}
     for pair in facts:
         by_order.setdefault(pair[1].order_id, []).append(pair)
@@ -87,7 +91,7 @@ def stays(order: OrderVersions) -> tuple[Stay, ...]:
     )
 
 
-def lodging_at_notification(order: OrderVersions) -> Lodging | None:
+def lodging_at(known: Sequence[Stay], notified_at: datetime) -> Lodging | None:
     """Return where the person lived when the order was notified; None if no version says so."""
-    first = stays(order)[0]
-    return first.lodging if first.since <= order.order.notified_at else None
+    first = known[0]
+    return first.lodging if first.since <= notified_at else None

@@ -40,6 +40,7 @@ from schemas.types import Guard, Language
 from streams.domain import orders as order_versions
 from streams.domain.answers import Settlement, Settlements, settlements
 from streams.domain.appointments import (
+    NO_APPOINTMENTS,
     Appointments,
     PlannedAppointment,
     appointments,
@@ -195,9 +196,10 @@ class Situation(NamedTuple):
 
 
 class _Facts:
-    """The facts of a case by type, in no particular order."""
+    """The facts of a case by type, in no particular order, and the earliest of them."""
 
     def __init__(self, case: Case) -> None:
+        self.earliest = next(iter(case.facts.values()))
         self.orders: list[tuple[Fact, OqtIssued]] = []
         self.misses: list[tuple[Fact, AppointmentMissed]] = []
         self.interviews: list[Interview] = []
@@ -206,7 +208,11 @@ class _Facts:
         self.answers: list[tuple[Fact, ProposalAnswered]] = []
         self.ends: list[tuple[Fact, FollowUpEnded]] = []
         for fact in case.facts.values():
-            event = fact.event
+            event, earliest = fact.event, self.earliest
+            if fact.time <= earliest.time and (
+                fact.time < earliest.time or fact.event_id < earliest.event_id
+            ):
+                self.earliest = fact
             if type(event) is OqtIssued:
                 self.orders.append((fact, event))
             elif type(event) is AppointmentMissed:
@@ -239,19 +245,25 @@ def derive_situation(
     The current order is the one notified last: a second order supersedes the first.
     ``contact_language`` is the language in which the route of an order contacts the person.
     """
-    facts = _Facts(case)
     if not case.facts:
         return None
+    facts = _Facts(case)
     case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
     orders = order_versions.newest_versions(facts.orders)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
     answers = settlements(facts.answers, terms, calendar, now) if facts.answers else {}
     changes = [*case_ends.changes_at]
-    changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
+    if facts.answers:
+        changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
+        changes += [s.until for s in answers.values() if s.until is not None and s.until > now]
 
-    interviews, future_interviews = _held(facts.interviews, now)
-    last = interviews[-1] if interviews else None
+    interviews: tuple[Interview, ...] = ()
+    future_interviews: list[Interview] = []
+    last: Interview | None = None
+    if facts.interviews:
+        interviews, future_interviews = _held(facts.interviews, now)
+        last = interviews[-1] if interviews else None
     acceptance = prospect = None
     if last is not None:
         conclusion = last.event.conclusion
@@ -281,37 +293,53 @@ def derive_situation(
 
     order = order_fact = None
     stays: tuple[Stay, ...] = ()
-    notified_at = first_event = _first_event(case)
+    notified_at = first_event = facts.earliest.time
+    lodging_when_notified: Lodging | None = None
     if current is not None:
         order, order_fact = current.order, current.fact
         notified_at = order.notified_at
         stays = order_versions.stays(current)
-    future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]
-    changes += future_orders
-    reopening = [*case_ends.changes_at, *future_orders]
+        lodging_when_notified = order_versions.lodging_at(stays, notified_at)
+    future_orders: list[datetime] = []
+    if current is None or len(orders) > 1:
+        future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]
+        changes += future_orders
 
-    end_due, end_question, lifted_at = _end_due(
-        case.case_id, orders, current, case_ends, spans, answers, rules, now
-    )
-    pauses = _pauses(stays, spans, acceptance, prospect, counting, first_event)
+    end_due: EndDue | None = None
+    end_question: Due | None = None
+    lifted_at: datetime | None = None
+    if spans or case_ends is not NO_ENDS:
+        end_due, end_question, lifted_at = _end_due(
+            case.case_id, orders, current, case_ends, spans, answers, rules, now
+        )
+    pauses: list[Pausing] = []
+    if spans or acceptance or prospect or len(stays) > 1 or _detained(stays):
+        pauses = _pauses(stays, spans, acceptance, prospect, counting, first_event)
     if end_question is not None:
         pauses.append(Pausing(END_DUE, end_question.since, lifted_at))
     if lifted_at is not None:
         end_due = end_question = None
 
-    own = tuple([i for i in interviews if order is not None and i.event.order_id == order.order_id])
-    attended = {interview.event.appointment_id for interview in interviews}
+    own = interviews
+    attended: set[str | None] = set()
+    if interviews:
+        order_id = order.order_id if order is not None else None
+        own = tuple([i for i in interviews if i.event.order_id == order_id])
+        attended = {interview.event.appointment_id for interview in interviews}
     all_missed: list[MissedAppointment] = []
     future_misses: list[tuple[Fact, AppointmentMissed]] = []
     if order is not None and facts.misses:
-        languages = {order.language, contact_language(order)}
+        languages = {order.language}
+        if any(miss.invitation.language is not order.language for _, miss in facts.misses):
+            languages.add(contact_language(order))
         for fact, miss in facts.misses:
             if miss.scheduled_at > now:
                 future_misses.append((fact, miss))
             elif miss.order_id == order.order_id and miss.appointment_id not in attended:
                 kind = _classify(miss, languages, pauses)
                 all_missed.append(MissedAppointment(fact, miss, kind))
-        all_missed.sort(key=lambda missed: (missed.event.scheduled_at, missed.event.appointment_id))
+        if len(all_missed) > 1:
+            all_missed.sort(key=lambda m: (m.event.scheduled_at, m.event.appointment_id))
     missed = all_missed
     if last is not None and counting.interview_restarts_count:
         restart = last.event.held_at
@@ -319,44 +347,58 @@ def derive_situation(
     counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
     limit = now + timedelta(days=terms.appointment_days)
-    known = appointments(
-        planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned).values(),
-        order.order_id if order is not None else "",
-        {miss.appointment_id for _, miss in facts.misses} | {a for a in attended if a},
-        last.event.held_at if last is not None else None,
-        now,
-        limit,
-    )
+    all_planned = planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned)
+    known = NO_APPOINTMENTS
+    if all_planned and order is not None:
+        known = appointments(
+            all_planned.values(),
+            order.order_id,
+            {miss.appointment_id for _, miss in facts.misses} | {a for a in attended if a},
+            last.event.held_at if last is not None else None,
+            now,
+            limit,
+        )
     if known.ahead is not None:
         changes.append(known.ahead.at)
-    if order is not None:
-        changes += [_cancelled_at(one, order) for one in known.known if not one.takes_place]
-        changes += [_step_at(one) for one in known.known if not one.takes_place]
+    for one in known.known:
+        if order is not None and not one.takes_place:
+            changes += [_cancelled_at(one, order), _step_at(one)]
     if known.too_far is not None:
         changes.append(known.too_far.at - timedelta(days=terms.appointment_days))
-    changes += [interview.event.held_at for interview in future_interviews]
-    changes += [miss.scheduled_at for _, miss in future_misses]
-    date_to_check, date_question = _date_to_check(future_interviews, future_misses, known)
+    date_to_check: DateToCheck | None = None
+    date_question: Due | None = None
+    if future_interviews or future_misses or known.too_far is not None:
+        changes += [interview.event.held_at for interview in future_interviews]
+        changes += [miss.scheduled_at for _, miss in future_misses]
+        date_to_check, date_question = _date_to_check(future_interviews, future_misses, known)
 
-    resumed = resumed_at(pauses, notified_at, now) if pauses else None
-    changes += [
-        at for pause in pauses for at in (pause.since, pause.until) if at is not None and at > now
-    ]
+    resumed: datetime | None = None
+    if pauses:
+        resumed = resumed_at(pauses, notified_at, now)
+        changes += [
+            at
+            for pause in pauses
+            for at in (pause.since, pause.until)
+            if at is not None and at > now
+        ]
     invitation_due, invitation = InvitationDue.NONE, None
-    if order is not None and order_fact is not None:
+    may_be_due = resumed is not None or missed or known.cancelled is not None
+    if may_be_due and order is not None and order_fact is not None:
         invitation_due, invitation = _invitation_due(
             order, order_fact, resumed, missed, interviews, known, now
         )
     review = _review(case.case_id, order, counted, own, answers, rules)
-    changes += [s.until for s in answers.values() if s.until is not None and s.until > now]
 
-    basis = order_fact if order_fact is not None else _earliest(case)
+    basis = order_fact if order_fact is not None else facts.earliest
     contact = (notified_at, basis)
     if last is not None and last.event.held_at >= notified_at:
         contact = (last.event.held_at, last.fact)
     step = _last_step(contact, all_missed, known, answers, facts.ends, resumed, basis, now, limit)
-    attempts = [interview.event.held_at for interview in own]
-    attempts += [miss.event.scheduled_at for miss in all_missed]
+    last_attempt = own[-1].event.held_at if own else None
+    if all_missed and (last_attempt is None or last_attempt < all_missed[-1].event.scheduled_at):
+        last_attempt = all_missed[-1].event.scheduled_at
+    if end is not None:
+        changes = [*case_ends.changes_at, *future_orders]
     return Situation(
         case_id=case.case_id,
         now=now,
@@ -365,7 +407,7 @@ def derive_situation(
         order_known=bool(orders),
         end=end,
         stays=stays,
-        lodging_when_notified=order_versions.lodging_at_notification(current) if current else None,
+        lodging_when_notified=lodging_when_notified,
         interviews=interviews,
         own_interviews=own,
         missed=tuple(missed),
@@ -377,8 +419,8 @@ def derive_situation(
         appointments=known,
         settlements=answers,
         questions=tuple(questions),
-        question=_due(first(questions, QuestionKind.AGED, QuestionKind.CONTRADICTORY), now),
-        decision_missing=_due(first(questions, QuestionKind.DECISION), now),
+        question=_due(questions, now, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
+        decision_missing=_due(questions, now, QuestionKind.DECISION),
         invitation_due=invitation_due,
         invitation=invitation,
         end_due=end_due,
@@ -391,21 +433,20 @@ def derive_situation(
         last_contact_fact=contact[1],
         last_step=step[0],
         last_step_fact=step[1],
-        last_attempt=max(attempts) if attempts else None,
+        last_attempt=last_attempt,
         first_event=first_event,
-        changes_at=tuple([at for at in (changes if end is None else reopening) if at > now]),
+        changes_at=tuple([at for at in changes if at > now]),
     )
 
 
-def _earliest(case: Case) -> Fact:
-    return min(case.facts.values(), key=lambda fact: (fact.time, fact.event_id))
+def _detained(stays: Sequence[Stay]) -> bool:
+    return bool(stays) and stays[-1].lodging is Lodging.DETAINED
 
 
-def _first_event(case: Case) -> datetime:
-    return _earliest(case).time
-
-
-def _due(question: Question | None, now: datetime) -> Question | None:
+def _due(questions: Sequence[Question], now: datetime, *kinds: QuestionKind) -> Question | None:
+    if not questions:
+        return None
+    question = first(questions, *kinds)
     return question if question is not None and question.due <= now else None
 
 
@@ -616,7 +657,7 @@ def _review(
     rules: QuestionRules,
 ) -> Settlement | None:
     """Return the newest final answer with a decision to a review of the present occasion."""
-    if order is None or not any(s.decision is not None for s in answers.values()):
+    if not answers or order is None or all(s.decision is None for s in answers.values()):
         return None
     found = []
     for review in rules.reviews:
@@ -657,6 +698,8 @@ def _last_step(
 ) -> tuple[datetime, Fact]:
     """Return the latest step and its fact; in a tie, the fact with the greater event id."""
     steps = [contact]
+    if not (missed or known.known or answers or reported_ends or resumed):
+        return contact
     steps += [(miss.event.scheduled_at, miss.fact) for miss in missed]
     steps += [
         (_step_at(one), one.fact)
