@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -237,7 +238,7 @@ class TestRoutes:
             ),
         ],
     )
-    def test_the_rule_and_its_facts_are_said(self, facts: dict[str, object], expected: str) -> None:
+    def test_the_rule_and_its_facts_are_said(self, facts: dict[str, Any], expected: str) -> None:
         assert f"Assignment: {expected}" in explained_case([order(**facts)], day(1))
 
     def test_a_closed_office_is_named(self) -> None:
