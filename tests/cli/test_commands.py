@@ -77,11 +77,36 @@ async def test_case_shows_route_reason_log_and_standing_escalations(
     assert "Bureau: Gent (individuele opvolging)" in shown.stdout
     assert "(verblijfplaats: 9000, Oost-Vlaanderen)" in shown.stdout
     assert "afwezigheid van 5 maart 2026, uitnodiging in het Nederlands" in shown.stdout
-    assert "Opnieuw uitnodigen na een eerste ongerechtvaardigde afwezigheid" in shown.stdout
+    silence = world.ref.policy.rule("silence")
+    assert silence is not None
+    assert f"Voorstel van niveau 2: {silence.text['nl']}" in shown.stdout
     found = await icam.json("case", given.CASE_ID)
     assert found["office_id"] == "gent"
     assert len(found["events"]) == 2
-    assert {e["rule_id"] for e in found["escalations"]} == {"reinvite-after-first-miss", "silence"}
+    assert {e["rule_id"] for e in found["escalations"]} == {"silence"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "status", "reason"),
+    [
+        ("fr", "le suivi est terminé", "le contenu est illisible"),
+        ("nl", "de opvolging is beëindigd", "de inhoud is onleesbaar"),
+        ("de", "die Begleitung ist beendet", "der Inhalt ist nicht lesbar"),
+        ("en", "the follow-up has ended", "the content is not readable"),
+    ],
+)
+async def test_case_says_its_end_and_its_dead_letters_in_words(
+    icam: Icam, world: World, lang: str, status: str, reason: str
+) -> None:
+    await world.arrive(given.ended(given.day(6)))
+    await world.take([world.record(given.miss(2), value=b'{"broken":')])
+
+    shown = await icam("case", given.CASE_ID, "--lang", lang)
+
+    assert status in shown.stdout
+    assert reason in shown.stdout
+    assert "undecodable" not in shown.stdout
+    assert "left_voluntarily" not in shown.stdout
 
 
 async def test_case_reports_an_unknown_case_with_exit_code_1(icam: Icam, world: World) -> None:
@@ -97,7 +122,7 @@ async def test_escalations_are_explained_in_every_language(
     shown = await icam("escalations", "--explain", "--lang", lang)
 
     text = " ".join(shown.stdout.split())
-    rule = world.ref.policy.rule("reinvite-after-first-miss")
+    rule = world.ref.policy.rule("silence")
     assert rule is not None
     assert rule.text[lang] in text
     assert world.ref.policy.contest[lang] in text
@@ -105,10 +130,8 @@ async def test_escalations_are_explained_in_every_language(
 
 
 async def test_escalations_can_be_filtered_by_level_and_office(icam: Icam, world: World) -> None:
-    assert len(await icam.json("escalations")) == 2
-    assert [e["rule_id"] for e in await icam.json("escalations", "--level", "1")] == [
-        "reinvite-after-first-miss"
-    ]
+    assert [e["rule_id"] for e in await icam.json("escalations", "--level", "2")] == ["silence"]
+    assert await icam.json("escalations", "--level", "1") == []
     assert await icam.json("escalations", "--office", "liege") == []
 
 

@@ -26,7 +26,7 @@ NOT_COPIED: Final = shutil.ignore_patterns(
 )
 CHECKS: Final = (
     *("tests/domain/policy", "tests/domain/directory", "tests/domain/guards"),
-    *("tests/domain/test_explain.py", "tests/domain/test_routing.py", "tests/reference"),
+    *("tests/domain/test_explain_words.py", "tests/domain/test_routing.py", "tests/reference"),
     *("tests/docs/test_docs.py", "tests/docs/test_metrics.py"),
     *("tests/schemas/test_export.py", "tests/services/board/test_words.py"),
     "tests/services/board/test_serving.py",

@@ -34,6 +34,7 @@ from tests.domain.given import (
     miss,
     order,
     planned,
+    ref,
     standing,
 )
 
@@ -52,6 +53,8 @@ def test_it_says_the_status_the_order_the_office_and_the_rule_of_the_route() -> 
 
 
 def test_it_speaks_dutch_throughout() -> None:
+    rule = ref().policy.rule("reinvite-after-first-miss")
+    assert rule is not None
     lines = explained_case(ONE, day(4), language="nl")
     assert lines[:7] == [
         "Dossier case-0001",
@@ -62,7 +65,7 @@ def test_it_speaks_dutch_throughout() -> None:
         " (verblijfplaats: 9000, Oost-Vlaanderen)",
         "Einde van de opvolging: de opvolging loopt verder",
         "Volgende datum: 14 maart 2026 (zonder antwoord wordt het voorstel dan herhaald:"
-        " Opnieuw uitnodigen na een eerste ongerechtvaardigde afwezigheid). Voor: coach",
+        f" {rule.text['nl']}). Voor: coach",
     ]
 
 
@@ -73,8 +76,11 @@ class TestWhatComesNext:
         assert line.endswith("For: coach")
 
     def test_a_term_runs_out(self) -> None:
-        (line,) = next_date(explained_case([order()], day(1)))
-        assert line.startswith("Next date: 6 March 2026 (then this may be needed: Set a date")
+        rule = ref().policy.rule("give-first-date")
+        assert rule is not None
+        assert next_date(explained_case([order()], day(1))) == [
+            f"Next date: 6 March 2026 (then this may be needed: {rule.text['en']}). For: coach"
+        ]
 
     def test_a_postponed_proposal_comes_back(self) -> None:
         asked = standing(ONE, day(4))["reinvite-after-first-miss"]

@@ -114,10 +114,10 @@ class TestTheDateOnWhichTheConditionsWereMet:
         ]
         lines = explained(refused, LATER, "review-after-refusal")
         assert (
-            "Conditions met on 1 April 2026 (end: appeal term running), detected on 4 May 2026"
+            "Conditions met on 1 April 2026 (end: appeal term), detected on 4 May 2026"
         ) in lines
         assert "  - end of the departure term: 9 March 2026" in lines
-        assert "  - appeal term running: ended on 1 April 2026" in lines
+        assert "  - appeal term: ended on 1 April 2026" in lines
 
     def test_a_circumstance_is_named_if_its_end_decided(self) -> None:
         guard = Guard.EXTENSION_GRANTED

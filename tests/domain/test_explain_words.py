@@ -32,6 +32,7 @@ from schemas.outcomes import Action, GuardReport, Track, WithdrawalReason
 from schemas.types import Guard, Language
 from streams import reference
 from streams.domain.explain.facts import found
+from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
@@ -56,6 +57,7 @@ CODES: Final[Mapping[str, Iterable[str]]] = {
     "report": GuardReport,
     "waiver": WAIVERS,
     "clock": Clock,
+    "term": TERMS,
     "pause": (DETAINED, END_DUE),
     "channel": NotificationChannel,
     "proof": BOOLEANS,

@@ -121,7 +121,8 @@ def _decided_by_term(raised: EscalationRaised, rule: Rule | None, wording: Wordi
     """Return the term or clock that decided the date on which the conditions were met."""
     for check in _terms_over(raised, rule):
         if guard_reason(check.because).ended_at == raised.due_at:
-            return wording.sentence("decided.ended", guard=wording.word("guard", check.guard))
+            kind = "term" if wording.has_word("term", check.guard) else "guard"
+            return wording.sentence("decided.ended", guard=wording.word(kind, check.guard))
     for step in raised.evidence.clocks:
         if step.due == raised.due_at and step.clock != Clock.OCCASION:
             return wording.word("clock", step.clock)
@@ -168,9 +169,11 @@ def _clocks(raised: EscalationRaised, rule: Rule | None, wording: Wording) -> li
         lines.append(_clock(step, wording))
         lines += [_pause(pause, step, wording) for pause in step.paused if pause.until > step.start]
     for check in _terms_over(raised, rule):
-        reason = in_words(guard_reason(check.because), wording)
-        guard = wording.word("guard", check.guard)
-        lines.append(wording.sentence("clock_guard", guard=guard, reason=reason))
+        line = in_words(guard_reason(check.because), wording)
+        if wording.has_word("term", check.guard):
+            term = wording.word("term", check.guard)
+            line = wording.sentence("clock_term", term=term, reason=line)
+        lines.append(line)
     return lines
 
 
