@@ -9,10 +9,14 @@ Sunday or holiday, it moves to the next working day [AGII-APP, AGII-ANN].
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from itertools import filterfalse
+from typing import Final
+
+_CACHE_SIZE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,12 @@ class Calendar:
 
     zone: tzinfo
     days: tuple[int, ...]
+    _end_after: Callable[[date, int], datetime] = field(init=False, repr=False, compare=False)
+    """End of a count of working days without pauses. Cached: many cases share the same days."""
+
+    def __post_init__(self) -> None:
+        cached = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_count)
+        object.__setattr__(self, "_end_after", cached)
 
     @classmethod
     def of(cls, zone: tzinfo, holidays: Iterable[date], first: int, last: int) -> Calendar:
@@ -73,6 +83,13 @@ class Calendar:
         start = self.local_date(instant)
         if count == 0:
             return self.end_of(start)
+        if not paused:
+            return self._end_after(start, count)
+        return self._end_of_count(start, count, paused)
+
+    def _end_of_count(
+        self, start: date, count: int, paused: Sequence[tuple[date, date]] = ()
+    ) -> datetime:
         days, after = self.days, start.toordinal() + 1
         index = bisect_left(days, after) + count - 1
         for first, last in paused:

@@ -357,11 +357,13 @@ def _next_check(
     if situation.end is None:
         reason = "dead_letter" if has_dead_letters else _NO_LATER
         checks.append(Check(now + timedelta(days=policy.terms.longest_pause_days), reason))
-    coming = [check for check in checks if check.at > now]
-    if not coming:
+    first: Check | None = None
+    for check in checks:
+        if check.at > now and (first is None or check < first):
+            first = check
+    if first is None:
         return None, ""
-    at, reason = min(coming)
-    return (at, reason) if situation.end is None else (at, "reopening")
+    return first.at, first.reason if situation.end is None else "reopening"
 
 
 def _status(has_dead_letters: bool, level: int, situation: Situation, judgement: Judgement) -> str:

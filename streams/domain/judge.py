@@ -18,7 +18,6 @@ from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
-from streams.domain.guards.derived import TERMS
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
 from streams.domain.pauses import DETAINED, Pausing, paused_days
@@ -114,6 +113,12 @@ class Judge:
         minimums = policy.counting.minimum_departure_days
         self.matches = policy.match_rules(rule_facts(situation, minimums))
         self._guards: Mapping[Guard, GuardStatus] | None = None
+        self._may_pause = bool(
+            situation.spans
+            or situation.acceptance is not None
+            or situation.prospect is not None
+            or len(situation.stays) > 1
+        )
 
     @property
     def guards(self) -> Mapping[Guard, GuardStatus]:
@@ -227,19 +232,24 @@ class Judge:
         The days do not run while a guard blocks the rule, nor during detention if the rule does
         not apply to a person who is detained.
         """
-        steps = []
+        steps: list[Step] = []
         for clock, working_days in rule.after:
-            start = due = self._start(clock)
-            pauses: tuple[Pausing, ...] = ()
-            if working_days:
-                pauses = tuple(
-                    [p for p in self._pauses(rule) if p.until is None or p.until > start]
-                )
-                days = paused_days(pauses, self.calendar, start, self.situation.now)
-                due = self.calendar.after_working_days(start, working_days, days)
-                pauses = tuple([pause for pause in pauses if pause.since < due])
-            steps.append(Step(clock, start, working_days, due, pauses))
+            start = self._start(clock)
+            if not working_days:
+                steps.append(Step(clock, start, 0, start))
+            elif rule.waives_terms and not self._may_pause:
+                due = self.calendar.after_working_days(start, working_days)
+                steps.append(Step(clock, start, working_days, due))
+            else:
+                steps.append(self._paused_step(rule, clock, start, working_days))
         return steps
+
+    def _paused_step(self, rule: Rule, clock: Clock, start: datetime, working_days: int) -> Step:
+        pauses = [p for p in self._pauses(rule) if p.until is None or p.until > start]
+        days = paused_days(pauses, self.calendar, start, self.situation.now)
+        due = self.calendar.after_working_days(start, working_days, days)
+        counted = tuple([pause for pause in pauses if pause.since < due])
+        return Step(clock, start, working_days, due, counted)
 
     def _pauses(self, rule: Rule) -> list[Pausing]:
         situation = self.situation
@@ -263,7 +273,7 @@ class Judge:
             if until is not None and guard not in rule.waives:
                 found.append(Pausing(guard.value, until.interview.event.held_at, until.until))
         order = situation.order
-        if order is not None and not rule.waives.keys() >= TERMS:
+        if order is not None and not rule.waives_terms:
             ends = evaluate.term_ends(situation, order, self.calendar, self.policy.terms)
             found += [
                 Pausing(guard.value, order.notified_at, end)

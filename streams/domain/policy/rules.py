@@ -20,6 +20,7 @@ from schemas.events import (
 )
 from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard
+from streams.domain.guards.derived import TERMS
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import (
     DateToCheck,
@@ -227,17 +228,16 @@ class Rule:
     when_stopped: bool = False
     """Whether it stands although an end is due or the case was handed over."""
 
-    @property
-    def pauses_in_detention(self) -> bool:
-        """Return whether its days do not run during detention: it does not apply there."""
-        return any(
-            c.fact == "lodging" and c.operator == "none_of" and Lodging.DETAINED in _set(c.operand)
-            for c in self.when
-        ) or any(c.fact == "lodging" and c.operator == "is" for c in self.when)
+    waives_terms: bool = field(init=False)
+    """Whether no term that began with the notification stops its days."""
+    pauses_in_detention: bool = field(init=False)
+    """Whether its days do not run during detention, because it does not apply there."""
 
-
-def _set(operand: object) -> frozenset[str]:
-    return operand if isinstance(operand, frozenset) else frozenset()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "waives_terms", self.waives.keys() >= TERMS)
+        lodgings = [c for c in self.when if c.fact == "lodging"]
+        detained = any(OPERATORS[c.operator](Lodging.DETAINED, c.operand) for c in lodgings)
+        object.__setattr__(self, "pauses_in_detention", bool(lodgings) and not detained)
 
 
 class RuleMatches(NamedTuple):
