@@ -17,7 +17,6 @@ from schemas.outcomes import (
     GuardReport,
     GuardState,
     Pause,
-    WithdrawalReason,
 )
 from schemas.types import Guard
 from streams.domain.case import Fact
@@ -283,7 +282,5 @@ def _where_to_contest(proposal: Proposal, wording: Wording) -> list[str]:
 def _withdrawal(withdrawn: EscalationWithdrawn, wording: Wording) -> list[str]:
     moment = wording.moment(withdrawn.withdrawn_at)
     lines = [wording.sentence(f"withdrawn.{withdrawn.reason}", moment=moment)]
-    if withdrawn.reason in (WithdrawalReason.OPEN_DEAD_LETTER, WithdrawalReason.REMINDED):
-        return lines
     reasons = [in_words(withdrawal_reason(because), wording) for because in withdrawn.because]
     return lines + _indented(reasons)
