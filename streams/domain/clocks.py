@@ -59,6 +59,10 @@ class Calendar:
         """Return local midnight at the end of a day."""
         return self.start_of(day + timedelta(days=1))
 
+    def end_of_week(self, day: date) -> datetime:
+        """Return local midnight at the end of the Sunday of a day's week."""
+        return self.end_of(day + timedelta(days=6 - day.weekday()))
+
     def is_working(self, day: date) -> bool:
         """Return whether a day is a working day."""
         index = bisect_left(self.days, day.toordinal())

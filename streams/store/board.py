@@ -81,19 +81,20 @@ async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
 
 
 class Reached(NamedTuple):
-    """Number of cases with an order whose furthest step is this one."""
+    """Number of open cases with an order whose furthest step is this one."""
 
     step: str
-    """``ordered``; ``invited``: an appointment was fixed or missed; ``seen``: interviewed."""
+    """``ordered``; ``invited``: an appointment was planned or missed; ``seen``: interviewed."""
     conclusion: str | None
     """Conclusion of the latest interview; None without an interview."""
     cases: int
 
 
 async def reached(conn: Connection) -> list[Reached]:
-    """Return the number of cases by furthest step and conclusion.
+    """Return the number of open cases by furthest step and conclusion.
 
-    For each interview, the newest version counts. Reads the whole log.
+    For each interview, the newest version counts. The total is that of the open cases with an
+    order. Reads the whole log.
     """
     rows = await conn.fetch(
         """
@@ -107,17 +108,16 @@ async def reached(conn: Connection) -> list[Reached]:
         last AS (
             SELECT DISTINCT ON (case_id) case_id, conclusion FROM interview
             ORDER BY case_id, held_at DESC, event_id DESC),
-        came AS (
-            SELECT case_id, bool_or(type = 'icam.oqt-issued.v1') AS ordered,
-                   bool_or(type = 'icam.appointment-missed.v1'
-                           OR payload->>'first_appointment' IS NOT NULL) AS invited
-            FROM case_event
-            WHERE type IN ('icam.oqt-issued.v1', 'icam.appointment-missed.v1')
-              AND case_id NOT LIKE $1
-            GROUP BY case_id)
-        SELECT CASE WHEN conclusion IS NOT NULL THEN 'seen'
-                    WHEN invited THEN 'invited' ELSE 'ordered' END, conclusion, count(*)
-        FROM came LEFT JOIN last USING (case_id) WHERE ordered GROUP BY 1, 2 ORDER BY 1, 2
+        invited AS (
+            SELECT DISTINCT case_id FROM case_event
+            WHERE type IN ('icam.appointment-planned.v1', 'icam.appointment-missed.v1')
+               OR type = 'icam.oqt-issued.v1' AND payload->>'first_appointment' IS NOT NULL)
+        SELECT CASE WHEN last.case_id IS NOT NULL THEN 'seen'
+                    WHEN invited.case_id IS NOT NULL THEN 'invited' ELSE 'ordered' END,
+               conclusion, count(*)
+        FROM case_projection LEFT JOIN last USING (case_id) LEFT JOIN invited USING (case_id)
+        WHERE route IS NOT NULL AND ended_at IS NULL AND case_id NOT LIKE $1
+        GROUP BY 1, 2 ORDER BY 1, 2
         """,
         CANARY_PATTERN,
     )

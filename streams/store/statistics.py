@@ -1,6 +1,7 @@
 """Aggregate counts over all cases, for summaries, gauges and pages. Canary cases are excluded.
 
-Each function reads a whole table: call it every half minute, not every second.
+A case is open while its follow-up has not ended. Each function reads a whole table: call it every
+half minute, not every second.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ CANARY_PATTERN: Final = f"{PREFIX}%"
 
 
 async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
-    """Return office, track and number of routed cases."""
+    """Return office, track and number of open cases with an order."""
     rows = await conn.fetch(
         """
         SELECT office_id, track, count(*) FROM case_projection
-        WHERE office_id IS NOT NULL AND case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
+        WHERE route IS NOT NULL AND ended_at IS NULL AND case_id NOT LIKE $1
+        GROUP BY 1, 2 ORDER BY 1, 2
         """,
         CANARY_PATTERN,
     )
@@ -28,7 +30,7 @@ async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
 
 
 class CasesByAge(NamedTuple):
-    """Number of cases of one office and track whose order has an age, as a range of days."""
+    """Number of open cases of one office and track whose order has an age, as a range of days."""
 
     office_id: str
     track: str
@@ -37,7 +39,7 @@ class CasesByAge(NamedTuple):
 
 
 async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
-    """Return the number of routed cases by office, track and age of their current order."""
+    """Return the number of open cases by office, track and age of their current order."""
     rows = await conn.fetch(
         """
         SELECT office_id, track, CASE
@@ -46,7 +48,8 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
         FROM (SELECT office_id, track,
                      extract(epoch FROM $2::timestamptz - (route->>'as_of')::timestamptz)
                          / 86400 AS days
-              FROM case_projection WHERE route IS NOT NULL AND case_id NOT LIKE $1) AS routed
+              FROM case_projection
+              WHERE route IS NOT NULL AND ended_at IS NULL AND case_id NOT LIKE $1) AS routed
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
         CANARY_PATTERN,
@@ -56,7 +59,7 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
 
 
 async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
-    """Return status and number of cases."""
+    """Return status and number of cases; those whose follow-up ended have the status ``ended``."""
     rows = await conn.fetch(
         """
         SELECT status, count(*) FROM case_projection WHERE case_id NOT LIKE $1
@@ -67,8 +70,20 @@ async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
     return [tuple(row) for row in rows]
 
 
+async def ended_by_reason(conn: Connection) -> list[tuple[str, int]]:
+    """Return the reason for the end of the follow-up, and the number of ended cases."""
+    rows = await conn.fetch(
+        """
+        SELECT end_reason, count(*) FROM case_projection
+        WHERE ended_at IS NOT NULL AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
+        """,
+        CANARY_PATTERN,
+    )
+    return [tuple(row) for row in rows]
+
+
 async def unrouted(conn: Connection) -> list[tuple[str, int]]:
-    """Return reason and number of cases that no office follows.
+    """Return reason and number of open cases that no office follows.
 
     The reason is ``awaiting_order`` without an order, or the id of the rule that routed the case to
     triage.
@@ -77,7 +92,8 @@ async def unrouted(conn: Connection) -> list[tuple[str, int]]:
         """
         SELECT coalesce(route->>'rule_id', 'awaiting_order') AS reason, count(*)
         FROM case_projection
-        WHERE (route IS NULL OR track = 'triage') AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
+        WHERE (route IS NULL OR track = 'triage') AND ended_at IS NULL AND case_id NOT LIKE $1
+        GROUP BY 1 ORDER BY 1
         """,
         CANARY_PATTERN,
     )
@@ -85,13 +101,13 @@ async def unrouted(conn: Connection) -> list[tuple[str, int]]:
 
 
 async def guards_blocking(conn: Connection) -> list[tuple[str, int]]:
-    """Return each guard that blocks a rule, and in how many cases it does."""
+    """Return each guard that blocks a rule, and in how many open cases it does."""
     rows = await conn.fetch(
         """
         SELECT by->>'guard' AS guard, count(DISTINCT case_id)
         FROM case_projection, json_array_elements(blocked) AS rule,
              json_array_elements(rule->'by') AS by
-        WHERE case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
+        WHERE ended_at IS NULL AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
         """,
         CANARY_PATTERN,
     )

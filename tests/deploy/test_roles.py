@@ -114,7 +114,7 @@ async def test_an_auditor_can_read_every_gauge(url: str, ref: Reference) -> None
     metrics = ExporterMetrics()
     async with _world(AUDITOR, url, ref) as world:
         await readings.backlog(world.pool, world.clock, ref.calendar, metrics)
-        await readings.book(world.pool, world.clock, metrics)
+        await readings.book(world.pool, world.clock, ref, metrics)
         await readings.read_producers(world.pool, world.clock, ref.calendar, metrics)
 
 
@@ -125,7 +125,7 @@ async def test_an_auditor_can_read_the_live_page(url: str, ref: Reference) -> No
             return world.pool
 
         state = State(PublicFigures([], [], staffing.load(), ops=False), History(1))
-        reader = Reader(pool_of, world.clock, ref.calendar, state, Feed(), 2.0)
+        reader = Reader(pool_of, world.clock, ref, state, Feed(), 2.0)
         state.read_live(await reader.live(world.pool))
         state.read_book(await reader.book(world.pool))
         assert b'"cases":0' in state.to_json()

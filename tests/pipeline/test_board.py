@@ -107,7 +107,10 @@ def test_the_figures_on_the_page_are_those_of_the_database(
     names = words()["en"]
 
     offices = dict(
-        query("SELECT office_id, count(*) FROM case_projection WHERE office_id <> '' GROUP BY 1")
+        query(
+            "SELECT office_id, count(*) FROM case_projection"
+            " WHERE route IS NOT NULL AND ended_at IS NULL GROUP BY 1"
+        )
     )
     named = {"Brussels": "bruxelles", "Antwerp": "antwerpen", "Ghent": "gent", "Liège": "liege"}
     shown = column(page.locator("#offices-table"))
@@ -117,14 +120,18 @@ def test_the_figures_on_the_page_are_those_of_the_database(
     assert number(total.inner_text()) == sum(offices.values())
 
     steps = [int(number(cell.inner_text())) for cell in page.locator("#funnel li .n").all()]
-    seen = "SELECT count(DISTINCT case_id) FROM case_event WHERE type = %s"
-    held = "icam.interview-completed.v1"
-    with_order = (
-        f"{seen} AND case_id IN (SELECT case_id FROM case_event WHERE type = 'icam.oqt-issued.v1')"
+    followed = "SELECT case_id FROM case_projection WHERE route IS NOT NULL AND ended_at IS NULL"
+    held = (
+        "SELECT count(DISTINCT case_id) FROM case_event"
+        f" WHERE type = 'icam.interview-completed.v1' AND case_id IN ({followed})"
     )
-    assert steps[0] == query(seen, "icam.oqt-issued.v1")[0][0]
-    assert steps[2] == query(with_order, held)[0][0]
+    assert steps[0] == sum(offices.values())
+    assert steps[2] == query(held)[0][0]
     assert steps[0] > steps[1] > steps[2] > steps[3] == sum(steps[4:])
+
+    due = "SELECT count(*) FROM escalation WHERE withdrawn_at IS NULL"
+    in_table = [number(cell.inner_text()) for cell in page.locator("#work-table td .n").all()]
+    assert sum(map(int, in_table)) == query(due)[0][0] > 0
 
     levels = dict(
         query("SELECT level, count(*) FROM escalation WHERE withdrawn_at IS NULL GROUP BY 1")
@@ -185,9 +192,9 @@ def test_what_happens_arrives_without_a_reload(run: Run, look: Callable[..., Rea
     rate = page.locator("[data-signal=committed] .value")
     expect(rate).not_to_have_text("0", timeout=PATIENCE)
     run.stage.drain()
-    cases = run.stage.query("SELECT count(*) FROM case_projection WHERE office_id IS NOT NULL")[0][
-        0
-    ]
+    cases = run.stage.query(
+        "SELECT count(*) FROM case_projection WHERE route IS NOT NULL AND ended_at IS NULL"
+    )[0][0]
     assert cases > int(before.replace(",", ""))
     expect(page.locator("#offices-table tfoot .n").first).to_have_text(
         f"{cases:,}", timeout=PATIENCE
@@ -271,11 +278,11 @@ def test_it_reads_as_a_document_to_a_screen_reader(run: Run, look: Callable[...,
         assert page.get_by_role(landmark).count() == 1
     assert page.get_by_role("heading", level=1).count() == 1
     sections = page.get_by_role("heading", level=2).all_inner_texts()
-    assert len(sections) == page.locator("section[aria-labelledby]").count() == 6
+    assert len(sections) == page.locator("section[aria-labelledby]").count() == 7
     for chart in page.locator("svg[role=img]").all():
         assert len(chart.get_attribute("aria-label") or "") > 10
     # Each chart's figures are in a table, or in the text beside it.
-    assert page.locator("table").count() >= 6
+    assert page.locator("table").count() >= 7
     assert "%" in (page.get_by_role("img", name="Schematic map").get_attribute("aria-label") or "")
 
 
@@ -367,7 +374,7 @@ def test_a_board_that_hangs_is_found_out(run: Run, look: Callable[..., Reader]) 
     os.kill(board.pid, signal.SIGSTOP)
     try:
         expect(page.locator("body")).to_have_attribute("data-link", "broken", timeout=PATIENCE)
-        expect(page.locator(".part[data-old=true]")).to_have_count(6)
+        expect(page.locator(".part[data-old=true]")).to_have_count(7)
     finally:
         os.kill(board.pid, signal.SIGCONT)
     expect(page.locator("#link")).to_have_text("Live", timeout=PATIENCE)
@@ -381,7 +388,7 @@ def test_a_database_that_is_away_is_said_to_be(run: Run, look: Callable[..., Rea
         expect(page.locator("#link")).to_have_text(
             "The database does not answer. The figures below are outdated.", timeout=PATIENCE
         )
-        expect(page.locator(".part[data-old=true]")).to_have_count(6)
+        expect(page.locator(".part[data-old=true]")).to_have_count(7)
         assert page.locator("#verdict").get_attribute("data-state") == "unknown"
         assert run.public.probe("readyz")[0] == 503
         assert run.public.probe("livez")[0] == 200

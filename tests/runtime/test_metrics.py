@@ -39,7 +39,7 @@ async def test_every_label_value_that_is_exported_is_in_the_table(world: World) 
     await world.intake.apply([Malformed(world.record(given.miss(3)), Reason.BUG, "x")])
     metrics = ExporterMetrics()
     await backlog(world.pool, world.clock, world.ref.calendar, metrics)
-    await book(world.pool, world.clock, metrics)
+    await book(world.pool, world.clock, world.ref, metrics)
     await read_producers(world.pool, world.clock, world.ref.calendar, metrics)
 
     assert undeclared(world.metrics) == set()

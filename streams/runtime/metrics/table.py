@@ -19,7 +19,7 @@ from typing import Final
 from prometheus_client import disable_created_metrics
 
 from schemas.envelope import Reason
-from schemas.events import INPUT_TOPICS
+from schemas.events import INPUT_TOPICS, EndReason
 from schemas.outcomes import OUTPUT_TOPICS, WithdrawalReason
 from schemas.types import Guard
 from streams.runtime.metrics.spec import Capped, RoleMetrics, Source, counter, gauge, histogram
@@ -39,12 +39,21 @@ _VERDICTS: Final = ("applied", "late", "duplicate", "dead_lettered")
 _PRODUCERS: Final = Capped(MOST_PRODUCERS, (OTHER_PRODUCER, UNKNOWN_PRODUCER))
 _READINGS: Final = ("backlog", "group", "cases", "producers", "offsets", "audit")
 _AGES: Final = ("0-7", "8-30", "31-90", "91-365", "366+")
-_STATUSES: Final = ("awaiting_order", "needs_repair", "escalated", "on_hold", "followed")
+_STATUSES: Final = (
+    *("awaiting_order", "needs_repair", "escalated", "on_hold", "followed", "handed_over"),
+    "ended",
+)
 _UNROUTED: Final = ("awaiting_order", "triage")
 _STATES: Final = ("open", "withdrawn")
+_CASE_STATES: Final = ("ended", "reopened")
+_BREACHES: Final = (
+    *("no_next_date", "no_reason", "no_owner", "no_office", "too_late", "silent"),
+    *("ended_with_date", "ended_with_proposal"),
+)
+_DUE: Final = ("late", "today", "week", "later")
 _CHECKS: Final = (
     *("log", "offsets", "fold", "escalations", "guards", "outbox", "deadlines"),
-    "personal data",
+    *("attention", "personal data"),
 )
 _UNREAD: Final = math.nan
 """The value of a gauge before its first reading; 0 would look like good news."""
@@ -133,11 +142,13 @@ class WorkerTable(BuildMetrics):
     )
     withdrawn = counter(
         "icam_escalations_withdrawn",
-        "Escalations withdrawn.",
-        office=Source.DIRECTORY,
+        "Escalations withdrawn; reminded: unanswered, and raised again at once.",
         level=Source.POLICY,
         rule=Source.POLICY,
         reason=WithdrawalReason,
+    )
+    state_changes = counter(
+        "icam_case_state_changes", "Follow-ups that ended or were reopened.", state=_CASE_STATES
     )
     published = counter(
         "icam_published", "Outbox entries acknowledged by the brokers.", topic=OUTPUT_TOPICS
@@ -224,15 +235,27 @@ class ExporterMetrics(BuildMetrics):
     )
     cases = gauge(
         "icam_cases",
-        "Cases with an order, by office, track and age of the order in days (cases).",
+        "Open cases with an order, by office, track and age of the order in days (cases).",
         office=Source.DIRECTORY,
         track=Source.DIRECTORY,
         age=_AGES,
     )
-    cases_by_status = gauge("icam_cases_by_status", "Cases by status (cases).", status=_STATUSES)
+    cases_by_status = gauge(
+        "icam_cases_by_status", "Cases by status, ended ones too (cases).", status=_STATUSES
+    )
+    cases_ended = gauge(
+        "icam_cases_ended", "Cases whose follow-up ended, by reason (cases).", reason=EndReason
+    )
+    forgotten = gauge(
+        "icam_cases_without_attention",
+        "Open cases without a next date, a reason for it, an owner or an office, or silent for "
+        "longer than the longest pause; ended cases that still have a next date or a proposal. "
+        "0 proves that no case is forgotten (cases).",
+        breach=_BREACHES,
+    )
     unrouted = gauge(
         "icam_cases_unrouted",
-        "Cases that no office follows, by reason: awaiting_order, or the routing rule of "
+        "Open cases that no office follows, by reason: awaiting_order, or the routing rule of "
         "triage (cases).",
         reason=_UNROUTED,
     )
@@ -243,7 +266,7 @@ class ExporterMetrics(BuildMetrics):
         track=Source.STAFFING,
     )
     guards = gauge(
-        "icam_guards_blocking", "Cases in which a guard blocks a rule (cases).", guard=Guard
+        "icam_guards_blocking", "Open cases in which a guard blocks a rule (cases).", guard=Guard
     )
     escalations = gauge(
         "icam_escalations",
@@ -253,6 +276,13 @@ class ExporterMetrics(BuildMetrics):
         level=Source.POLICY,
         rule=Source.POLICY,
         state=_STATES,
+    )
+    proposals_due = gauge(
+        "icam_proposals_due",
+        "Standing proposals by office and by when an answer is expected: late, today, later this "
+        "week, or later (cases).",
+        office=Source.DIRECTORY,
+        due=_DUE,
     )
     producer_last = gauge(
         "icam_producer_last_event_timestamp_seconds",

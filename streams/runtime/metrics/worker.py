@@ -74,8 +74,8 @@ class Metrics(WorkerTable):
                     outcome.office_id, outcome.track, str(outcome.level), outcome.rule_id
                 ).inc()
             elif type(outcome) is EscalationWithdrawn:
-                self.withdrawn.labels(
-                    outcome.office_id, str(outcome.level), outcome.rule_id, outcome.reason
-                ).inc()
-            elif type(outcome) is not CaseEnded and type(outcome) is not CaseReopened:
+                self.withdrawn.labels(str(outcome.level), outcome.rule_id, outcome.reason).inc()
+            elif type(outcome) is CaseEnded or type(outcome) is CaseReopened:
+                self.state_changes.labels(outcome.kind).inc()
+            else:
                 assert_never(outcome)

@@ -37,6 +37,7 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     board = settings.board
     every = board.every_seconds
+    ref = reference.load(settings.policy_file, settings.directory_file)
     facts = PageFacts.load(settings, datetime.now(UTC))
     state = State(
         PublicFigures(
@@ -47,7 +48,7 @@ async def _serve(settings: Settings) -> None:
     feed, metrics = Feed(), BoardMetrics()
     # Two concurrent readings, plus one spare connection.
     pool_of = LatePool(settings.database.model_copy(update={"pool_size": 3}), "icam-board")
-    reader = Reader(pool_of, clock.now, reference.belgian_calendar(), state, feed, every)
+    reader = Reader(pool_of, clock.now, ref, state, feed, every)
 
     def live() -> Verdict:
         metrics.reading_age.set(-1 if state.age is None else state.age)

@@ -18,6 +18,7 @@ from streams.services.board.suppression import (
 )
 from streams.store.board import Moved, Reached
 from streams.store.statistics import Entered
+from streams.store.worklist import Due
 
 DAYS: Final = 14
 """Length of the trend of escalations, in days."""
@@ -26,6 +27,9 @@ HOURS: Final = 24
 
 CONCLUSIONS: Final = ("residence_prospect", "voluntary_return_accepted", "voluntary_return_refused")
 """Conclusions of an interview that end the counselling; ``undecided`` leads to a next interview."""
+ATTENTION_RUNBOOK: Final = "IcamCaseForgotten"
+"""Alert and runbook of open cases that get no attention."""
+WHEN_DUE: Final = ("late", "today", "week", "later")
 _STEPS: Final = ("ordered", "invited", "undecided", *CONCLUSIONS)
 
 
@@ -42,6 +46,10 @@ class Book:
     ledger: Sequence[Entered]
     moved: Sequence[Moved]
     due_by_hour: Sequence[int]
+    work: Sequence[Due]
+    """Standing proposals by office and due date; their total is that of the ledger."""
+    forgotten: int
+    """Number of cases that break the promise that every open case gets attention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,14 @@ class PublicFigures:
     def to_public_json(self, book: Book) -> dict[str, Any]:
         """Return the figures for the page."""
         by_office, steps = self._cases(book)
+        by_level, work = self._standing(book)
         return {
+            "attention": self._attention(book),
             "cases": by_office.total,
             "offices": [self._office(name, n, book) for name, n in by_office.cells.items()],
             "funnel": _funnel(steps),
-            "escalations": self._escalations(book),
+            "escalations": self._escalations(book, by_level),
+            "work": self._work(work),
             "due": _row(suppress_table(dict(enumerate(book.due_by_hour)), ops=self.ops)),
         }
 
@@ -99,20 +110,55 @@ class PublicFigures:
             ]
         return figures
 
-    def _escalations(self, book: Book) -> dict[str, Any]:
+    def _attention(self, book: Book) -> dict[str, Any]:
+        """Return the promise that every open case gets attention, in the form of a signal."""
+        return {
+            "name": "attention",
+            "value": suppress_count(book.forgotten, ops=self.ops),
+            "state": "act" if book.forgotten else "well",
+            "runbook": ATTENTION_RUNBOOK,
+        }
+
+    def _standing(self, book: Book) -> tuple[Table[int], Table[tuple[str, str]]]:
+        """Return standing proposals by level, and by office and due date: one total, split twice.
+
+        If one total is suppressed, both tables are, because the other total would reveal it.
+        """
         standing = Counter[int]()
         for entry in book.ledger:
             if entry.open:
                 standing[entry.level] += entry.escalations
         levels = sorted({*self.levels, *standing})
         by_level = suppress_table({level: standing[level] for level in levels}, ops=self.ops)
+        of_office = {due.office_id: due for due in book.work}
+        names = dict.fromkeys((*self.offices, *sorted(of_office)))
+        counts = {
+            (name, when): getattr(of_office[name], when) if name in of_office else 0
+            for name in names
+            for when in WHEN_DUE
+        }
+        work = suppress_table(counts, ops=self.ops)
+        if "kept" in (by_level.total, work.total):
+            return suppress_all(by_level), suppress_all(work)
+        return by_level, work
+
+    def _work(self, work: Table[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return, by office, how many proposals are late or fall due; offices without any too."""
+        offices = dict.fromkeys(name for name, _ in work.cells)
+        return [
+            {"id": name, **{when: work.cells[name, when] for when in WHEN_DUE}} for name in offices
+        ]
+
+    def _escalations(self, book: Book, by_level: Table[int]) -> dict[str, Any]:
+        standing = sum(entry.escalations for entry in book.ledger if entry.open)
+        levels = list(by_level.cells)
         days = [book.today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
         raised = _by_day(days, ((moved.day, moved.raised) for moved in book.moved))
         withdrawn = _by_day(days, ((moved.day, moved.withdrawn) for moved in book.moved))
         figures = {
             "open": {"total": by_level.total, "levels": _levels(by_level)},
             "days": [day.isoformat() for day in days],
-            **self._trend(raised, withdrawn, standing.total()),
+            **self._trend(raised, withdrawn, standing),
         }
         if self.ops:
             figures["moved"] = [

@@ -10,14 +10,13 @@ from typing import Final, TypeVar
 import structlog
 
 from schemas import canary
-from streams.domain.clocks import Calendar
-from streams.reference import ZONE
+from streams.reference import ZONE, Reference
 from streams.runtime.loop import periodic
 from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
 from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
-from streams.store import board, cases, dead_letters, outbox, statistics
+from streams.store import attention, board, cases, dead_letters, outbox, statistics, worklist
 from streams.store.clock import Clock
 from streams.store.errors import is_not_migrated, is_transient
 from streams.store.pool import Connection, Pool
@@ -45,14 +44,15 @@ class Reader:
         self,
         pool_of: Callable[[], Awaitable[Pool]],
         clock: Clock,
-        calendar: Calendar,
+        ref: Reference,
         state: State,
         feed: Feed,
         every_seconds: float,
     ) -> None:
         self._pool_of = pool_of
         self._clock = clock
-        self._calendar = calendar
+        self._calendar = ref.calendar
+        self._longest_pause_days = ref.policy.terms.longest_pause_days
         self._state = state
         self._feed = feed
         self._every = every_seconds
@@ -143,6 +143,12 @@ class Reader:
                 ledger=await statistics.escalations(conn),
                 moved=await board.escalations_since(conn, first, ZONE),
                 due_by_hour=await board.due_by_hour(conn, now, HOURS),
+                work=await worklist.due_by_office(
+                    conn, now, self._calendar.end_of(today), self._calendar.end_of_week(today)
+                ),
+                forgotten=sum(
+                    (await attention.breaches(conn, now, self._longest_pause_days)).values()
+                ),
             )
 
     async def _count_events(self, conn: Connection, now: datetime) -> None:

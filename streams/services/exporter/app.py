@@ -23,7 +23,7 @@ def run(settings: Settings) -> int:
     """Export until SIGTERM or SIGINT; return the exit code. Blocks.
 
     Raises:
-        StaffingError: the staffing table can't be used.
+        PolicyError, DirectoryError, StaffingError: the reference data is invalid.
         OSError: the port is in use.
     """
     return service.run(_export(settings), settings.log_level)
@@ -45,14 +45,16 @@ async def _export(settings: Settings) -> None:
 def _readings(
     settings: Settings, pool_of: LatePool, metrics: ExporterMetrics
 ) -> list[ReadingState]:
-    config, calendar = settings.exporter, reference.belgian_calendar()
+    config = settings.exporter
+    ref = reference.load(settings.policy_file, settings.directory_file)
+    calendar = ref.calendar
     audits = AuditReadings(settings, metrics, lambda: datetime.now(UTC))
 
     async def backlog() -> None:
         await readings.backlog(await pool_of(), clock.now, calendar, metrics)
 
     async def cases() -> None:
-        await readings.book(await pool_of(), clock.now, metrics)
+        await readings.book(await pool_of(), clock.now, ref, metrics)
 
     async def producers() -> None:
         await readings.read_producers(await pool_of(), clock.now, calendar, metrics)

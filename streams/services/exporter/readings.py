@@ -13,9 +13,17 @@ from typing import Final
 from prometheus_client import Gauge
 
 from streams.domain.clocks import Calendar
-from streams.reference import ZONE
+from streams.reference import ZONE, Reference
 from streams.runtime.metrics import MOST_PRODUCERS, ExporterMetrics
-from streams.store import cases, dead_letters, outbox, producers, statistics
+from streams.store import (
+    attention,
+    cases,
+    dead_letters,
+    outbox,
+    producers,
+    statistics,
+    worklist,
+)
 from streams.store.clock import Clock
 from streams.store.pool import Pool
 
@@ -44,10 +52,17 @@ async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: Exporte
     metrics.dead_letters_oldest.set(max(0.0, (now - oldest).total_seconds()))
 
 
-async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
+async def book(pool: Pool, clock: Clock, ref: Reference, metrics: ExporterMetrics) -> None:
     """Read the counts over all cases, and the ledger of escalations."""
+    calendar = ref.calendar
     async with pool.acquire() as conn:
         now = await clock(conn)
+        today = calendar.local_date(now)
+        due = await worklist.due_by_office(
+            conn, now, calendar.end_of(today), calendar.end_of_week(today)
+        )
+        breaches = await attention.breaches(conn, now, ref.policy.terms.longest_pause_days)
+        ended = await statistics.ended_by_reason(conn)
         aged = await statistics.cases_by_age(conn, now)
         statuses = await statistics.cases_by_status(conn)
         unrouted = await statistics.unrouted(conn)
@@ -55,6 +70,16 @@ async def book(pool: Pool, clock: Clock, metrics: ExporterMetrics) -> None:
         ledger = await statistics.escalations(conn)
     _fill(metrics.cases, (((n.office_id, n.track, n.age), n.cases) for n in aged))
     _fill(metrics.cases_by_status, (((status,), count) for status, count in statuses))
+    _fill(metrics.cases_ended, (((reason,), count) for reason, count in ended))
+    _fill(metrics.forgotten, (((breach,), count) for breach, count in breaches.items()))
+    _fill(
+        metrics.proposals_due,
+        (
+            ((n.office_id, name), count)
+            for n in due
+            for name, count in zip(("late", "today", "week", "later"), n[1:], strict=True)
+        ),
+    )
     _fill(metrics.unrouted, (((reason,), count) for reason, count in unrouted))
     _fill(metrics.guards, (((guard,), count) for guard, count in guards))
     _fill(

@@ -49,7 +49,7 @@ def _reader(pool: Pool, ref: Reference, now: clock.Clock) -> Reader:
         return pool
 
     state = State(PublicFigures([], [], staffing.load(), True), History(150))
-    return Reader(pool_of, now, ref.calendar, state, Feed(), 2.0)
+    return Reader(pool_of, now, ref, state, Feed(), 2.0)
 
 
 async def test_an_empty_database_gives_empty_readings(reader: Reader, pool: Pool) -> None:

@@ -18,6 +18,7 @@ from streams.services.board.state import State
 from streams.store.board import Moved, Reached
 from streams.store.dead_letters import Unresolved
 from streams.store.statistics import Entered
+from streams.store.worklist import Due
 
 NOW = datetime(2026, 11, 25, 9, 0, 2, tzinfo=UTC)
 TODAY = date(2026, 11, 25)
@@ -48,6 +49,8 @@ BOOK = Book(
     ],
     moved=[Moved(TODAY, 1, 12, 0), Moved(TODAY - timedelta(days=1), 2, 37, 30)],
     due_by_hour=[0, 6, 2, *[0] * 21],
+    work=[Due("gent", 3, 0, 6, 7), Due("triage", 0, 3, 0, 0)],
+    forgotten=0,
 )
 
 
@@ -183,6 +186,34 @@ def test_escalations_are_counted_for_every_level_of_the_policy() -> None:
     assert escalations["days"][-1] == "2026-11-25"
     assert (escalations["raised"]["total"], escalations["withdrawn"]["total"]) == (49, 30)
     assert escalations["raised"]["cells"][-2:] == [37, 12]
+
+
+def test_work_is_counted_for_every_office_and_small_counts_are_suppressed() -> None:
+    work = {row.pop("id"): row for row in state_of()["book"]["work"]}
+    assert list(work) == ["gent", "namur", "liege", "triage"]
+    assert work["gent"] == {"late": "kept", "today": 0, "week": "kept", "later": 7}
+    assert work["namur"] == {"late": 0, "today": 0, "week": 0, "later": 0}
+    assert work["triage"]["today"] == "kept"
+    gent = state_of(ops=True)["book"]["work"][0]
+    assert (gent["late"], gent["week"]) == (3, 6)
+
+
+def test_levels_and_work_suppress_their_common_total_together() -> None:
+    ledger = [Entered("gent", "individual", level, "rule", True, 4) for level in (1, 2)]
+    book = replace(BOOK, ledger=ledger, work=[Due("gent", 8, 0, 0, 0)])
+    state = state_of(book=book)["book"]
+    assert state["escalations"]["open"]["total"] == "kept"
+    assert state["work"][0] == {"id": "gent", "late": "kept", "today": 0, "week": 0, "later": 0}
+
+
+def test_a_case_without_attention_needs_action_now() -> None:
+    well = state_of()["book"]["attention"]
+    assert (well["state"], well["value"]) == ("well", 0)
+    forgotten = state_of(book=replace(BOOK, forgotten=1))["book"]["attention"]
+    assert (forgotten["state"], forgotten["value"]) == ("act", "few")
+    assert (
+        Path(__file__).parents[3] / "deploy" / "runbooks" / f"{forgotten['runbook']}.md"
+    ).is_file()
 
 
 def test_the_trend_is_suppressed_if_it_would_reveal_a_small_number_withdrawn() -> None:

@@ -16,7 +16,7 @@ from schemas.outcomes import Action, Track
 from streams.domain.policy.rules import LANGUAGES
 from streams.runtime.settings import Settings
 from streams.services import board
-from streams.services.board.figures import CONCLUSIONS
+from streams.services.board.figures import CONCLUSIONS, WHEN_DUE
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
 from streams.services.board.words import choose_language, words
@@ -64,6 +64,7 @@ def test_every_code_that_the_state_may_contain_has_a_text() -> None:
     codes = {f"reason.{reason}" for reason in Reason} | {f"action.{action}" for action in Action}
     codes |= {f"track.{track}" for track in Track} | {f"value.{name}" for name in CONCLUSIONS}
     codes |= {f"advice.{name}" for name in RUNBOOKS} | {f"signal.{name}" for name in RUNBOOKS}
+    codes |= {"advice.attention"} | {f"work.{name}" for name in WHEN_DUE}
     assert codes <= set(words()["en"])
 
 

@@ -2,7 +2,7 @@
 
 import { setText } from "./dom.js";
 import { showDue, showEscalations, showFunnel, showLetters } from "./figures.js";
-import { showOffices } from "./offices.js";
+import { showOffices, showWork } from "./offices.js";
 import { showSignals, showVerdict } from "./signals.js";
 import { follow } from "./stream.js";
 import { age, setWords, setLanguage, currentLanguage, time, word } from "./words.js";
@@ -49,6 +49,7 @@ function show() {
   if (book) {
     renderIfChanged("book", book.as_of, () => {
       showOffices(book, facts);
+      showWork(book, facts);
       showFunnel(book);
       showEscalations(book, facts);
       showDue(book);
@@ -88,5 +89,5 @@ function showAges() {
   document.getElementById("link").dataset.state = link;
   setText(document.getElementById("link-text"), word(`link.${link}`));
   setText(document.getElementById("mode"), word(state?.ops ? "mode.ops" : "mode.public"));
-  showVerdict(old.live ? null : state.live.signals);
+  showVerdict(old.live || old.book ? null : [...state.live.signals, state.book.attention]);
 }

@@ -30,6 +30,14 @@ export function showOffices(book, facts) {
   replaceContent("offices-table", listing(book, facts));
 }
 
+/** Show how many proposals of each office are late or fall due. */
+export function showWork({ work }, facts) {
+  const when = ["late", "today", "week", "later"];
+  const heads = [word("offices.office"), ...when.map((name) => word(`work.${name}`))];
+  const rows = work.map((office) => [named(office.id, facts), ...when.map((name) => count(office[name]))]);
+  replaceContent("work-table", table(word("work.title"), heads, rows));
+}
+
 /** Return an office's name, or its id if the directory does not contain it. */
 export function named(id, facts) {
   return facts.offices[id]?.[currentLanguage()] ?? id;

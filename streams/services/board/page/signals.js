@@ -25,7 +25,7 @@ export function needingAction(signals) {
     .sort((a, b) => rank[a.state] - rank[b.state]);
 }
 
-/** Show the verdict; it is unknown without current signals. */
+/** Show the verdict; it is unknown without current signals and a current count of all cases. */
 export function showVerdict(signals) {
   const found = signals && needingAction(signals);
   const state = !found ? "unknown" : (found[0]?.state ?? "well");
