@@ -32,14 +32,28 @@ def draw_circumstances(
     world: World, served: ServedOrder, trajectory: Trajectory
 ) -> Iterator[SimulatedEvent]:
     """Yield begin and end events of circumstances drawn by chance or caused by the ending."""
-    caused = _CAUSED_BY.get(trajectory.ending) if trajectory.ending else None
+    caused = _caused_by(trajectory)
+    for figures in world.figures.circumstances:
+        if figures.guard is caused:
+            yield from draw_caused(world, served, trajectory)
+        elif _can_occur(figures, served.order) and world.dice.chance(figures.share):
+            begins = served.order.notified_at + _some_days(world, figures.begins)
+            yield from _circumstance(world, served.order, figures, begins)
+
+
+def draw_caused(
+    world: World, served: ServedOrder, trajectory: Trajectory
+) -> Iterator[SimulatedEvent]:
+    """Yield begin and end of the circumstance that the ending of the counselling causes, if any."""
+    caused = _caused_by(trajectory)
     for figures in world.figures.circumstances:
         if figures.guard is caused and trajectory.ended_at is not None:
             delay = world.dice.lasting(timedelta(hours=2), timedelta(days=10))
             yield from _circumstance(world, served.order, figures, trajectory.ended_at + delay)
-        elif _can_occur(figures, served.order) and world.dice.chance(figures.share):
-            begins = served.order.notified_at + _some_days(world, figures.begins)
-            yield from _circumstance(world, served.order, figures, begins)
+
+
+def _caused_by(trajectory: Trajectory) -> Guard | None:
+    return _CAUSED_BY.get(trajectory.ending) if trajectory.ending else None
 
 
 def _can_occur(figures: CircumstanceFigures, order: OqtIssued) -> bool:

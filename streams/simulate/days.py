@@ -35,6 +35,14 @@ def working_from(day: date) -> date:
     return day
 
 
+def after_working(day: date, count: int) -> date:
+    """Return the ``count``-th working day after ``day``; for 0 the first one from ``day`` on."""
+    day = working_from(day)
+    for _ in range(count):
+        day = working_from(day + timedelta(days=1))
+    return day
+
+
 def walk_in_from(day: date) -> date:
     """Return the first Wednesday from ``day`` on with the counter open [DVZ-FAQ]."""
     while day.weekday() != WEDNESDAY or not is_working(day):

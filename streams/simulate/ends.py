@@ -34,7 +34,7 @@ FINAL: Final = frozenset(
 )
 """Reasons after which no further order is drawn."""
 
-_GRANTED: Final = {
+GRANTED: Final = {
     Guard.APPEAL_SUSPENSIVE_PENDING: EndReason.ORDER_ANNULLED,
     Guard.ASYLUM_REQUEST_PENDING: EndReason.RESIDENCE_GRANTED,
     Guard.NEW_RESIDENCE_PROCEDURE: EndReason.RESIDENCE_GRANTED,
@@ -70,19 +70,30 @@ def draw_end(
     """
     dice, figures, order = world.dice, world.figures.ends, served.order
     if dice.chance(figures.opened_in_error):
-        why = _Why(EndReason.OPENED_IN_ERROR, order.notified_at + _days(world, figures.error_days))
-    else:
-        listed = list(later)
-        found = _granted(listed) or _drawn(world, served, counselling, listed)
-        if found is None:
-            return None
-        why = found
-    names_order = why.reason in _OF_THE_ORDER or dice.chance(figures.names_order)
+        at = order.notified_at + _days(world, figures.error_days)
+        return report_end(world, served, EndReason.OPENED_IN_ERROR, at)
+    return draw_end_of(world, served, counselling, later)
+
+
+def draw_end_of(
+    world: World, served: ServedOrder, counselling: Trajectory, later: Iterable[SimulatedEvent]
+) -> Told | None:
+    """Return the end of a follow-up that was not opened in error, as ``draw_end`` does."""
+    listed = list(later)
+    why = _granted(listed) or _drawn(world, served, counselling, listed)
+    return report_end(world, served, *why) if why is not None else None
+
+
+def report_end(world: World, served: ServedOrder, reason: EndReason, at: datetime) -> Told:
+    """Return the report of an end at an instant, for the order or for the whole case."""
+    order_id = served.order.order_id
+    names_order = reason in _OF_THE_ORDER or world.dice.chance(world.figures.ends.names_order)
     event = FollowUpEnded(
-        order_id=order.order_id if names_order else None, reason=why.reason, effective_at=why.at
+        order_id=order_id if names_order else None, reason=reason, effective_at=at
     )
-    mean, most = timedelta(days=1), timedelta(days=10)
-    return Told(emit(world, ENDS, event, why.at, mean=mean, most=most), event)
+    return Told(
+        emit(world, ENDS, event, at, mean=timedelta(days=1), most=timedelta(days=10)), event
+    )
 
 
 def draw_reopening(world: World, end: Told) -> Iterator[SimulatedEvent]:
@@ -101,11 +112,11 @@ def reopened(world: World, end: FollowUpEnded, at: datetime) -> SimulatedEvent:
 
 def _granted(later: Iterable[SimulatedEvent]) -> _Why | None:
     granted = [
-        _Why(_GRANTED[event.circumstance], event.effective_at)
+        _Why(GRANTED[event.circumstance], event.effective_at)
         for event in (simulated.event for simulated in later)
         if isinstance(event, CircumstanceChanged)
         and event.outcome is CircumstanceOutcome.GRANTED
-        and event.circumstance in _GRANTED
+        and event.circumstance in GRANTED
     ]
     return min(granted, key=lambda why: why.at, default=None)
 
@@ -133,7 +144,7 @@ def _decided_otherwise(simulated: SimulatedEvent, reason: EndReason) -> bool:
     event = simulated.event
     return (
         isinstance(event, CircumstanceChanged)
-        and _GRANTED.get(event.circumstance) is reason
+        and GRANTED.get(event.circumstance) is reason
         and event.outcome not in (None, CircumstanceOutcome.UNKNOWN, CircumstanceOutcome.GRANTED)
     )
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from schemas.events import (
     Annex,
+    Answer,
+    AnswererRole,
     AppointmentState,
     CircumstanceOutcome,
     EndReason,
@@ -15,8 +17,10 @@ from schemas.events import (
     Justification,
     Lodging,
     NotificationChannel,
+    ReviewDecision,
     TermReason,
 )
+from schemas.outcomes import Action
 from schemas.types import Guard, Language
 from streams.simulate.dice import Weighted
 from streams.simulate.reading import Provenance
@@ -220,6 +224,28 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """How offices answer proposals: shares, and days until an answer."""
+
+    overlooked: float
+    answer: Weighted[Answer]
+    done_working_days: tuple[int, int]
+    postponed_days: tuple[int, int]
+    without_address: float
+    wait_median_days: float
+    decision: Weighted[ReviewDecision]
+    proof_found: float
+    still_holds: float
+    unreported: float
+    delay: Mapping[AnswererRole, Weighted[int]]
+    """Working days from a proposal to its answer."""
+    gives_up: Mapping[Action, float]
+    """Share in which the office ends the follow-up of a person it did not reach."""
+    invited: Mapping[Action, float]
+    """Share in which the office plans an appointment, by what was proposed."""
+
+
+@dataclass(frozen=True, slots=True)
 class CircumstanceFigures:
     """One kind of circumstance: its share of orders, its begin and its length in days."""
 
@@ -255,5 +281,6 @@ class Figures:
     checks: Checks
     answers: StrayAnswers
     ends: Ends
+    answering: Answering
     circumstances: tuple[CircumstanceFigures, ...]
     provenance: tuple[Provenance, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, assert_never
@@ -38,8 +38,13 @@ class History:
     notified_at: datetime
     """When the first order was notified; no event is earlier."""
     events: tuple[SimulatedEvent, ...]
-    further_orders: tuple[date, ...]
-    """Belgian days on which orders after the first were notified."""
+    orders: tuple[ServedOrder, ...]
+    """The orders by ascending notification."""
+
+    @property
+    def further_orders(self) -> tuple[date, ...]:
+        """Belgian days on which orders after the first were notified."""
+        return tuple(days.local_day(served.order.notified_at) for served in self.orders[1:])
 
 
 def draw(world: World, day: date, *, repeat: bool) -> History:
@@ -49,12 +54,12 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
     the stream; it may run for months after ``day``.
     """
     case_id, person = world.dice.token("case"), orders.draw_person(world)
-    first = served = orders.serve(world, person, day, repeat=repeat)
-    events, further_orders = list[SimulatedEvent](), list[date]()
+    served = orders.serve(world, person, day, repeat=repeat)
+    events, all_served = list[SimulatedEvent](), [served]
     end: Told | None = None
     while True:
         notified_at = served.order.notified_at
-        events = list(_still_valid(events, notified_at))
+        events = list(still_valid(events, notified_at))
         if end is not None and end.simulated in events and end.event.order_id is None:
             events.append(ends.reopened(world, end.event, notified_at))
         of_this_order, end = _events_of_order(world, served)
@@ -63,12 +68,13 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
         next_day = None if final else _day_of_next_order(world, served)
         if next_day is None:
             break
-        further_orders.append(next_day)
         served = orders.serve(world, person, next_day, repeat=True)
+        all_served.append(served)
     if end is not None:
         events.extend(ends.draw_reopening(world, end))
     events.sort(key=lambda simulated: (simulated.time, simulated.event_id))
-    return History(case_id, day, first.order.notified_at, tuple(events), tuple(further_orders))
+    notified_at = all_served[0].order.notified_at
+    return History(case_id, day, notified_at, tuple(events), tuple(all_served))
 
 
 def _events_of_order(world: World, served: ServedOrder) -> tuple[list[SimulatedEvent], Told | None]:
@@ -83,7 +89,7 @@ def _events_of_order(world: World, served: ServedOrder) -> tuple[list[SimulatedE
     ]
     end = ends.draw_end(world, served, counselling, later)
     if end is not None:
-        later = [*_still_valid(later, end.event.effective_at), end.simulated]
+        later = [*still_valid(later, end.event.effective_at), end.simulated]
     order = SimulatedEvent(served.reported_at, ORDERS, world.dice.uuid(), served.order)
     if later and world.dice.chance(world.figures.volumes.order_after_facts):
         first = min(simulated.time for simulated in later)
@@ -101,7 +107,7 @@ def _day_of_next_order(world: World, served: ServedOrder) -> date | None:
     return days.working_from(day + timedelta(days=max(_LEAST_DAYS_BETWEEN_ORDERS, round(wait))))
 
 
-def _still_valid(events: list[SimulatedEvent], cut: datetime) -> Iterator[SimulatedEvent]:
+def still_valid(events: Iterable[SimulatedEvent], cut: datetime) -> Iterator[SimulatedEvent]:
     """Yield the events that still happen after an order or an end of the follow-up at ``cut``.
 
     Planned appointments and an end that was not yet reported lapse. Misses before ``cut`` can still

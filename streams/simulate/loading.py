@@ -6,9 +6,12 @@ import tomllib
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 from schemas.events import (
     Annex,
+    Answer,
+    AnswererRole,
     AppointmentState,
     CircumstanceOutcome,
     EndReason,
@@ -16,11 +19,14 @@ from schemas.events import (
     Justification,
     Lodging,
     NotificationChannel,
+    ReviewDecision,
     TermReason,
 )
+from schemas.outcomes import Action
 from schemas.types import Guard, Language
 from streams.simulate.dice import Weighted
 from streams.simulate.figures import (
+    Answering,
     Appointments,
     Checks,
     CircumstanceFigures,
@@ -84,6 +90,7 @@ def load(text: str) -> Figures:
         checks=_checks(root.section("checks")),
         answers=_answers(root.section("answers")),
         ends=_ends(root.section("ends")),
+        answering=_answering(root.section("answering")),
         circumstances=tuple(_circumstance(section) for section in root.sections("circumstance")),
         provenance=tuple(root.provenance),
     )
@@ -272,6 +279,43 @@ def _ends(section: Section) -> Ends:
         reopened_after_days=section.span("reopened_after_days"),
     )
     section.close()
+    return figures
+
+
+_INVITING: Final = (
+    Action.GIVE_DATE,
+    Action.REINVITE,
+    Action.CHECK_DELIVERY,
+    Action.OUTREACH,
+    Action.CONTACT_REVIEW,
+    Action.HUMAN_REVIEW,
+)
+"""Actions after which an office may plan an appointment."""
+
+_GIVING_UP: Final = (Action.OUTREACH, Action.CONTACT_REVIEW)
+"""Actions after which an office may end the follow-up of a person it did not reach."""
+
+
+def _answering(section: Section) -> Answering:
+    delay, invited = section.section("delay"), section.section("invited")
+    gives_up = section.section("gives_up")
+    figures = Answering(
+        overlooked=section.share("overlooked"),
+        answer=section.weights("answer", Answer),
+        done_working_days=section.span("done_working_days"),
+        postponed_days=section.span("postponed_days"),
+        without_address=section.share("without_address"),
+        wait_median_days=section.number("wait_median_days", 1),
+        decision=section.weights("decision", ReviewDecision),
+        proof_found=section.share("proof_found"),
+        still_holds=section.share("still_holds"),
+        unreported=section.share("unreported"),
+        delay={role: delay.weights(role, int) for role in AnswererRole},
+        gives_up={action: gives_up.share(action) for action in _GIVING_UP},
+        invited={action: invited.share(action) for action in _INVITING},
+    )
+    for part in (delay, gives_up, invited, section):
+        part.close()
     return figures
 
 

@@ -95,15 +95,32 @@ def _walk_in(world: World, served: ServedOrder) -> Trajectory:
 
 def _attempts(world: World, served: ServedOrder, planned: Appointment) -> Trajectory:
     """Draw invitations until the person attends or the office stops inviting."""
+    return draw_invited(world, served, planned, served.order.notified_at, engaged=False, sequence=1)
+
+
+def draw_invited(
+    world: World,
+    served: ServedOrder,
+    planned: Appointment,
+    sent_at: datetime,
+    *,
+    engaged: bool,
+    sequence: int,
+) -> Trajectory:
+    """Draw the counselling from an invitation on, which is sent at ``sent_at``.
+
+    ``engaged``: an interview was already held. ``sequence`` is the number of the appointment.
+    """
+    figures = world.figures.no_show
     missed, kept, sequence = _misses_until_kept(
         world,
         served,
         planned,
-        served.order.notified_at,
-        sequence=1,
-        purpose=AppointmentPurpose.FIRST,
-        share=no_show_probability(world, served, engaged=False),
-        reinvited=world.figures.no_show.reinvited,
+        sent_at,
+        sequence=sequence,
+        purpose=AppointmentPurpose.FOLLOW_UP if engaged else AppointmentPurpose.FIRST,
+        share=no_show_probability(world, served, engaged=engaged),
+        reinvited=figures.reinvited_engaged if engaged else figures.reinvited,
     )
     if kept is None:
         return Trajectory(tuple(missed))
