@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from schemas.outcomes import CASE_ROUTED_TOPIC, EscalationRaised
+from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, decide
+from streams.domain.decide import Announced, Decision, StandingEscalation, decide
 from streams.reference import Reference
 from tests.schedules.checks import once, standing_under_letter
 
@@ -72,21 +72,46 @@ class _Said(NamedTuple):
     """What was announced about one case, by its messages only."""
 
     standing: dict[str, dict[str, Any]]
+    rounds: dict[str, int]
     routings: int
     route: dict[str, Any] | None
+    ends: list[str]
     faults: list[str]
+
+    def announced(self, open_dead_letters: int) -> Announced:
+        """Return what a decision is told, from the messages only."""
+        raised = [
+            EscalationRaised.model_validate_json(json.dumps(o)) for o in self.standing.values()
+        ]
+        route = None
+        if self.route is not None:
+            route = RouteRef.model_validate_json(json.dumps(self.route))
+        return Announced(
+            route=route,
+            routings=self.routings,
+            standing=tuple(StandingEscalation.of(one) for one in raised),
+            rounds={UUID(name): number for name, number in self.rounds.items()},
+            open_dead_letters=open_dead_letters,
+            endings=len(self.ends),
+        )
 
 
 def _said(world: World, case_id: str) -> _Said:
     standing: dict[str, dict[str, Any]] = {}
     rounds: dict[str, int] = {}
     routes, faults = [], []
+    ends: list[str] = []
     for _, entry in sorted(world.database.tables["outbox"].items()):
         if entry.key != case_id:
             continue
         body = json.loads(entry.body)
         if entry.topic == CASE_ROUTED_TOPIC:
             routes.append(body)
+            continue
+        if entry.topic == CASE_STATE_TOPIC:
+            if body["kind"] == (ends[-1] if ends else "reopened"):
+                faults.append(f"{case_id} is {body['kind']} twice in a row")
+            ends.append(body["kind"])
             continue
         name, number = body["escalation_id"], body["round"]
         if body["kind"] == "raised":
@@ -95,7 +120,7 @@ def _said(world: World, case_id: str) -> _Said:
             standing[name], rounds[name] = body, number
         elif standing.pop(name, {}).get("round") != number:
             faults.append(f"{name} is withdrawn and did not stand, round {number}")
-    return _Said(standing, len(routes), routes[-1] if routes else None, faults)
+    return _Said(standing, rounds, len(routes), routes[-1] if routes else None, ends, faults)
 
 
 def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
@@ -119,17 +144,32 @@ def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
         reference.calendar,
         world.database.now(),
     )
-    yield from _projection(world, case, due, len(facts))
     said = _said(world, case_id)
     yield from said.faults
+    saved, decided_at = tables["case_projection"].get(case_id, (None, None))
+    if saved is not None and decided_at is not None:
+        announced = said.announced(len(letters))
+        again = decide(
+            case,
+            announced,
+            reference.policy,
+            reference.directory,
+            reference.calendar,
+            decided_at,
+        )
+        yield from _projection(world, case, again, len(facts))
+        if again.messages:
+            yield "the last decision, taken again, announces something"
+    else:
+        yield "it has no projection"
     wanted = {
         o.escalation_id: (o.office_id, o.track)
         for _, o in due.messages
         if isinstance(o, EscalationRaised)
     }
-    announced = {name: (o["office_id"], o["track"]) for name, o in said.standing.items()}
-    if announced != wanted:
-        yield f"{sorted(announced)} was announced and {sorted(wanted)} should stand"
+    stand = {name: (o["office_id"], o["track"]) for name, o in said.standing.items()}
+    if stand != wanted:
+        yield f"{sorted(stand)} was announced and {sorted(wanted)} should stand"
     ledger = {
         (raised.escalation_id, raised.round)
         for _, raised, withdrawn in tables["escalation"].values()
@@ -137,7 +177,8 @@ def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
     }
     if ledger != {(name, o["round"]) for name, o in said.standing.items()}:
         yield "the ledger and the messages differ in what stands"
-    saved, _ = tables["case_projection"].get(case_id, (None, None))
+    if (due.status == "ended") is not (bool(said.ends) and said.ends[-1] == "ended"):
+        yield f"its status is {due.status} and {said.ends} was announced"
     if saved is not None and saved.routings != said.routings:
         yield f"{said.routings} routings were announced, the projection counts {saved.routings}"
     if due.route is not None and said.route is not None:
@@ -157,10 +198,13 @@ def _projection(world: World, case: Case, due: Decision, events: int) -> Iterato
         "events": events,
         "order_id": due.order_id,
         "status": due.status,
-        "office_id": due.route.office_id if due.route else None,
-        "track": due.route.track if due.route else None,
+        "office_id": due.office_id,
+        "track": due.track,
         "level": due.level,
         "next_check_at": due.next_check,
+        "next_reason": due.next_reason,
+        "owner": due.owner,
+        "end_reason": due.end.reason if due.end else None,
     }
     for name, value in wanted.items():
         if getattr(saved, name) != value:
