@@ -59,10 +59,11 @@ OfficeId = Annotated[
 
 Postcode = Annotated[
     str,
-    StringConstraints(pattern=r"^[1-9][0-9]{3}$"),
+    StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9 -]{1,8}[A-Z0-9]$"),
     Field(
         json_schema_extra={
-            "$comment": "Belgian postcode, four digits. Coarser than an address on purpose."
+            "$comment": "Postcode, never an address. A Belgian one has four digits; any other sends"
+            " the case to triage."
         }
     ),
 ]

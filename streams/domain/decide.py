@@ -36,7 +36,7 @@ from streams.domain.endings import End
 from streams.domain.identity import name_id
 from streams.domain.judge import Blocked, Check, Judge, Judgement, Proposal
 from streams.domain.policy.rules import Policy
-from streams.domain.routing import Route, find_route
+from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
 
 
@@ -182,8 +182,9 @@ def decide(
     messages, routings = list[Announcement](), announced.routings
     route: Route | None = None
     office_id, track = directory.triage_office, Track.TRIAGE
-    if order is not None:
-        route = find_route(order, directory, calendar, judge.local_now)
+    if order is not None and situation.residence is not None:
+        place = Place(order, *situation.residence, _followed(situation))
+        route = find_route(place, directory, calendar, judge.local_now)
         messages, routings = _announce_route(case, order.order_id, route, announced, directory)
         office_id, track = route.office_id, route.track
     endings = _announce_end(case, situation, announced, messages)
@@ -257,6 +258,20 @@ def decide(
         end=situation.end,
         endings=endings,
     )
+
+
+def _followed(situation: Situation) -> Followed | None:
+    """Return the office that held an interview or planned an appointment last."""
+    found: Followed | None = None
+    if situation.interviews:
+        event = situation.interviews[-1].event
+        found = Followed(event.office_id, event.held_at, "interview-office")
+    for one in situation.appointments.known:
+        planned_at = one.fact.time
+        known = one.takes_place and planned_at <= situation.now
+        if known and (found is None or planned_at > found.since):
+            found = Followed(one.office_id, planned_at, "appointment-office")
+    return found
 
 
 def _without_facts(

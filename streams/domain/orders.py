@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from schemas.events import Lodging, OqtIssued
 from streams.domain.case import Fact
@@ -71,24 +71,50 @@ def stays(order: OrderVersions) -> tuple[Stay, ...]:
     newest = order.order
     if len(order.versions) == 1 and newest.lodging_since is None:
         return (Stay(newest.lodging, newest.notified_at, None),)
-    told: list[tuple[datetime, Lodging]] = []
-    current: Lodging | None = None
-    for fact, version in order.versions:
-        since = version.lodging_since
-        if since is None:
-            since = version.notified_at if current is None else fact.time
-            if version.lodging is current:
-                continue
-        since = max(since, version.notified_at)
-        told = [entry for entry in told if entry[0] < since]
-        if told and told[-1][1] is version.lodging:
-            told.pop()  # the same lodging since a later day: the day is corrected
-        told.append((since, version.lodging))
-        current = version.lodging
+    told = _told(order, [(v.lodging, v.lodging_since) for _, v in order.versions])
     ends: Sequence[datetime | None] = [*(since for since, _ in told[1:]), None]
     return tuple(
         Stay(lodging, since, end) for (since, lodging), end in zip(told, ends, strict=True)
     )
+
+
+class Residence(NamedTuple):
+    """Postcode of the residence, None if it is not known, and since when it holds."""
+
+    postcode: str | None
+    since: datetime
+
+
+def residence(order: OrderVersions, now: datetime) -> Residence:
+    """Return the residence at ``now``. One that begins later does not hold yet."""
+    newest = order.order
+    if len(order.versions) == 1 and newest.residence_since is None:
+        return Residence(newest.residence_postcode, newest.notified_at)
+    values = [(v.residence_postcode, v.residence_since) for _, v in order.versions]
+    told = _told(order, values)
+    since, postcode = next((one for one in reversed(told) if one[0] <= now), told[0])
+    return Residence(postcode, since)
+
+
+T = TypeVar("T")
+
+
+def _told(
+    order: OrderVersions, values: Sequence[tuple[T, datetime | None]]
+) -> list[tuple[datetime, T]]:
+    """Return since when each value holds, oldest first, from what each version told."""
+    told: list[tuple[datetime, T]] = []
+    for (fact, version), (value, since) in zip(order.versions, values, strict=True):
+        if since is None:
+            if told and told[-1][1] == value:
+                continue
+            since = fact.time if told else version.notified_at
+        since = max(since, version.notified_at)
+        told = [entry for entry in told if entry[0] < since]
+        if told and told[-1][1] == value:
+            told.pop()  # the same value since a later day: the day is corrected
+        told.append((since, value))
+    return told
 
 
 def lodging_at(known: Sequence[Stay], notified_at: datetime) -> Lodging | None:

@@ -11,13 +11,17 @@ The rules apply in this order:
 A family with minors goes to the family coach of the office found in step 3, an unaccompanied minor
 to the person there who works with the guardianship service.
 
-Province and office are looked up for the day on which the order was notified. If no office was open
-then, or that office has closed since, they are looked up for today, and the reason of the route
-says so.
+Province and office are looked up for the day on which the order was notified, or on which the
+residence changed. If no office was open then, or that office has closed since, they are looked up
+for today, and the reason of the route says so.
+
+An interview held or an appointment planned at another office after that day moves the case there:
+that office follows the person. If it is not in the directory or not open, the route says why not.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -49,6 +53,38 @@ _TRACKS: Final = {
 """Team and rule of households that no individual coach follows."""
 
 
+class Followed(NamedTuple):
+    """The office that held an interview or planned an appointment last, and when."""
+
+    office_id: str
+    since: datetime
+    rule_id: str
+    """``interview-office`` or ``appointment-office``."""
+
+
+class Place(NamedTuple):
+    """What a route depends on: the order, the residence and since when, who follows the case."""
+
+    order: OqtIssued
+    residence_postcode: str | None
+    residence_since: datetime
+    followed: Followed | None = None
+
+    @classmethod
+    def of(cls, order: OqtIssued) -> Place:
+        """Return the place of a case of which only the order is known."""
+        since = order.residence_since or order.notified_at
+        return cls(order, order.residence_postcode, since)
+
+
+_BELGIAN: Final = re.compile(r"[1-9][0-9]{3}")
+
+
+def _number(code: str) -> int | None:
+    """Return a Belgian postcode as a number, or None for a foreign one."""
+    return int(code) if _BELGIAN.fullmatch(code) else None
+
+
 class _Location(NamedTuple):
     """Office found for a postcode, with the rule and the reason. Without an office: triage."""
 
@@ -57,8 +93,9 @@ class _Location(NamedTuple):
     reason: str
 
 
-def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: datetime) -> Route:
+def find_route(place: Place, directory: Directory, calendar: Calendar, now: datetime) -> Route:
     """Return the route of a case under its current order. Every order has a route."""
+    order = place.order
     team = directory.teams.get(order.lodging)
     language = contact_language(order, directory)
     if team is not None:
@@ -71,21 +108,24 @@ def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: 
             f"lodging {order.lodging}",
             order.notified_at,
         )
-    day, as_of = calendar.local_date(order.notified_at), order.notified_at
-    location = _locate(order, directory, day)
+    day, as_of = calendar.local_date(place.residence_since), place.residence_since
+    location = _locate(place, directory, day)
     today = calendar.local_date(now)
     until = directory.next_change(day) if location.office is None else location.office.span.until
     if today > day and (until <= today or location.reason.startswith(_NO_OFFICE)):
         change = (
             f"{location.office.id} has closed" if location.office else "none was open when notified"
         )
-        relocated = _locate(order, directory, today)
+        relocated = _locate(place, directory, today)
         if relocated.office is not None or location.office is not None:
             location = _Location(
                 relocated.office, relocated.rule_id, f"{relocated.reason}; {change}"
             )
             as_of = calendar.start_of(today)
         until = directory.next_change(today)
+    if place.followed is not None and place.followed.since >= place.residence_since:
+        location, until = _follow(place.followed, location, directory, today, until)
+        as_of = max(as_of, place.followed.since) if _follows(location) else as_of
     office = location.office
     changes_at = None if until == date.max else calendar.start_of(until)
     if office is None:
@@ -113,13 +153,42 @@ def find_route(order: OqtIssued, directory: Directory, calendar: Calendar, now: 
     )
 
 
-def _locate(order: OqtIssued, directory: Directory, day: date) -> _Location:
-    residence, interception = order.residence_postcode, order.interception_postcode
+_FOLLOWING: Final = ("interview-office", "appointment-office")
+
+
+def _follows(location: _Location) -> bool:
+    return location.rule_id in _FOLLOWING
+
+
+def _follow(
+    followed: Followed, location: _Location, directory: Directory, today: date, until: date
+) -> tuple[_Location, date]:
+    """Return the office that follows the person, or the same location with the reason why not."""
+    name = followed.office_id
+    if location.office is not None and location.office.id == name:
+        return location, until
+    if name in {team.office_id for team in directory.teams.values()}:
+        return location, until
+    office = directory.offices.get(name)
+    if office is None:
+        why = f"{followed.rule_id} {name} not in the directory"
+    elif not office.span.includes(today):
+        why = f"{followed.rule_id} {name} not open"
+    else:
+        reason = f"{name} follows the case; {location.reason}"
+        return _Location(office, followed.rule_id, reason), office.span.until
+    return location._replace(reason=f"{location.reason}; {why}"), until
+
+
+def _locate(place: Place, directory: Directory, day: date) -> _Location:
+    residence, interception = place.residence_postcode, place.order.interception_postcode
     source = "residence" if residence else "interception"
     code = residence or interception
     if code is None:
         return _Location(None, "triage", "no_postcode")
-    postcode = int(code)
+    postcode = _number(code)
+    if postcode is None:
+        return _Location(None, "triage", f"postcode_foreign: {source} {code}")
     if postcode in directory.german_postcodes:
         office = directory.offices[directory.german_office]
         if office.span.includes(day):
@@ -128,10 +197,14 @@ def _locate(order: OqtIssued, directory: Directory, day: date) -> _Location:
     if province is None:
         return _Location(None, "triage", f"postcode_unknown: {source} {code}")
     for rule_id, lines in (("province", directory.coverage), ("fallback", directory.fallback)):
-        covering = directory.open_office(lines, province, day)
+        covering = directory.open_office(lines, province, day, postcode)
         if covering is not None:
             rule = rule_id if residence else f"interception-{rule_id}"
-            return _Location(covering, rule, f"{source} {code} in {province}")
+            reason = f"{source} {code} in {province}"
+            counters = () if residence else directory.counters_of(covering.id, postcode, day)
+            if counters:  # without a known address the person comes to a counter
+                reason += f"; counter {counters[0].id}"
+            return _Location(covering, rule, reason)
     return _Location(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
 
 
@@ -140,7 +213,9 @@ def contact_language(order: OqtIssued, directory: Directory) -> Language:
     code = order.residence_postcode or order.interception_postcode
     if code is None:
         return order.language
-    postcode = int(code)
+    postcode = _number(code)
+    if postcode is None:
+        return order.language
     honoured = directory.facilities.get(postcode, frozenset())
     if postcode in directory.german_postcodes:
         return order.language if order.language in honoured else Language.DE

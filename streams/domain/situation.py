@@ -50,7 +50,7 @@ from streams.domain.case import Case, Fact
 from streams.domain.clocks import Calendar
 from streams.domain.endings import NO_ENDS, End, Ends, ends
 from streams.domain.identity import escalation_id
-from streams.domain.orders import OrderVersions, Stay
+from streams.domain.orders import OrderVersions, Residence, Stay
 from streams.domain.pauses import DETAINED, END_DUE, Pausing, resumed_at
 from streams.domain.procedures import BlockingSpan, blocking_span, procedures
 from streams.domain.questions import Question, QuestionKind, ask, first
@@ -141,6 +141,8 @@ class Situation(NamedTuple):
     stays: tuple[Stay, ...]
     """Where the person lived since the notification."""
     lodging_when_notified: Lodging | None
+    residence: Residence | None
+    """Where the person lives at ``now``; None without an order."""
     interviews: tuple[Interview, ...]
     """Interviews held, under any order."""
     own_interviews: tuple[Interview, ...]
@@ -295,11 +297,19 @@ def derive_situation(
     stays: tuple[Stay, ...] = ()
     notified_at = first_event = facts.earliest.time
     lodging_when_notified: Lodging | None = None
+    residence: Residence | None = None
     if current is not None:
         order, order_fact = current.order, current.fact
         notified_at = order.notified_at
         stays = order_versions.stays(current)
         lodging_when_notified = order_versions.lodging_at(stays, notified_at)
+        residence = order_versions.residence(current, now)
+        changes += [
+            version.residence_since
+            for _, version in current.versions
+            if version.residence_since is not None
+        ]
+        changes += [fact.time for fact, _ in current.versions[1:]]
     future_orders: list[datetime] = []
     if current is None or len(orders) > 1:
         future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]
@@ -360,6 +370,7 @@ def derive_situation(
         )
     if known.ahead is not None:
         changes.append(known.ahead.at)
+    changes += [one.fact.time for one in known.known]
     for one in known.known:
         if order is not None and not one.takes_place:
             changes += [_cancelled_at(one, order), _step_at(one)]
@@ -408,6 +419,7 @@ def derive_situation(
         end=end,
         stays=stays,
         lodging_when_notified=lodging_when_notified,
+        residence=residence,
         interviews=interviews,
         own_interviews=own,
         missed=tuple(missed),

@@ -12,7 +12,7 @@ from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
-from streams.domain.routing import Route, find_route
+from streams.domain.routing import Place, Route, find_route
 from tests.domain.given import BRUSSELS, FAMILY, LATER, NOTIFIED, order, ref
 
 BEFORE_2025 = datetime(2024, 12, 31, 23, 59, tzinfo=BRUSSELS)
@@ -40,7 +40,7 @@ def edited(*edits: tuple[str, str], more: str = "") -> Directory:
 
 def routed(now: datetime = LATER, directory: Directory | None = None, /, **changed: Any) -> Route:
     event = order(**changed).event
-    return find_route(event, directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
+    return find_route(Place.of(event), directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
             "antwerpen",
             Track.INDIVIDUAL,
             "interception-province",
-            "interception 2000 in BE-VAN",
+            "interception 2000 in BE-VAN; counter antwerpen-counter",
         ),
         (
             {"residence_postcode": None, "interception_postcode": "8400", "lodging": Lodging.NONE},
             "gent",
             Track.INDIVIDUAL,
             "interception-fallback",
-            "interception 8400 in BE-VWV",
+            "interception 8400 in BE-VWV; counter gent-counter",
         ),
         (
             {"residence_postcode": "9000", "interception_postcode": "1000"},

@@ -24,6 +24,7 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     transfers = directory.transfers
     lines = [*directory.coverage, *directory.fallback]
     named = {line.office_id for line in lines} | {directory.triage_office, directory.german_office}
+    named |= {counter.office_id for counter in directory.counters}
     faults += [f"office {name} is named but not listed" for name in sorted(named - {*offices})]
     if len(offices) != len(table["office"]):
         faults.append("an office id is used twice")
@@ -35,7 +36,8 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     ids = {*offices, *(team.office_id for team in directory.teams.values())}
     faults += [f"office id {i!r} is not well-formed" for i in ids if not _OFFICE_ID.fullmatch(i)]
     spans = [(f"office {office.id}", office.span) for office in offices.values()]
-    spans += [(f"{line.province} to {line.office_id}", line.span) for line in lines]
+    spans += [(f"{line.area} to {line.office_id}", line.span) for line in lines]
+    spans += [(f"counter {counter.id}", counter.span) for counter in directory.counters]
     spans += [(f"transfer to {transfer.province}", transfer.span) for transfer in transfers]
     faults += [
         f"{name}: valid_to is not after valid_from" for name, s in spans if s.since >= s.until
@@ -44,9 +46,21 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
     for (first, last), (following, _) in pairwise(ranges):
         if following <= last:
             faults.append(f"postcodes {first}-{last} overlap those from {following}")
-    faults += [f"postcodes {a}-{b} run backwards" for a, b in ranges if a > b]
+    finer = [r for line in lines for r in line.ranges]
+    finer += [r for counter in directory.counters for r in counter.ranges]
+    faults += [f"postcodes {a}-{b} run backwards" for a, b in [*ranges, *finer] if a > b]
+    faults += [
+        f"counter {counter.id}: weekdays are 1 for Monday to 7 for Sunday"
+        for counter in directory.counters
+        if not counter.weekdays or not set(counter.weekdays) <= {1, 2, 3, 4, 5, 6, 7}
+    ]
+    faults += [
+        f"counter {counter.id}: closes before it opens"
+        for counter in directory.counters
+        if counter.closes <= counter.opens
+    ]
     provinces = {territory.province for territory in directory.territories}
-    served = {line.province for line in lines}
+    served = {line.province for line in lines if line.province}
     faults += [f"{p} has neither an office nor a fallback" for p in sorted(provinces - served)]
     mentioned = served | {transfer.province for transfer in transfers}
     faults += [f"{p} is not a territory" for p in sorted(mentioned - provinces)]
@@ -54,6 +68,7 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
         *directory.german_postcodes,
         *directory.facilities,
         *(code for transfer in transfers for code in transfer.postcodes),
+        *(code for line in lines for first_last in line.ranges for code in first_last),
     }
     faults += [
         f"postcode {code} is in no territory"
@@ -76,11 +91,16 @@ def _overlaps(kind: str, lines: tuple[Assignment, ...]) -> list[str]:
     faults = []
     for index, line in enumerate(lines):
         for other in lines[index + 1 :]:
-            same_province = line.province == other.province
+            same_area = line.province == other.province if line.province else False
+            overlap = any(
+                first <= end and begin <= last
+                for first, last in line.ranges
+                for begin, end in other.ranges
+            )
             if (
-                same_province
+                (same_area or overlap)
                 and line.span.since < other.span.until
                 and other.span.since < line.span.until
             ):
-                faults.append(f"{kind}: {line.province} has two offices on the same day")
+                faults.append(f"{kind}: {line.area} has two offices on the same day")
     return faults

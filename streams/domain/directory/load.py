@@ -8,10 +8,10 @@ Errors::
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, time
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from schemas.events import Lodging
 from schemas.outcomes import Track
@@ -19,6 +19,7 @@ from schemas.types import Language
 from streams.domain.directory.lint import lint
 from streams.domain.directory.model import (
     Assignment,
+    Counter,
     Directory,
     Office,
     Span,
@@ -26,6 +27,7 @@ from streams.domain.directory.model import (
     Territory,
     Transfer,
 )
+from streams.domain.keys import unknown_keys
 
 
 class DirectoryError(Exception):
@@ -34,6 +36,23 @@ class DirectoryError(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("fix the office directory: " + "; ".join(faults))
         self.faults = tuple(faults)
+
+
+_SPAN: Final = ("valid_from", "valid_to")
+_KEYS: Final[Mapping[str, Sequence[str] | None]] = {
+    "version": None,
+    "office": ("id", "name", "at", *_SPAN),
+    "team": ("lodging", "office_id", "track", "name"),
+    "triage": ("office_id",),
+    "territory": ("province", "postcodes", "language", "honours"),
+    "transfer": ("postcodes", "province", *_SPAN),
+    "coverage": ("province", "postcodes", "office_id", *_SPAN),
+    "fallback": ("province", "postcodes", "office_id", *_SPAN),
+    "counter": ("id", "office_id", "postcodes", "weekdays", "opens", "closes", *_SPAN),
+    "german": ("office_id", "postcodes"),
+    "facility": ("postcodes", "honours"),
+}
+"""Keys of the directory, by table."""
 
 
 def load_directory(text: str) -> Directory:
@@ -46,11 +65,12 @@ def load_directory(text: str) -> Directory:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DirectoryError([f"not TOML: {error}"]) from None
+    faults = list(unknown_keys(table, _KEYS))
     try:
         directory = _build(table, text)
-        faults = lint(directory, table)
+        faults += lint(directory, table)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DirectoryError([f"missing or misplaced: {error!r}"]) from None
+        raise DirectoryError([*faults, f"missing or misplaced: {error!r}"]) from None
     if faults:
         raise DirectoryError(faults)
     return directory
@@ -86,6 +106,7 @@ def _build(table: Mapping[str, Any], text: str) -> Directory:
         ),
         coverage=tuple(_assignment(row) for row in table["coverage"]),
         fallback=tuple(_assignment(row) for row in table["fallback"]),
+        counters=tuple(_counter(row) for row in table.get("counter", ())),
         german_office=table["german"]["office_id"],
         german_postcodes=frozenset(table["german"]["postcodes"]),
         facilities=facilities,
@@ -100,4 +121,25 @@ def _span(row: Mapping[str, Any]) -> Span:
 
 
 def _assignment(row: Mapping[str, Any]) -> Assignment:
-    return Assignment(row["province"], row["office_id"], _span(row))
+    if ("province" in row) == ("postcodes" in row):
+        raise ValueError(f"a line to {row['office_id']} names either a province or postcodes")
+    ranges = tuple((first, last) for first, last in row.get("postcodes", ()))
+    return Assignment(row.get("province", ""), row["office_id"], _span(row), ranges)
+
+
+def _counter(row: Mapping[str, Any]) -> Counter:
+    return Counter(
+        row["id"],
+        row["office_id"],
+        tuple((first, last) for first, last in row["postcodes"]),
+        tuple(row["weekdays"]),
+        _time(row["opens"]),
+        _time(row["closes"]),
+        _span(row),
+    )
+
+
+def _time(value: Any) -> time:
+    if type(value) is not time:
+        raise ValueError("opens and closes must be times without quotes, like 09:00:00")
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from functools import lru_cache, partial
 from typing import Final
 
@@ -46,10 +46,37 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A province and the office that covers it during a period."""
+    """A province, or ranges of postcodes, and the office that covers it during a period.
+
+    A line with postcodes is finer than one with a province, which is empty then, and wins over it.
+    """
 
     province: str
     office_id: str
+    span: Span
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def area(self) -> str:
+        """Return the province or the postcodes as text."""
+        return self.province or ", ".join(
+            str(first) if first == last else f"{first}-{last}" for first, last in self.ranges
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter of an office where people walk in, with its opening days and hours.
+
+    ``weekdays`` are 1 for Monday to 7 for Sunday, ``opens`` and ``closes`` local times.
+    """
+
+    id: str
+    office_id: str
+    ranges: tuple[tuple[int, int], ...]
+    weekdays: tuple[int, ...]
+    opens: time
+    closes: time
     span: Span
 
 
@@ -86,6 +113,7 @@ class Directory:
     transfers: tuple[Transfer, ...]
     coverage: tuple[Assignment, ...]
     fallback: tuple[Assignment, ...]
+    counters: tuple[Counter, ...]
     german_office: str
     german_postcodes: frozenset[int]
     facilities: Mapping[int, frozenset[Language]]
@@ -99,6 +127,7 @@ class Directory:
         spans = [office.span for office in self.offices.values()]
         spans += [line.span for line in (*self.coverage, *self.fallback)]
         spans += [transfer.span for transfer in self.transfers]
+        spans += [counter.span for counter in self.counters]
         bounds = {bound for span in spans for bound in (span.since, span.until)}
         object.__setattr__(self, "_bounds", sorted(bounds))
 
@@ -119,14 +148,33 @@ class Directory:
         territory = self.territory_of(postcode)
         return territory.province if territory else None
 
-    def open_office(self, lines: Sequence[Assignment], province: str, day: date) -> Office | None:
-        """Return the open office that ``lines`` assign to a province on a day, or None."""
+    def open_office(
+        self, lines: Sequence[Assignment], province: str, day: date, postcode: int | None = None
+    ) -> Office | None:
+        """Return the open office that ``lines`` assign to a postcode or its province on a day.
+
+        A line that names the postcode wins. Without such a line or an open office: None.
+        """
+        found: Office | None = None
         for line in lines:
-            if line.province == province and line.span.includes(day):
+            finer = postcode is not None and _contains(line.ranges, postcode)
+            if (finer or (line.province and line.province == province)) and line.span.includes(day):
                 office = self.offices[line.office_id]
                 if office.span.includes(day):
-                    return office
-        return None
+                    if finer:
+                        return office
+                    found = found or office
+        return found
+
+    def counters_of(self, office_id: str, postcode: int, day: date) -> Sequence[Counter]:
+        """Return the counters of an office that serve a postcode on a day."""
+        return [
+            counter
+            for counter in self.counters
+            if counter.office_id == office_id
+            and counter.span.includes(day)
+            and _contains(counter.ranges, postcode)
+        ]
 
     def next_change(self, day: date) -> date:
         """Return the first day after ``day`` on which an entry starts or stops being valid."""
@@ -137,8 +185,12 @@ class Directory:
 _CACHE_SIZE: Final = 9_000
 
 
+def _contains(ranges: Sequence[tuple[int, int]], postcode: int) -> bool:
+    return any(first <= postcode <= last for first, last in ranges)
+
+
 def _territory_of(territories: Sequence[Territory], postcode: int) -> Territory | None:
     for territory in territories:
-        if any(first <= postcode <= last for first, last in territory.ranges):
+        if _contains(territory.ranges, postcode):
             return territory
     return None

@@ -47,6 +47,14 @@ _NEEDS: Final[Mapping[Occasion, str]] = {
 """Fact that a rule must test for its occasion to exist."""
 _REVIEWED: Final = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
 """Guards that must have been reported clear before a rule of level 3 or more may stand."""
+_NEVER_WAIVED: Final = (
+    Guard.APPEAL_SUSPENSIVE_PENDING,
+    Guard.NON_REFOULEMENT_CHECK_MISSING,
+    Guard.UNACCOMPANIED_MINOR,
+)
+"""Guards that no rule of level 3 or more may waive."""
+_SHORTEST_REASON: Final = 15
+"""Fewest characters of a waiver's reason: a letter is no reason."""
 _REVIEW_LEVEL: Final = 3
 _COUNTS: Final = frozenset({"counted_misses", "interviews_held"})
 
@@ -95,11 +103,17 @@ def lint(policy: Policy) -> list[str]:
         if any(delay.working_days < 0 for delay in rule.after):
             faults.append(f"{rule.id}: a delay can't be negative")
         faults += [
-            f"{rule.id}: waives {g} without a reason" for g, b in rule.waives.items() if not b
+            f"{rule.id}: waives {guard} without a reason: write a sentence"
+            for guard, because in rule.waives.items()
+            if len(because) < _SHORTEST_REASON or " " not in because
         ]
+        if rule.level >= _REVIEW_LEVEL:
+            faults += [
+                f"{rule.id}: {guard} can't be waived from level {_REVIEW_LEVEL} on"
+                for guard in _NEVER_WAIVED
+                if guard in rule.waives
+            ]
         faults += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
-        if Guard.UNACCOMPANIED_MINOR in rule.waives and rule.level >= _REVIEW_LEVEL:
-            faults.append(f"{rule.id}: unaccompanied_minor can't be waived from level 3 on")
         for condition in rule.when:
             faults += _condition_faults(rule, condition)
     by_level: dict[tuple[str, int], str] = {}

@@ -11,14 +11,15 @@ Errors::
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from schemas.events import AnswererRole, TermReason
 from schemas.outcomes import Action
 from schemas.types import Guard
+from streams.domain.keys import unknown_keys
 from streams.domain.policy.lint import lint
 from streams.domain.policy.rules import (
     FACTS,
@@ -43,6 +44,41 @@ class PolicyError(Exception):
         self.faults = tuple(faults)
 
 
+_KEYS: Final[Mapping[str, Sequence[str] | None]] = {
+    "version": None,
+    "valid_from": None,
+    "terms": None,  # checked by the type
+    "counting": (
+        "interview_restarts_count",
+        "pausing",
+        "decided",
+        "longest_days",
+        "minimum_departure_days",
+    ),
+    "contest": ("fr", "nl", "de", "en"),
+    "waivers": None,
+    "rule": (
+        "id",
+        "group",
+        "level",
+        "action",
+        "owner",
+        "occasion",
+        "nth",
+        "answer_working_days",
+        "when_stopped",
+        "when",
+        "after",
+        "waives",
+        "waives_sets",
+        "requires",
+        "covers",
+        "text",
+    ),
+}
+"""Keys of the policy, by table."""
+
+
 def load_policy(text: str) -> Policy:
     """Return the policy in a TOML text.
 
@@ -53,7 +89,7 @@ def load_policy(text: str) -> Policy:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError([f"not TOML: {error}"]) from None
-    faults: list[str] = []
+    faults = list(unknown_keys(table, _KEYS))
     try:
         policy = Policy(
             version=table["version"],
@@ -110,6 +146,8 @@ def _counting(table: Mapping[str, Any]) -> Counting:
 
 
 def _delay(cell: Mapping[str, Any]) -> Delay:
+    if unknown := set(cell) - {"clock", "working_days"}:
+        raise ValueError(f"a clock has no key {sorted(unknown)[0]!r}")
     days = cell.get("working_days", 0)
     return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days must be a whole number"))
 

@@ -235,7 +235,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "waives_terms", self.waives.keys() >= TERMS)
-        lodgings = [c for c in self.when if c.fact == "lodging"]
+        lodgings = [c for c in self.when if c.fact == "lodging" and c.operator != "at_least"]
         detained = any(OPERATORS[c.operator](Lodging.DETAINED, c.operand) for c in lodgings)
         object.__setattr__(self, "pauses_in_detention", bool(lodgings) and not detained)
 

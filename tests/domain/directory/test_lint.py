@@ -33,10 +33,30 @@ def transfer(old: str, new: str) -> str:
     return edit(TRANSFER, edit(old, new, TRANSFER))
 
 
+COUNTER = TEXT[TEXT.index('id = "gent-counter"') :].partition("\n\n")[0]
+
+
+def counter(old: str, new: str) -> str:
+    return edit(COUNTER, edit(old, new, COUNTER))
+
+
 FAULTS = [
+    (edit(VWV, VWV.replace("valid_from", "valid_form")), "unknown key 'valid_form'"),
+    (liege("valid_from", "valid_until"), "office liege: unknown key 'valid_until'"),
+    (edit("[triage]", "[traige]"), "unknown key 'traige', did you mean 'triage'?"),
+    (edit(VWV, f"{VWV}\npostcodes = [[8000, 8100]]"), "names either a province or postcodes"),
+    (edit(VWV, VWV.replace('province = "BE-VWV"\n', "")), "names either a province or postcodes"),
+    (
+        edit(VWV, VWV.replace('province = "BE-VWV"', "postcodes = [[8100, 8000]]")),
+        "postcodes 8100-8000 run backwards",
+    ),
+    (counter('gent"', 'gant"'), "office gant is named but not listed"),
+    (counter("[3]", "[8]"), "weekdays are 1 for Monday"),
+    (counter("09:00:00", "19:00:00"), "closes before it opens"),
+    (counter("09:00:00", '"09:00"'), "times without quotes"),
     ("[[office", "not TOML"),
     ("", "missing or misplaced"),
-    (edit('version = "2026.1"\n', ""), "missing or misplaced: KeyError('version')"),
+    (edit('version = "2026.2"\n', ""), "missing or misplaced: KeyError('version')"),
     (liege('id = "liege"', 'id = "luik"'), "office liege is named but not listed"),
     (liege('id = "liege"', 'id = "gent"'), "an office id is used twice"),
     (liege('id = "liege"', 'id = "Liège"'), "office id 'Liège' is not well-formed"),

@@ -9,21 +9,15 @@ from streams.domain.policy.load import PolicyError, load_policy
 from tests.domain.given import ref
 
 TEXT = ref().policy.body
-REINVITE = """id = "reinvite-after-first-miss"
-group = "attendance"
-level = 1
-action = "reinvite"
-occasion = "counted_miss"
-nth = 1
-when = [
-  { fact = "counted_misses", at_least = 1 },"""
-SILENCE = 'when = [{ fact = "lodging", none_of = ["detained"] }]'
-FIRST_TEXT = """en = "Check that the invitation arrived and invite again in the known language"
-"""
+REINVITE = TEXT[TEXT.index('id = "reinvite-after-first-miss"') : TEXT.index('id = "outreach-')]
+SILENCE = TEXT[TEXT.index('id = "silence"') :].partition("[rule.text]")[0]
+REVIEW = TEXT[TEXT.index('id = "review-after-third-miss"') : TEXT.index('id = "review-after-ref')]
+ADDRESS = TEXT[TEXT.index('id = "address-check-referral"') :].partition("[rule.text]")[0]
+FIRST_TEXT = TEXT[TEXT.index('en = "Check that the invitation') :].partition("\n")[0]
 LAST_MISS = '{ fact = "last_miss", one_of = ["undelivered", "wrong_language"] }'
 ATTEMPT = '{ clock = "last_attempt", working_days = 20 }'
-CONTACT = '{ clock = "last_contact", working_days = 20 }'
-WAIVES_REASON = 'because = "nobody is to be forgotten inside the term either"'
+STEP = '{ clock = "last_step", working_days = 20 }'
+REMEDY = '{ guard = "notification_not_proven", because = "this step checks the delivery" }'
 
 
 def edit(old: str, new: str, within: str = TEXT) -> str:
@@ -35,12 +29,24 @@ def reinvite(old: str, new: str) -> str:
     return edit(REINVITE, edit(old, new, REINVITE))
 
 
+def silence(old: str, new: str) -> str:
+    return edit(SILENCE, edit(old, new, SILENCE))
+
+
+def review(old: str, new: str) -> str:
+    return edit(REVIEW, edit(old, new, REVIEW))
+
+
+def address(old: str, new: str) -> str:
+    return edit(ADDRESS, edit(old, new, ADDRESS))
+
+
 FAULTS = [
     ("[[rule", "not TOML"),
     ("", "missing or misplaced: 'version'"),
-    (edit('version = "2026.1"\n', ""), "missing or misplaced: 'version'"),
+    (edit('version = "2026.2"\n', ""), "missing or misplaced: 'version'"),
     (edit("valid_from = 2026-01-01", 'valid_from = "2026-01-01"'), "a date without quotes"),
-    (edit("[counting]", "[countin]"), "missing or misplaced: 'counting'"),
+    (edit("[counting]", "[countin]"), "unknown key 'countin'"),
     (
         edit("interview_restarts_count = true ", 'interview_restarts_count = "yes" '),
         "interview_restarts_count must be true or false",
@@ -50,10 +56,15 @@ FAULTS = [
     (edit("appeal_days = 30 ", 'appeal_days = "30" '), "terms: appeal_days must be a number"),
     (edit('de = "Dieser Vorschlag', 'dutch = "Dieser Vorschlag'), "contest: no text in de"),
     (TEXT[: TEXT.index("[[rule]]")], "no rules"),
+    (edit("[terms]", "bogus = 1\n[terms]"), "unknown key 'bogus'"),
+    (edit("interview_restarts_count", "interviews_restart_count"), "unknown key"),
+    (reinvite("nth = 1", "nht = 1"), "unknown key 'nht', did you mean 'nth'?"),
+    (reinvite("covers = ", "cover = "), "unknown key 'cover', did you mean 'covers'?"),
+    (silence("working_days = 20", "days = 20"), "a clock has no key 'days'"),
     (reinvite("level = 1", "level = 6"), "reinvite-after-first-miss: level 6 is not 1 to 5"),
     (reinvite("level = 1", "level = 0"), "level 0 is not 1 to 5"),
     (reinvite("level = 1", 'level = "1"'), "level must be a whole number"),
-    (reinvite("level = 1", "level = 2"), "same group and level as reinvite-after-first-miss"),
+    (reinvite("level = 1", "level = 2"), "same group and level as"),
     (reinvite('"reinvite"', '"detain"'), "'detain' is not a valid Action"),
     (reinvite('"reinvite"', '"forced_return"'), "'forced_return' is not a valid Action"),
     (reinvite('counted_miss"', 'birthday"'), "'birthday' is not a valid Occasion"),
@@ -69,42 +80,52 @@ FAULTS = [
     (reinvite("at_least = 1", "at_least = 1, is = 1"), "counted_misses: use exactly one of"),
     (reinvite("at_least = 1", 'at_least = "1"'), "counted_misses is a number"),
     (reinvite("at_least = 1", "at_least = [1]"), "use a list with one_of and none_of"),
-    (edit("is = 0", "is = false"), "interviews_held is a number"),
-    (edit("is = true", 'is = "yes"'), "residence_known is true or false"),
+    (address("is = 0", "is = false"), "interviews_held is a number"),
+    (address("is = true", 'is = "yes"'), "residence_known is true or false"),
     (edit('"undelivered", "wrong_language"', '"undelivred"'), "last_miss has no code 'undelivred'"),
-    (edit('is = "home"', 'is = "hoem"'), "lodging has no code 'hoem'"),
-    (edit('is = "home"', "at_least = 1"), "lodging is a code"),
-    (edit(SILENCE, SILENCE.replace("detained", "detaind")), "lodging has no code 'detaind'"),
+    (address('is = "home"', 'is = "hoem"'), "lodging has no code 'hoem'"),
+    (address('is = "home"', "at_least = 1"), "lodging is a code"),
+    (silence('"detained"', '"detaind"'), "lodging has no code 'detaind'"),
     (edit('"voluntary_return_refused"', '"refused"'), "last_conclusion has no code 'refused'"),
     (edit(LAST_MISS + ",", ""), "occasion last_miss needs a condition on last_miss"),
     (
         edit('{ fact = "last_conclusion", is = "voluntary_return_refused" },', ""),
         "occasion last_interview needs a condition on last_conclusion",
     ),
-    (edit(CONTACT, ATTEMPT), "clock last_attempt needs a condition on misses or interviews"),
-    (edit(CONTACT, CONTACT.replace("20", "-1")), "silence: a delay can't be negative"),
-    (edit(CONTACT, CONTACT.replace("20", '"20"')), "working_days must be a whole number"),
-    (edit(CONTACT, CONTACT.replace("last_contact", "birth")), "'birth' is not a valid Clock"),
+    (silence(STEP, ATTEMPT), "clock last_attempt needs a condition on misses or interviews"),
+    (silence(STEP, STEP.replace("20", "-1")), "silence: a delay can't be negative"),
+    (silence(STEP, STEP.replace("20", '"20"')), "working_days must be a whole number"),
+    (silence(STEP, STEP.replace("last_step", "birth")), "'birth' is not a valid Clock"),
     (
-        edit(f"{SILENCE}\nafter = [{CONTACT}]", "when = []\nafter = []"),
-        "silence: neither conditions nor clocks",
+        reinvite("when = [", "when = []\nafter = []\nwaives = []\n[ignored]\nwhen = ["),
+        "reinvite-after-first-miss: neither conditions nor clocks",
+    ),
+    (edit(REMEDY, REMEDY.replace("this step checks the delivery", "")), "without a reason"),
+    (edit(REMEDY, REMEDY.replace("this step checks the delivery", "x")), "without a reason"),
+    (
+        edit(REMEDY, REMEDY.replace('"this step', '"').replace(" checks the", "")),
+        "without a reason",
+    ),
+    (edit(REMEDY, REMEDY.partition(", because")[0] + " }"), "check-delivery: 'because'"),
+    (edit(REMEDY, REMEDY.replace("notification_not_proven", "tired")), "'tired' is not a valid"),
+    *(
+        (
+            review("family_with_minors", guard),
+            f"review-after-third-miss: {guard} can't be waived from level 3 on",
+        )
+        for guard in (
+            "unaccompanied_minor",
+            "appeal_suspensive_pending",
+            "non_refoulement_check_missing",
+        )
     ),
     (
-        edit(WAIVES_REASON, 'because = ""'),
-        "silence: waives departure_term_running without a reason",
+        review('"medical_or_vulnerable_unreviewed", ', ""),
+        "requires medical_or_vulnerable_unreviewed to be reported clear",
     ),
-    (edit(f", {WAIVES_REASON}", ""), "silence: 'because'"),
-    (
-        edit(
-            '"departure_term_running", because = "nobody',
-            '"unaccompanied_minor", because = "nobody',
-        ),
-        "silence: unaccompanied_minor can't be waived",
-    ),
-    (
-        edit('"departure_term_running", because = "nobody', '"tired", because = "nobody'),
-        "'tired' is not a valid Guard",
-    ),
+    (review("level = 3", "level = 3\nwhen_stopped = true"), "when_stopped is for rules below"),
+    (reinvite('"invitation"', '"holidays"'), "covers no group 'holidays'"),
+    (reinvite('owner = "coach"', 'owner = "judge"'), "'judge' is not a valid AnswererRole"),
     (edit(FIRST_TEXT, ""), "check-delivery: no text in en"),
 ]
 
@@ -123,7 +144,7 @@ def test_a_faulty_policy_is_refused_with_the_fault(text: str, fault: str) -> Non
 
 
 def test_the_error_lists_all_faults_at_once() -> None:
-    text = edit(FIRST_TEXT, "", edit(CONTACT, CONTACT.replace("20", "-1")))
+    text = edit(FIRST_TEXT, "", silence(STEP, STEP.replace("20", "-1")))
     with pytest.raises(PolicyError) as caught:
         load_policy(text)
     assert len(caught.value.faults) == 2
