@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.layout import Board, BoardRow
-from deploy.grafana.panels import NONE_IS_WELL, PLAIN, Query, below, describe, graph, stat
-from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, slower
+from deploy.grafana.panels import NONE_IS_WELL, PLAIN, Query, bars, below, describe, graph, stat
+from deploy.grafana.promql import WORKERS, counted, or_zero, quantile, reading, slower
 
+_READ: Final = reading("cases")
 _LATENESS: Final = "icam_deadline_lateness_seconds"
 
 _NOW: Final = (
@@ -105,10 +106,40 @@ _BACKLOG: Final = (
     ),
 )
 
+_ATTENTION: Final = (
+    stat(
+        "Open cases without attention",
+        describe(
+            "0: every open case has a next date, an owner and an office.",
+            "follow the runbook IcamCaseForgotten.",
+        ),
+        or_zero("sum(icam_cases_without_attention)", _READ),
+        limits=NONE_IS_WELL,
+        zero_is_good=True,
+    ),
+    bars(
+        "Open cases without attention, by kind",
+        describe("no bar.", "the runbook IcamCaseForgotten says what each kind means."),
+        [
+            Query(
+                or_zero("sort_desc(sum by (breach) (icam_cases_without_attention > 0))", _READ),
+                "{{breach}}",
+            )
+        ],
+        limits=NONE_IS_WELL,
+        zero_is_good=True,
+    ),
+)
+
 BOARD: Final = Board(
     name="deadlines",
     title="Deadlines",
-    description="Is every due case checked, and how soon?",
-    rows=(BoardRow(4, _NOW), BoardRow(8, _OVER_TIME), BoardRow(8, _BACKLOG)),
+    description="Is every due case checked, and how soon? Does every open case have a next date?",
+    rows=(
+        BoardRow(4, _NOW),
+        BoardRow(6, _ATTENTION),
+        BoardRow(8, _OVER_TIME),
+        BoardRow(8, _BACKLOG),
+    ),
     since="now-2d",
 )

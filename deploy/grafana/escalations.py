@@ -99,7 +99,8 @@ _CHANGES: Final = (
         "Withdrawn per day, by reason",
         describe(
             "guard and no_longer_holds: facts that arrived late.",
-            "open_dead_letter: resolve dead letters; policy_changed: normal once per new policy.",
+            "open_dead_letter: resolve dead letters; policy_changed: normal once per new policy; "
+            "reminded: proposals stay unanswered and are raised again.",
         ),
         [Query(or_zero(counted(_WITHDRAWN, "1d", "reason"), WORKERS), "{{reason}}")],
         each="1d",

@@ -1,4 +1,4 @@
-"""Cases compared with the capacity of each team. Capacities are inferred and dated."""
+"""Open cases compared with the capacity of each team. Capacities are inferred and dated."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ _CASES_OF: Final = (
         "Cases, by status",
         describe(
             "most in follow-up.",
-            "needs_repair: resolve the dead letter; awaiting_order: the order has not arrived.",
+            "needs_repair: resolve the dead letter; awaiting_order: the order has not arrived; "
+            "ended: the follow-up is over, no team has it.",
         ),
         [Query(or_zero("sort_desc(sum by (status) (icam_cases_by_status))", _READ), "{{status}}")],
     ),
@@ -135,11 +136,62 @@ _CASES_OF: Final = (
     ),
 )
 
+_WORK: Final = (
+    bars(
+        "Late proposals, by office",
+        describe(
+            "few: proposals are answered by their date.",
+            "see `icam worklist` of that office, and the load of its teams.",
+        ),
+        [
+            Query(
+                or_zero('sort_desc(sum by (office) (icam_proposals_due{due="late"}))', _READ),
+                "{{office}}",
+            )
+        ],
+        limits=below(5, 25),
+    ),
+    bars(
+        "Proposals due today or later this week, by office",
+        describe("in proportion to the caseload.", "an office far above the others needs help."),
+        [
+            Query(
+                or_zero(
+                    'sort_desc(sum by (office) (icam_proposals_due{due=~"today|week"}))', _READ
+                ),
+                "{{office}}",
+            )
+        ],
+    ),
+    bars(
+        "Ended cases, by reason",
+        describe(
+            "every reason occurs, most often a departure.",
+            "none at all: the offices report no ends, so that caseloads only grow.",
+        ),
+        [Query(or_zero("sort_desc(sum by (reason) (icam_cases_ended))", _READ), "{{reason}}")],
+    ),
+    graph(
+        "Ended and reopened per day",
+        describe(
+            "about as many ends as new orders, in the long run.",
+            "many reopened: ends are reported in error.",
+        ),
+        [
+            Query(
+                or_zero(counted("icam_case_state_changes_total", "1d", "state"), WORKERS),
+                "{{state}}",
+            )
+        ],
+        each="1d",
+    ),
+)
+
 BOARD: Final = Board(
     name="offices",
     title="Offices and load",
-    description="Cases compared with the capacity of each team. Teams for detention and triage "
-    "have no capacity here; only their cases are counted.",
-    rows=(BoardRow(4, _NOW), BoardRow(11, _LOADS), BoardRow(9, _CASES_OF)),
+    description="Open cases compared with the capacity of each team, and proposals by due date. Teams "
+    "for detention and triage have no capacity here; only their cases are counted.",
+    rows=(BoardRow(4, _NOW), BoardRow(11, _LOADS), BoardRow(9, _CASES_OF), BoardRow(9, _WORK)),
     since="now-30d",
 )
