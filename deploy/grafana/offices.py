@@ -190,8 +190,8 @@ _WORK: Final = (
 BOARD: Final = Board(
     name="offices",
     title="Offices and load",
-    description="Open cases compared with the capacity of each team, and proposals by due date. Teams "
-    "for detention and triage have no capacity here; only their cases are counted.",
+    description="Open cases compared with the capacity of each team, and proposals by due date. "
+    "Teams for detention and triage have no capacity here; only their cases are counted.",
     rows=(BoardRow(4, _NOW), BoardRow(11, _LOADS), BoardRow(9, _CASES_OF), BoardRow(9, _WORK)),
     since="now-30d",
 )
