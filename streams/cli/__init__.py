@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "simulate": "simulate:simulate",
     "case": "inspect:case",
     "escalations": "inspect:escalations",
+    "worklist": "worklist:worklist",
     "dead-letters": "dead_letters:dead_letters",
     "audit": "audit:audit",
     "rebuild": "rebuild:command",
@@ -86,6 +87,7 @@ def main() -> None:
     Inspect it:
       icam case CASE_ID              show one case: its route, its escalations, its log
       icam escalations --level 3     list the standing escalations of one level
+      icam worklist --office gent    list what an office must do, by due date
       icam dead-letters list         list the records that need manual handling
       icam audit                     verify every guarantee independently
       icam rebuild --check           rebuild every projection from the log and compare

@@ -131,5 +131,7 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     directory_file: Path | None = None
     staffing_file: Path | None = None
+    case_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Address of cases in the offices' own system; a link to a case ends with its id."""
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     data_directory: Path = Path(".run/worker")

@@ -59,7 +59,7 @@ def icam(database_url: str) -> Icam:
 def test_icam_lists_every_command_and_each_command_has_help() -> None:
     names = """
         demo worker migrate topics publish simulate case escalations dead-letters audit rebuild
-        schemas doctor exporter canary board
+        schemas doctor exporter canary board worklist
     """.split()  # noqa: SIM905 - reads as the list it is
     assert main.list_commands(click.Context(main)) == sorted(names)
     for name in names:
@@ -203,6 +203,50 @@ async def test_an_unreachable_service_is_reported_in_one_line_with_exit_code_3(
     assert doctor.exit_code == 3
     assert "ICAM_KAFKA__BOOTSTRAP_SERVERS" in doctor.stdout
     assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
+
+
+async def test_worklist_lists_what_an_office_must_do_by_due_date(icam: Icam, world: World) -> None:
+    rows = await icam.json("worklist", "--office", "gent", "--lang", "nl")
+
+    assert [row["case_id"] for row in rows] == [given.CASE_ID] * len(rows)
+    assert len(rows) == len(await world.standing()) > 0
+    assert [row["due"] for row in rows] == sorted(row["due"] for row in rows)
+    first = rows[0]
+    rule = world.ref.policy.rule(first["rule_id"])
+    assert rule is not None
+    assert first["text"] == rule.text["nl"]
+    assert first["addressed_to"] == rule.owner
+    assert (first["reminders"], first["late_days"] > 0) == (0, True)
+    assert (first["command"], first["link"]) == (f"icam case {given.CASE_ID}", None)
+
+    shown = await icam("worklist", "--office", "gent", "--lang", "nl")
+    assert shown.exit_code == 0
+    assert f"Gent: {len(rows)} te behandelen voorstellen" in shown.stdout
+    assert "dagen te laat" in shown.stdout
+
+
+async def test_worklist_of_a_track_or_with_a_limit(icam: Icam, world: World) -> None:
+    assert await icam.json("worklist", "--office", "gent", "--track", "family") == []
+    rows = await icam.json("worklist", "--office", "gent", "--track", "individual", "--limit", "1")
+    assert len(rows) == 1
+
+
+async def test_worklist_links_to_the_offices_own_system(database_url: str, world: World) -> None:
+    environment = {
+        "ICAM_DATABASE__URL": database_url,
+        "ICAM_CASE_URL": "https://cases.example/view/",
+    }
+    (first, *_) = await Icam(environment).json("worklist", "--office", "gent")
+
+    assert first["link"] == f"https://cases.example/view/{given.CASE_ID}"
+
+
+async def test_worklist_of_an_unknown_office_names_the_known_ones(icam: Icam) -> None:
+    shown = await icam("worklist", "--office", "ghent")
+
+    assert shown.exit_code == 2
+    assert "no office 'ghent'" in shown.stderr
+    assert "gent" in shown.stderr
 
 
 async def test_an_invalid_setting_is_a_usage_error_that_names_it(database_url: str) -> None:
