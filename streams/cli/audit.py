@@ -41,7 +41,9 @@ def audit(
 
     Every record is in the log or in the dead letters exactly once. Every projection equals the fold
     of its log. Every escalation cites events that exist. Every announcement is on its topic. No
-    deadline is overdue. Exit code 1 when the audit finds a violation.
+    deadline is overdue. Every open case has a next date, a reason, an owner and an office, and is
+    silent for no longer than the longest pause; nothing stands after an end or a final answer. Exit
+    code 1 when the audit finds a violation.
 
     \b
     Examples:
