@@ -24,7 +24,9 @@ _COLUMNS = ("due", "late", "proposal", "addressed", "reminders", "case")
 
 @click.command()
 @click.option("--office", required=True, help="Office or team, as in the directory.")
-@click.option("--track", type=click.Choice([track.value for track in Track]), help="Only those of this team.")
+@click.option(
+    "--track", type=click.Choice([track.value for track in Track]), help="Only those of this team."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option(
     "--lang", type=click.Choice(LANGUAGES), default="fr", show_default=True, help="Language."
