@@ -20,7 +20,7 @@ ARROWS = {
     "schemas": set(),
     "streams.audit": {"schemas"},
     "streams.embedded": set(),
-    "streams.simulate": {"schemas"},
+    "streams.simulate": {"schemas", "streams.domain"},
     "streams.domain": {"schemas"},
     "streams.runtime": {"schemas"},
     "streams.kafka": {"schemas", "streams.runtime"},
@@ -216,6 +216,13 @@ def test_the_store_and_the_board_know_neither_faust_nor_kafka() -> None:
     banned = ("faust", "mode", "confluent_kafka", "aiokafka", "streams.kafka")
     assert breaches("streams/store", banned=banned) == []
     assert breaches("streams/services/board", banned=banned) == []
+
+
+def test_the_simulated_stream_knows_no_rule() -> None:
+    """Only the simulated year does: it decides, and the stream must not know what is proposed."""
+    knowing = breaches("streams/simulate", banned=("streams.domain",))
+    assert knowing
+    assert [line for line in knowing if not line.startswith("streams/simulate/year/")] == []
 
 
 def test_nothing_outside_the_tests_imports_the_tests() -> None:

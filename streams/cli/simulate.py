@@ -1,4 +1,4 @@
-"""``icam simulate``: generate a stream of events, and print or publish it."""
+"""``icam simulate``: generate a stream of events and print or publish it, or simulate a year."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams.cli.output import as_json, console, emit
+from streams.cli.year import print_year
 from streams.kafka.publish import Publisher
 from streams.runtime.settings import Settings
 from streams.simulate.publishing import Kind, Planned
@@ -23,7 +24,7 @@ from streams.simulate.stream import stream
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same stream.")
 @click.option("--scale", default=0.1, show_default=True, help="1.0 is Belgium: 140 orders per day.")
-@click.option("--days", default=60.0, show_default=True, help="Length of the history, in days.")
+@click.option("--days", type=float, help="Length of the history, in days. Default: 60.")
 @click.option("--until", type=click.DateTime(), help="End of the history, UTC. Default: now.")
 @click.option("--cases", type=int, help="Maximum number of cases.")
 @click.option("--disorder", default=0.02, show_default=True, help="Share published out of order.")
@@ -32,11 +33,13 @@ from streams.simulate.stream import stream
 @click.option("--malformed", default=0.0, show_default=True, help="Share of malformed records.")
 @click.option("--publish", "to_kafka", is_flag=True, help="Publish instead of printing.")
 @click.option("--compress", type=float, help="Replay in time: seconds of history per second.")
+@click.option("--report", is_flag=True, help="Play the window with offices; print each month.")
+@click.option("--no-answers", is_flag=True, help="With --report: offices answer nothing.")
 @as_json
 def simulate(
     seed: int,
     scale: float,
-    days: float,
+    days: float | None,
     until: datetime | None,
     cases: int | None,
     disorder: float,
@@ -45,6 +48,8 @@ def simulate(
     malformed: float,
     to_kafka: bool,
     compress: float | None,
+    report: bool,
+    no_answers: bool,
     json_: bool,
 ) -> None:
     """Generate a realistic stream from published figures, at any scale.
@@ -52,17 +57,26 @@ def simulate(
     Prints one record per line, or publishes them with --publish. Every event is valid against the
     exported schemas; --malformed adds records that are not.
 
+    With --report nothing is published: the window, by default 365 days, is played into the rules in
+    this process, with offices that answer proposals, and each month's end is printed.
+
     \b
     Examples:
       icam simulate --cases 3 --seed 7
       icam simulate --scale 1 --days 90 --publish
       icam simulate --days 1 --publish --compress 86400     one day per second
+      icam simulate --report --until 2026-12-31             a year with offices
     """
+    if no_answers and not report:
+        raise click.UsageError("--no-answers needs --report")
+    if report and (to_kafka or compress):
+        raise click.UsageError("--report publishes nothing: leave out --publish and --compress")
     end = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
+    length = days if days is not None else 365.0 if report else 60.0
     settings = SimulationSettings(
         seed=seed,
         scale=scale,
-        start=end - timedelta(days=days),
+        start=end - timedelta(days=length),
         end=end,
         cases=cases,
         disorder=disorder,
@@ -70,6 +84,9 @@ def simulate(
         late=late,
         malformed=malformed,
     )
+    if report:
+        print_year(settings, answers=not no_answers, json_=json_)
+        return
     records = _paced(stream(settings), compress)
     if not to_kafka:
         for planned in records:

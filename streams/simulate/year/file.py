@@ -71,7 +71,7 @@ class CaseFile:
         found = [type(fact.event) for fact in self.case.facts.values()]
         return found.count(InterviewCompleted), found.count(AppointmentMissed)
 
-    def counselling_comes(self, by: datetime) -> bool:
+    def counselling_ahead(self, by: datetime) -> bool:
         """Return whether an appointment lies ahead, or a plan or an interview comes by then."""
         return any(
             self._lies_ahead(one.event)
@@ -85,18 +85,18 @@ class CaseFile:
         name, facts = event.appointment_id, self.case.facts
         return f"appointment:{name}" in facts and f"miss:{name}" not in facts
 
-    def ends_to_come(self) -> Iterator[SimulatedEvent]:
+    def coming_ends(self) -> Iterator[SimulatedEvent]:
         """Yield the reports of an end that are yet to come."""
         for one in self.coming.values():
             if isinstance(one.event, FollowUpEnded):
                 yield one
 
-    def forget(self, events: Iterable[SimulatedEvent]) -> None:
+    def drop(self, events: Iterable[SimulatedEvent]) -> None:
         """Let events that are yet to come not happen."""
         for one in list(events):
             self.coming.pop(one.event_id, None)
 
-    def forget_counselling(self) -> None:
-        """Let no plan, miss, interview or end that is yet to come happen: the follow-up ended."""
-        stopped = AppointmentPlanned | AppointmentMissed | InterviewCompleted | FollowUpEnded
-        self.forget(one for one in self.coming.values() if isinstance(one.event, stopped))
+    def drop_counselling(self) -> None:
+        """Let no plan, miss or interview that is yet to come happen."""
+        counselling = AppointmentPlanned | AppointmentMissed | InterviewCompleted
+        self.drop(one for one in self.coming.values() if isinstance(one.event, counselling))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
+from streams.simulate import days
 from streams.simulate.year.file import CaseFile
 
 
@@ -22,6 +23,8 @@ class Month(NamedTuple):
     proposals: int
     """Standing proposals."""
     per_counsellor: float
+    most_on_one_case: int
+    """Largest number of proposals that stand on one case."""
     median_age_days: float
     """Median time since the due date of a standing proposal; 0 if none stands."""
     ended: int
@@ -32,6 +35,11 @@ class Month(NamedTuple):
     """Longest time in the month without a fact or a message, of an open case without a proposal."""
     by_rule: Mapping[str, int]
     """Standing proposals by rule, most first."""
+
+    @property
+    def day(self) -> date:
+        """Return the last Belgian day that the figures cover."""
+        return days.local_day(self.at - timedelta(microseconds=1))
 
     @property
     def share_proposed(self) -> float:
@@ -62,6 +70,7 @@ def month_of(
         proposed=sum(1 for file in files if file.standing),
         proposals=len(standing),
         per_counsellor=len(standing) / counsellors,
+        most_on_one_case=max([len(file.standing) for file in files], default=0),
         median_age_days=median(ages) if ages else 0.0,
         ended=ended,
         without_next_date=sum(

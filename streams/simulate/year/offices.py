@@ -114,6 +114,8 @@ def do(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
             return _record_end(file, raised, now)
         case Action.PROVE_NOTIFICATION:
             return _prove(file, raised, now)
+        case Action.CHECK_DATES:
+            return _check_date(file, raised, now)
         case Action.REFER_RETURN | Action.ADDRESS_CHECK_REFERRAL:
             reason = AnswerReason.REFERRED
         case Action.FOLLOW_DEPARTURE | Action.SUPPORT_APPLICATION | Action.INFORM_GUARDIANSHIP:
@@ -121,7 +123,6 @@ def do(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
         case (
             Action.FIND_ORDER
             | Action.CHECK_DETENTION
-            | Action.CHECK_DATES
             | Action.CHECK_ORDER
             | Action.LESS_COERCIVE_MEASURE_REFERRAL
         ):
@@ -137,7 +138,7 @@ def _invite(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction
     served = file.served(raised.order_id)
     if served is None:
         return _done(file, raised, now, AnswerReason.FILE_REVIEWED)
-    if file.counselling_comes(now + _SOON):
+    if file.counselling_ahead(now + _SOON):
         return _done(file, raised, now, AnswerReason.PERSON_INVITED)
     share = figures.invited[raised.action]
     if not _has_address(file, served):
@@ -160,7 +161,7 @@ def _review(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction
     invites = decision is ReviewDecision.CONTINUE_FOLLOW_UP and world.dice.chance(
         figures.invited[Action.HUMAN_REVIEW]
     )
-    if invites and served is not None and not file.counselling_comes(now + _SOON):
+    if invites and served is not None and not file.counselling_ahead(now + _SOON):
         return Reaction((told, *_plan(file, served, raised, now)))
     return Reaction((told,))
 
@@ -241,6 +242,20 @@ def _prove(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
     return _done(file, raised, now, AnswerReason.FACT_TO_CORRECT, corrected)
 
 
+def _check_date(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
+    """Cancel an appointment that lies too far ahead, and plan another one sooner."""
+    name = raised.occasion.rpartition("/")[2]
+    served = file.served(raised.order_id)
+    plan = file.case.facts.get(f"appointment:{name}")
+    if served is None or plan is None or not isinstance(plan.event, AppointmentPlanned):
+        return _done(file, raised, now, AnswerReason.FILE_REVIEWED)
+    file.drop_counselling()
+    cancelled = plan.event.model_copy(update={"state": AppointmentState.CANCELLED_BY_OFFICE})
+    report = emit(file.world, APPOINTMENTS, cancelled, now)
+    sooner = _plan(file, served, raised, now)
+    return _done(file, raised, now, AnswerReason.FACT_TO_CORRECT, report, *sooner)
+
+
 def _plan(
     file: CaseFile, served: ServedOrder, raised: EscalationRaised, now: datetime
 ) -> tuple[SimulatedEvent, ...]:
@@ -260,11 +275,11 @@ def _plan(
         world, served, planned, now, engaged=held > 0, sequence=held + missed + 1
     )
     later = [*counselling.events, *draw_caused(world, served, counselling)]
-    fixed = [one for one in file.ends_to_come() if _is_final(one)]
+    fixed = [one for one in file.coming_ends() if _is_final(one)]
     if fixed:
         later = list(still_valid(later, min(one.time for one in fixed)))
     else:
-        file.forget(file.ends_to_come())
+        file.drop(file.coming_ends())
         end = ends.draw_end_of(world, served, counselling, later)
         if end is not None:
             later = [*still_valid(later, end.event.effective_at), end.simulated]
@@ -278,7 +293,8 @@ def _is_final(told: SimulatedEvent) -> bool:
 
 def _end(file: CaseFile, served: ServedOrder, reason: EndReason, now: datetime) -> SimulatedEvent:
     """Return the report of an end that the office records; nothing else comes after it."""
-    file.forget_counselling()
+    file.drop_counselling()
+    file.drop(file.coming_ends())
     event = ends.report_end(file.world, served, reason, now).event
     return emit(file.world, ENDS, event, now)
 

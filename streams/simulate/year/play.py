@@ -72,14 +72,14 @@ def play(
     on_day: Callable[[datetime], None] | None = None,
     figures: Figures | None = None,
 ) -> Iterator[Month]:
-    """Yield the figures at the end of each Belgian month in the window, and at its end.
+    """Yield the figures at the end of each Belgian month in the window, and at its own end.
 
     ``counsellors`` is the number of counsellors at scale 1. Without ``answers``, offices answer
     nothing, and what they left unreported stays unreported. ``on_day`` is called at the start of
     each simulated day. Memory holds the cases that are open or have events to come.
     """
     year = _Year(settings, rules, counsellors * settings.scale, answers, figures)
-    samples = [*_month_ends(settings.start, settings.end), settings.end]
+    samples = list(_month_ends(settings.start, settings.end))
     for history in histories(settings, figures):
         start_of_day = days.at(history.day, 0)
         while samples and samples[0] <= start_of_day:
@@ -93,11 +93,13 @@ def play(
 
 
 def _month_ends(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the end of each month, and the end of the window instead of one less than a day off."""
     day = days.local_day(start)
     while True:
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
         at = days.at(day, 0)
-        if at >= end:
+        if end - at < timedelta(days=1):
+            yield end
             return
         yield at
 
