@@ -93,13 +93,13 @@ def play(
 
 
 def _month_ends(start: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield the end of each month, and the end of the window instead of one less than a day off."""
+    """Yield the end of each month, and of the window unless a month ended less than a day before."""
     day = days.local_day(start)
     while True:
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
         at = days.at(day, 0)
         if end - at < timedelta(days=1):
-            yield end
+            yield min(at, end)
             return
         yield at
 
