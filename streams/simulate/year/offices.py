@@ -189,11 +189,11 @@ def _report_decision(file: CaseFile, raised: EscalationRaised, now: datetime) ->
     if fact is None or not isinstance(fact.event, CircumstanceChanged):
         return _done(file, raised, now, AnswerReason.ALREADY_HANDLED)
     corrected = fact.event.model_copy(update={"outcome": _decided(file.world, Guard(guard))})
-    report = emit(file.world, fact_source(file, Guard(guard)), corrected, now)
+    report = emit(file.world, _feed(file, Guard(guard)), corrected, now)
     return _done(file, raised, now, AnswerReason.FILE_REVIEWED, report)
 
 
-def fact_source(file: CaseFile, guard: Guard) -> str:
+def _feed(file: CaseFile, guard: Guard) -> str:
     """Return the feed that reports a circumstance."""
     return next(one.feed for one in file.world.figures.circumstances if one.guard is guard)
 

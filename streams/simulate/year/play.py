@@ -93,7 +93,7 @@ def play(
 
 
 def _month_ends(start: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield the end of each month, and of the window unless a month ended less than a day before."""
+    """Yield the end of each month, and of the window unless a month ended just before."""
     day = days.local_day(start)
     while True:
         day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
