@@ -11,9 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from streams import reference
 from streams.cli import main
-from streams.domain.policy.rules import HIGHEST_LEVEL
 from streams.embedded.broker import EmbeddedBroker
 from streams.runtime import crash
 from streams.runtime.settings import Settings
@@ -98,29 +96,3 @@ def _names(values: dict[str, object], prefix: str = "ICAM") -> Iterator[str]:
         yield joined
         if isinstance(value, dict):
             yield from _names(value, joined)
-
-
-def test_every_source_key_of_a_rule_is_in_the_dossier() -> None:
-    dossier = (ROOT / "docs" / "domain.md").read_text()
-    rules = [*(ROOT / "streams" / "domain").glob("*.py"), *(ROOT / "streams").glob("*/*.toml")]
-    found = 0
-    for path in rules:
-        cited = re.findall(r"\[([A-Z][A-Z0-9-]+(?:, [A-Z][A-Z0-9-]+)*)\]", path.read_text())
-        for group in [*cited, *re.findall(r'source = "([A-Z0-9-]+)"', path.read_text())]:
-            for key in group.split(", "):
-                if "-" in key or path.suffix == ".toml":
-                    found += 1
-                    assert f"| {key} |" in dossier, f"{path.name}: {key}"
-    assert found > 10
-
-
-def test_the_ladder_names_every_rule_at_its_level() -> None:
-    """Correct the table of docs/domain.md, The ladder: a rule's id is on the line of its level."""
-    page = (ROOT / "docs" / "domain.md").read_text()
-    lines = re.findall(r"^\| (\d) \|[^|]*\|(.*)\|$", page, re.MULTILINE)
-    shown = {int(level): set(re.findall(r"`([a-z-]+)`", names)) for level, names in lines}
-    rules = reference.load().policy.rules
-
-    assert set(shown) == set(range(1, HIGHEST_LEVEL + 1))
-    for level, names in shown.items():
-        assert names == {rule.id for rule in rules if rule.level == level}, f"level {level}"
