@@ -15,6 +15,8 @@ from streams.cli import main
 from streams.embedded.broker import EmbeddedBroker
 from streams.runtime import crash
 from streams.runtime.settings import Settings
+from tests.domain.explaining import explained
+from tests.domain.given import checked, day, miss, order
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("docker", "kubectl")
@@ -96,3 +98,31 @@ def _names(values: dict[str, object], prefix: str = "ICAM") -> Iterator[str]:
         yield joined
         if isinstance(value, dict):
             yield from _names(value, joined)
+
+
+def test_the_proposal_shown_in_the_readme_is_what_the_code_says() -> None:
+    """A line that ends in ``...`` is cut there; a line of dots alone leaves lines out."""
+    shown = re.search(r"```\n(Proposal, .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown
+    facts = [order(), miss(1), miss(2), miss(3), *checked()]
+    lines = iter(explained(facts, day(31), "review-after-third-miss"))
+
+    for wanted in shown[1].splitlines():
+        if wanted.strip() == "...":
+            continue
+        start = wanted.removesuffix("...")
+        assert any(
+            line.startswith(start) if start != wanted else line == wanted for line in lines
+        ), wanted
+
+
+def test_every_module_of_the_domain_is_described() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition("## The domain\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    modules = {
+        path.stem for path in (ROOT / "streams" / "domain").iterdir() if path.suffix == ".py"
+    } | {path.parent.name for path in (ROOT / "streams" / "domain").glob("*/__init__.py")}
+
+    assert sorted(named) == sorted(modules - {"__init__"})
