@@ -29,6 +29,7 @@ class Procedure(NamedTuple):
     ends: datetime | None
     outcome: CircumstanceOutcome | None
     facts: tuple[Fact, ...]
+    """Its begin, then its end, whichever was reported first."""
 
     @property
     def contradictory(self) -> bool:
@@ -60,7 +61,7 @@ def procedures(
                 begins[1].effective_at if begins else None,
                 ends[1].effective_at if ends else None,
                 ends[1].outcome if ends else None,
-                tuple([fact for fact, _ in states.values()]),
+                tuple([states[state][0] for state in CircumstanceState if state in states]),
             )
         )
     return dict(found)

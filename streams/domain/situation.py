@@ -529,7 +529,7 @@ def _end_due(
             ):
                 occasion = f"end/granted/{guard}/{procedure.reference}"
                 code, due = EndDue.GRANTED, Due(procedure.ends, procedure.facts, occasion)
-    for order_id, end in case_ends.by_order.items():
+    for order_id, end in sorted(case_ends.by_order.items()):
         void = orders.get(order_id) if order_id in case_ends.void else None
         later = void is not None and void.order.notified_at > current.order.notified_at
         if later and (due is None or end.effective_at > due.since):
