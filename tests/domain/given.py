@@ -264,6 +264,22 @@ def answer(to: EscalationRaised, at: datetime, kind: Answer = Answer.DONE, **cha
     return fact(ProposalAnswered(**{**fields, **changed}), changed.pop("time", at))
 
 
+def answered(
+    rule: str, occasion: str, at: datetime, kind: Answer = Answer.DONE, **changed: Any
+) -> Fact:
+    """Return an answer to the proposal of a rule about an occasion, raised or not."""
+    fields: dict[str, Any] = {
+        "escalation_id": str(escalation_id(CASE_ID, rule, occasion)),
+        "round": 1,
+        "answer": kind,
+        "reason": AnswerReason.OTHER,
+        "role": AnswererRole.COACH,
+        "answered_at": at,
+    }
+    time = changed.pop("time", at)
+    return fact(ProposalAnswered(**{**fields, **changed}), time)
+
+
 def reviewed(
     decision: ReviewDecision,
     at: datetime,
@@ -273,15 +289,11 @@ def reviewed(
 ) -> Fact:
     """Return an official's decision in a review, by default after the third miss."""
     fields: dict[str, Any] = {
-        "escalation_id": str(escalation_id(CASE_ID, rule, occasion)),
-        "round": 1,
-        "answer": Answer.DONE,
         "reason": AnswerReason.FILE_REVIEWED,
         "role": AnswererRole.OFFICIAL,
         "decision": decision,
-        "answered_at": at,
     }
-    return fact(ProposalAnswered(**{**fields, **changed}), at)
+    return answered(rule, occasion, at, **{**fields, **changed})
 
 
 def ended(at: datetime, reason: EndReason = EndReason.LEFT_VOLUNTARILY, **changed: Any) -> Fact:
