@@ -440,6 +440,9 @@ class Judge:
                 return Cause(asked.occasion, asked.procedure.facts, asked.due)
             case Occasion.DATE:
                 return _due_cause(situation.date_question, "date", situation.last_step_fact)
+            case Occasion.FIRST_EVENT:
+                since = self.calendar.local_date(situation.first_event).isoformat()
+                return Cause(f"{rule.occasion}/{since}", (situation.first_event_fact,))
             case _:
                 since = self.calendar.local_date(situation.last_step).isoformat()
                 return Cause(f"{rule.occasion}/{since}", (situation.last_step_fact,))

@@ -183,6 +183,7 @@ class Situation(NamedTuple):
     last_attempt: datetime | None
     """Time of the latest interview or missed appointment; None if there is neither."""
     first_event: datetime
+    first_event_fact: Fact
     changes_at: tuple[datetime, ...]
     """Future instants at which the passing of time changes the situation."""
 
@@ -447,6 +448,7 @@ def derive_situation(
         last_step_fact=step[1],
         last_attempt=last_attempt,
         first_event=first_event,
+        first_event_fact=facts.earliest,
         changes_at=tuple([at for at in changes if at > now]),
     )
 
