@@ -74,6 +74,7 @@ class History:
 
     def check(self) -> Decision:
         """Assert everything that the row says, and return the decision."""
+        assert all(fact.time <= self.when for fact in self.given), "told after the instant"
         decision = decide(self.given, self.when)
         standing = raised(decision)
         assert set(standing) == set(self.then)

@@ -62,7 +62,7 @@ APPOINTMENTS = [
     History(
         "a planned appointment is the first date",
         Source.CIRE_FAQ,
-        [order(), planned(on("16 March"))],
+        [order(), planned(on("16 March"), time=on("3 March"))],
         on("9 March"),
         NOTHING,
         "followed",
@@ -97,7 +97,7 @@ APPOINTMENTS = [
     History(
         "an appointment under an order that is not known gives no date under this one",
         Source.INFERRED,
-        [order(), planned(on("16 March"), order_id="order-9")],
+        [order(), planned(on("16 March"), order_id="order-9", time=on("3 March"))],
         on("9 March"),
         {"give-first-date"},
         "escalated",
@@ -172,7 +172,7 @@ APPOINTMENTS = [
     History(
         "the appointment lies ahead until the instant of its cancellation",
         Source.INFERRED,
-        [order(), planned(on("16 March"))],
+        [order(), planned(on("16 March"), time=on("4 March"))],
         on("12 March") - MOMENT,
         NOTHING,
         "followed",
@@ -247,7 +247,7 @@ APPOINTMENTS = [
         Source.INFERRED,
         [
             order(),
-            planned(on("16 March")),
+            planned(on("16 March"), time=on("4 March")),
             planned(
                 on("30 March"),
                 "appointment-10",
