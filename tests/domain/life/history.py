@@ -43,11 +43,9 @@ class Source(StrEnum):
     KIND = "KIND"
     VR_38 = "VR-38"
     GDPR22 = "GDPR22"
-    RVV = "RVV"
     GENT = "GENT"
     RD14 = "RD14"
     FACIL = "FACIL"
-    EXT = "EXT"
     METRO = "METRO"
 
 

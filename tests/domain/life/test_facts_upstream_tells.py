@@ -580,7 +580,7 @@ HOME_AGAIN = order(lodging_since=on("16 March"), time=on("20 March"))
 LODGINGS = [
     History(
         "released: the days in detention stay known, its misses do not count",
-        Source.RVV,
+        Source.INFERRED,
         [DETAINED, miss(1), miss(2), HOME_AGAIN],
         on("20 March"),
         {"invite-again"},
