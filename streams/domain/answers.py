@@ -15,7 +15,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
-from schemas.events import Answer, AnswerReason, ProposalAnswered, ReviewDecision
+from schemas.events import (
+    Answer,
+    AnswererRole,
+    AnswerReason,
+    ProposalAnswered,
+    ReviewDecision,
+)
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
 from streams.domain.terms import PolicyTerms
@@ -44,8 +50,8 @@ class Settlement(NamedTuple):
 
     @property
     def decision(self) -> ReviewDecision | None:
-        """Return the decision of a review."""
-        return self.event.decision
+        """Return the decision of a review. Only an official takes one."""
+        return self.event.decision if self.event.role is AnswererRole.OFFICIAL else None
 
 
 Settlements = Mapping[UUID, Settlement]
