@@ -36,6 +36,18 @@ class PlannedAppointment(NamedTuple):
         """Return whether it was not cancelled."""
         return self.state in (AppointmentState.PLANNED, AppointmentState.MOVED)
 
+    def expects(self, at: datetime) -> bool:
+        """Return whether the person was expected at ``at``.
+
+        They were not if it was cancelled, or moved to another time before then.
+        """
+        moved = self.state is AppointmentState.MOVED
+        return self.takes_place and (at == self.at or not moved or self.fact.time > at)
+
+    def reported_by(self, missed_at: datetime) -> bool:
+        """Return whether a miss at ``missed_at`` is about its present time, not an earlier one."""
+        return self.state is not AppointmentState.MOVED or missed_at >= self.at
+
 
 class Appointments(NamedTuple):
     """Appointments of a case under one order."""

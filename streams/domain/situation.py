@@ -5,7 +5,9 @@ Where the sources are silent, these rules favour the person (inferred):
 - A missed appointment counts only if delivery of the invitation is proven, the invitation is in a
   language of the procedure, no justification is accepted, pending or still to be asked, and it did
   not fall into a pause: the duty is one of effort and mirrors a duty to inform [VR-LAW].
-- An interview held under the same appointment proves that the appointment was not missed.
+- An interview held under the same appointment proves that the appointment was not missed. Nor was
+  one missed that had been cancelled, that had been moved before then, or that lay before the
+  notification of its order.
 - What speaks for the person carries over to a later order: interviews, an accepted return,
   vulnerability, circumstances. Terms and missed appointments start anew.
 - An interview restarts the count of missed appointments (``interview_restarts_count``).
@@ -337,6 +339,7 @@ def derive_situation(
         order_id = order.order_id if order is not None else None
         own = tuple([i for i in interviews if i.event.order_id == order_id])
         attended = {interview.event.appointment_id for interview in interviews}
+    all_planned = planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned)
     all_missed: list[MissedAppointment] = []
     future_misses: list[tuple[Fact, AppointmentMissed]] = []
     if order is not None and facts.misses:
@@ -346,7 +349,12 @@ def derive_situation(
         for fact, miss in facts.misses:
             if miss.scheduled_at > now:
                 future_misses.append((fact, miss))
-            elif miss.order_id == order.order_id and miss.appointment_id not in attended:
+            elif (
+                miss.order_id == order.order_id
+                and miss.scheduled_at >= order.notified_at
+                and miss.appointment_id not in attended
+                and _expected(miss, all_planned)
+            ):
                 kind = _classify(miss, languages, pauses)
                 all_missed.append(MissedAppointment(fact, miss, kind))
         if len(all_missed) > 1:
@@ -358,13 +366,12 @@ def derive_situation(
     counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
     limit = now + timedelta(days=terms.appointment_days)
-    all_planned = planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned)
     known = NO_APPOINTMENTS
     if all_planned and order is not None:
         known = appointments(
             all_planned.values(),
             order.order_id,
-            {miss.appointment_id for _, miss in facts.misses} | {a for a in attended if a},
+            _reported(facts.misses, all_planned) | {a for a in attended if a},
             last.event.held_at if last is not None else None,
             now,
             limit,
@@ -592,6 +599,23 @@ def _classify(
     if event.review is Review.PENDING or event.justification is not Justification.NONE:
         return MissKind.PENDING
     return MissKind.COUNTED
+
+
+def _expected(miss: AppointmentMissed, known: Mapping[str, PlannedAppointment]) -> bool:
+    one = known.get(miss.appointment_id)
+    return one is None or one.expects(miss.scheduled_at)
+
+
+def _reported(
+    misses: Sequence[tuple[Fact, AppointmentMissed]], known: Mapping[str, PlannedAppointment]
+) -> set[str]:
+    """Return the references of the appointments whose outcome a miss reported."""
+    found = set()
+    for _, miss in misses:
+        one = known.get(miss.appointment_id)
+        if one is None or one.reported_by(miss.scheduled_at):
+            found.add(miss.appointment_id)
+    return found
 
 
 def _date_to_check(
