@@ -16,7 +16,7 @@ from streams.embedded.broker import EmbeddedBroker
 from streams.runtime import crash
 from streams.runtime.settings import Settings
 from tests.domain.explaining import explained
-from tests.domain.given import checked, day, miss, order
+from tests.domain.given import LATER, checked, miss, order
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("docker", "kubectl")
@@ -105,7 +105,7 @@ def test_the_proposal_shown_in_the_readme_is_what_the_code_says() -> None:
     shown = re.search(r"```\n(Proposal, .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown
     facts = [order(), miss(1), miss(2), miss(3), *checked()]
-    lines = iter(explained(facts, day(31), "review-after-third-miss"))
+    lines = iter(explained(facts, LATER, "review-after-third-miss"))
 
     for wanted in shown[1].splitlines():
         if wanted.strip() == "...":
