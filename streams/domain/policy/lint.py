@@ -116,12 +116,25 @@ def lint(policy: Policy) -> list[str]:
         faults += [f"{rule.id}: no text in {lang}" for lang in LANGUAGES if not rule.text.get(lang)]
         for condition in rule.when:
             faults += _condition_faults(rule, condition)
+    faults += _covered_too_late(policy)
     by_level: dict[tuple[str, int], str] = {}
     for rule in policy.rules:
         other = by_level.setdefault((rule.group, rule.level), rule.id)
         if other != rule.id:
             faults.append(f"{rule.id}: same group and level as {other}, so neither would win")
     return faults
+
+
+def _covered_too_late(policy: Policy) -> list[str]:
+    """Return a fault for each rule that covers an earlier rule of its level: both would stand."""
+    return [
+        f"{later.id}: put it before {earlier.id}, which it covers at the same level"
+        for index, later in enumerate(policy.rules)
+        for earlier in policy.rules[:index]
+        if earlier.level == later.level
+        and earlier.group in later.covers
+        and later.group not in earlier.covers
+    ]
 
 
 def _tests(rule: Rule, fact: str) -> bool:

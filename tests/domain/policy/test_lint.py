@@ -125,6 +125,10 @@ FAULTS = [
     ),
     (review("level = 3", "level = 3\nwhen_stopped = true"), "when_stopped is for rules below"),
     (reinvite('"invitation"', '"holidays"'), "covers no group 'holidays'"),
+    (
+        reinvite('"invitation", "pause"', '"delivery", "pause"'),
+        "reinvite-after-first-miss: put it before check-delivery",
+    ),
     (reinvite('owner = "coach"', 'owner = "judge"'), "'judge' is not a valid AnswererRole"),
     (edit(FIRST_TEXT, ""), "check-delivery: no text in en"),
 ]

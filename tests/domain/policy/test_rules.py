@@ -452,6 +452,14 @@ def test_only_the_highest_rule_of_a_group_stands() -> None:
     assert set(standing(facts, TERM_END)) == {"review-after-third-miss"}
 
 
+def test_a_rule_does_not_stand_beside_one_of_its_level_that_covers_it() -> None:
+    """After a release both a first date and an invitation are due: one proposal asks for both."""
+    released = order(lodging=Lodging.HOME, lodging_since=day(7), time=day(8))
+    facts = [order(lodging=Lodging.DETAINED), released]
+    assert set(standing(facts, day(9))) == {"invite-again"}
+    assert set(standing(facts, day(15))) == {"give-first-date"}
+
+
 def test_the_appeal_term_is_shorter_in_a_return_house() -> None:
     facts = [order(lodging=Lodging.RETURN_HOUSE, departure_term_days=7), *CHECKED, *THREE]
     assert "review-after-third-miss" in standing(facts, THREE[-1].time)
