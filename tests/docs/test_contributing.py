@@ -27,34 +27,62 @@ NOT_COPIED: Final = shutil.ignore_patterns(
 CHECKS: Final = (
     *("tests/domain/policy", "tests/domain/directory", "tests/domain/guards"),
     *("tests/domain/test_explain_words.py", "tests/domain/test_routing.py", "tests/reference"),
-    *("tests/docs/test_docs.py", "tests/docs/test_metrics.py"),
+    *("tests/docs/test_docs.py", "tests/docs/test_domain.py", "tests/docs/test_messages.py"),
+    "tests/docs/test_metrics.py",
     *("tests/schemas/test_export.py", "tests/services/board/test_words.py"),
     "tests/services/board/test_serving.py",
 )
 """Tests that compare data, words, generated files and documents with each other."""
 
+WAIVERS: Final = """[waivers.of_reception]
+wrong_language_invitation = "this step is the remedy for it"
+
+"""
 RULE: Final = """
 [[rule]]
 id = "check-delivery-in-reception"
 group = "reception"
 level = 1
 action = "check_delivery"
+owner = "team_lead"
 occasion = "last_miss"
+answer_working_days = 3
+when_stopped = false
 when = [
   { fact = "last_miss", is = "undelivered" },
   { fact = "lodging", is = "reception" },
 ]
 after = []
+waives_sets = ["inside_terms", "of_reception"]
 waives = [
-  { guard = "departure_term_running", because = "a service to the person, useful inside the term" },
-  { guard = "appeal_term_running", because = "a service to the person, no step of removal" },
+  { guard = "notification_not_proven", because = "the centre checks who was notified" },
 ]
+requires = []
+covers = ["pause"]
 [rule.text]
 fr = "Vérifier la remise auprès du centre d'accueil"
 nl = "De bezorging nagaan bij het opvangcentrum"
 de = "Zustellung bei der Aufnahmeeinrichtung prüfen"
 en = "Check the delivery with the reception centre"
 """
+REASON: Final = """
+[waiver."the centre checks who was notified"]
+fr = "le centre vérifie qui a reçu la notification"
+nl = "het centrum gaat na wie de kennisgeving kreeg"
+de = "die Einrichtung prüft, wem notifiziert wurde"
+en = "the centre checks who was notified"
+"""
+LADDER: Final = (
+    "| `check-delivery-in-reception` | reception | 1 | check_delivery | team_lead"
+    " | Check the delivery with the reception centre | inferred |\n"
+)
+WHEN: Final = (
+    "| `check-delivery-in-reception` | an invitation to a reception centre was not delivered"
+    " | - | 3 | `inside_terms`, `of_reception`, `notification_not_proven` |\n"
+)
+SHARED: Final = (
+    "| `of_reception` | `wrong_language_invitation` | this step is the remedy for it |\n"
+)
 ROW: Final = """
     RuleCase(
         "check-delivery-in-reception",
@@ -72,6 +100,7 @@ nl = "bemiddeling loopt"
 de = "Vermittlung läuft"
 en = "mediation pending"
 """
+GUARD_ROW: Final = "| `mediation_pending` | - | an end | - | yes | 60 | inferred |\n"
 OFFICE: Final = """
 [[office]]
 id = "wavre"
@@ -92,6 +121,17 @@ def after(anchor: str, new: str) -> Callable[[str], str]:
         found = re.search(anchor, text)
         assert found, f"the walk looks for {anchor}: change it here"
         return text[: found.end()] + new + text[found.end() :]
+
+    return edit
+
+
+def both(*edits: Callable[[str], str]) -> Callable[[str], str]:
+    """Return an edit that makes several edits to one file."""
+
+    def edit(text: str) -> str:
+        for change in edits:
+            text = change(text)
+        return text
 
     return edit
 
@@ -121,9 +161,17 @@ ADDITIONS: Final = {
     "rule": Addition(
         "A rule",
         {
-            "streams/reference/policy.toml": append(RULE),
+            "streams/reference/policy.toml": both(
+                after(r"(?=\[waivers\.of_minors\])", WAIVERS),
+                after(r'(?=\n.+\n\[\[rule\]\]\nid = "longest-pause")', RULE),
+            ),
+            "streams/reference/words.toml": append(REASON),
             "tests/domain/policy/test_rules.py": after(r"\nRULE_CASES = \[", ROW.rstrip("\n")),
-            "docs/domain.md": after(r"\n\| 1 \|[^|]+\| ", "`check-delivery-in-reception`, "),
+            "docs/domain.md": both(
+                after(r"\n\| rule \| group \|.*\n.*\n", LADDER),
+                after(r"\n\| rule \| conditions \|.*\n.*\n", WHEN),
+                after(r"\n(?=\| `of_minors` \|)", SHARED),
+            ),
         },
     ),
     "guard": Addition(
@@ -134,6 +182,11 @@ ADDITIONS: Final = {
                 '    MEDIATION_PENDING = "mediation_pending"\n',
             ),
             "streams/reference/words.toml": append(GUARD),
+            "streams/reference/policy.toml": both(
+                after(r"\npausing = \[\n", '  "mediation_pending",\n'),
+                after(r"\n\[counting\.longest_days\]\n", "mediation_pending = 60\n"),
+            ),
+            "docs/domain.md": after(r"\n(?=\| `urgent_appeal_term_running` \|)", GUARD_ROW),
         },
     ),
     "office": Addition(
