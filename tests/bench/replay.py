@@ -76,14 +76,13 @@ def _work(events: int, cases: dict[str, _Known]) -> Work:
         decision = known.decision
         if decision is None:
             continue
-        where = decision.route
         projections.append(
             (
                 case_id,
                 digest(known.case).hex(),
                 decision.status,
-                where.office_id if where else None,
-                str(where.track) if where else None,
+                decision.office_id,
+                str(decision.track),
                 decision.level,
             )
         )

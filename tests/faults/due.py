@@ -9,12 +9,12 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from schemas.codec import Outgoing, encode
-from schemas.events import Conclusion
+from schemas.events import CircumstanceOutcome, Conclusion
 from schemas.types import Guard
 from streams.domain.case import Fact
 from tests.domain import given
 
-APPEAL_RULE: Final = "reinvite-after-first-miss"
+APPEAL_RULE: Final = "invite-again"
 TERM_RULE: Final = "review-after-refusal"
 Sent: TypeAlias = tuple[UUID, Outgoing]
 
@@ -34,7 +34,12 @@ def appeals(
             given.circumstance(
                 Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=at - timedelta(days=20)
             ),
-            given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, ends=True, effective_at=ends),
+            given.circumstance(
+                Guard.APPEAL_SUSPENSIVE_PENDING,
+                ends=True,
+                effective_at=ends,
+                outcome=CircumstanceOutcome.REFUSED,
+            ),
         )
         yield from _sent(dice, f"case-{name}-{case:08d}", facts, at)
 
@@ -47,6 +52,7 @@ def terms(dice: Random, name: str, number: int, notified: datetime) -> Iterator[
         held = notified + timedelta(days=3)
         facts = (
             given.order(notified_at=notified),
+            *given.checked(held),
             given.interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED, held_at=held),
         )
         yield from _sent(dice, f"case-{name}-{case:08d}", facts, held)

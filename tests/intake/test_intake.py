@@ -21,7 +21,7 @@ async def test_a_batch_is_applied_routed_and_escalated_together(world: World) ->
     result = await world.arrive(given.order(), given.miss(1))
 
     assert result.count("applied") == 2
-    assert await world.standing() == ["reinvite-after-first-miss", "silence"]
+    assert await world.standing() == ["silence"]
     kinds = [(kind, rule) for kind, rule, _ in await world.announced()]
     assert kinds[0] == ("routed", "province"), "routed before it is escalated"
     assert await world.rows("SELECT status, office_id, level, events FROM case_projection") == [
@@ -108,12 +108,13 @@ async def test_a_wrong_key_holds_both_cases_it_points_at(world: World) -> None:
 
 
 async def test_facts_before_their_order_wait_for_it(world: World) -> None:
+    world.now = given.day(5)
     await world.arrive(given.miss(1))
     assert await world.rows("SELECT status, level FROM case_projection") == [("awaiting_order", 0)]
 
     await world.arrive(given.order())
 
-    assert await world.standing() == ["reinvite-after-first-miss", "silence"]
+    assert await world.standing() == ["reinvite-after-first-miss"]
 
 
 async def test_extra_fields_are_kept_in_the_log(world: World) -> None:

@@ -27,7 +27,7 @@ async def test_a_replayed_bug_is_applied_and_the_case_escalated_again(world: Wor
     result = await repair.replay(world.pool, 1, world.ref, world.clock, "fixed")
 
     assert result.count("applied") == 1
-    assert await world.standing() == ["outreach-after-second-miss", "silence"]
+    assert await world.standing() == ["outreach-after-second-miss"]
     assert await world.rows("SELECT resolution, resolved_note FROM dead_letter") == [
         ("replayed", "fixed")
     ]
@@ -53,7 +53,7 @@ async def test_a_replay_decides_every_case_of_the_letter_once(
     await repair.replay(world.pool, 1, world.ref, world.clock, "fixed")
 
     assert sorted(decided) == sorted([given.CASE_ID, KEY])
-    assert await world.standing() == ["outreach-after-second-miss", "silence"]
+    assert await world.standing() == ["outreach-after-second-miss"]
 
 
 async def test_a_record_rejected_again_stays_open_with_one_more_attempt(world: World) -> None:
