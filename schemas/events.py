@@ -303,7 +303,9 @@ class OqtIssued(Message):
     repeat_order: bool
     """Whether the person had an earlier order."""
     residence_postcode: Postcode | None = None
-    """Postcode of the known residence; null when no address is known."""
+    """Postcode of the known residence; null when no address is known.
+
+    The order is accepted with a postcode of another country; a person then assigns the case."""
     interception_postcode: Postcode | None = None
     """Postcode of the place of interception or of the notifying commune."""
     residence_since: Instant | None = None

@@ -62,8 +62,8 @@ Postcode = Annotated[
     StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9 -]{1,8}[A-Z0-9]$"),
     Field(
         json_schema_extra={
-            "$comment": "Postcode, never an address. A Belgian one has four digits; any other sends"
-            " the case to triage."
+            "$comment": "Postcode, never an address, a name or a national number. A Belgian one has"
+            " four digits; any other sends the case to triage."
         }
     ),
 ]

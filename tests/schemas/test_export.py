@@ -125,7 +125,7 @@ def test_the_schema_accepts_what_the_codec_accepts(name: str) -> None:
     [
         ("icam.oqt-issued.v1", {"order_id": "85073003328"}),
         ("icam.oqt-issued.v1", {"departure_term_days": 31}),
-        ("icam.oqt-issued.v1", {"residence_postcode": "0999"}),
+        ("icam.oqt-issued.v1", {"residence_postcode": "85073003328"}),
         ("icam.oqt-issued.v1", {"language": "en"}),
         ("icam.appointment-missed.v1", {"sequence": 0}),
         ("icam.interview-completed.v1", {"conclusion": "deported"}),

@@ -297,8 +297,17 @@ def test_an_unknown_type_or_version_is_rejected(type_: str, reason: Reason) -> N
         (ORDER, {"departure_term_days": 7.5}),
         (ORDER, {"departure_term_days": True}),
         (ORDER, {"departure_term_reason": None}),
-        (ORDER, {"residence_postcode": "0999"}),
-        (ORDER, {"residence_postcode": "10000"}),
+        (ORDER, {"residence_postcode": NATIONAL_NUMBER}),
+        (ORDER, {"residence_postcode": "850730-03328"}),
+        (ORDER, {"residence_postcode": "85.07.30-033.28"}),
+        (ORDER, {"interception_postcode": NATIONAL_NUMBER}),
+        (ORDER, {"residence_postcode": "Kerkstraat"}),
+        (ORDER, {"residence_postcode": "KERKSTRAAT 12"}),
+        (ORDER, {"residence_postcode": "9000 Gent"}),
+        (ORDER, {"residence_postcode": "9"}),
+        (ORDER, {"residence_postcode": ""}),
+        (ORDER, {"residence_postcode": " 9000"}),
+        (ORDER, {"residence_postcode": "9000\n"}),
         (ORDER, {"residence_postcode": 9000}),
         (ORDER, {"residence_postcode": "٩٠٠٠"}),
         (ORDER, {"household": {"kind": "single", "minors": 1}}),
@@ -320,6 +329,14 @@ def test_data_that_violates_the_schema_are_rejected(name: str, changed: dict[str
     for record in (binary(name, **changed), structured(name, **changed)):
         rejection = rejected(record)
         assert (rejection.reason, rejection.subject) == (Reason.SCHEMA, CASE_ID)
+
+
+@pytest.mark.parametrize("code", ["75001", "NL-1234", "1234 AB", "SW1A 1AA", "0999", "L-2132"])
+@pytest.mark.parametrize("field", ["residence_postcode", "interception_postcode"])
+def test_a_postcode_of_another_country_does_not_reject_the_order(field: str, code: str) -> None:
+    record = binary(ORDER, **{field: code})
+    decoded = decode(ORDER, record.key, record.value, record.headers)
+    assert getattr(decoded.event, field) == code
 
 
 @pytest.mark.parametrize("name", TYPES)
