@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+Keys = Mapping[str, Any]
+"""Known keys of a table. The content of a key is ``Keys`` if it is a table or a list of tables,
+else None. The only key ``*`` stands for every key: such a table maps names to values."""
+ANY: str = "*"
 
-def unknown_keys(
-    table: Mapping[str, Any], known: Mapping[str, Sequence[str] | None]
-) -> Iterator[str]:
-    """Yield a fault for every unknown key of a parsed TOML file, with the nearest known key.
 
-    ``known`` has the keys of the file, of each of its tables and of the rows of its arrays. The
-    keys of a table that maps names to values are None: they are data.
+def values(*names: str) -> Keys:
+    """Return the known keys of a table without inner tables."""
+    return dict.fromkeys(names)
+
+
+def unknown_keys(table: Mapping[str, Any], known: Keys, where: str = "") -> Iterator[str]:
+    """Yield a fault for every unknown key at any level, with the nearest known key.
+
+    ``where`` names the table in a fault; an entry of a list is named by its id, if it has one.
     """
-    yield from _unknown("", table, list(known))
-    for name, content in table.items():
-        keys = known.get(name)
-        if keys is None:
+    for key, content in table.items():
+        if key not in known and ANY not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            yield f"{where}{': ' if where else ''}unknown key {key!r}{hint}"
             continue
-        rows = content if isinstance(content, list) else [content]
-        for row in rows:
-            if isinstance(row, Mapping):
-                yield from _unknown(f"{name} {row.get('id', '')}".strip(), row, keys)
+        inner = known[key] if key in known else known[ANY]
+        if inner is not None:
+            for row in _tables(content):
+                parts = (where, key, str(row.get("id", "")))
+                yield from unknown_keys(row, inner, " ".join(filter(None, parts)))
 
 
-def _unknown(where: str, row: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
-    for key in row:
-        if key not in keys:
-            near = get_close_matches(key, keys, n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            prefix = f"{where}: " if where else ""
-            yield f"{prefix}unknown key {key!r}{hint}"
+def _tables(content: object) -> Iterable[Mapping[str, Any]]:
+    rows = content if isinstance(content, list) else [content]
+    return [row for row in rows if isinstance(row, Mapping)]

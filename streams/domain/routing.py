@@ -4,19 +4,22 @@ The rules apply in this order:
 
 1. detained;
 2. return house or open return place;
-3. the postcode of the residence, or else of the interception: a German-speaking postcode, then the
-   office of the province, then the fallback office of the province;
-4. manual triage.
+3. the office that held an interview or planned an appointment last, after the order was notified
+   and after the person moved;
+4. the postcode of the residence, or else of the interception: the office of the commune, a
+   German-speaking postcode, then the office of the province, then the fallback office;
+5. manual triage.
 
-A family with minors goes to the family coach of the office found in step 3, an unaccompanied minor
-to the person there who works with the guardianship service.
+A family with minors goes to the family coach of the office found in step 3 or 4, an unaccompanied
+minor to the person there who works with the guardianship service.
 
-Province and office are looked up for the day on which the order was notified, or on which the
-residence changed. If no office was open then, or that office has closed since, they are looked up
-for today, and the reason of the route says so.
+In step 4, place and office are looked up for the day on which the order was notified, or on which
+the residence changed. They are looked up for today if no office was open then, if that office has
+closed since, or if an office that opened since covers the place. If only the territories changed,
+the case stays where it is. The reason of the route says which of these applies, and why an office
+that an event names does not follow the case.
 
-An interview held or an appointment planned at another office after that day moves the case there:
-that office follows the person. If it is not in the directory or not open, the route says why not.
+A person without a known address comes to a counter [DVZ-AMIF]: the reason names it with its hours.
 """
 
 from __future__ import annotations
@@ -73,8 +76,13 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, order: OqtIssued) -> Place:
         """Return the place of a case of which only the order is known."""
-        since = order.residence_since or order.notified_at
+        since = max(order.residence_since or order.notified_at, order.notified_at)
         return cls(order, order.residence_postcode, since)
+
+    @property
+    def postcode(self) -> str | None:
+        """Postcode of the residence, or else of the interception."""
+        return self.residence_postcode or self.order.interception_postcode
 
 
 _BELGIAN: Final = re.compile(r"[1-9][0-9]{3}")
@@ -86,47 +94,59 @@ def _number(code: str) -> int | None:
 
 
 class _Location(NamedTuple):
-    """Office found for a postcode, with the rule and the reason. Without an office: triage."""
+    """Office found for a postcode, with the rule and the facts. Without an office: triage."""
 
     office: Office | None
     rule_id: str
-    reason: str
+    facts: str
+    change: str = ""
+    """What changed since the case began; empty if nothing did."""
+    today: bool = False
+    """Whether the office was looked up for today."""
+
+    @property
+    def reason(self) -> str:
+        """Return the facts and the change."""
+        return f"{self.facts}; {self.change}" if self.change else self.facts
 
 
 def find_route(place: Place, directory: Directory, calendar: Calendar, now: datetime) -> Route:
-    """Return the route of a case under its current order. Every order has a route."""
-    order = place.order
+    """Return the route of a case at ``now``. Every case with an order has a route."""
+    order, followed = place.order, place.followed
     team = directory.teams.get(order.lodging)
     language = contact_language(order, directory)
     if team is not None:
+        reason = f"lodging {order.lodging}"
+        if followed is not None and followed.office_id != team.office_id:
+            reason += f"; {followed.rule_id} {followed.office_id} {_OTHER_LODGING}"
         return Route(
             team.office_id,
             team.track,
             language,
             order.interpreter_language,
             order.lodging.value.replace("_", "-"),
-            f"lodging {order.lodging}",
+            reason,
             order.notified_at,
         )
-    day, as_of = calendar.local_date(place.residence_since), place.residence_since
-    location = _locate(place, directory, day)
-    today = calendar.local_date(now)
-    until = directory.next_change(day) if location.office is None else location.office.span.until
-    if today > day and (until <= today or location.reason.startswith(_NO_OFFICE)):
-        change = (
-            f"{location.office.id} has closed" if location.office else "none was open when notified"
-        )
-        relocated = _locate(place, directory, today)
-        if relocated.office is not None or location.office is not None:
-            location = _Location(
-                relocated.office, relocated.rule_id, f"{relocated.reason}; {change}"
-            )
-            as_of = calendar.start_of(today)
-        until = directory.next_change(today)
-    if place.followed is not None and place.followed.since >= place.residence_since:
-        location, until = _follow(place.followed, location, directory, today, until)
-        as_of = max(as_of, place.followed.since) if _follows(location) else as_of
-    office = location.office
+    day, today = calendar.local_date(place.residence_since), calendar.local_date(now)
+    location = _locate(place, directory, day, today)
+    as_of = calendar.start_of(today) if location.today else place.residence_since
+    office, rule_id, reason = location.office, location.rule_id, location.reason
+    until = _until(place, directory, day, max(day, today), office)
+    if followed is not None:
+        following = directory.office_of(followed.office_id)
+        if following is None or following is not office:
+            refusal = _refusal(place, followed, following, directory, today)
+            if refusal:
+                reason += f"; {followed.rule_id} {followed.office_id} {refusal}"
+                if following is not None and today < following.span.since:
+                    until = min(until, following.span.since)
+            elif following is not None:
+                reason = _following(followed, following, location)
+                rule_id, as_of = followed.rule_id, max(place.residence_since, followed.since)
+                office, until = following, following.span.until
+    if place.residence_postcode is None:
+        reason += _counter(place, directory, office, today)
     changes_at = None if until == date.max else calendar.start_of(until)
     if office is None:
         return Route(
@@ -134,78 +154,117 @@ def find_route(place: Place, directory: Directory, calendar: Calendar, now: date
             Track.TRIAGE,
             language,
             order.interpreter_language,
-            location.rule_id,
-            location.reason,
+            rule_id,
+            reason,
             as_of,
             changes_at,
         )
-    track, rule_id = _TRACKS.get(order.household.kind, (Track.INDIVIDUAL, location.rule_id))
-    by_household = rule_id != location.rule_id
+    track, household_rule = _TRACKS.get(order.household.kind, (Track.INDIVIDUAL, rule_id))
     return Route(
         office.id,
         track,
         language,
         order.interpreter_language,
-        rule_id,
-        f"{location.rule_id}: {location.reason}" if by_household else location.reason,
+        household_rule,
+        reason if household_rule == rule_id else f"{rule_id}: {reason}",
         as_of,
         changes_at,
     )
 
 
-_FOLLOWING: Final = ("interview-office", "appointment-office")
+_OTHER_LODGING: Final = "not for this lodging"
 
 
-def _follows(location: _Location) -> bool:
-    return location.rule_id in _FOLLOWING
+def _refusal(
+    place: Place,
+    followed: Followed,
+    following: Office | None,
+    directory: Directory,
+    today: date,
+) -> str:
+    """Return why the office of an interview or appointment does not follow; empty if it does."""
+    if following is None:
+        teams = {team.office_id for team in directory.teams.values()}
+        return _OTHER_LODGING if followed.office_id in teams else "not in the directory"
+    if followed.since < place.residence_since:
+        moved = place.residence_since > place.order.notified_at
+        return "before the move" if moved else "before the order"
+    return "" if following.span.includes(today) else "not open"
 
 
-def _follow(
-    followed: Followed, location: _Location, directory: Directory, today: date, until: date
-) -> tuple[_Location, date]:
-    """Return the office that follows the person, or the same location with the reason why not."""
-    name = followed.office_id
-    if location.office is not None and location.office.id == name:
-        return location, until
-    if name in {team.office_id for team in directory.teams.values()}:
-        return location, until
-    office = directory.offices.get(name)
-    if office is None:
-        why = f"{followed.rule_id} {name} not in the directory"
-    elif not office.span.includes(today):
-        why = f"{followed.rule_id} {name} not open"
-    else:
-        reason = f"{name} follows the case; {location.reason}"
-        return _Location(office, followed.rule_id, reason), office.span.until
-    return location._replace(reason=f"{location.reason}; {why}"), until
+def _following(followed: Followed, office: Office, location: _Location) -> str:
+    """Return the reason why an office follows a case, and which one would do so otherwise."""
+    by = f", by {followed.office_id}" if followed.office_id != office.id else ""
+    otherwise = f", covered by {location.office.id}" if location.office is not None else ""
+    return f"{office.id} follows the case{by}; {location.facts}{otherwise}"
 
 
-def _locate(place: Place, directory: Directory, day: date) -> _Location:
-    residence, interception = place.residence_postcode, place.order.interception_postcode
-    source = "residence" if residence else "interception"
-    code = residence or interception
+def _until(
+    place: Place, directory: Directory, day: date, today: date, office: Office | None
+) -> date:
+    """Return the first day after ``today`` on which another office covers the place."""
+    for change in directory.changes_after(today):
+        if _locate(place, directory, day, change).office is not office:
+            return change
+    return date.max
+
+
+def _locate(place: Place, directory: Directory, day: date, today: date) -> _Location:
+    """Return the location on ``today`` of a case that began on ``day``."""
+    location = _locate_on(place, directory, day)
+    if today <= day or not directory.changes_between(day, today):
+        return location
+    present = _locate_on(place, directory, today)
+    before, after = location.office, present.office
+    if before is after:
+        return location
+    if before is None:
+        return present._replace(change="none was open when notified", today=True)
+    if not before.span.includes(today):
+        return present._replace(change=f"{before.id} has closed", today=True)
+    if after is None:
+        return location
+    if after.span.since > day:
+        return present._replace(change=f"{after.id} has opened", today=True)
+    return location._replace(change=f"{after.id} covers later cases")
+
+
+def _locate_on(place: Place, directory: Directory, day: date) -> _Location:
+    code, residence = place.postcode, place.residence_postcode is not None
     if code is None:
         return _Location(None, "triage", "no_postcode")
+    facts = f"{'residence' if residence else 'interception'} {code}"
     postcode = _number(code)
     if postcode is None:
-        return _Location(None, "triage", f"postcode_foreign: {source} {code}")
+        return _Location(None, "triage", f"postcode_foreign: {facts}")
+    province = directory.province_of(postcode, day)
+    if province is None:
+        return _Location(None, "triage", f"postcode_unknown: {facts}")
+    by = "" if residence else "interception-"
+    line = directory.line_for(directory.coverage, postcode, province, day)
+    if line is not None and line.ranges:
+        office = directory.offices[line.office_id]
+        return _Location(office, f"{by}commune", f"{facts}, postcodes {line.area}")
     if postcode in directory.german_postcodes:
         office = directory.offices[directory.german_office]
         if office.span.includes(day):
-            return _Location(office, "german-speaking", f"{source} {code}, German-speaking")
-    province = directory.province_of(postcode, day)
-    if province is None:
-        return _Location(None, "triage", f"postcode_unknown: {source} {code}")
-    for rule_id, lines in (("province", directory.coverage), ("fallback", directory.fallback)):
-        covering = directory.open_office(lines, province, day, postcode)
-        if covering is not None:
-            rule = rule_id if residence else f"interception-{rule_id}"
-            reason = f"{source} {code} in {province}"
-            counters = () if residence else directory.counters_of(covering.id, postcode, day)
-            if counters:  # without a known address the person comes to a counter
-                reason += f"; counter {counters[0].id}"
-            return _Location(covering, rule, reason)
-    return _Location(None, "triage", f"{_NO_OFFICE}: {source} {code} in {province}")
+            return _Location(office, "german-speaking", f"{facts}, German-speaking")
+    rule_id = "province"
+    if line is None:
+        line = directory.line_for(directory.fallback, postcode, province, day)
+        rule_id = "fallback"
+    if line is None:
+        return _Location(None, "triage", f"{_NO_OFFICE}: {facts} in {province}")
+    return _Location(directory.offices[line.office_id], f"{by}{rule_id}", f"{facts} in {province}")
+
+
+def _counter(place: Place, directory: Directory, office: Office | None, day: date) -> str:
+    """Return the counter to which a person without a known address comes, as a reason."""
+    code = place.postcode
+    office_id = directory.triage_office if office is None else office.id
+    postcode = None if code is None else _number(code)
+    counter = directory.counter_of(office_id, postcode, day)
+    return "" if counter is None else f"; counter {counter.id} {counter.hours}"
 
 
 def contact_language(order: OqtIssued, directory: Directory) -> Language:

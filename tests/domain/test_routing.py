@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.events import Lodging
+from schemas.events import Lodging, OqtIssued
 from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.directory.load import load_directory
@@ -40,7 +40,8 @@ def edited(*edits: tuple[str, str], more: str = "") -> Directory:
 
 def routed(now: datetime = LATER, directory: Directory | None = None, /, **changed: Any) -> Route:
     event = order(**changed).event
-    return find_route(Place.of(event), directory or ref().directory, ref().calendar, now)  # type: ignore[arg-type]
+    assert isinstance(event, OqtIssued)
+    return find_route(Place.of(event), directory or ref().directory, ref().calendar, now)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +101,14 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
             "antwerpen",
             Track.INDIVIDUAL,
             "interception-province",
-            "interception 2000 in BE-VAN; counter antwerpen-counter",
+            "interception 2000 in BE-VAN; counter antwerpen-counter wed 09:00-12:00",
         ),
         (
             {"residence_postcode": None, "interception_postcode": "8400", "lodging": Lodging.NONE},
             "gent",
             Track.INDIVIDUAL,
             "interception-fallback",
-            "interception 8400 in BE-VWV; counter gent-counter",
+            "interception 8400 in BE-VWV; counter gent-counter wed 09:00-12:00",
         ),
         (
             {"residence_postcode": "9000", "interception_postcode": "1000"},
@@ -121,14 +122,14 @@ def routed(now: datetime = LATER, directory: Directory | None = None, /, **chang
             "bruxelles",
             Track.TRIAGE,
             "triage",
-            "no_postcode",
+            "no_postcode; counter bruxelles-counter wed 09:00-12:00",
         ),
         (
             {"residence_postcode": None, "household": FAMILY},
             "bruxelles",
             Track.TRIAGE,
             "triage",
-            "no_postcode",
+            "no_postcode; counter bruxelles-counter wed 09:00-12:00",
         ),
         (
             {"notified_at": BEFORE_ANY_OFFICE},
@@ -193,14 +194,17 @@ def test_every_belgian_postcode_has_a_province() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notified_at", "province", "office"),
-    [(BEFORE_2025, "BE-VAN", "antwerpen"), (IN_2025, "BE-VOV", "gent")],
+    ("notified_at", "office", "reason"),
+    [
+        (BEFORE_2025, "antwerpen", "residence 2070 in BE-VAN; gent covers later cases"),
+        (IN_2025, "gent", "residence 2070 in BE-VOV"),
+    ],
 )
 def test_zwijndrecht_belongs_to_another_province_from_2025(
-    notified_at: datetime, province: str, office: str
+    notified_at: datetime, office: str, reason: str
 ) -> None:
     result = routed(residence_postcode="2070", notified_at=notified_at)
-    assert (result.office_id, result.reason) == (office, f"residence 2070 in {province}")
+    assert (result.office_id, result.reason) == (office, reason)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,10 @@ def test_the_route_contains_the_interpreter_language() -> None:
 
 
 def test_a_postcode_in_no_territory_goes_to_triage() -> None:
-    incomplete = edited(("[[1500, 1999], [3000, 3499]]", "[[1500, 1989], [3000, 3499]]"))
+    incomplete = edited(
+        ("[[1500, 1999], [3000, 3499]]", "[[1500, 1989], [3000, 3499]]"),
+        ("[1000, 1999],", "[1000, 1989],"),
+    )
     result = routed(LATER, incomplete, residence_postcode="1999")
     assert (result.track, result.reason) == (Track.TRIAGE, "postcode_unknown: residence 1999")
     assert result.language is Language.NL
@@ -249,8 +256,12 @@ def test_a_new_office_in_the_data_takes_over_from_its_opening_day() -> None:
     on_the_day = routed(LATER, opened, residence_postcode="6000")
     assert (on_the_day.office_id, on_the_day.rule_id) == ("charleroi", "province")
     day_before = NOTIFIED.replace(day=1)
-    before = routed(LATER, opened, residence_postcode="6000", notified_at=day_before)
+    before = routed(day_before, opened, residence_postcode="6000", notified_at=day_before)
     assert (before.office_id, before.rule_id) == ("namur", "fallback")
+    assert before.until == NOTIFIED.replace(hour=0)
+    since = routed(NOTIFIED, opened, residence_postcode="6000", notified_at=day_before)
+    assert (since.office_id, since.rule_id) == ("charleroi", "province")
+    assert since.reason == "residence 6000 in BE-WHT; charleroi has opened"
 
 
 CLOSING = (

@@ -34,6 +34,13 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
         f"lodging {kind} has no team" for kind in _NEED_A_TEAM if kind not in directory.teams
     ]
     ids = {*offices, *(team.office_id for team in directory.teams.values())}
+    counter_ids = [counter.id for counter in directory.counters]
+    faults += [
+        f"counter {name}: the id is used twice"
+        for name in sorted({*counter_ids})
+        if counter_ids.count(name) > 1 or name in ids
+    ]
+    ids |= {*counter_ids}
     faults += [f"office id {i!r} is not well-formed" for i in ids if not _OFFICE_ID.fullmatch(i)]
     spans = [(f"office {office.id}", office.span) for office in offices.values()]
     spans += [(f"{line.area} to {line.office_id}", line.span) for line in lines]
@@ -68,12 +75,27 @@ def lint(directory: Directory, table: Mapping[str, Any]) -> list[str]:
         *directory.german_postcodes,
         *directory.facilities,
         *(code for transfer in transfers for code in transfer.postcodes),
-        *(code for line in lines for first_last in line.ranges for code in first_last),
+        *(code for first_last in finer for code in first_last),
     }
     faults += [
         f"postcode {code} is in no territory"
         for code in sorted(postcodes)
         if directory.territory_of(code) is None
+    ]
+    faults += [
+        f"{line.area} to {line.office_id} names both a province and postcodes: write two lines"
+        for line in lines
+        if line.province and line.ranges
+    ]
+    faults += [
+        f"a line to {line.office_id} names neither a province nor postcodes"
+        for line in lines
+        if not line.province and not line.ranges
+    ]
+    faults += [
+        f"counter {counter.id} serves no postcode"
+        for counter in directory.counters
+        if not counter.ranges
     ]
     for kind in ("coverage", "fallback"):
         faults += _overlaps(kind, getattr(directory, kind))

@@ -27,7 +27,7 @@ from streams.domain.directory.model import (
     Territory,
     Transfer,
 )
-from streams.domain.keys import unknown_keys
+from streams.domain.keys import Keys, unknown_keys, values
 
 
 class DirectoryError(Exception):
@@ -39,20 +39,21 @@ class DirectoryError(Exception):
 
 
 _SPAN: Final = ("valid_from", "valid_to")
-_KEYS: Final[Mapping[str, Sequence[str] | None]] = {
+_NAMES: Final = values("fr", "nl", "de", "en")
+_KEYS: Final[Keys] = {
     "version": None,
-    "office": ("id", "name", "at", *_SPAN),
-    "team": ("lodging", "office_id", "track", "name"),
-    "triage": ("office_id",),
-    "territory": ("province", "postcodes", "language", "honours"),
-    "transfer": ("postcodes", "province", *_SPAN),
-    "coverage": ("province", "postcodes", "office_id", *_SPAN),
-    "fallback": ("province", "postcodes", "office_id", *_SPAN),
-    "counter": ("id", "office_id", "postcodes", "weekdays", "opens", "closes", *_SPAN),
-    "german": ("office_id", "postcodes"),
-    "facility": ("postcodes", "honours"),
+    "office": {**values("id", "at", *_SPAN), "name": _NAMES},
+    "team": {**values("lodging", "office_id", "track"), "name": _NAMES},
+    "triage": values("office_id"),
+    "territory": values("province", "postcodes", "language", "honours"),
+    "transfer": values("postcodes", "province", *_SPAN),
+    "coverage": values("province", "postcodes", "office_id", *_SPAN),
+    "fallback": values("province", "postcodes", "office_id", *_SPAN),
+    "counter": values("id", "office_id", "postcodes", "weekdays", "opens", "closes", *_SPAN),
+    "german": values("office_id", "postcodes"),
+    "facility": values("postcodes", "honours"),
 }
-"""Keys of the directory, by table."""
+"""Keys of the directory. ``at`` is an office's position on the board's map."""
 
 
 def load_directory(text: str) -> Directory:
@@ -121,17 +122,24 @@ def _span(row: Mapping[str, Any]) -> Span:
 
 
 def _assignment(row: Mapping[str, Any]) -> Assignment:
-    if ("province" in row) == ("postcodes" in row):
-        raise ValueError(f"a line to {row['office_id']} names either a province or postcodes")
-    ranges = tuple((first, last) for first, last in row.get("postcodes", ()))
+    """Return a line; one that names both a province and postcodes is a fault that lint finds."""
+    ranges = _ranges(row.get("postcodes", ()))
     return Assignment(row.get("province", ""), row["office_id"], _span(row), ranges)
+
+
+def _ranges(values: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Return ranges of postcodes from a list of numbers and pairs of numbers."""
+    pairs = [(value, value) if type(value) is int else tuple(value) for value in values]
+    if any(len(pair) != 2 or {*map(type, pair)} != {int} for pair in pairs):
+        raise ValueError("postcodes must be numbers, or pairs of a first and a last number")
+    return tuple((first, last) for first, last in pairs)
 
 
 def _counter(row: Mapping[str, Any]) -> Counter:
     return Counter(
         row["id"],
         row["office_id"],
-        tuple((first, last) for first, last in row["postcodes"]),
+        _ranges(row["postcodes"]),
         tuple(row["weekdays"]),
         _time(row["opens"]),
         _time(row["closes"]),

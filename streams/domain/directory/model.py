@@ -59,7 +59,7 @@ class Assignment:
     @property
     def area(self) -> str:
         """Return the province or the postcodes as text."""
-        return self.province or ", ".join(
+        return self.province or "+".join(
             str(first) if first == last else f"{first}-{last}" for first, last in self.ranges
         )
 
@@ -78,6 +78,15 @@ class Counter:
     opens: time
     closes: time
     span: Span
+
+    @property
+    def hours(self) -> str:
+        """Return the opening days and hours as text: ``wed 09:00-12:00``."""
+        days = "+".join(_DAYS[day - 1] for day in self.weekdays)
+        return f"{days} {self.opens:%H:%M}-{self.closes:%H:%M}"
+
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ class Directory:
     facilities: Mapping[int, frozenset[Language]]
     territory_of: Callable[[int], Territory | None] = field(init=False, repr=False, compare=False)
     """Return the territory of a postcode, ignoring transfers. Cached."""
-    _bounds: Sequence[date] = field(init=False, repr=False, compare=False)
+    _bounds: tuple[date, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         territory_of = lru_cache(maxsize=_CACHE_SIZE)(partial(_territory_of, self.territories))
@@ -127,9 +136,8 @@ class Directory:
         spans = [office.span for office in self.offices.values()]
         spans += [line.span for line in (*self.coverage, *self.fallback)]
         spans += [transfer.span for transfer in self.transfers]
-        spans += [counter.span for counter in self.counters]
         bounds = {bound for span in spans for bound in (span.since, span.until)}
-        object.__setattr__(self, "_bounds", sorted(bounds))
+        object.__setattr__(self, "_bounds", tuple(sorted(bounds - {date.max})))
 
     def __repr__(self) -> str:
         return f"Directory({self.version}, {self.digest[:12]})"
@@ -148,38 +156,64 @@ class Directory:
         territory = self.territory_of(postcode)
         return territory.province if territory else None
 
-    def open_office(
-        self, lines: Sequence[Assignment], province: str, day: date, postcode: int | None = None
-    ) -> Office | None:
-        """Return the open office that ``lines`` assign to a postcode or its province on a day.
+    def office_of(self, name: str) -> Office | None:
+        """Return the office with an id, or the office of the counter with that id, or None."""
+        office = self.offices.get(name)
+        if office is None:
+            for counter in self.counters:
+                if counter.id == name:
+                    return self.offices[counter.office_id]
+        return office
 
-        A line that names the postcode wins. Without such a line or an open office: None.
-        """
-        found: Office | None = None
+    def open_office(self, lines: Sequence[Assignment], province: str, day: date) -> Office | None:
+        """Return the open office that ``lines`` assign to a whole province on a day, or None."""
         for line in lines:
-            finer = postcode is not None and _contains(line.ranges, postcode)
-            if (finer or (line.province and line.province == province)) and line.span.includes(day):
+            if line.province == province and line.span.includes(day):
                 office = self.offices[line.office_id]
                 if office.span.includes(day):
-                    if finer:
-                        return office
-                    found = found or office
+                    return office
+        return None
+
+    def line_for(
+        self, lines: Sequence[Assignment], postcode: int, province: str, day: date
+    ) -> Assignment | None:
+        """Return the line that assigns a postcode to an open office on a day, or None.
+
+        A line that names the postcode wins over the line of the province.
+        """
+        found: Assignment | None = None
+        for line in lines:
+            finer = _contains(line.ranges, postcode)
+            if (
+                (finer or line.province == province)
+                and line.span.includes(day)
+                and self.offices[line.office_id].span.includes(day)
+            ):
+                if finer:
+                    return line
+                found = found or line
         return found
 
-    def counters_of(self, office_id: str, postcode: int, day: date) -> Sequence[Counter]:
-        """Return the counters of an office that serve a postcode on a day."""
-        return [
-            counter
-            for counter in self.counters
-            if counter.office_id == office_id
-            and counter.span.includes(day)
-            and _contains(counter.ranges, postcode)
-        ]
+    def counter_of(self, office_id: str, postcode: int | None, day: date) -> Counter | None:
+        """Return the counter of an office that serves a postcode on a day, or None.
 
-    def next_change(self, day: date) -> date:
-        """Return the first day after ``day`` on which an entry starts or stops being valid."""
-        index = bisect_right(self._bounds, day)
-        return self._bounds[index] if index < len(self._bounds) else date.max
+        If no counter serves the postcode, or it is not known: the first counter of the office.
+        """
+        found: Counter | None = None
+        for counter in self.counters:
+            if counter.office_id == office_id and counter.span.includes(day):
+                if postcode is not None and _contains(counter.ranges, postcode):
+                    return counter
+                found = found or counter
+        return found
+
+    def changes_after(self, day: date) -> Sequence[date]:
+        """Return the days after ``day`` on which an entry starts or stops being valid, in order."""
+        return self._bounds[bisect_right(self._bounds, day) :]
+
+    def changes_between(self, day: date, today: date) -> bool:
+        """Return whether an entry starts or stops being valid after ``day``, up to ``today``."""
+        return bisect_right(self._bounds, day) < bisect_right(self._bounds, today)
 
 
 _CACHE_SIZE: Final = 9_000

@@ -105,7 +105,7 @@ def lint(policy: Policy) -> list[str]:
         faults += [
             f"{rule.id}: waives {guard} without a reason: write a sentence"
             for guard, because in rule.waives.items()
-            if len(because) < _SHORTEST_REASON or " " not in because
+            if len(because.strip()) < _SHORTEST_REASON or " " not in because.strip()
         ]
         if rule.level >= _REVIEW_LEVEL:
             faults += [

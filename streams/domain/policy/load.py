@@ -11,7 +11,8 @@ Errors::
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date
 from hashlib import sha256
 from typing import Any, Final, TypeVar
@@ -19,10 +20,11 @@ from typing import Any, Final, TypeVar
 from schemas.events import AnswererRole, TermReason
 from schemas.outcomes import Action
 from schemas.types import Guard
-from streams.domain.keys import unknown_keys
+from streams.domain.keys import ANY, Keys, unknown_keys, values
 from streams.domain.policy.lint import lint
 from streams.domain.policy.rules import (
     FACTS,
+    LANGUAGES,
     OPERATORS,
     Clock,
     Condition,
@@ -44,39 +46,28 @@ class PolicyError(Exception):
         self.faults = tuple(faults)
 
 
-_KEYS: Final[Mapping[str, Sequence[str] | None]] = {
-    "version": None,
-    "valid_from": None,
-    "terms": None,  # checked by the type
-    "counting": (
-        "interview_restarts_count",
-        "pausing",
-        "decided",
-        "longest_days",
-        "minimum_departure_days",
-    ),
-    "contest": ("fr", "nl", "de", "en"),
-    "waivers": None,
-    "rule": (
-        "id",
-        "group",
-        "level",
-        "action",
-        "owner",
-        "occasion",
-        "nth",
-        "answer_working_days",
-        "when_stopped",
-        "when",
-        "after",
-        "waives",
-        "waives_sets",
-        "requires",
-        "covers",
-        "text",
-    ),
+_GUARDS: Final = values(*Guard)
+_TEXTS: Final = values(*LANGUAGES)
+_KEYS: Final[Keys] = {
+    **values("version", "valid_from"),
+    "terms": values(*(field.name for field in fields(PolicyTerms))),
+    "counting": {
+        **values("interview_restarts_count", "pausing", "decided"),
+        "longest_days": _GUARDS,
+        "minimum_departure_days": values(*TermReason),
+    },
+    "contest": _TEXTS,
+    "waivers": {ANY: _GUARDS},
+    "rule": {
+        **values("id", "group", "level", "action", "owner", "occasion", "nth"),
+        **values("answer_working_days", "when_stopped", "waives_sets", "requires", "covers"),
+        "when": values("fact", *OPERATORS),
+        "after": values("clock", "working_days"),
+        "waives": values("guard", "because"),
+        "text": _TEXTS,
+    },
 }
-"""Keys of the policy, by table."""
+"""Keys of the policy. A new key of a rule is added here and in ``_rule``."""
 
 
 def load_policy(text: str) -> Policy:
@@ -146,8 +137,6 @@ def _counting(table: Mapping[str, Any]) -> Counting:
 
 
 def _delay(cell: Mapping[str, Any]) -> Delay:
-    if unknown := set(cell) - {"clock", "working_days"}:
-        raise ValueError(f"a clock has no key {sorted(unknown)[0]!r}")
     days = cell.get("working_days", 0)
     return Delay(Clock(cell["clock"]), _exactly(int, days, "working_days must be a whole number"))
 

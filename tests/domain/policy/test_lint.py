@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.outcomes import Action
+from schemas.types import Guard
 from streams.domain.policy.load import PolicyError, load_policy
 from tests.domain.given import ref
 
@@ -60,7 +61,20 @@ FAULTS = [
     (edit("interview_restarts_count", "interviews_restart_count"), "unknown key"),
     (reinvite("nth = 1", "nht = 1"), "unknown key 'nht', did you mean 'nth'?"),
     (reinvite("covers = ", "cover = "), "unknown key 'cover', did you mean 'covers'?"),
-    (silence("working_days = 20", "days = 20"), "a clock has no key 'days'"),
+    (silence("working_days = 20", "days = 20"), "rule silence after: unknown key 'days'"),
+    (reinvite("at_least = 1", "at_last = 1"), "when: unknown key 'at_last', did you mean"),
+    (
+        edit(REMEDY, REMEDY.replace(" }", ', until = "2027-01-01" }')),
+        "rule check-delivery waives: unknown key 'until'; known: guard, because",
+    ),
+    (edit("appeal_days = 30 ", "apeal_days = 30 "), "terms: unknown key 'apeal_days', did you"),
+    (edit(FIRST_TEXT, f'{FIRST_TEXT}\neng = "Check"'), "text: unknown key 'eng', did you mean"),
+    (
+        edit("[waivers.inside_terms]", "[waivers.inside_terms]\ntired = 'of it all, really'"),
+        "tired",
+    ),
+    (edit("unaccompanied_minor = 60", "unacompanied_minor = 60"), "'unacompanied_minor', did you"),
+    (edit("no_long_stay_right = 7", "no_long_stay = 7"), "minimum_departure_days: unknown key"),
     (reinvite("level = 1", "level = 6"), "reinvite-after-first-miss: level 6 is not 1 to 5"),
     (reinvite("level = 1", "level = 0"), "level 0 is not 1 to 5"),
     (reinvite("level = 1", 'level = "1"'), "level must be a whole number"),
@@ -105,6 +119,26 @@ FAULTS = [
     (
         edit(REMEDY, REMEDY.replace('"this step', '"').replace(" checks the", "")),
         "without a reason",
+    ),
+    (edit(REMEDY, REMEDY.replace("this step checks the delivery", " " * 20)), "without a reason"),
+    (
+        edit(
+            'identity_doubt = "a question to the office, nothing is asked of the person"',
+            'identity_doubt = "no"',
+        ),
+        "find-order: waives identity_doubt without a reason",
+    ),
+    (
+        review("waives = [", 'waives_sets = ["about_person"]\nwaives = ['),
+        "review-after-third-miss: non_refoulement_check_missing can't be waived from level 3 on",
+    ),
+    (
+        review("waives = [", 'waives_sets = ["in_procedures"]\nwaives = ['),
+        "review-after-third-miss: appeal_suspensive_pending can't be waived from level 3 on",
+    ),
+    (
+        review("waives = [", 'waives_sets = ["of_minors"]\nwaives = ['),
+        "review-after-third-miss: unaccompanied_minor can't be waived from level 3 on",
     ),
     (edit(REMEDY, REMEDY.partition(", because")[0] + " }"), "check-delivery: 'because'"),
     (edit(REMEDY, REMEDY.replace("notification_not_proven", "tired")), "'tired' is not a valid"),
@@ -156,3 +190,9 @@ def test_the_error_lists_all_faults_at_once() -> None:
 
 def test_any_change_to_the_text_changes_the_digest() -> None:
     assert load_policy(f"{TEXT}\n# a remark").digest != ref().policy.digest
+
+
+def test_a_service_to_the_person_may_waive_that_the_person_is_a_minor() -> None:
+    services = [rule for rule in ref().policy.rules if Guard.UNACCOMPANIED_MINOR in rule.waives]
+    assert services
+    assert all(rule.level <= 2 for rule in services)
