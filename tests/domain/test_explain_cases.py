@@ -236,11 +236,17 @@ class TestRoutes:
             ),
             (
                 {"residence_postcode": None, "interception_postcode": "2000"},
-                "the office covers the province of the interception (interception: 2000, Antwerp)",
+                "the office covers the province of the interception (interception: 2000, Antwerp;"
+                " counter open on Wednesday from 09:00 to 12:00)",
             ),
             (
                 {"residence_postcode": None},
-                "a person must assign the case (no postcode is known)",
+                "a person must assign the case (no postcode is known; counter open on Wednesday"
+                " from 09:00 to 12:00)",
+            ),
+            (
+                {"residence_postcode": "75011"},
+                "a person must assign the case (the postcode is not Belgian; residence: 75011)",
             ),
         ],
     )
@@ -253,11 +259,69 @@ class TestRoutes:
             "(residence: 9000, East Flanders; the office Ghent has closed since)"
         )
 
+    @pytest.mark.parametrize(
+        ("reason", "expected"),
+        [
+            ("residence 6000 in BE-WHT; charleroi has opened", "the office charleroi has opened"),
+            ("residence 2070 in BE-VAN; gent covers later cases", "Ghent covers later cases only"),
+            ("residence 9300, postcodes 9300-9320", "(residence: 9300)"),
+            (
+                "hasselt follows the case; residence 9000 in BE-VOV, covered by gent",
+                "(residence: 9000, East Flanders; otherwise the office Ghent would cover the case)",
+            ),
+            (
+                "hasselt follows the case; residence 4700, German-speaking, covered by liege",
+                "(residence: 4700; otherwise the office Liège would cover the case)",
+            ),
+            (
+                "interception 9000 in BE-VOV; counter gent-counter mon+thu 13:00-16:30",
+                "counter open on Monday and Thursday from 13:00 to 16:30)",
+            ),
+            (
+                "residence 9000 in BE-VOV; interview-office paris not in the directory",
+                "interview at the office paris: this office is not in the directory)",
+            ),
+            (
+                "residence 9000 in BE-VOV; appointment-office hasselt not open",
+                "appointment at the office Hasselt: this office is not open)",
+            ),
+            (
+                "residence 2000 in BE-VAN; interview-office hasselt before the move",
+                "interview at the office Hasselt: the person has moved since)",
+            ),
+            (
+                "residence 9000 in BE-VOV; interview-office hasselt before the order",
+                "interview at the office Hasselt: the present order was notified later)",
+            ),
+            (
+                "lodging detained; interview-office hasselt not for this lodging",
+                "Hasselt: the lodging decides which team follows the case)",
+            ),
+        ],
+    )
+    def test_why_an_office_follows_or_not_is_said(self, reason: str, expected: str) -> None:
+        assert expected in route_in_words("province", reason, wording("en"))
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_every_part_of_a_reason_has_words_in_each_language(self, language: str) -> None:
+        parts = [
+            "residence 9000 in BE-VOV",
+            *(f"gent {change}" for change in ("has closed", "has opened", "covers later cases")),
+            "interview-office paris not in the directory",
+            "appointment-office paris not open",
+            *(f"interview-office paris before the {what}" for what in ("move", "order")),
+            "interview-office paris not for this lodging",
+            "counter gent-counter wed 09:00-12:00",
+        ]
+        said = route_in_words("province", "; ".join(parts), wording(language))
+        assert said.count(";") == len(parts) - 1
+
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_every_rule_that_the_router_knows_has_words(self, language: str) -> None:
         for rule in (
             *("detained", "return-house", "open-return-place", "german-speaking", "province"),
             *("fallback", "interception-province", "interception-fallback", "triage"),
             *("family-coach", "unaccompanied-minor", "interview-office", "appointment-office"),
+            *("commune", "interception-commune"),
         ):
             assert wording(language).has_word("route", rule)

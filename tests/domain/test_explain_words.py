@@ -80,6 +80,7 @@ CODES: Final[Mapping[str, Iterable[str]]] = {
     "event_text": AppointmentState,
     "province": [territory.province for territory in ref().directory.territories],
     "next": NEXT_REASONS,
+    "weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
 }
 """Every kind of code that a text may say, with all its codes."""
 UNKNOWN: Final = ("unknown",)

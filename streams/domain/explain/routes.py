@@ -9,7 +9,16 @@ from streams.domain.explain.wording import Wording
 
 _FOUND_AT: Final = re.compile(r"(?P<source>residence|interception) (?P<postcode>[^,]+)")
 _IN_PROVINCE: Final = re.compile(r"(?P<postcode>.+) in (?P<province>BE-[A-Z]{3})")
-_CLOSED: Final = re.compile(r"(?P<office>\S+) has closed")
+_COVERED: Final = re.compile(r"(?P<place>.+), covered by (?P<office>\S+)")
+_CHANGED: Final = re.compile(
+    r"(?P<office>\S+) (?P<change>has closed|has opened|covers later cases)"
+)
+_REFUSED: Final = re.compile(
+    r"(?P<rule>interview-office|appointment-office) (?P<office>\S+) (?P<why>.+)"
+)
+_COUNTER: Final = re.compile(
+    r"counter \S+ (?P<days>[a-z+]+) (?P<opens>[0-9:]{5})-(?P<closes>[0-9:]{5})"
+)
 _OPENED_LATER: Final = "none was open when notified"
 
 
@@ -32,9 +41,22 @@ def _part(part: str, wording: Wording) -> str | None:
         return wording.sentence("route_because.opened_later")
     if wording.has_word("route", part):
         return wording.word("route", part)
-    if shape := _CLOSED.fullmatch(part):
+    if shape := _CHANGED.fullmatch(part):
         office = wording.office(shape["office"])
-        return wording.sentence("route_because.closed", office=office)
+        return wording.sentence(f"route_change.{_code(shape['change'])}", office=office)
+    if shape := _REFUSED.fullmatch(part):
+        office = wording.office(shape["office"])
+        meeting = wording.sentence(f"meeting_at.{shape['rule']}", office=office)
+        return wording.sentence(f"route_refused.{_code(shape['why'])}", meeting=meeting)
+    if shape := _COUNTER.fullmatch(part):
+        days = wording.all_of(wording.word("weekday", day) for day in shape["days"].split("+"))
+        return wording.sentence(
+            "counter_open", days=days, opens=shape["opens"], closes=shape["closes"]
+        )
+    if shape := _COVERED.fullmatch(part):
+        office = wording.office(shape["office"])
+        otherwise = wording.sentence("route_because.otherwise", office=office)
+        return "; ".join(filter(None, (_part(shape["place"], wording), otherwise)))
     if shape := _FOUND_AT.match(part):
         place = shape["postcode"]
         if province := _IN_PROVINCE.fullmatch(place):
@@ -45,3 +67,7 @@ def _part(part: str, wording: Wording) -> str | None:
             )
         return wording.sentence(f"found_at.{shape['source']}", place=place)
     return None
+
+
+def _code(words: str) -> str:
+    return words.replace(" ", "_")
