@@ -61,6 +61,7 @@ MATCH: Final = {
     "schemas/codec.py",
     "streams/audit/refold.py",
     "streams/domain/case.py",
+    "streams/domain/explain/events.py",
     "streams/domain/situation.py",
     "streams/simulate/history.py",
 }
@@ -78,6 +79,10 @@ def test_every_place_keyed_by_event_type_has_all_of_them(place: str) -> None:
 
     assert not missing, f"add {', '.join(sorted(missing))} at {place}"
     assert not unknown, f"remove {', '.join(sorted(unknown))} at {place}"
+
+
+SELECTING: Final = "streams/simulate/year/"
+"""Where functions pick out some events and leave the others alone: an office's view of a file."""
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -99,7 +104,10 @@ def _tested(function: ast.AST) -> Iterator[str]:
 
 def _told_apart() -> Iterator[tuple[str, str, bool]]:
     """Yield module, union and exhaustiveness of each function that tells its types apart."""
-    for path in [*(ROOT / "schemas").rglob("*.py"), *(ROOT / "streams").rglob("*.py")]:
+    paths = [*(ROOT / "schemas").rglob("*.py"), *(ROOT / "streams").rglob("*.py")]
+    for path in paths:
+        if path.relative_to(ROOT).as_posix().startswith(SELECTING):
+            continue
         for function in _functions(path):
             tested = set(_tested(function))
             for union, models in UNIONS.items():

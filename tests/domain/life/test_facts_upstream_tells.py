@@ -6,6 +6,7 @@ The order is notified on Monday 2 March 2026; both terms of 30 days end at the e
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -49,9 +50,9 @@ ASYLUM = Guard.ASYLUM_REQUEST_PENDING
 FIRST_DATE = ("give-first-date", "order-1/order")
 
 
-def asylum(outcome: CircumstanceOutcome | None, **changed: object) -> list[Fact]:
+def asylum(outcome: CircumstanceOutcome | None, **changed: Any) -> list[Fact]:
     """Return an asylum request from 10 March to 14 April, with its outcome."""
-    fields = {"effective_at": on("14 April"), "outcome": outcome, **changed}
+    fields: dict[str, Any] = {"effective_at": on("14 April"), "outcome": outcome, **changed}
     return [
         circumstance(ASYLUM, effective_at=on("10 March")),
         circumstance(ASYLUM, ends=True, **fields),
