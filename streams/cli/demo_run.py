@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
+from uuid import uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
@@ -24,10 +25,20 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from schemas.events import INPUT_TOPICS
+from schemas.codec import encode
+from schemas.events import (
+    INPUT_TOPICS,
+    Answer,
+    AnswererRole,
+    AnswerReason,
+    EndReason,
+    Event,
+    FollowUpEnded,
+    ProposalAnswered,
+)
 from schemas.outcomes import OUTPUT_TOPICS
 from streams import reference
-from streams.cli.inspect import in_words
+from streams.cli.inspect import case_in_words, in_words
 from streams.cli.latency import latencies, percentile
 from streams.cli.output import table, with_connection
 from streams.cli.summary import Summary
@@ -40,10 +51,16 @@ from streams.simulate.publishing import Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store import escalations as ledger
-from streams.store import migrate, statistics
+from streams.store import migrate, statistics, worklist
 from streams.store.pool import Connection
 
 _DRAIN_SECONDS: Final = 60.0
+_OFFICE: Final = "/demo/office"
+"""CloudEvents ``source`` of what the office reports."""
+_LEAVING: Final = ("refer-to-return-programme", "follow-departure")
+"""Rules on cases of people who accepted to leave; one of these ends, if there is one."""
+_LISTED: Final = 5
+"""Proposals shown of the worklist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,8 @@ class DemoRun:
         self._out = out
         self._stack = ExitStack()
         self._started = time.monotonic()
+        self._worked: tuple[str, str, str] | None = None
+        """Cases that were answered and ended, and the office of the first."""
 
     def __enter__(self) -> Self:
         """Start everything. On failure, stop what was started."""
@@ -114,10 +133,48 @@ class DemoRun:
             self._show_publishing(live, publisher, len(planned), publishing.done)
             publishing.result()
             summary.drained = self._drain(live, publisher, len(planned))
+            summary.drained = summary.drained and self._act(live, publisher, len(planned))
         summary.published = dict(Counter(one.kind.value for one in planned))
+        summary.published["answer"] = summary.published["end"] = 1
         self._read_back(summary)
         summary.seconds = round(time.monotonic() - self._started, 1)
         return summary
+
+    def _act(self, live: Live, publisher: Publisher, total: int) -> bool:
+        """Answer a proposal and end a case, as the systems of an office would.
+
+        Returns whether both were processed in time.
+        """
+        now = datetime.now(UTC)
+
+        async def standing(conn: Connection) -> list[dict[str, Any]]:
+            return await ledger.find(conn, limit=10_000)
+
+        rows = [row for row in with_connection(self.settings, standing) if row["level"] == 1]
+        rows.sort(key=lambda row: (row["rule_id"] not in _LEAVING, row["case_id"]))
+        if len(rows) < 2:
+            return False
+        ended, answered = rows[0], rows[-1]
+        self._worked = answered["case_id"], ended["case_id"], answered["office_id"]
+        answer = ProposalAnswered(
+            escalation_id=str(answered["escalation_id"]),
+            round=answered["round"],
+            answer=Answer.DONE,
+            reason=AnswerReason.PERSON_INVITED,
+            role=AnswererRole.COACH,
+            answered_at=now,
+        )
+        end = FollowUpEnded(reason=EndReason.LEFT_VOLUNTARILY, effective_at=now)
+        events: tuple[tuple[str, Event], ...] = (
+            (answered["case_id"], answer),
+            (ended["case_id"], end),
+        )
+        for case_id, event in events:
+            publisher.send(
+                encode(event, event_id=uuid4(), case_id=case_id, source=_OFFICE, time=now)
+            )
+        publisher.flush()
+        return self._drain(live, publisher, total + len(events))
 
     def next_steps(self) -> str:
         """Return the addresses and commands for inspecting the running demo."""
@@ -235,6 +292,7 @@ class DemoRun:
         summary.explained = with_connection(
             self.settings, lambda conn: in_words(conn, examples, ref, self._plan.language)
         )
+        self._show_cases(summary, ref)
         servers = self.settings.kafka.bootstrap_servers
         latencies_ms = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
         if latencies_ms:
@@ -254,6 +312,29 @@ class DemoRun:
                 break
             time.sleep(0.5)  # Faust commits offsets twice a second
         summary.audit, summary.audit_table = report.to_dict(), render_audit(report)
+
+    def _show_cases(self, summary: Summary, ref: reference.Reference) -> None:
+        if self._worked is None:
+            return
+        answered, ended, office = self._worked
+        wording = ref.wording(self._plan.language)
+
+        async def read(conn: Connection) -> None:
+            summary.answered = await case_in_words(conn, answered, ref, wording.language)
+            summary.ended = await case_in_words(conn, ended, ref, wording.language)
+            summary.worklist_office = wording.office(office)
+            summary.worklist = [
+                (
+                    task.due.date().isoformat() if task.due else "",
+                    task.level,
+                    wording.rule(task.rule_id) or task.action,
+                    wording.word("role", task.addressed_to) if task.addressed_to else "",
+                    task.case_id,
+                )
+                for task in await worklist.tasks(conn, office, None, _LISTED)
+            ]
+
+        with_connection(self.settings, read)
 
     def _say(self, text: str) -> None:
         self._out.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")

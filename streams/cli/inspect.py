@@ -41,19 +41,7 @@ def case(case_id: str, lang: str, json_: bool) -> None:
     """
     settings = Settings()
 
-    async def read(conn: Connection) -> tuple[dict[str, Any], list[Fact]] | None:
-        shown = await cases.show(conn, case_id)
-        if shown is None:
-            return None
-        details = {
-            **shown,
-            "escalations": await ledger.find(conn, case_id=case_id, standing_only=False),
-            "dead_letters": await dead_letters.find(conn, case_id=case_id),
-            "events": await log.history(conn, case_id),
-        }
-        return details, (await log.log(conn, [case_id])).get(case_id, [])
-
-    found = with_connection(settings, read)
+    found = with_connection(settings, lambda conn: _load(conn, case_id))
     if found is None:
         click.echo(f"icam: no case {case_id}", err=True)
         raise SystemExit(1)
@@ -134,6 +122,28 @@ def escalations(
             ],
         )
     )
+
+
+async def _load(conn: Connection, case_id: str) -> tuple[dict[str, Any], list[Fact]] | None:
+    shown = await cases.show(conn, case_id)
+    if shown is None:
+        return None
+    details = {
+        **shown,
+        "escalations": await ledger.find(conn, case_id=case_id, standing_only=False),
+        "dead_letters": await dead_letters.find(conn, case_id=case_id),
+        "events": await log.history(conn, case_id),
+    }
+    return details, (await log.log(conn, [case_id])).get(case_id, [])
+
+
+async def case_in_words(conn: Connection, case_id: str, ref: Reference, lang: str) -> list[str]:
+    """Return the lines that show one case, none if it is not known."""
+    found = await _load(conn, case_id)
+    if found is None:
+        return []
+    details, facts = found
+    return explain_case(_view(details, facts, datetime.now(UTC)), ref.wording(lang))
 
 
 async def in_words(

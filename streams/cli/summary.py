@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
 from streams.cli.output import table
 from streams.simulate.publishing import Kind
+
+_SHOWN: Final = 14
+"""Lines shown of a case; ``icam case`` shows all."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,13 @@ class Summary:
     latency_ms: dict[str, float] = field(default_factory=dict)
     explained: list[list[str]] = field(default_factory=list)
     """Lines that explain one escalation of each of up to three rules."""
+    answered: list[str] = field(default_factory=list)
+    """Lines that show a case of which a proposal was answered."""
+    ended: list[str] = field(default_factory=list)
+    """Lines that show a case that ended well."""
+    worklist_office: str = ""
+    worklist: list[tuple[Any, ...]] = field(default_factory=list)
+    """Due date, level, proposal, role and case of the first proposals of one office."""
     audit: dict[str, Any] = field(default_factory=dict)
     audit_table: Any = None
     drained: bool = False
@@ -51,6 +61,10 @@ def findings(summary: Summary) -> list[str]:
         problems.append("the audit found violations")
     if len(summary.explained) < 3:
         problems.append("fewer than three rules raised an escalation")
+    if not summary.answered or not summary.ended:
+        problems.append("no case was answered, or none ended")
+    if not summary.worklist:
+        problems.append("the worklist is empty")
     return problems
 
 
@@ -84,6 +98,14 @@ def render(out: Console, summary: Summary, problems: list[str]) -> None:
         )
     for lines in summary.explained:
         out.print("\n".join(lines) + "\n", markup=False)
+    for title, lines in (
+        ("A proposal was answered", summary.answered),
+        ("It ended well", summary.ended),
+    ):
+        out.print(f"[bold]{title}[/bold]")
+        out.print("\n".join(lines[:_SHOWN]) + "\n", markup=False)
+    columns = ("due", "level", "proposal", "for", "case")
+    out.print(table(f"Worklist of {summary.worklist_office}", columns, summary.worklist))
     out.print(summary.audit_table)
     if problems:
         out.print(f"[bold red]PROBLEMS FOUND[/bold red]  {'; '.join(problems)}")
