@@ -462,10 +462,10 @@ def _withdrawal_reason(
     if announced.open_dead_letters:
         text = f"{announced.open_dead_letters} record(s) of this case could not be applied"
         return WithdrawalReason.OPEN_DEAD_LETTER, (text,)
-    for settled in judgement.settled:
-        if settled.escalation_id == standing.escalation_id:
-            event = settled.settlement.event
-            return WithdrawalReason.ANSWERED, (f"{event.answer}: {event.reason}",)
+    settlement = situation.settlements.get(standing.escalation_id)
+    if settlement is not None and settlement.settles(situation.now):
+        event = settlement.event
+        return WithdrawalReason.ANSWERED, (f"{event.answer}: {event.reason}",)
     order = situation.order
     if order is not None and standing.order_id != order.order_id:
         return WithdrawalReason.ORDER_SUPERSEDED, (f"by {order.order_id}",)

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from schemas.events import (
+    Answer,
     AppointmentMissed,
     AppointmentPlanned,
     AppointmentState,
@@ -173,6 +174,8 @@ class Situation(NamedTuple):
     end_question: Due | None
     date_to_check: DateToCheck | None
     date_question: Due | None
+    date_given: bool
+    """Whether an answer says that a first date was given, though none was reported."""
     review: Settlement | None
     """The newest final answer to a review of the present occasion."""
     review_decision: ReviewDecision | None
@@ -198,6 +201,9 @@ class Situation(NamedTuple):
     def handed_over(self) -> bool:
         """Whether an official handed the case to the Immigration Office."""
         return self.review_decision is ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE
+
+
+_NO_ANSWERS: Final[Settlements] = {}
 
 
 class _Facts:
@@ -257,7 +263,9 @@ def derive_situation(
     orders = order_versions.newest_versions(facts.orders)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
-    answers = settlements(facts.answers, terms, calendar, now) if facts.answers else {}
+    answers = _NO_ANSWERS
+    if facts.answers:
+        answers = settlements(facts.answers, terms, calendar, now)
     changes = [*case_ends.changes_at]
     if facts.answers:
         changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
@@ -447,6 +455,7 @@ def derive_situation(
         end_question=end_question,
         date_to_check=date_to_check,
         date_question=date_question,
+        date_given=answers is not _NO_ANSWERS and _date_given(case.case_id, order, answers, rules),
         review=review,
         review_decision=review.decision if review is not None else None,
         last_contact=contact[0],
@@ -711,6 +720,16 @@ def _review(
     return max(
         found, key=lambda s: (s.event.answered_at, s.fact.time, s.fact.event_id), default=None
     )
+
+
+def _date_given(
+    case_id: str, order: OqtIssued | None, answers: Settlements, rules: QuestionRules
+) -> bool:
+    if order is None or rules.first_date is None:
+        return False
+    name = escalation_id(case_id, rules.first_date, f"{order.order_id}/order")
+    answer = answers.get(name)
+    return answer is not None and answer.event.answer is Answer.DONE
 
 
 def miss_occasion(order: OqtIssued, miss: MissedAppointment) -> str:

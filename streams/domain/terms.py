@@ -63,4 +63,5 @@ class QuestionRules:
     confirm: str | None = None
     decision: str | None = None
     end: str | None = None
+    first_date: str | None = None
     reviews: tuple[ReviewRule, ...] = ()

@@ -91,7 +91,8 @@ class RuleFacts(NamedTuple):
     order_known: bool
     notification_proven: bool | None
     appointment_ever: bool | None
-    """Whether an appointment was ever planned, held or missed under the order."""
+    """Whether an appointment was ever planned, held or missed under the order, or an answer says
+    that a date was given."""
     appointment_open: bool | None
     """Whether one lies ahead, or has passed and was not reported yet."""
     unreported_appointment: bool
@@ -129,7 +130,9 @@ def rule_facts(situation: Situation, minimums: Mapping[TermReason, int]) -> Rule
         repeat_order=order.repeat_order if order is not None else None,
         order_known=situation.order_known,
         notification_proven=order.notification.proven if order is not None else None,
-        appointment_ever=bool(known.known or missed or own) if order is not None else None,
+        appointment_ever=bool(known.known or missed or own or situation.date_given)
+        if order is not None
+        else None,
         appointment_open=known.ahead is not None or known.unreported is not None
         if order is not None
         else None,
@@ -300,6 +303,7 @@ def _question_rules(rules: tuple[Rule, ...]) -> QuestionRules:
         by_action.get(Action.CONFIRM_CIRCUMSTANCE),
         by_action.get(Action.REPORT_DECISION),
         by_action.get(Action.RECORD_END),
+        by_action.get(Action.GIVE_DATE),
         tuple(reviews),
     )
 
