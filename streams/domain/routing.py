@@ -24,7 +24,6 @@ A person without a known address comes to a counter [DVZ-AMIF]: the reason names
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -85,12 +84,9 @@ class Place(NamedTuple):
         return self.residence_postcode or self.order.interception_postcode
 
 
-_BELGIAN: Final = re.compile(r"[1-9][0-9]{3}")
-
-
 def _number(code: str) -> int | None:
     """Return a Belgian postcode as a number, or None for a foreign one."""
-    return int(code) if _BELGIAN.fullmatch(code) else None
+    return int(code) if len(code) == 4 and code.isdecimal() and code[0] != "0" else None
 
 
 class _Location(NamedTuple):
