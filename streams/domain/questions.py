@@ -1,7 +1,8 @@
 """Derive the questions that reported circumstances raise, and what their answers change.
 
 - *decision*: a procedure ended and no decision was reported.
-- *aged*: a circumstance is older than the policy allows without asking whether it still holds.
+- *aged*: a circumstance is older than the policy allows without asking whether it still holds. It
+  has no end, or one in the future.
 - *contradictory*: a circumstance ends before it begins.
 
 An answer with the reason ``no_longer_holds`` ends the circumstance. Any other final answer to
@@ -53,23 +54,26 @@ def ask(
     counting: Counting,
     rules: QuestionRules,
     calendar: Calendar,
+    now: datetime,
 ) -> Asked:
-    """Return the question that a procedure raises and that no final answer settled."""
+    """Return the question that a procedure raises and that no final answer settled.
+
+    A procedure that ends after ``now`` has an age like one without an end: its end may be an error.
+    """
     name = f"{procedure.guard}/{procedure.reference}"
     told = max([fact.time for fact in procedure.facts])
-    if procedure.guard in counting.decided and procedure.ends is not None:
-        if procedure.decision_reported or procedure.contradictory:
-            return Asked(None, None)
-        question = Question(
-            QuestionKind.DECISION, procedure, max(procedure.ends, told), f"decision/{name}"
-        )
-        return _answered(case_id, rules.decision, question, settlements)
     if procedure.contradictory:
         occasion = f"circumstance/{name}/{calendar.local_date(told).isoformat()}"
         question = Question(QuestionKind.CONTRADICTORY, procedure, told, occasion)
         return _answered(case_id, rules.confirm, question, settlements)
+    ends = procedure.ends if procedure.ends is not None and procedure.ends <= now else None
+    if ends is not None and procedure.guard in counting.decided:
+        if procedure.decision_reported:
+            return Asked(None, None)
+        question = Question(QuestionKind.DECISION, procedure, max(ends, told), f"decision/{name}")
+        return _answered(case_id, rules.decision, question, settlements)
     days = counting.longest_days.get(procedure.guard)
-    if days is None or procedure.ends is not None:
+    if days is None or ends is not None:
         return Asked(None, None)
     age_since = procedure.begins or told
     while True:

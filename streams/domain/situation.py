@@ -293,7 +293,9 @@ def derive_situation(
         for guard, of_guard in procedures(facts.changes).items():
             found = []
             for procedure in of_guard:
-                asked = ask(case.case_id, procedure, answers, counting, rules, calendar)
+                asked = ask(case.case_id, procedure, answers, counting, rules, calendar, now)
+                if procedure.ends is not None and procedure.ends > now:
+                    changes.append(procedure.ends)
                 if asked.question is not None:
                     questions.append(asked.question)
                 ended_at = asked.ended_at
