@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import pytest
@@ -109,7 +109,7 @@ def assert_not_forgotten(decision: Decision, now: datetime) -> None:
         return
     longest = timedelta(days=ref().policy.terms.longest_pause_days)
     assert decision.next_check is not None
-    assert now < decision.next_check <= now + longest
+    assert now < decision.next_check <= now.astimezone(UTC) + longest
     assert decision.next_reason
     assert decision.owner
     assert decision.office_id
