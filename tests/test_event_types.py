@@ -64,6 +64,8 @@ MATCH: Final = {
     "streams/domain/explain/events.py",
     "streams/domain/situation.py",
     "streams/simulate/history.py",
+    "streams/simulate/year/file.py",
+    "streams/simulate/year/play.py",
 }
 """Modules that treat each event type in its own way."""
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from enum import Enum, auto
+from typing import assert_never
 from uuid import UUID
 
 from schemas.events import (
     AppointmentMissed,
     AppointmentPlanned,
+    CircumstanceChanged,
     Event,
     FollowUpEnded,
     InterviewCompleted,
     OqtIssued,
+    ProposalAnswered,
 )
 from schemas.outcomes import EscalationRaised
 from streams.domain.case import Case, Fact, evolve
@@ -20,6 +24,55 @@ from streams.domain.decide import Announced
 from streams.simulate.event import SimulatedEvent, World
 from streams.simulate.history import History
 from streams.simulate.orders import ServedOrder
+
+
+class Part(Enum):
+    """Part of the follow-up that an event reports."""
+
+    ORDER = auto()
+    PLAN = auto()
+    MISS = auto()
+    INTERVIEW = auto()
+    CIRCUMSTANCE = auto()
+    ANSWER = auto()
+    END = auto()
+
+
+def part_of(event: Event) -> Part:
+    """Return the part of the follow-up that an event reports."""
+    kind = type(event)
+    if kind is AppointmentPlanned:
+        return Part.PLAN
+    if kind is AppointmentMissed:
+        return Part.MISS
+    if kind is InterviewCompleted:
+        return Part.INTERVIEW
+    if kind is CircumstanceChanged:
+        return Part.CIRCUMSTANCE
+    if kind is ProposalAnswered:
+        return Part.ANSWER
+    if kind is FollowUpEnded:
+        return Part.END
+    if kind is OqtIssued:
+        return Part.ORDER
+    assert_never(kind)
+
+
+def appointment_reported(event: Event) -> str | None:
+    """Return the appointment that a miss or an interview reports; None for any other event."""
+    match event:
+        case AppointmentMissed() | InterviewCompleted():
+            return event.appointment_id
+        case (
+            OqtIssued()
+            | AppointmentPlanned()
+            | CircumstanceChanged()
+            | ProposalAnswered()
+            | FollowUpEnded()
+        ):
+            return None
+        case _:
+            assert_never(event)
 
 
 class CaseFile:
@@ -68,27 +121,26 @@ class CaseFile:
 
     def attempts(self) -> tuple[int, int]:
         """Return how many interviews were reported, and how many appointments were missed."""
-        found = [type(fact.event) for fact in self.case.facts.values()]
-        return found.count(InterviewCompleted), found.count(AppointmentMissed)
+        found = [part_of(fact.event) for fact in self.case.facts.values()]
+        return found.count(Part.INTERVIEW), found.count(Part.MISS)
 
     def counselling_ahead(self, by: datetime) -> bool:
         """Return whether an appointment lies ahead, or a plan or an interview comes by then."""
         return any(
             self._lies_ahead(one.event)
-            or (isinstance(one.event, AppointmentPlanned | InterviewCompleted) and one.time <= by)
+            or (one.time <= by and part_of(one.event) in (Part.PLAN, Part.INTERVIEW))
             for one in self.coming.values()
         )
 
     def _lies_ahead(self, event: Event) -> bool:
-        if not isinstance(event, AppointmentMissed | InterviewCompleted):
-            return False
-        name, facts = event.appointment_id, self.case.facts
+        """Return whether an event reports an appointment that was planned and not yet missed."""
+        name, facts = appointment_reported(event), self.case.facts
         return f"appointment:{name}" in facts and f"miss:{name}" not in facts
 
     def coming_ends(self) -> Iterator[SimulatedEvent]:
         """Yield the reports of an end that are yet to come."""
         for one in self.coming.values():
-            if isinstance(one.event, FollowUpEnded):
+            if part_of(one.event) is Part.END:
                 yield one
 
     def drop(self, events: Iterable[SimulatedEvent]) -> None:
@@ -98,5 +150,5 @@ class CaseFile:
 
     def drop_counselling(self) -> None:
         """Let no plan, miss or interview that is yet to come happen."""
-        counselling = AppointmentPlanned | AppointmentMissed | InterviewCompleted
-        self.drop(one for one in self.coming.values() if isinstance(one.event, counselling))
+        counselling = (Part.PLAN, Part.MISS, Part.INTERVIEW)
+        self.drop(one for one in self.coming.values() if part_of(one.event) in counselling)

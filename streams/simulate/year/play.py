@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from schemas.events import (
     AppointmentMissed,
     AppointmentPlanned,
+    CircumstanceChanged,
     FollowUpEnded,
     FollowUpState,
     InterviewCompleted,
     OqtIssued,
+    ProposalAnswered,
 )
-from schemas.outcomes import EscalationRaised, EscalationWithdrawn
+from schemas.outcomes import (
+    CaseEnded,
+    CaseReopened,
+    CaseRouted,
+    EscalationRaised,
+    EscalationWithdrawn,
+)
 from streams.domain.clocks import Calendar
 from streams.domain.decide import decide
 from streams.domain.directory.model import Directory
@@ -175,27 +184,38 @@ class _Year:
             self._react(file, raised, now, done=kind is _Kind.DONE)
 
     def _report(self, file: CaseFile, simulated: SimulatedEvent, now: datetime) -> None:
+        """Report an event, unless the follow-up ended or the office leaves the report out."""
         event = simulated.event
-        if isinstance(event, AppointmentMissed | InterviewCompleted):
-            name = event.appointment_id
-            if file.ended:
-                return
-            share = self.figures.answering.unreported
-            if name is not None and name not in file.unreported and file.world.dice.chance(share):
-                file.unreported[name] = simulated
-                return
-        elif isinstance(event, AppointmentPlanned) and file.ended:
-            return
-        elif isinstance(event, FollowUpEnded) and file.ended:
-            if event.state is FollowUpState.ENDED:
-                return
-        elif isinstance(event, OqtIssued) and event.order_id in file.proven:
-            proven = event.notification.model_copy(update={"proven": True})
-            order = event.model_copy(update={"notification": proven})
-            simulated = SimulatedEvent(simulated.time, simulated.source, simulated.event_id, order)
+        match event:
+            case AppointmentMissed() | InterviewCompleted():
+                if file.ended or self._leaves_out(file, simulated, event.appointment_id):
+                    return
+            case AppointmentPlanned():
+                if file.ended:
+                    return
+            case FollowUpEnded():
+                if file.ended and event.state is FollowUpState.ENDED:
+                    return
+            case OqtIssued():
+                if event.order_id in file.proven:
+                    proven = event.notification.model_copy(update={"proven": True})
+                    order = event.model_copy(update={"notification": proven})
+                    simulated = replace(simulated, event=order)
+            case CircumstanceChanged() | ProposalAnswered():
+                pass
+            case _:
+                assert_never(event)
         file.add(simulated)
-        self._hear(file, now)
+        self._note(file, now)
         self._decide(file, now)
+
+    def _leaves_out(self, file: CaseFile, simulated: SimulatedEvent, name: str | None) -> bool:
+        """Return whether the office reports an appointment only when it is asked."""
+        share = self.figures.answering.unreported
+        if name is None or name in file.unreported or not file.world.dice.chance(share):
+            return False
+        file.unreported[name] = simulated
+        return True
 
     def _react(
         self, file: CaseFile, raised: EscalationRaised, now: datetime, *, done: bool
@@ -217,13 +237,18 @@ class _Year:
         decision = decide(file.case, file.announced, policy, directory, calendar, now)
         file.announced = file.announced.after(decision)
         if decision.messages:
-            self._hear(file, now)
+            self._note(file, now)
         for _, outcome in decision.messages:
-            if isinstance(outcome, EscalationRaised):
-                file.standing[UUID(outcome.escalation_id)] = outcome
-                self._ask(file, outcome, now)
-            elif isinstance(outcome, EscalationWithdrawn):
-                file.standing.pop(UUID(outcome.escalation_id), None)
+            match outcome:
+                case EscalationRaised():
+                    file.standing[UUID(outcome.escalation_id)] = outcome
+                    self._ask(file, outcome, now)
+                case EscalationWithdrawn():
+                    file.standing.pop(UUID(outcome.escalation_id), None)
+                case CaseRouted() | CaseEnded() | CaseReopened():
+                    pass
+                case _:
+                    assert_never(outcome)
         file.ended = decision.end is not None
         if file.ended:
             self._open.pop(file.case_id, None)
@@ -242,7 +267,7 @@ class _Year:
         if at is not None:
             self._push(_Happening(at, _Kind.ANSWER, 0, file, raised=raised))
 
-    def _hear(self, file: CaseFile, now: datetime) -> None:
+    def _note(self, file: CaseFile, now: datetime) -> None:
         """Note that a fact arrived or a message was announced."""
         if not file.standing and not file.ended and file.case_id in self._open:
             self._longest_silence = max(self._longest_silence, now - file.touched_at)
