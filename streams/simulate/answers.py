@@ -22,7 +22,7 @@ _DECISIONS: Final = (None, None, None, *ReviewDecision)
 
 
 def draw_stray_answers(world: World, served: ServedOrder) -> Iterator[SimulatedEvent]:
-    """Yield at most one answer to a proposal that nobody made."""
+    """Yield at most one answer to a proposal that this system does not know."""
     figures, dice = world.figures.answers, world.dice
     if not dice.chance(figures.unknown_proposal):
         return

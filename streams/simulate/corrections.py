@@ -67,7 +67,7 @@ def _released(
 def _corrected(
     world: World, order: OqtIssued, change: dict[str, Any], since: datetime
 ) -> SimulatedEvent:
-    if world.dice.chance(world.figures.corrections.since_told):
+    if world.dice.chance(world.figures.corrections.since_reported):
         change["lodging_since"] = since
         if "residence_postcode" in change:
             change["residence_since"] = since

@@ -49,7 +49,7 @@ _OF_THE_ORDER: Final = frozenset(
 _OUT_OF_CONTACT: Final = frozenset({EndReason.WHEREABOUTS_UNKNOWN, EndReason.LEFT_ON_OWN})
 
 
-class Told(NamedTuple):
+class ReportedEnd(NamedTuple):
     """An end of the follow-up: the report of it, and what it says."""
 
     simulated: SimulatedEvent
@@ -63,7 +63,7 @@ class _Why(NamedTuple):
 
 def draw_end(
     world: World, served: ServedOrder, counselling: Trajectory, later: Iterable[SimulatedEvent]
-) -> Told | None:
+) -> ReportedEnd | None:
     """Return the report of the end, or None if the follow-up stays open.
 
     ``later`` are the events after the order. Every counselling with an ending gets an end.
@@ -77,26 +77,26 @@ def draw_end(
 
 def draw_end_of(
     world: World, served: ServedOrder, counselling: Trajectory, later: Iterable[SimulatedEvent]
-) -> Told | None:
+) -> ReportedEnd | None:
     """Return the end of a follow-up that was not opened in error, as ``draw_end`` does."""
     listed = list(later)
     why = _granted(listed) or _drawn(world, served, counselling, listed)
     return report_end(world, served, *why) if why is not None else None
 
 
-def report_end(world: World, served: ServedOrder, reason: EndReason, at: datetime) -> Told:
+def report_end(world: World, served: ServedOrder, reason: EndReason, at: datetime) -> ReportedEnd:
     """Return the report of an end at an instant, for the order or for the whole case."""
     order_id = served.order.order_id
     names_order = reason in _OF_THE_ORDER or world.dice.chance(world.figures.ends.names_order)
     event = FollowUpEnded(
         order_id=order_id if names_order else None, reason=reason, effective_at=at
     )
-    return Told(
+    return ReportedEnd(
         emit(world, ENDS, event, at, mean=timedelta(days=1), most=timedelta(days=10)), event
     )
 
 
-def draw_reopening(world: World, end: Told) -> Iterator[SimulatedEvent]:
+def draw_reopening(world: World, end: ReportedEnd) -> Iterator[SimulatedEvent]:
     """Yield, for a share of the ends out of contact, the event that reopens the follow-up."""
     figures = world.figures.ends
     if end.event.reason in _OUT_OF_CONTACT and world.dice.chance(figures.reopened):

@@ -187,7 +187,7 @@ class Corrections:
     released: float
     released_after_days: tuple[int, int]
     detained: float
-    since_told: float
+    since_reported: float
     within_days: tuple[int, int]
 
 

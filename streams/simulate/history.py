@@ -21,7 +21,7 @@ from streams.simulate.answers import draw_stray_answers
 from streams.simulate.checks import draw_checks
 from streams.simulate.circumstances import draw_circumstances
 from streams.simulate.corrections import draw_corrections
-from streams.simulate.ends import Told
+from streams.simulate.ends import ReportedEnd
 from streams.simulate.event import ORDERS, SimulatedEvent, World
 from streams.simulate.orders import ServedOrder
 
@@ -56,7 +56,7 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
     case_id, person = world.dice.token("case"), orders.draw_person(world)
     served = orders.serve(world, person, day, repeat=repeat)
     events, all_served = list[SimulatedEvent](), [served]
-    end: Told | None = None
+    end: ReportedEnd | None = None
     while True:
         notified_at = served.order.notified_at
         events = list(still_valid(events, notified_at))
@@ -77,7 +77,9 @@ def draw(world: World, day: date, *, repeat: bool) -> History:
     return History(case_id, day, notified_at, tuple(events), tuple(all_served))
 
 
-def _events_of_order(world: World, served: ServedOrder) -> tuple[list[SimulatedEvent], Told | None]:
+def _events_of_order(
+    world: World, served: ServedOrder
+) -> tuple[list[SimulatedEvent], ReportedEnd | None]:
     """Return the events of one order, and the end of its follow-up among them."""
     counselling = trajectory.draw_trajectory(world, served)
     later = [

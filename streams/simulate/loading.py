@@ -240,7 +240,7 @@ def _corrections(section: Section) -> Corrections:
         released=section.share("released"),
         released_after_days=section.span("released_after_days"),
         detained=section.share("detained"),
-        since_told=section.share("since_told"),
+        since_reported=section.share("since_reported"),
         within_days=section.span("within_days"),
     )
     section.close()

@@ -62,12 +62,12 @@ def draw_plan(
             purpose=purpose,
             invitation=_sent(understood(served) if cancelled else invitation, sent_at),
         )
-        told_at = _told(world, max(sent_at, served.reported_at), planned.at)
-        events.append(SimulatedEvent(told_at, APPOINTMENTS, dice.uuid(), event))
+        reported_at = _report_time(world, max(sent_at, served.reported_at), planned.at)
+        events.append(SimulatedEvent(reported_at, APPOINTMENTS, dice.uuid(), event))
         if change is AppointmentState.PLANNED:
             return Plan(tuple(events), planned)
-        changed_at = told_at + dice.lasting(
-            timedelta(minutes=1), max(timedelta(minutes=1), planned.at - _BEFORE - told_at)
+        changed_at = reported_at + dice.lasting(
+            timedelta(minutes=1), max(timedelta(minutes=1), planned.at - _BEFORE - reported_at)
         )
         if cancelled:
             event = event.model_copy(update={"state": change})
@@ -116,7 +116,7 @@ def _sent(invitation: Invitation, sent_at: datetime) -> SentInvitation:
     )
 
 
-def _told(world: World, known_at: datetime, at: datetime) -> datetime:
+def _report_time(world: World, known_at: datetime, at: datetime) -> datetime:
     """Return when a plan is reported: soon after it is known, and before the appointment."""
     start = min(known_at, at - _BEFORE)
     most = max(timedelta(minutes=1), at - _BEFORE - start)

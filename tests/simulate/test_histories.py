@@ -388,21 +388,21 @@ def test_most_corrections_say_since_when_the_person_lives_there(
     all_histories: Sequence[History],
 ) -> None:
     seen: set[str] = set()
-    told = untold = 0
+    stated = missing = 0
     for _, simulated, order in events_of_type(all_histories, OqtIssued):
         if order.order_id not in seen:
             seen.add(order.order_id)
             assert order.lodging_since is None
         elif order.lodging_since is None:
-            untold += 1
+            missing += 1
         else:
-            told += 1
+            stated += 1
             assert order.notified_at < order.lodging_since < simulated.time
             assert order.residence_since in (None, order.lodging_since)
-    assert told > untold > 10
+    assert stated > missing > 10
 
 
-def test_a_few_answers_name_a_proposal_that_nobody_made(
+def test_a_few_answers_name_a_proposal_that_is_not_known(
     all_histories: Sequence[History],
 ) -> None:
     answers = [answer for _, _, answer in events_of_type(all_histories, ProposalAnswered)]

@@ -68,11 +68,11 @@ def case(figures: Figures, seed: int = 1) -> CaseFile:
         "case-of-one-person", days.local_day(MONDAY), order.notified_at, (), (served,)
     )
     file = CaseFile(history, world)
-    report(file, order, served.reported_at)
+    record(file, order, served.reported_at)
     return file
 
 
-def report(file: CaseFile, event: Event, time: datetime) -> SimulatedEvent:
+def record(file: CaseFile, event: Event, time: datetime) -> SimulatedEvent:
     simulated = SimulatedEvent(time, "/be/test", file.world.dice.uuid(), event)
     file.add(simulated)
     return simulated
@@ -101,7 +101,7 @@ def proposal(file: CaseFile, action: Action, occasion: str = "order") -> Escalat
     )
 
 
-def told(events: tuple[SimulatedEvent, ...], kind: type[Any]) -> list[Any]:
+def reported(events: tuple[SimulatedEvent, ...], kind: type[Any]) -> list[Any]:
     return [one.event for one in events if isinstance(one.event, kind)]
 
 
@@ -132,7 +132,7 @@ def test_an_answer_names_the_proposal_its_round_and_the_role(answer: Answer) -> 
 
     reaction = offices.react(file, raised, NOW)
 
-    (said,) = told(reaction.events, ProposalAnswered)
+    (said,) = reported(reaction.events, ProposalAnswered)
     assert said.answer is answer
     assert (said.escalation_id, said.round) == (raised.escalation_id, raised.round)
     assert said.role is raised.addressed_to
@@ -147,13 +147,13 @@ def test_an_invitation_plans_an_appointment_that_is_then_held_or_missed() -> Non
 
         events = offices.react(file, proposal(file, Action.GIVE_DATE), NOW).events
 
-        (said,) = told(events, ProposalAnswered)
+        (said,) = reported(events, ProposalAnswered)
         assert said.reason is AnswerReason.PERSON_INVITED
-        plans = told(events, AppointmentPlanned)
+        plans = reported(events, AppointmentPlanned)
         assert plans
         assert plans[0].office_id == "gent"
         assert plans[0].at > NOW
-        reports = told(events, AppointmentMissed) + told(events, InterviewCompleted)
+        reports = reported(events, AppointmentMissed) + reported(events, InterviewCompleted)
         cancelled = [plan for plan in plans if plan.state is not AppointmentState.PLANNED]
         assert reports or cancelled
 
@@ -166,14 +166,16 @@ def test_an_office_that_will_invite_by_itself_does_not_plan_twice() -> None:
 
     again = offices.react(file, proposal(file, Action.REINVITE), NOW).events
 
-    assert told(again, AppointmentPlanned) == []
-    assert [said.reason for said in told(again, ProposalAnswered)] == [AnswerReason.PERSON_INVITED]
+    assert reported(again, AppointmentPlanned) == []
+    assert [said.reason for said in reported(again, ProposalAnswered)] == [
+        AnswerReason.PERSON_INVITED
+    ]
 
 
 def test_who_is_not_reached_may_be_given_up_and_nothing_comes_after() -> None:
-    nobody = dict.fromkeys(FIGURES.answering.invited, 0.0)
+    none_invited = dict.fromkeys(FIGURES.answering.invited, 0.0)
     certain = dict.fromkeys(FIGURES.answering.gives_up, 1.0)
-    file = case(answering(**always(Answer.DONE), invited=nobody, gives_up=certain))
+    file = case(answering(**always(Answer.DONE), invited=none_invited, gives_up=certain))
     coming = SimulatedEvent(
         NOW + timedelta(days=30), "/be/test", file.world.dice.uuid(), planned(file, "appt-later")
     )
@@ -181,7 +183,7 @@ def test_who_is_not_reached_may_be_given_up_and_nothing_comes_after() -> None:
 
     events = offices.react(file, proposal(file, Action.CONTACT_REVIEW), NOW).events
 
-    (ended,) = told(events, FollowUpEnded)
+    (ended,) = reported(events, FollowUpEnded)
     assert ended.reason in FIGURES.ends.after[Ending.OUT_OF_CONTACT].items
     assert ended.effective_at == NOW
     assert file.coming == {}
@@ -197,7 +199,7 @@ def planned(file: CaseFile, name: str) -> AppointmentPlanned:
 def test_a_report_that_was_left_out_is_sent_when_it_is_asked_for() -> None:
     file = case(FIGURES)
     plan = planned(file, "appt-silent")
-    report(file, plan, MONDAY)
+    record(file, plan, MONDAY)
     missed = AppointmentMissed.model_validate_json(
         f'{{"order_id":"{plan.order_id}","appointment_id":"appt-silent","sequence":1,'
         '"scheduled_at":"2026-03-09T10:00:00Z","office_id":"gent","justification":"NONE",'
@@ -209,7 +211,7 @@ def test_a_report_that_was_left_out_is_sent_when_it_is_asked_for() -> None:
     asked = proposal(file, Action.REPORT_OUTCOME, f"{plan.order_id}/appointment/appt-silent")
     events = offices.react(file, asked, NOW).events
 
-    assert told(events, AppointmentMissed) == [missed]
+    assert reported(events, AppointmentMissed) == [missed]
     assert min(one.time for one in events) > NOW
     assert file.unreported == {}
 
@@ -217,12 +219,12 @@ def test_a_report_that_was_left_out_is_sent_when_it_is_asked_for() -> None:
 def test_an_appointment_that_lapsed_is_cancelled_when_its_outcome_is_asked_for() -> None:
     file = case(FIGURES)
     plan = planned(file, "appt-lapsed")
-    report(file, plan, MONDAY)
+    record(file, plan, MONDAY)
 
     asked = proposal(file, Action.REPORT_OUTCOME, f"{plan.order_id}/appointment/appt-lapsed")
     events = offices.react(file, asked, NOW).events
 
-    (cancelled,) = told(events, AppointmentPlanned)
+    (cancelled,) = reported(events, AppointmentPlanned)
     assert cancelled.state is AppointmentState.CANCELLED_BY_OFFICE
 
 
@@ -238,12 +240,12 @@ def appeal(state: CircumstanceState, outcome: CircumstanceOutcome | None) -> Cir
 
 def test_a_missing_decision_is_reported_under_the_same_reference() -> None:
     file = case(FIGURES)
-    report(file, appeal(CircumstanceState.ENDS, None), MONDAY + timedelta(days=6))
+    record(file, appeal(CircumstanceState.ENDS, None), MONDAY + timedelta(days=6))
 
     occasion = "decision/appeal_suspensive_pending/proc-1"
     events = offices.react(file, proposal(file, Action.REPORT_DECISION, occasion), NOW).events
 
-    (decided,) = told(events, CircumstanceChanged)
+    (decided,) = reported(events, CircumstanceChanged)
     assert decided.reference == "proc-1"
     assert decided.outcome not in (None, CircumstanceOutcome.UNKNOWN)
 
@@ -264,7 +266,7 @@ def test_an_official_records_the_end_that_fits_what_was_granted(
 
     events = offices.react(file, proposal(file, Action.RECORD_END, occasion), NOW).events
 
-    (ended,) = told(events, FollowUpEnded)
+    (ended,) = reported(events, FollowUpEnded)
     assert ended.reason is reason
 
 
@@ -280,9 +282,9 @@ def test_a_circumstance_whose_end_is_still_to_come_holds() -> None:
     )
 
     file.coming = {ends.event_id: ends}
-    (before,) = told(offices.react(file, asked, NOW).events, ProposalAnswered)
+    (before,) = reported(offices.react(file, asked, NOW).events, ProposalAnswered)
     file.coming = {}
-    (after,) = told(offices.react(file, asked, NOW).events, ProposalAnswered)
+    (after,) = reported(offices.react(file, asked, NOW).events, ProposalAnswered)
 
     assert before.reason is AnswerReason.STILL_HOLDS
     assert after.reason is AnswerReason.NO_LONGER_HOLDS
@@ -293,7 +295,7 @@ def test_a_notification_proven_after_all_corrects_the_order() -> None:
 
     events = offices.react(file, proposal(file, Action.PROVE_NOTIFICATION), NOW).events
 
-    (order,) = told(events, OqtIssued)
+    (order,) = reported(events, OqtIssued)
     assert order.notification.proven
     assert order.order_id in file.proven
 
@@ -303,9 +305,9 @@ def test_a_review_is_answered_with_every_decision() -> None:
     for seed in range(60):
         file = case(FIGURES, seed)
         events = offices.react(file, proposal(file, Action.HUMAN_REVIEW), NOW).events
-        (said,) = told(events, ProposalAnswered)
+        (said,) = reported(events, ProposalAnswered)
         decisions.add(said.decision)
-        planned_again = told(events, AppointmentPlanned)
+        planned_again = reported(events, AppointmentPlanned)
         assert not planned_again or said.decision is ReviewDecision.CONTINUE_FOLLOW_UP
     assert decisions == set(ReviewDecision)
 
@@ -313,13 +315,13 @@ def test_a_review_is_answered_with_every_decision() -> None:
 def test_an_appointment_too_far_ahead_is_cancelled_and_another_is_planned_sooner() -> None:
     file = case(answering(**always(Answer.DONE)))
     far = planned(file, "appt-far").model_copy(update={"at": NOW + timedelta(days=80)})
-    report(file, far, MONDAY)
+    record(file, far, MONDAY)
 
     order_id = far.order_id
     asked = proposal(file, Action.CHECK_DATES, f"{order_id}/date/appointment_too_far/appt-far")
     events = offices.react(file, asked, NOW).events
 
-    cancelled, *sooner = told(events, AppointmentPlanned)
+    cancelled, *sooner = reported(events, AppointmentPlanned)
     assert cancelled.appointment_id == "appt-far"
     assert cancelled.state is AppointmentState.CANCELLED_BY_OFFICE
     assert sooner[0].at < far.at

@@ -77,8 +77,8 @@ def react(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
             return do(file, raised, now)
         case Answer.TAKEN_UP:
             low, high = figures.done_working_days
-            told = _answered(world, raised, now, answer, AnswerReason.FILE_REVIEWED)
-            return Reaction((told,), _in_working_days(world, now, world.dice.whole(low, high)))
+            said = _answered(world, raised, now, answer, AnswerReason.FILE_REVIEWED)
+            return Reaction((said,), _in_working_days(world, now, world.dice.whole(low, high)))
         case Answer.POSTPONED:
             low, high = figures.postponed_days
             until = now + timedelta(days=world.dice.whole(low, high))
@@ -156,14 +156,14 @@ def _invite(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction
 def _review(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
     world, figures = file.world, file.world.figures.answering
     decision = world.dice.one(figures.decision)
-    told = _answered(world, raised, now, Answer.DONE, AnswerReason.FILE_REVIEWED, decision=decision)
+    said = _answered(world, raised, now, Answer.DONE, AnswerReason.FILE_REVIEWED, decision=decision)
     served = file.served(raised.order_id)
     invites = decision is ReviewDecision.CONTINUE_FOLLOW_UP and world.dice.chance(
         figures.invited[Action.HUMAN_REVIEW]
     )
     if invites and served is not None and not file.counselling_ahead(now + _SOON):
-        return Reaction((told, *_plan(file, served, raised, now)))
-    return Reaction((told,))
+        return Reaction((said, *_plan(file, served, raised, now)))
+    return Reaction((said,))
 
 
 def _report_outcome(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
@@ -287,8 +287,8 @@ def _plan(
     return tuple(still_valid(later, next_order) if next_order is not None else later)
 
 
-def _is_final(told: SimulatedEvent) -> bool:
-    return getattr(told.event, "reason", None) in ends.FINAL
+def _is_final(said: SimulatedEvent) -> bool:
+    return getattr(said.event, "reason", None) in ends.FINAL
 
 
 def _end(file: CaseFile, served: ServedOrder, reason: EndReason, now: datetime) -> SimulatedEvent:
