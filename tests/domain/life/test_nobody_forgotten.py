@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ ACCEPTED = interview(conclusion=Conclusion.VOLUNTARY_RETURN_ACCEPTED)
 PROSPECT = interview(conclusion=Conclusion.RESIDENCE_PROSPECT)
 
 
-def second_order(notified: str = "4 May", **changed: object) -> Fact:
+def second_order(notified: str = "4 May", **changed: Any) -> Fact:
     fields = {"order_id": "order-2", "notified_at": on(notified), "repeat_order": True}
     return order(**{**fields, **changed})
 
@@ -568,7 +569,7 @@ WITHOUT_ORDER = [
 ]
 
 
-def doubt(**changed: object) -> Fact:
+def doubt(**changed: Any) -> Fact:
     return circumstance(IDENTITY, **{"effective_at": on("10 March"), **changed})
 
 

@@ -7,6 +7,7 @@ appointments are on the Thursdays 5, 12 and 19 March. Easter Monday is 6 April, 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def during(
     ]
 
 
-def second_order(notified: str = "4 May", **changed: object) -> Fact:
+def second_order(notified: str = "4 May", **changed: Any) -> Fact:
     fields = {"order_id": "order-2", "notified_at": on(notified), "repeat_order": True}
     return order(**{**fields, **changed})
 
@@ -703,7 +704,7 @@ DATES = [
     ),
 ]
 
-SHORT = {"departure_term_days": 0}
+SHORT: dict[str, Any] = {"departure_term_days": 0}
 RETURN_HOUSE = order(lodging=Lodging.RETURN_HOUSE, **SHORT)
 TERMS = [
     History(
