@@ -295,7 +295,7 @@ RULE_CASES = [
         # Nothing else may stand: a doubt about the identity blocks the first date.
         "longest-pause",
         [order(), circumstance(Guard.IDENTITY_DOUBT, effective_at=NOTIFIED)],
-        midnight(4, 25),
+        midnight(4, 24),
         1,
         Action.CONTACT_REVIEW,
         "order-1/silent-since/2026-03-02",
