@@ -7,7 +7,7 @@ Easter Monday is 6 April, Ascension Day 14 May. A count of working days ends at 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Track
-from schemas.types import Guard, Language
+from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decide import Announced
 from tests.domain.given import (
@@ -52,6 +52,7 @@ from tests.domain.given import (
     reviewed,
     standing,
 )
+from tests.domain.life.beginnings import BEGINNINGS
 from tests.domain.life.history import (
     COACH,
     NOTHING,
@@ -589,7 +590,7 @@ CIRCUMSTANCES = [
         "until then it blocks and is not asked about",
         Source.INFERRED,
         [order(), miss(1), doubt()],
-        start_of("24 April"),
+        start_of("23 April"),
         NOTHING,
         "on_hold",
         held_back={"reinvite-after-first-miss": {IDENTITY}},
@@ -869,11 +870,11 @@ LONGEST_PAUSE = [
         "a person in detention: the team lead looks at the case after the longest pause",
         Source.INFERRED,
         [DETAINED],
-        start_of("25 April"),
+        start_of("24 April"),
         {"longest-pause"},
         "escalated",
         owner=TEAM_LEAD,
-        due=start_of("25 April"),
+        due=start_of("24 April"),
     ),
     History(
         "a case that was handed over: its handing over is looked at after the longest pause",
@@ -933,39 +934,6 @@ def test_nobody_is_forgotten(history: History) -> None:
     history.check()
 
 
-BEGINNINGS: dict[str, Sequence[Fact]] = {
-    "an order and nothing else": [order()],
-    "a date that nobody reported": [PASSED],
-    "one interview": [order(), interview()],
-    "three absences": [order(), *checked(), miss(1), miss(2), miss(3)],
-    "a return accepted": [order(), ACCEPTED],
-    "a residence prospect": [order(), PROSPECT],
-    "in detention": [DETAINED],
-    "a minor": [order(household=MINOR)],
-    "a detained family": [order(household=FAMILY, lodging=Lodging.DETAINED)],
-    "an asylum request": [order(), circumstance(ASYLUM, effective_at=on("2 March"))],
-    "a decision that nobody reported": [
-        order(),
-        circumstance(ASYLUM, effective_at=on("2 March")),
-        circumstance(ASYLUM, ends=True, effective_at=on("9 March")),
-    ],
-    "a residence right": [order(), *over(ASYLUM, CircumstanceOutcome.GRANTED)],
-    "a contradiction": [order(), doubt(), doubt(ends=True, effective_at=on("9 March"))],
-    "no order": [miss(1)],
-    "a notification in the future": [order(notified_at=on("1 December"), time=on("2 March"))],
-    "a notification without proof": [order(notification=UNPROVEN)],
-    "handed over": [
-        order(),
-        *checked(),
-        miss(1),
-        miss(2),
-        miss(3),
-        reviewed(ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE, on("3 April")),
-    ],
-    "an impossible date": [order(), planned(on("1 March 2029"), time=on("3 March"))],
-    "nobody at home": [order(residence_postcode=None, lodging=Lodging.NONE)],
-    "an invitation in another language": [order(), miss(1, language=Language.FR)],
-}
 LONGEST = timedelta(days=60)
 
 
@@ -998,6 +966,16 @@ def test_a_year_of_next_checks_has_no_silence_longer_than_sixty_days(
             continue
         assert decision.next_check is not None
         now = decision.next_check
+
+
+def test_the_days_of_the_longest_pause_are_never_more_than_sixty() -> None:
+    """The days to the rule are working days, the promise is in calendar days."""
+    rule, calendar = ref().policy.rule("longest-pause"), ref().calendar
+    assert rule is not None
+    for days in range(14 * 365):
+        step = start_of("1 January") + timedelta(days=days)
+        due = calendar.after_working_days(step, rule.after[0].working_days)
+        assert due.astimezone(UTC) <= step.astimezone(UTC) + LONGEST
 
 
 @pytest.mark.parametrize("hours", range(0, 24 * 30, 37))
