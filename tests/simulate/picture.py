@@ -35,8 +35,9 @@ def draw(answers: Year, no_answers: Year) -> Figure:
     _line(right, no_answers, "proposals_per_open_case", "offices answer nothing", _NO_ANSWERS)
     right.set_title("Standing proposals per open case", loc="left")
     right.legend(frameon=False)
+    left.set_ylim(0, 14)
+    right.set_ylim(0, 1.2)
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
