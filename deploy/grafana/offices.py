@@ -150,6 +150,7 @@ _WORK: Final = (
             )
         ],
         limits=below(5, 25),
+        zero_is_good=True,
     ),
     bars(
         "Proposals due today or later this week, by office",
@@ -162,6 +163,7 @@ _WORK: Final = (
                 "{{office}}",
             )
         ],
+        zero_is_good=True,
     ),
     bars(
         "Ended cases, by reason",

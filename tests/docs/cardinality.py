@@ -32,7 +32,7 @@ from streams.runtime.metrics import (
 MOST: Final = 2_000
 """Series of one process."""
 
-_IN_THE_REGIONS: Final = (Track.INDIVIDUAL, Track.FAMILY)
+_IN_THE_REGIONS: Final = (Track.INDIVIDUAL, Track.FAMILY, Track.MINOR)
 
 
 def roles() -> dict[str, tuple[RoleMetrics, int]]:

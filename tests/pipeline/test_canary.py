@@ -37,7 +37,9 @@ def test_every_canary_event_is_announced_while_a_worker_runs(stage: Stage) -> No
     assert metrics.missed._value.get() == 0
     assert metrics.last_success._value.get() > 0
     cases = stage.query("SELECT case_id, events FROM case_projection")
-    assert [(is_canary(case_id), events) for case_id, events in cases] == [(True, 3)]
+    assert [(is_canary(case_id), events) for case_id, events in cases] == [(True, 6)], (
+        "an order and its end"
+    )
     stage.drain()
     assert stage.audit().findings == ()
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.canary import SOURCE as CANARY
 from schemas.codec import Outgoing, encode
+from schemas.events import INPUT_TOPICS
 from streams.embedded.worker import Role
 from tests.deploy.files import panel_sources, rule_files, rules, shown
 from tests.docs import cardinality
@@ -128,7 +129,7 @@ def test_what_the_worker_did_is_in_prometheus(watched: Watched) -> None:
 
     until(lambda: known() == shown_by_prometheus(), 30, "Prometheus shows what was done")
     assert _taken(watched.prometheus) == watched.records
-    assert ask("icam_partitions_assigned") == 4 * watched.stage.kafka.partitions
+    assert ask("icam_partitions_assigned") == len(INPUT_TOPICS) * watched.stage.kafka.partitions
     assert ask(_DEADLINES_MET) in watched.deadlines
 
 

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.codec import encode
+from schemas.events import CircumstanceOutcome
 from schemas.types import Guard
 from streams.simulate.publishing import Kind
 from tests.domain import given
@@ -52,7 +53,12 @@ def test_an_escalation_held_back_by_a_guard_is_raised_when_the_guard_ends(stage:
         given.order(notified_at=now - timedelta(days=40)),
         given.miss(scheduled_at=now - timedelta(days=10)),
         given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, effective_at=now - timedelta(days=20)),
-        given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, ends=True, effective_at=ends),
+        given.circumstance(
+            Guard.APPEAL_SUSPENSIVE_PENDING,
+            ends=True,
+            effective_at=ends,
+            outcome=CircumstanceOutcome.REFUSED,
+        ),
     ]
     stage.worker("worker").start()
     stage.publish(
@@ -62,7 +68,7 @@ def test_an_escalation_held_back_by_a_guard_is_raised_when_the_guard_ends(stage:
 
     def raised() -> list[tuple[Any, ...]]:
         return stage.query(
-            "SELECT due_at, raised_at FROM escalation WHERE rule_id = 'reinvite-after-first-miss'"
+            "SELECT due_at, raised_at FROM escalation WHERE rule_id = 'invite-again'"
         )
 
     until(lambda: len(raised()) == 1, 20, "the escalation is raised")
