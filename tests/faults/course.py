@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -40,6 +41,10 @@ class Course:
     @property
     def records(self) -> list[Outgoing]:
         return [item.record for item in self.planned]
+
+    def without(self, topics: Collection[str]) -> Course:
+        """Return the course without the records of some topics."""
+        return Course(tuple(item for item in self.planned if item.record.topic not in topics))
 
     def portions(self, number: int) -> list[list[Outgoing]]:
         """Split the records into ``number`` parts of about the same size, in order."""

@@ -20,12 +20,18 @@ from tests.faults.metrics import metric
 from tests.faults.results import ROOT, Outcome
 from tests.pipeline.stage import until
 
-BEFORE: Final = "d628c042e5b4a22df881d0cf382b6786f197dc8e"
-"""The previous version: the last commit without this version's migrations 0003 and 0004.
+BEFORE: Final = "d57f5cd937a84ed02af4ce4dbb36db92d7e91769"
+"""The previous version: the last commit without this version's migration 0005.
 
 The first migration after a release moves it to the released commit: old workers are one version
 behind, as in a deployment.
 """
+_NEW_TOPICS: Final = (
+    "icam.appointment-planned.v1",
+    "icam.proposal-answered.v1",
+    "icam.follow-up-ended.v1",
+)
+"""Topics that the previous version does not know. Producers use them once every worker is new."""
 _SCRIPT: Final = Path(__file__).parents[1] / "other_version.py"
 
 
@@ -36,7 +42,7 @@ def take(arena: Arena) -> Outcome:
     applied while it runs. Rolling back does not change the tables.
     """
     rolls = arena.size(10, 1)
-    course = arena.course(arena.size(12_000, 900), malformed=0.005)
+    course = arena.course(arena.size(18_000, 1_400), malformed=0.005).without(_NEW_TOPICS)
     outcome = arena.outcome("rolling upgrade")
     code = _unpacked(arena.stage.directory / "before")
     _start_over(arena, code)
