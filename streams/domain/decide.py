@@ -360,7 +360,7 @@ def _next_check(
     """
     now = situation.now
     checks = [*judgement.checks]
-    if route is not None and route.until is not None:
+    if route is not None and route.until is not None and situation.end is None:
         checks.append(Check(route.until, "route"))
     checks += [
         Check(settled.settlement.until, f"answer:{settled.rule.id}")

@@ -403,6 +403,14 @@ def test_a_case_is_rerouted_when_its_office_closes_and_when_another_opens() -> N
     ]
 
 
+def test_the_closing_of_an_office_gives_an_ended_case_no_next_date() -> None:
+    facts, now = [order(), given.ended(day(14))], day(15)
+    decision = decide(facts, now, under=with_closing_office())
+    assert decision.route is not None
+    assert decision.route.until is not None
+    assert (decision.next_check, decision.next_reason) == (None, "")
+
+
 def test_a_corrected_address_reroutes_the_case_and_names_the_previous_route() -> None:
     facts = [order()]
     announced = applied(Announced(), decide(facts, day(1)))
