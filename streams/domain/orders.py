@@ -90,10 +90,20 @@ def residence(order: OrderVersions, now: datetime) -> Residence:
     newest = order.order
     if len(order.versions) == 1 and newest.residence_since is None:
         return Residence(newest.residence_postcode, newest.notified_at)
-    values = [(v.residence_postcode, v.residence_since) for _, v in order.versions]
-    told = _told(order, values)
+    told = _residences(order)
     since, postcode = next((one for one in reversed(told) if one[0] <= now), told[0])
     return Residence(postcode, since)
+
+
+def residence_changes(order: OrderVersions) -> list[datetime]:
+    """Return the instants since which each residence holds, oldest first."""
+    if len(order.versions) == 1 and order.order.residence_since is None:
+        return []
+    return [since for since, _ in _residences(order)]
+
+
+def _residences(order: OrderVersions) -> list[tuple[datetime, str | None]]:
+    return _told(order, [(v.residence_postcode, v.residence_since) for _, v in order.versions])
 
 
 T = TypeVar("T")

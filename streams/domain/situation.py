@@ -317,12 +317,7 @@ def derive_situation(
         stays = order_versions.stays(current)
         lodging_when_notified = order_versions.lodging_at(stays, notified_at)
         residence = order_versions.residence(current, now)
-        changes += [
-            version.residence_since
-            for _, version in current.versions
-            if version.residence_since is not None
-        ]
-        changes += [fact.time for fact, _ in current.versions[1:]]
+        changes += order_versions.residence_changes(current)
     future_orders: list[datetime] = []
     if current is None or len(orders) > 1:
         future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]

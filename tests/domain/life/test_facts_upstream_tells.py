@@ -734,3 +734,19 @@ def test_an_interview_that_quotes_an_appointment_reports_it() -> None:
     assert derive(facts[:2], on("20 March")).appointments.unreported is not None
     accepted = interview(conclusion=Conclusion.UNDECIDED, held_at=on("3 March"))
     assert derive([*facts[:2], accepted], on("20 March")).appointments.unreported is not None
+
+
+def test_the_case_is_looked_at_when_a_residence_of_an_earlier_version_begins_and_ends() -> None:
+    facts = [
+        order(residence_postcode=None),
+        order(residence_postcode="4700", notified_at=on("23 March"), time=on("3 March")),
+        order(residence_postcode=None, time=on("24 March")),
+    ]
+    checks, now = [], on("20 March")
+    while now < on("25 March"):
+        decision = decide(facts, now)
+        checks.append((now, decision.office_id))
+        assert decision.next_check is not None
+        now = decision.next_check
+    assert (on("23 March"), "liege") in checks
+    assert (on("24 March"), "bruxelles") in checks
