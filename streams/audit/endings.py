@@ -38,10 +38,14 @@ def ended(facts: Facts, at: datetime) -> bool:
     whole = ends.get(_WHOLE_CASE)
     if whole is not None and (order is None or order.notified_at <= whole.since):
         return True
+    known = {one.order_id for one in _orders(facts)}
     if order is not None:
-        return order.order_id in ends
-    orders = {order.order_id for order in _orders(facts)}
-    return bool(orders) and orders <= _void(ends)
+        return order.order_id in ends or any(
+            end.since >= order.notified_at or end.reason is EndReason.DECEASED
+            for order_id, end in ends.items()
+            if order_id in known and end.reason not in _VOID
+        )
+    return bool(known) and known <= _void(ends)
 
 
 def changes_after(facts: Facts, instant: datetime) -> set[datetime]:

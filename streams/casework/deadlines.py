@@ -6,6 +6,7 @@ Every worker sweeps. A case that another worker has locked is skipped: that work
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ from streams.reference import Reference
 from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import LoopSettings
-from streams.store import cases
+from streams.store import cases, reference_tables
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
@@ -43,6 +44,7 @@ class Deadlines:
         self._metrics = metrics
         self._settings = settings
         self._on_commit = on_commit
+        self._marked = time.monotonic()
 
     async def run(self) -> NoReturn:
         """Sweep until cancelled; after a full sweep the next one starts at once.
@@ -57,7 +59,28 @@ class Deadlines:
             return 0.0
         return self._settings.sweep_seconds * random.uniform(0.9, 1.1)  # noqa: S311
 
+    async def mark_stale(self) -> int:
+        """Make cases due that were decided with earlier reference data; return how many.
+
+        During a rolling upgrade a worker of the version before still decides cases with its policy.
+        Nothing else would bring them back. A worker whose own reference data is not the newest
+        leaves them alone.
+        """
+        ref, stale = self._reference, 0
+        async with self._pool.acquire() as conn:
+            if not await reference_tables.are_newest(conn, ref.policy, ref.directory):
+                return 0
+            now = await self._clock(conn)
+            while marked := await cases.mark_stale(conn, ref.digest, now):
+                stale += marked
+        if stale:
+            log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
+        return stale
+
     async def _sweep_or_isolate(self) -> int:
+        if time.monotonic() - self._marked >= self._settings.stale_seconds:
+            self._marked = time.monotonic()
+            await self.mark_stale()
         try:
             return await self.sweep(self._settings.sweep_batch)
         except Exception as error:

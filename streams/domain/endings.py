@@ -5,12 +5,14 @@
 - An end of the current order ends the case. If the order was annulled, withdrawn or opened in
   error, it is void; if another order is known, an official is asked, because that order may stand
   again.
-- An end of an earlier order changes nothing but makes it void if its reason says so.
+- An end of an earlier order makes it void if its reason says so. If the reason is about the person,
+  such as a departure, and the end is not before the current order, it ends the case too; a death
+  ends it whenever it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -40,6 +42,20 @@ class Ends(NamedTuple):
     """Orders that are void."""
     changes_at: tuple[datetime, ...]
     """Future instants at which an end takes effect or is reopened."""
+
+
+def about_person(
+    case_ends: Ends, known: Collection[str], current_id: str, notified_at: datetime
+) -> End | None:
+    """Return the latest end of another known order that ends the case all the same, or None."""
+    found: End | None = None
+    for order_id, end in case_ends.by_order.items():
+        later = end.effective_at >= notified_at or end.reason is EndReason.DECEASED
+        if order_id == current_id or order_id not in known or end.reason in VOID or not later:
+            continue
+        if found is None or end.effective_at > found.effective_at:
+            found = end
+    return found
 
 
 def ends(facts: Iterable[tuple[Fact, FollowUpEnded]], now: datetime) -> Ends:

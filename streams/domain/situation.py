@@ -51,7 +51,7 @@ from streams.domain.appointments import (
 )
 from streams.domain.case import Case, Fact
 from streams.domain.clocks import Calendar
-from streams.domain.endings import NO_ENDS, End, Ends, ends
+from streams.domain.endings import NO_ENDS, End, Ends, about_person, ends
 from streams.domain.identity import escalation_id
 from streams.domain.orders import OrderVersions, Residence, Stay
 from streams.domain.pauses import DETAINED, END_DUE, Pausing, resumed_at
@@ -498,7 +498,9 @@ def _end_in_effect(
     if whole is not None and (current is None or current.order.notified_at <= whole.effective_at):
         return whole
     if current is not None:
-        return case_ends.by_order.get(current.order.order_id)
+        order = current.order
+        own = case_ends.by_order.get(order.order_id)
+        return own or about_person(case_ends, orders, order.order_id, order.notified_at)
     void = [o for o in orders.values() if o.order.order_id in case_ends.void]
     if void and len(void) == len(orders):
         last = max(void, key=lambda o: (o.order.notified_at, o.order.order_id))

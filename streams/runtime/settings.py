@@ -58,6 +58,8 @@ class LoopSettings(BaseModel):
     relay_batch: Annotated[int, Field(ge=1, le=5000)] = 1000
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    stale_seconds: Annotated[float, Field(gt=0, le=86400)] = 300.0
+    """How often cases are sought that a worker with earlier reference data decided."""
 
 
 class HttpSettings(BaseModel):

@@ -7,6 +7,19 @@ from streams.domain.policy.rules import Policy
 from streams.store.pool import Connection
 
 
+async def are_newest(conn: Connection, policy: Policy, directory: Directory) -> bool:
+    """Return whether no other policy or directory was first used after these."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT NOT EXISTS (
+            SELECT 1 FROM reference_table AS mine JOIN reference_table AS later USING (kind)
+            WHERE mine.digest = any($1::text[]) AND later.first_used > mine.first_used)
+        """,
+        [policy.digest, directory.digest],
+    )
+    return found
+
+
 async def record(conn: Connection, policy: Policy, directory: Directory) -> None:
     """Store the texts of the policy and directory. May be repeated.
 

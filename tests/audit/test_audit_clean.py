@@ -154,7 +154,9 @@ def test_given_a_circumstance_that_began_within_the_bound_then_it_is_not_overdue
     [
         ((given.ended(),), True),
         ((given.ended("O-2002"),), True),
-        ((given.ended("O-2001"),), False),
+        ((given.ended("O-2001"),), True),
+        ((given.ended("O-2001", reason=EndReason.ORDER_ANNULLED),), False),
+        ((given.ended("O-9999"),), False),
         ((given.ended(days_ago=-1),), False),
         ((given.ended(), given.order("O-2003", notified_at=given.ago(2))), False),
         ((given.ended(state=FollowUpState.REOPENED),), False),
@@ -163,7 +165,9 @@ def test_given_a_circumstance_that_began_within_the_bound_then_it_is_not_overdue
     ids=[
         "the whole case",
         "the current order",
-        "an earlier order",
+        "an earlier order: the person left",
+        "an earlier order, annulled",
+        "an order that is not known",
         "ends tomorrow",
         "a later order",
         "reopened",

@@ -14,7 +14,7 @@ from streams.domain.policy.load import load_policy
 from streams.reference import Reference
 from streams.runtime.metrics import ExporterMetrics
 from streams.services.exporter.readings import backlog
-from streams.store import cases
+from streams.store import cases, reference_tables
 from tests.domain import given
 from tests.world import World
 
@@ -99,6 +99,32 @@ async def test_a_new_policy_reconsiders_every_case(world: World) -> None:
 
     assert await later.standing() == []
     assert ("withdrawn", "reinvite-after-first-miss", "policy_changed") in await later.announced()
+
+
+async def test_a_case_decided_by_a_worker_of_the_version_before_is_decided_again(
+    world: World,
+) -> None:
+    """The worker of the version before goes on deciding after the new one has begun."""
+    world.now = given.day(10)
+    text = (reference.HERE / "policy.toml").read_text()
+    newer = Reference(
+        load_policy(text.replace('version = "2026.2"', 'version = "2026.3"')),
+        world.ref.directory,
+        world.ref.calendar,
+    )
+    later = World(world.pool, newer, world.now + timedelta(seconds=1))
+    async with world.pool.acquire() as conn:
+        await reference_tables.record(conn, world.ref.policy, world.ref.directory)
+        await reference_tables.record(conn, newer.policy, newer.directory)
+    await world.arrive(given.order(), given.miss(1))
+
+    assert await world.deadlines.mark_stale() == 0, "its own policy is not the newest"
+    assert await later.deadlines.mark_stale() == 1
+    await later.deadlines.sweep(100)
+
+    assert await later.deadlines.mark_stale() == 0
+    digests = await world.rows("SELECT reference_digest FROM case_projection")
+    assert digests == [(newer.digest,)]
 
 
 async def test_two_workers_sweep_side_by_side(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from schemas.events import CircumstanceOutcome, Conclusion, Delivery, Lodging, Review
+from schemas.events import CircumstanceOutcome, Conclusion, Delivery, EndReason, Lodging, Review
 from schemas.outcomes import (
     CaseRouted,
     EscalationRaised,
@@ -484,3 +484,21 @@ def test_the_bytes_of_an_outcome_equal_those_of_its_model(
 ) -> None:
     for outcome in outcomes(decide(history[0], now)):
         assert body(outcome) == outcome.model_dump_json().encode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "at", "status"),
+    [
+        (EndReason.LEFT_VOLUNTARILY, given.day(12), "ended"),
+        (EndReason.LEFT_VOLUNTARILY, given.day(5), "escalated"),  # before the later order
+        (EndReason.DECEASED, given.day(5), "ended"),
+        (EndReason.ORDER_ANNULLED, given.day(12), "escalated"),
+    ],
+)
+def test_an_end_about_the_person_ends_the_case_whichever_order_it_names(
+    reason: EndReason, at: datetime, status: str
+) -> None:
+    later = given.order(order_id="order-2", notified_at=given.day(10))
+    end = given.ended(at, reason, order_id="order-1")
+
+    assert given.decide([given.order(), later, end], given.day(40)).status == status

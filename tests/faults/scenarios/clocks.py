@@ -39,10 +39,10 @@ _ELSEWHERE: Final = """
             AND (header->>1)::timestamptz NOT BETWEEN %(begun)s AND %(ended)s)
 """
 _PROJECTED: Final = """
-    SELECT case_id, digest, order_id, status, office_id, track, level, owner, next_reason,
-           -- These count from the decision, which the two workers took at different times.
-           CASE WHEN next_reason NOT LIKE 'reminder:%' AND next_reason <> 'longest_pause'
-                THEN next_check_at END
+    SELECT case_id, digest, order_id, status, office_id, track, level, owner,
+           -- A reminder and the longest pause count from the decision, which the two workers took
+           -- at different times.
+           CASE WHEN level = 0 AND next_reason <> 'longest_pause' THEN next_check_at END
     FROM case_projection ORDER BY case_id
 """
 _STANDING: Final = """

@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 
 from schemas.codec import Outgoing
+from streams import reference
 from streams.embedded.worker import WorkerProcess
 from streams.store import migrate
 from tests.faults.arena import Arena, NotHere, now
@@ -65,6 +66,10 @@ def take(arena: Arena) -> Outcome:
         outcome.runs += 1
         arena.say(f"roll {outcome.runs}: shares {shares}, resumed after {resumed}")
         active = successor
+    if rolls % 2 == 0:
+        active.stop()
+        active = _joined(arena, None, outcome)
+    until(partial(_none_stale, arena), 60, "every case is decided by the new version")
     outcome.expect(active.exit_code is None, f"the last worker ended with {active.exit_code}")
     arena.settle(outcome, course.ids, dead_letters=course.broken)
     return outcome
@@ -111,7 +116,7 @@ def _migrate(arena: Arena, outcome: Outcome) -> None:
 def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
     """Start a worker of this version, or of the version in ``code``."""
     if code is None:
-        worker = arena.worker()
+        worker = arena.worker(ICAM_LOOPS__STALE_SECONDS="2")
         worker.start()
         return worker
     worker = arena.worker(_SCRIPT, ICAM_CODE=str(code))
@@ -119,6 +124,12 @@ def _joined(arena: Arena, code: Path | None, outcome: Outcome) -> WorkerProcess:
     expected = f"code of {code / 'schemas'} {code / 'streams'}\n"
     outcome.expect(worker.log.read_text().startswith(expected), "it ran other code than intended")
     return worker
+
+
+def _none_stale(arena: Arena) -> bool:
+    """Return whether no case is left as a worker of the previous version decided it."""
+    digests = arena.stage.query("SELECT DISTINCT reference_digest FROM case_projection")
+    return digests == [(reference.load().digest,)]
 
 
 def _shares(arena: Arena, records: list[Outgoing], *workers: WorkerProcess) -> list[int]:
