@@ -76,7 +76,7 @@ def _announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
     return RouteRef(
         order_id=route["order_id"],
         office_id=route["office_id"],
-        track=Track(route["track"]),
+        track=Track(route.get("team", route["track"])),
         language=Language(route["language"]),
         interpreter_language=route["interpreter_language"],
         rule_id=route["rule_id"],
@@ -91,7 +91,9 @@ def _route_json(decision: Decision) -> bytes:
         {
             "order_id": decision.order_id,
             "office_id": route.office_id,
-            "track": route.track,
+            # Workers of 0.1.0 run during the upgrade and know no team for minors.
+            "track": Track.INDIVIDUAL if route.track is Track.MINOR else route.track,
+            "team": route.track,
             "language": route.language,
             "interpreter_language": route.interpreter_language,
             "rule_id": route.rule_id,
