@@ -38,6 +38,8 @@ from tests.domain.explaining import decided, wording
 from tests.domain.histories import histories, instants
 from tests.domain.test_explain_words import VALUES
 
+pytestmark = pytest.mark.slow
+
 CODE: Final = re.compile(r"\b[A-Za-z]+_[A-Za-z_]+\b")
 ISO_DATE: Final = re.compile(r"(?<![0-9a-f-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9a-f-])")
 NOT_IN_WORDS: Final = {

@@ -17,6 +17,8 @@ from schemas.codec import Decoded, decode
 from schemas.events import OqtIssued
 from streams.simulate.stream import Kind, Planned, SimulationSettings, histories, stream
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 3, 2, tzinfo=UTC)
 SMALL = SimulationSettings(start=START, end=START + timedelta(days=30), malformed=0.05)
 

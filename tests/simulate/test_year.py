@@ -14,6 +14,8 @@ from streams.simulate.settings import SimulationSettings
 from streams.simulate.year.months import Month
 from streams.simulate.year.play import Rules, play
 
+pytestmark = pytest.mark.slow
+
 COUNSELLORS = 85
 END = datetime(2027, 1, 1, tzinfo=UTC)
 

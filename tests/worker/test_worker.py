@@ -85,6 +85,7 @@ def test_a_worker_in_an_empty_directory_makes_its_data_directory(
     assert (tmp_path / ".run" / "worker").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", ["", "more"], ids=["a file", "below a file"])
 def test_a_data_directory_that_can_not_be_made_is_named_with_what_to_do(
     below: str, tmp_path: Path
@@ -100,6 +101,7 @@ def test_a_data_directory_that_can_not_be_made_is_named_with_what_to_do(
     assert "ICAM_DATA_DIRECTORY" in line
 
 
+@pytest.mark.slow
 def test_a_worker_in_a_directory_that_it_may_not_write_says_so() -> None:
     ended = _icam_worker(Path("/proc"), {})
 
