@@ -42,6 +42,7 @@ def project(
         rounds=ledger.rounds,
         open_dead_letters=open_letters,
         endings=row.endings,
+        known_since=row.known_since or now,
     )
     decision = decide(
         case, announced, reference.policy, reference.directory, reference.calendar, now

@@ -150,11 +150,13 @@ async def _compare(
         )
     wrong, older = [], 0
     for case_id in wanted:
-        stored, decided_at = projections.get(case_id, (None, None))
+        stored, decided_at, known_since = projections.get(case_id, (None, None, None))
         if stored is None:
             wrong.append(case_id)
             continue
-        row = cases.CaseRow(case_id, orjson.loads(stored.route), stored.routings, stored.endings)
+        row = cases.CaseRow(
+            case_id, orjson.loads(stored.route), stored.routings, stored.endings, known_since
+        )
         rebuilt, due = project(
             row,
             log.get(case_id, ()),

@@ -86,6 +86,8 @@ class Announced:
     open_dead_letters: int = 0
     endings: int = 0
     """Number of ends and reopenings announced; an odd number means that the case has ended."""
+    known_since: datetime | None = None
+    """When the pipeline first decided the case; None means at its first event."""
 
     def after(self, decision: Decision) -> Announced:
         """Return what is announced once the messages of a decision are published."""
@@ -174,7 +176,7 @@ def decide(
     )
     if situation is None:
         return _without_facts(case, announced, policy, directory, now)
-    judge = Judge(situation, policy, calendar)
+    judge = Judge(situation, policy, calendar, announced.known_since)
     judgement = judge.judgement()
     has_dead_letters = bool(announced.open_dead_letters)
     proposals = {} if has_dead_letters else {judge.escalation_id(p): p for p in judgement.proposals}

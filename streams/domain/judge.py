@@ -105,10 +105,17 @@ class Judgement(NamedTuple):
 class Judge:
     """Judges one situation. Evaluates the guards once, on first use."""
 
-    def __init__(self, situation: Situation, policy: Policy, calendar: Calendar) -> None:
+    def __init__(
+        self,
+        situation: Situation,
+        policy: Policy,
+        calendar: Calendar,
+        known_since: datetime | None = None,
+    ) -> None:
         self.situation = situation
         self.policy = policy
         self.calendar = calendar
+        self.known_since = max(situation.first_event, known_since or situation.first_event)
         self.local_now = calendar.local(situation.now)
         minimums = policy.counting.minimum_departure_days
         self.matches = policy.match_rules(rule_facts(situation, minimums))
@@ -344,9 +351,10 @@ class Judge:
             case Clock.LAST_ATTEMPT:
                 found = situation.last_attempt
             case Clock.LAST_STEP:
-                found = situation.last_step
+                # Without an order nothing can be done before the case is known.
+                found = situation.last_step if order else max(situation.last_step, self.known_since)
             case Clock.FIRST_EVENT:
-                found = situation.first_event
+                found = self.known_since
             case Clock.APPOINTMENT:
                 found = unreported.at if unreported is not None else None
             case Clock.ACCEPTANCE:

@@ -22,6 +22,8 @@ class CaseRow:
     route: dict[str, Any] | None
     routings: int
     endings: int
+    known_since: datetime | None
+    """When the case was first decided; None before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     )
     rows = await conn.fetch(
         """
-        SELECT case_id, route::text AS route, routings, endings
+        SELECT case_id, route::text AS route, routings, endings, known_since
         FROM case_projection WHERE case_id = any($1::text[])
         ORDER BY case_id FOR UPDATE
         """,
@@ -77,6 +79,7 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
             orjson.loads(row["route"]) if row["route"] else None,
             row["routings"],
             row["endings"],
+            row["known_since"],
         )
         for row in rows
     ]
@@ -116,7 +119,8 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
             routings = new.routings, level = new.level, blocked = new.blocked,
             next_check_at = new.next_check_at, next_reason = new.next_reason,
             owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
-            endings = new.endings, reference_digest = new.reference_digest, updated_at = $2
+            endings = new.endings, reference_digest = new.reference_digest,
+            known_since = coalesce(held.known_since, $2), updated_at = $2
         FROM json_to_recordset($1::json) AS new (
             case_id text, digest text, events integer, order_id text, status text,
             office_id text, track text, route json, routings integer, level smallint,
@@ -150,8 +154,10 @@ async def ranges(conn: Connection, size: int) -> list[tuple[str, str | None]]:
 
 async def between(
     conn: Connection, first: str, after: str | None
-) -> dict[str, tuple[Saved, datetime | None]]:
-    """Return the projections from ``first`` up to but excluding ``after``, and when each was saved.
+) -> dict[str, tuple[Saved, datetime | None, datetime | None]]:
+    """Return the projections from ``first`` up to but excluding ``after``.
+
+    With each comes when it was saved, and when the case was first decided.
 
     ``after`` None means no upper limit.
     """
@@ -161,7 +167,7 @@ async def between(
                coalesce(route::text, 'null') AS route, routings, level, blocked::text AS blocked,
                next_check_at, coalesce(next_reason, '') AS next_reason,
                coalesce(owner, '') AS owner, ended_at, end_reason, endings, reference_digest,
-               updated_at
+               updated_at, known_since
         FROM case_projection WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
         """,
         first,
@@ -170,9 +176,9 @@ async def between(
     found = {}
     for row in rows:
         fields = dict(row)
-        updated_at = fields.pop("updated_at")
+        updated_at, known_since = fields.pop("updated_at"), fields.pop("known_since")
         texts = {name: fields[name].encode() for name in ("route", "blocked")}
-        found[row["case_id"]] = (Saved(**(fields | texts)), updated_at)
+        found[row["case_id"]] = (Saved(**(fields | texts)), updated_at, known_since)
     return found
 
 
@@ -184,10 +190,12 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
     """
     await conn.execute(
         """
-        INSERT INTO case_projection (case_id, route, routings, endings)
+        INSERT INTO case_projection (case_id, route, routings, endings, known_since)
         SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id),
                (SELECT count(*) FROM outbox AS ends
-                WHERE ends.topic = $3 AND ends.key = wanted.case_id)
+                WHERE ends.topic = $3 AND ends.key = wanted.case_id),
+               (SELECT min(recorded_at) FROM case_event AS event
+                WHERE event.case_id = wanted.case_id)
         FROM unnest($1::text[]) AS wanted (case_id)
         LEFT JOIN (SELECT key, position, body FROM outbox WHERE topic = $2) AS said
           ON said.key = wanted.case_id

@@ -48,7 +48,9 @@ def replay(
     for event in events:
         known = cases.get(event.case_id)
         if known is None:
-            known = cases[event.case_id] = _Known(Case(event.case_id), Announced())
+            known = cases[event.case_id] = _Known(
+                Case(event.case_id), Announced(known_since=now or event.time)
+            )
         fact = Fact(event.time, event.event_id, event.event)
         begun = time.perf_counter_ns()
         known.case = evolve(known.case, fact)

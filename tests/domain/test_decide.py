@@ -502,3 +502,18 @@ def test_an_end_about_the_person_ends_the_case_whichever_order_it_names(
     end = given.ended(at, reason, order_id="order-1")
 
     assert given.decide([given.order(), later, end], given.day(40)).status == status
+
+
+def test_an_order_still_in_a_backlog_is_not_sought_at_once() -> None:
+    """The search begins when the pipeline first decided the case, not at its first event."""
+    late = given.day(60)
+    known = Announced(known_since=late)
+
+    decision = given.decide([given.miss(1)], late, known)
+
+    assert given.raised(decision) == {}
+    assert decision.next_reason == "rule:find-order"
+    assert decision.next_check is not None
+    assert decision.next_check > late
+    due = given.decide([given.miss(1)], decision.next_check, known)
+    assert set(given.raised(due)) == {"find-order"}

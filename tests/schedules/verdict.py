@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -138,7 +139,7 @@ def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
     case = fold(Case(case_id), facts)
     due = decide(
         case,
-        Announced(open_dead_letters=len(letters)),
+        Announced(open_dead_letters=len(letters), known_since=world.database.now()),
         reference.policy,
         reference.directory,
         reference.calendar,
@@ -148,7 +149,8 @@ def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
     yield from said.faults
     saved, decided_at = tables["case_projection"].get(case_id, (None, None))
     if saved is not None and decided_at is not None:
-        announced = said.announced(len(letters))
+        # The stand-in of the table keeps no first decision: each is the first.
+        announced = replace(said.announced(len(letters)), known_since=decided_at)
         again = decide(
             case,
             announced,

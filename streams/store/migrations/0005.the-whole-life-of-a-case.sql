@@ -9,6 +9,10 @@ ALTER TABLE case_projection ADD COLUMN end_reason text;
 -- Number of ends and reopenings announced: it makes their message ids.
 ALTER TABLE case_projection ADD COLUMN endings integer NOT NULL DEFAULT 0;
 
+-- When a case was first decided: the search for its order begins then, not at its first event,
+-- because the order may still be in a backlog.
+ALTER TABLE case_projection ADD COLUMN known_since timestamptz;
+
 -- Who a proposal is addressed to, how often it was announced again, and when an answer is expected.
 ALTER TABLE escalation ADD COLUMN addressed_to text;
 ALTER TABLE escalation ADD COLUMN reminder integer NOT NULL DEFAULT 0;

@@ -31,8 +31,8 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
 def row(case_id: str, saved: Saved | None) -> CaseRow:
     """Return the fields of a projection that are read when it is locked."""
     if saved is None:
-        return CaseRow(case_id, None, 0, 0)
-    return CaseRow(case_id, orjson.loads(saved.route), saved.routings, saved.endings)
+        return CaseRow(case_id, None, 0, 0, None)
+    return CaseRow(case_id, orjson.loads(saved.route), saved.routings, saved.endings, None)
 
 
 async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
