@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
-from schemas.events import Lodging
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
 from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard
@@ -20,9 +19,17 @@ from streams.domain.clocks import Calendar
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
-from streams.domain.pauses import DETAINED, Pausing, paused_days
+from streams.domain.pauses import Pausing, paused_days
 from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
-from streams.domain.situation import Due, Situation, Until, interview_occasion, miss_occasion
+from streams.domain.situation import (
+    Due,
+    Situation,
+    Until,
+    detentions,
+    guard_pauses,
+    interview_occasion,
+    miss_occasion,
+)
 
 
 class Step(NamedTuple):
@@ -262,23 +269,14 @@ class Judge:
         situation = self.situation
         found: list[Pausing] = []
         if len(situation.stays) > 1 and rule.pauses_in_detention:
-            found += [
-                Pausing(DETAINED, stay.since, stay.until)
-                for stay in situation.stays
-                if stay.lodging is Lodging.DETAINED
-            ]
-        for guard, spans in situation.spans.items():
-            if guard not in rule.waives:
-                found += [
-                    Pausing(guard.value, span.pauses_since(situation.first_event), span.until)
-                    for span in spans
-                ]
-        for guard, until in (
-            (Guard.VOLUNTARY_RETURN_IN_PROGRESS, situation.acceptance),
-            (Guard.NEW_RESIDENCE_PROCEDURE, situation.prospect),
-        ):
-            if until is not None and guard not in rule.waives:
-                found.append(Pausing(guard.value, until.interview.event.held_at, until.until))
+            found += detentions(situation.stays)
+        found += guard_pauses(
+            situation.spans,
+            situation.acceptance,
+            situation.prospect,
+            situation.first_event,
+            lambda guard: guard not in rule.waives,
+        )
         order = situation.order
         if order is not None and not rule.waives_terms:
             ends = evaluate.term_ends(situation, order, self.calendar, self.policy.terms)

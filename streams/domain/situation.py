@@ -569,14 +569,33 @@ def _pauses(
     first_event: datetime,
 ) -> list[Pausing]:
     """Return the periods in which a miss does not count, in no particular order."""
-    pauses = [
+    return [
+        *detentions(stays),
+        *guard_pauses(spans, acceptance, prospect, first_event, counting.pausing.__contains__),
+    ]
+
+
+def detentions(stays: Sequence[Stay]) -> list[Pausing]:
+    """Return the stays in detention as pauses."""
+    return [
         Pausing(DETAINED, stay.since, stay.until)
         for stay in stays
         if stay.lodging is Lodging.DETAINED
     ]
+
+
+def guard_pauses(
+    spans: Mapping[Guard, Sequence[BlockingSpan]],
+    acceptance: Until | None,
+    prospect: Until | None,
+    first_event: datetime,
+    pauses: Callable[[Guard], bool],
+) -> list[Pausing]:
+    """Return the periods in which guards block, of those guards that pause."""
+    found: list[Pausing] = []
     for guard, of_guard in spans.items():
-        if guard in counting.pausing:
-            pauses += [
+        if pauses(guard):
+            found += [
                 Pausing(guard.value, span.pauses_since(first_event), span.until)
                 for span in of_guard
             ]
@@ -584,9 +603,9 @@ def _pauses(
         (Guard.VOLUNTARY_RETURN_IN_PROGRESS, acceptance),
         (Guard.NEW_RESIDENCE_PROCEDURE, prospect),
     ):
-        if until is not None and guard in counting.pausing:
-            pauses.append(Pausing(guard.value, until.interview.event.held_at, until.until))
-    return pauses
+        if until is not None and pauses(guard):
+            found.append(Pausing(guard.value, until.interview.event.held_at, until.until))
+    return found
 
 
 def _classify(
