@@ -163,7 +163,6 @@ class Situation(NamedTuple):
     pauses: tuple[Pausing, ...]
     appointments: Appointments
     settlements: Settlements
-    questions: tuple[Question, ...]
     question: Question | None
     """The question about a circumstance that is due first, at ``now``."""
     decision_missing: Question | None
@@ -263,11 +262,10 @@ def derive_situation(
     orders = order_versions.newest_versions(facts.orders)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
+    changes = [*case_ends.changes_at]
     answers = _NO_ANSWERS
     if facts.answers:
         answers = settlements(facts.answers, terms, calendar, now)
-    changes = [*case_ends.changes_at]
-    if facts.answers:
         changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
         changes += [s.until for s in answers.values() if s.until is not None and s.until > now]
 
@@ -443,7 +441,6 @@ def derive_situation(
         pauses=tuple(pauses),
         appointments=known,
         settlements=answers,
-        questions=tuple(questions),
         question=_due(questions, now, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
         decision_missing=_due(questions, now, QuestionKind.DECISION),
         invitation_due=invitation_due,

@@ -22,7 +22,6 @@ from streams.domain.directory.model import Directory
 from streams.domain.explain.wording import Wording
 from streams.domain.policy.load import PolicyError, load_policy
 from streams.domain.policy.rules import Policy
-from streams.reference.formats import BabelFormats
 
 ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
@@ -40,6 +39,9 @@ class Reference:
 
     def wording(self, language: str) -> Wording:
         """Return the texts of a language, with those of this policy and directory."""
+        # Imported here: a worker writes no sentences, and Babel takes time and memory to load.
+        from streams.reference.formats import BabelFormats
+
         return Wording(
             words(), BabelFormats(), self.policy, self.directory, self.calendar, language
         )
