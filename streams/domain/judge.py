@@ -349,8 +349,9 @@ class Judge:
             case Clock.LAST_ATTEMPT:
                 found = situation.last_attempt
             case Clock.LAST_STEP:
-                # Without an order nothing can be done before the case is known.
-                found = situation.last_step if order else max(situation.last_step, self.known_since)
+                found = self._once_known(situation.last_step)
+            case Clock.LAST_REPORT:
+                found = self._once_known(situation.last_report.time)
             case Clock.FIRST_EVENT:
                 found = self.known_since
             case Clock.APPOINTMENT:
@@ -366,6 +367,10 @@ class Judge:
         if found is not None:
             return found
         return order.notified_at if order is not None else situation.first_event
+
+    def _once_known(self, instant: datetime) -> datetime:
+        """Return when a clock starts: without an order, not before the case is known."""
+        return instant if self.situation.order is not None else max(instant, self.known_since)
 
     def _cause(self, rule: Rule) -> Cause:
         situation = self.situation
@@ -389,6 +394,9 @@ class Judge:
                 )
             case Occasion.LAST_STEP:
                 return self._since(prefix, situation.last_step, fact, situation.last_step_fact)
+            case Occasion.LAST_REPORT:
+                report = situation.last_report
+                return self._since(prefix, report.time, fact, report)
             case Occasion.ORDER:
                 return Cause(f"{prefix}/order", (fact,))
             case Occasion.APPOINTMENT:
@@ -449,6 +457,10 @@ class Judge:
             case Occasion.FIRST_EVENT:
                 since = self.calendar.local_date(situation.first_event).isoformat()
                 return Cause(f"{rule.occasion}/{since}", (situation.first_event_fact,))
+            case Occasion.LAST_REPORT:
+                report = situation.last_report
+                since = self.calendar.local_date(report.time).isoformat()
+                return Cause(f"{rule.occasion}/{since}", (report,))
             case _:
                 since = self.calendar.local_date(situation.last_step).isoformat()
                 return Cause(f"{rule.occasion}/{since}", (situation.last_step_fact,))

@@ -184,6 +184,8 @@ class Situation(NamedTuple):
     last_step: datetime
     """Latest thing that happened or is planned in the follow-up."""
     last_step_fact: Fact
+    last_report: Fact
+    """The fact reported last; the earliest one if all are dated later than ``now``."""
     last_attempt: datetime | None
     """Time of the latest interview or missed appointment; None if there is neither."""
     first_event: datetime
@@ -206,10 +208,13 @@ _NO_ANSWERS: Final[Settlements] = {}
 
 
 class _Facts:
-    """The facts of a case by type, in no particular order, and the earliest of them."""
+    """The facts of a case by type, in no particular order, and those reported first and last."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, now: datetime) -> None:
         self.earliest = next(iter(case.facts.values()))
+        self.latest: Fact | None = None
+        """The one reported last up to ``now``; None if all are dated later."""
+        self.reported_later: list[datetime] = []
         self.orders: list[tuple[Fact, OqtIssued]] = []
         self.misses: list[tuple[Fact, AppointmentMissed]] = []
         self.interviews: list[Interview] = []
@@ -223,6 +228,11 @@ class _Facts:
                 fact.time < earliest.time or fact.event_id < earliest.event_id
             ):
                 self.earliest = fact
+            latest: Fact | None = self.latest
+            if fact.time > now:
+                self.reported_later.append(fact.time)
+            elif latest is None or (fact.time, fact.event_id) > (latest.time, latest.event_id):
+                self.latest = fact
             if type(event) is OqtIssued:
                 self.orders.append((fact, event))
             elif type(event) is AppointmentMissed:
@@ -257,12 +267,12 @@ def derive_situation(
     """
     if not case.facts:
         return None
-    facts = _Facts(case)
+    facts = _Facts(case, now)
     case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
     orders = order_versions.newest_versions(facts.orders)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
-    changes = [*case_ends.changes_at]
+    changes = [*case_ends.changes_at, *facts.reported_later]
     answers = _NO_ANSWERS
     if facts.answers:
         answers = settlements(facts.answers, terms, calendar, now)
@@ -456,6 +466,7 @@ def derive_situation(
         last_contact_fact=contact[1],
         last_step=step[0],
         last_step_fact=step[1],
+        last_report=facts.latest if facts.latest is not None else facts.earliest,
         last_attempt=last_attempt,
         first_event=first_event,
         first_event_fact=facts.earliest,

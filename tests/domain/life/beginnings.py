@@ -83,6 +83,11 @@ BEGINNINGS: Mapping[str, Sequence[Fact]] = {
     "a notification without proof": [order(notification=UNPROVEN)],
     "handed over": [*THREE, HANDED_OVER],
     "an impossible date": [order(), planned(on("1 March 2029"), time=on("3 March"))],
+    "an appointment in ten weeks": [order(), planned(on("11 May"), time=on("3 March"))],
+    "a return accepted without proof of notification": [
+        order(notification=UNPROVEN),
+        interview(conclusion=Conclusion.VOLUNTARY_RETURN_ACCEPTED),
+    ],
     "no address": [order(residence_postcode=None, lodging=Lodging.NONE)],
     "an invitation in another language": [order(), miss(1, language=Language.FR)],
 }

@@ -904,6 +904,20 @@ LONGEST_PAUSE = [
         next_reason="rule:longest-pause",
     ),
     History(
+        "an appointment far ahead, found right when asked: the pause ends before the appointment",
+        Source.INFERRED,
+        [
+            order(),
+            planned(on("21 May"), time=on("10 March")),
+            answered("check-dates", "order-1/date/appointment-9", on("12 March")),
+        ],
+        start_of("7 May"),
+        {"longest-pause"},
+        "escalated",
+        owner=TEAM_LEAD,
+        due=start_of("7 May"),
+    ),
+    History(
         "a departure term below its minimum: an official is asked",
         Source.AGII_TERM,
         [order(departure_term_days=3, departure_term_reason=TermReason.NO_LONG_STAY_RIGHT)],
