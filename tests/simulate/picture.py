@@ -44,13 +44,17 @@ def draw(answers: Year, no_answers: Year) -> Figure:
 
 def rows(answers: Year, no_answers: Year) -> Iterator[str]:
     """Yield the rows of the table, in Markdown."""
-    yield "| end of | open | with a proposal | per counsellor | median age | ended | no next date |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield (
+        "| end of | open | with a proposal | per counsellor | median age | ended | no next date "
+        "| longest silence |"
+    )
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for month in answers["months"]:
         yield (
             f"| {month['day']} | {month['open_cases']:,} | {month['share_with_a_proposal']:.1%} "
             f"| {month['proposals_per_counsellor']:.1f} | {month['median_age_days']:.1f} days "
-            f"| {month['ended_cases']:,} | {month['cases_without_next_date']} |"
+            f"| {month['ended_cases']:,} | {month['cases_without_next_date']} "
+            f"| {month['longest_silence_days']:.0f} days |"
         )
     yield ""
     yield "| end of | open | proposals per open case | most on one case | no next date |"
