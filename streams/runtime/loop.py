@@ -39,6 +39,7 @@ async def retry(
         except Exception as error:
             if not is_transient(error):
                 raise
+            _raise_if_cancelled()
             attempt += 1
             on_away(error, attempt)
         await asyncio.sleep(pause(attempt))
@@ -67,5 +68,16 @@ async def periodic(
         except Exception as error:
             if not is_transient(error):
                 raise
+            _raise_if_cancelled()
             on_away(error)
         await asyncio.sleep(pause(result, time.monotonic() - started))
+
+
+def _raise_if_cancelled() -> None:
+    """Raise CancelledError in a cancelled task whose work raised another error in its place.
+
+    A database client that is cancelled during a query can end with an error of the connection.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

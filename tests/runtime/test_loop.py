@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -88,3 +90,30 @@ async def test_periodic_work_can_be_cancelled_while_it_pauses() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await loop
+
+
+def _periodic(work: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+    return periodic(work, pause=lambda *_: 60, is_transient=is_away)
+
+
+def _retry(work: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+    return retry(work, pause=lambda _: 60, is_transient=is_away, on_away=lambda *_: None)
+
+
+@pytest.mark.parametrize("repeat", [_periodic, _retry])
+async def test_a_cancelled_loop_ends_though_its_work_raises_an_error_that_passes(
+    repeat: Callable[[Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]],
+) -> None:
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise Away from None
+
+    loop = asyncio.create_task(repeat(work))
+    await asyncio.sleep(0)
+    loop.cancel()
+
+    done, _ = await asyncio.wait([loop], timeout=5)
+    assert done, "the cancellation was lost"
+    assert loop.cancelled()
