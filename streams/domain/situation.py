@@ -16,7 +16,7 @@ Where the sources are silent, these rules favour the person (inferred):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
@@ -336,7 +336,7 @@ def derive_situation(
     lifted_at: datetime | None = None
     if spans or case_ends is not NO_ENDS:
         end_due, end_question, lifted_at = _end_due(
-            case.case_id, orders, current, case_ends, spans, answers, rules, now
+            case.case_id, orders, current, case_ends, spans, counting.decided, answers, rules, now
         )
     pauses: list[Pausing] = []
     if spans or acceptance or prospect or len(stays) > 1 or _detained(stays):
@@ -533,6 +533,7 @@ def _end_due(
     current: OrderVersions | None,
     case_ends: Ends,
     spans: Mapping[Guard, Sequence[BlockingSpan]],
+    decided: Collection[Guard],
     answers: Settlements,
     rules: QuestionRules,
     now: datetime,
@@ -547,7 +548,7 @@ def _end_due(
             procedure = span.procedure
             if (
                 procedure.outcome is CircumstanceOutcome.GRANTED
-                and guard is not Guard.EXTENSION_GRANTED
+                and guard in decided
                 and procedure.ends is not None
                 and current.order.notified_at <= procedure.ends <= now
                 and (due is None or procedure.ends > due.since)

@@ -46,6 +46,7 @@ from tests.domain.given import (
     order,
     planned,
     raised,
+    ref,
     reviewed,
     standing,
     withdrawn,
@@ -136,15 +137,18 @@ RIGHTS_WON = [
         {"record-end"},
         "escalated",
     ),
-    History(
-        "a granted extension ends nothing: the follow-up goes on",
-        Source.RD14,
-        [order(), interview(), *during(Guard.EXTENSION_GRANTED, "10 March", "24 March", GRANTED)],
-        on("24 March"),
-        {"invite-again"},
-        "escalated",
-        owner=COACH,
-    ),
+    *[
+        History(
+            f"{guard} is no procedure about a right: granted ends nothing, the follow-up goes on",
+            Source.RD14 if guard is Guard.EXTENSION_GRANTED else Source.INFERRED,
+            [order(), interview(), *during(guard, "10 March", "24 March", GRANTED)],
+            on("24 March"),
+            {"invite-again"} if guard in ref().policy.counting.pausing else NOTHING,
+            "escalated" if guard in ref().policy.counting.pausing else "followed",
+            owner=COACH,
+        )
+        for guard in sorted({*Guard} - ref().policy.counting.decided)
+    ],
     History(
         "a right granted before the order was notified does not end its follow-up",
         Source.INFERRED,
