@@ -84,6 +84,16 @@ class Residence(NamedTuple):
     postcode: str | None
     since: datetime
 
+    @property
+    def known(self) -> bool:
+        """Return whether it is a place in Belgium."""
+        return self.postcode is not None and postcode_number(self.postcode) is not None
+
+
+def postcode_number(code: str) -> int | None:
+    """Return a Belgian postcode as a number, or None for a foreign one."""
+    return int(code) if len(code) == 4 and code.isdecimal() and code[0] != "0" else None
+
 
 def residence(order: OrderVersions, now: datetime) -> Residence:
     """Return the residence at ``now``. One that begins later does not hold yet."""

@@ -32,6 +32,7 @@ from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory, Office
+from streams.domain.orders import postcode_number
 
 
 class Route(NamedTuple):
@@ -82,11 +83,6 @@ class Place(NamedTuple):
     def postcode(self) -> str | None:
         """Postcode of the residence, or else of the interception."""
         return self.residence_postcode or self.order.interception_postcode
-
-
-def _number(code: str) -> int | None:
-    """Return a Belgian postcode as a number, or None for a foreign one."""
-    return int(code) if len(code) == 4 and code.isdecimal() and code[0] != "0" else None
 
 
 class _Location(NamedTuple):
@@ -230,7 +226,7 @@ def _locate_on(place: Place, directory: Directory, day: date) -> _Location:
     if code is None:
         return _Location(None, "triage", "no_postcode")
     facts = f"{'residence' if residence else 'interception'} {code}"
-    postcode = _number(code)
+    postcode = postcode_number(code)
     if postcode is None:
         return _Location(None, "triage", f"postcode_foreign: {facts}")
     province = directory.province_of(postcode, day)
@@ -258,7 +254,7 @@ def _counter(place: Place, directory: Directory, office: Office | None, day: dat
     """Return the counter to which a person without a known address comes, as a reason."""
     code = place.postcode
     office_id = directory.triage_office if office is None else office.id
-    postcode = None if code is None else _number(code)
+    postcode = None if code is None else postcode_number(code)
     counter = directory.counter_of(office_id, postcode, day)
     return "" if counter is None else f"; counter {counter.id} {counter.hours}"
 
@@ -268,7 +264,7 @@ def contact_language(order: OqtIssued, directory: Directory) -> Language:
     code = order.residence_postcode or order.interception_postcode
     if code is None:
         return order.language
-    postcode = _number(code)
+    postcode = postcode_number(code)
     if postcode is None:
         return order.language
     honoured = directory.facilities.get(postcode, frozenset())

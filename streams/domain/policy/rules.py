@@ -89,6 +89,7 @@ class RuleFacts(NamedTuple):
     lodging: Lodging | None
     household: HouseholdKind | None
     residence_known: bool | None
+    """Whether the person lives at a known place in Belgium now."""
     repeat_order: bool | None
     order_known: bool
     notification_proven: bool | None
@@ -128,7 +129,7 @@ def rule_facts(situation: Situation, minimums: Mapping[TermReason, int]) -> Rule
         last_conclusion=own[-1].event.conclusion if own else None,
         lodging=situation.lodging,
         household=order.household.kind if order is not None else None,
-        residence_known=order.residence_postcode is not None if order is not None else None,
+        residence_known=situation.residence.known if situation.residence is not None else None,
         repeat_order=order.repeat_order if order is not None else None,
         order_known=situation.order_known,
         notification_proven=order.notification.proven if order is not None else None,

@@ -1044,6 +1044,49 @@ REVIEWS = [
         NOTHING,
         "followed",
     ),
+    *[
+        History(
+            f"a person who {lives} is not proposed for an address check in Belgium",
+            Source.SEFOR,
+            [*THREE, ADDRESS_CHECK, order(residence_postcode=code, **moved, time=on("6 April"))],
+            on("1 May"),
+            NOTHING,
+            "followed",
+        )
+        for lives, code, moved in (
+            ("lives in France", "F-59000", {}),
+            ("lives in the Netherlands", "1012 AB", {}),
+            ("lives in Germany", "01067", {}),
+            ("moved to Luxembourg", "L-1610", {"residence_since": on("6 April")}),
+            ("left without a known address", None, {"residence_since": on("6 April")}),
+        )
+    ],
+    *[
+        History(
+            f"a person who {moves}: what holds on that day decides",
+            Source.SEFOR,
+            [
+                order(residence_postcode=before),
+                *checked(),
+                *MISSES,
+                ADDRESS_CHECK,
+                order(residence_postcode=after, residence_since=on("4 May"), time=on("6 April")),
+            ],
+            on("1 May"),
+            then,
+            status,
+        )
+        for moves, before, after, then, status in (
+            (
+                "is still at home before a move",
+                "9000",
+                None,
+                {"address-check-referral"},
+                "escalated",
+            ),
+            ("has no address until a move", None, "9000", NOTHING, "followed"),
+        )
+    ],
     History(
         "a measure for a person detained since is not proposed",
         Source.INFERRED,
