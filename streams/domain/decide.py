@@ -171,7 +171,7 @@ def decide(
         policy.counting,
         policy.questions,
         calendar,
-        lambda order: routing.contact_language(order, directory),
+        lambda order, postcode: routing.contact_language(order, postcode, directory),
         now,
     )
     if situation is None:

@@ -106,7 +106,7 @@ def find_route(place: Place, directory: Directory, calendar: Calendar, now: date
     """Return the route of a case at ``now``. Every case with an order has a route."""
     order, followed = place.order, place.followed
     team = directory.teams.get(order.lodging)
-    language = contact_language(order, directory)
+    language = contact_language(order, place.residence_postcode, directory)
     if team is not None:
         reason = f"lodging {order.lodging}"
         if followed is not None and followed.office_id != team.office_id:
@@ -259,9 +259,11 @@ def _counter(place: Place, directory: Directory, office: Office | None, day: dat
     return "" if counter is None else f"; counter {counter.id} {counter.hours}"
 
 
-def contact_language(order: OqtIssued, directory: Directory) -> Language:
-    """Return the language in which the person is contacted under an order."""
-    code = order.residence_postcode or order.interception_postcode
+def contact_language(
+    order: OqtIssued, residence_postcode: str | None, directory: Directory
+) -> Language:
+    """Return the language in which a person with this residence is contacted under an order."""
+    code = residence_postcode or order.interception_postcode
     if code is None:
         return order.language
     postcode = postcode_number(code)

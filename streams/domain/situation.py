@@ -257,13 +257,14 @@ def derive_situation(
     counting: Counting,
     rules: QuestionRules,
     calendar: Calendar,
-    contact_language: Callable[[OqtIssued], Language],
+    contact_language: Callable[[OqtIssued, str | None], Language],
     now: datetime,
 ) -> Situation | None:
     """Return the situation of a case at ``now``, or None if the case has no fact.
 
     The current order is the one notified last: a second order supersedes the first.
-    ``contact_language`` is the language in which the route of an order contacts the person.
+    ``contact_language`` gives the language in which the route of an order contacts a person with
+    a residence postcode.
     """
     if not case.facts:
         return None
@@ -355,10 +356,7 @@ def derive_situation(
     all_planned = planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned)
     all_missed: list[MissedAppointment] = []
     future_misses: list[tuple[Fact, AppointmentMissed]] = []
-    if order is not None and facts.misses:
-        languages = {order.language}
-        if any(miss.invitation.language is not order.language for _, miss in facts.misses):
-            languages.add(contact_language(order))
+    if current is not None and order is not None and facts.misses:
         for fact, miss in facts.misses:
             if miss.scheduled_at > now:
                 future_misses.append((fact, miss))
@@ -368,7 +366,11 @@ def derive_situation(
                 and miss.appointment_id not in attended
                 and _expected(miss, all_planned)
             ):
-                kind = _classify(miss, languages, pauses)
+                understood = miss.invitation.language is order.language
+                if not understood:
+                    lived = order_versions.residence(current, miss.scheduled_at)
+                    understood = miss.invitation.language is contact_language(order, lived.postcode)
+                kind = _classify(miss, understood, pauses)
                 all_missed.append(MissedAppointment(fact, miss, kind))
         if len(all_missed) > 1:
             all_missed.sort(key=lambda m: (m.event.scheduled_at, m.event.appointment_id))
@@ -617,16 +619,14 @@ def guard_pauses(
     return found
 
 
-def _classify(
-    event: AppointmentMissed, languages: set[Language], pauses: Iterable[Pausing]
-) -> MissKind:
+def _classify(event: AppointmentMissed, understood: bool, pauses: Iterable[Pausing]) -> MissKind:
     if event.review is Review.ACCEPTED:
         return MissKind.JUSTIFIED
     if any(pause.covers(event.scheduled_at) for pause in pauses):
         return MissKind.IN_PAUSE
     if event.invitation.delivery is not Delivery.PROVEN:
         return MissKind.UNDELIVERED
-    if event.invitation.language not in languages:
+    if not understood:
         return MissKind.WRONG_LANGUAGE
     if event.review is Review.REJECTED:
         return MissKind.COUNTED

@@ -230,7 +230,7 @@ def derive(facts: Iterable[Fact], now: datetime, **counting: Any) -> Situation:
         replace(data.policy.counting, **counting),
         data.policy.questions,
         data.calendar,
-        lambda order: contact_language(order, data.directory),
+        lambda order, postcode: contact_language(order, postcode, data.directory),
         now.astimezone(UTC),
     )
     assert derived is not None

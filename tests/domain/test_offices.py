@@ -21,6 +21,7 @@ from schemas.events import (
     Lodging,
 )
 from schemas.outcomes import Track
+from schemas.types import Language
 from streams.domain.case import Fact
 from streams.domain.decide import Announced
 from streams.domain.directory.load import load_directory
@@ -589,3 +590,10 @@ def test_the_shortest_reason_of_a_route_stays_the_place() -> None:
 def test_two_finer_lines_for_one_postcode_on_one_day_are_refused() -> None:
     with pytest.raises(Exception, match="two offices on the same day"):
         directory(coverage("[[9300, 9320]]", "gent"), coverage("[[9310, 9330]]", "antwerpen"))
+
+
+def test_the_language_of_the_contact_changes_with_the_move_not_with_its_report() -> None:
+    facts = [order(), order(residence_postcode="7000", residence_since=day(8), time=day(5))]
+    routes = [decide(facts, day(number)).route for number in (7, 8)]
+
+    assert [route and route.language for route in routes] == [Language.NL, Language.FR]

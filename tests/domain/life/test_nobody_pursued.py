@@ -1148,7 +1148,7 @@ REVIEWS = [
     ),
 ]
 
-MONS, EUPEN, KRAAINEM = "7000", "4700", "1950"
+GHENT, MONS, EUPEN, KRAAINEM = "9000", "7000", "4700", "1950"
 LANGUAGES = [
     *[
         History(
@@ -1189,6 +1189,27 @@ LANGUAGES = [
         {"reinvite-after-first-miss"},
         "escalated",
     ),
+    *[
+        History(
+            f"invited in French for 5 March, living in {place}, moving on {moves}: {whether}",
+            Source.FACIL,
+            [
+                order(residence_postcode=before),
+                miss(1, language=Language.FR),
+                order(residence_postcode=after, residence_since=on(moves), time=on("6 March")),
+            ],
+            on(when),
+            {then},
+            "escalated",
+        )
+        for place, before, after, moves, when, then, whether in (
+            ("Ghent", GHENT, MONS, "9 March", "6 March", "check-delivery", "not understandable"),
+            ("Ghent", GHENT, MONS, "9 March", "9 March", "check-delivery", "not even after it"),
+            ("Mons", MONS, GHENT, "9 March", "6 March", "reinvite-after-first-miss", "in order"),
+            ("Mons", MONS, GHENT, "9 March", "9 March", "reinvite-after-first-miss", "even after"),
+            ("Mons", GHENT, MONS, "4 March", "6 March", "reinvite-after-first-miss", "corrected"),
+        )
+    ],
     History(
         "three absences in the language of the route lead to a review, not to a dead end",
         Source.FACIL,
