@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from schemas.events import Answer, AnswerReason, CircumstanceChanged, ProposalAnswered
+from schemas.events import Answer, AnswererRole, AnswerReason, CircumstanceChanged, ProposalAnswered
 from schemas.types import Guard
 from streams.audit import identity
 from streams.audit.policies import AuditedPolicy
@@ -17,13 +17,20 @@ _FINAL: Final = (Answer.DONE, Answer.NOT_APPLICABLE)
 _DAY: Final = timedelta(days=1)
 
 
-def settled_for_good(facts: Facts, at: datetime) -> Mapping[UUID, ProposalAnswered]:
-    """Return the final answers given up to ``at``, by escalation id; the newest answer counts."""
+def settled_for_good(
+    facts: Facts, at: datetime, roles: Collection[AnswererRole] = frozenset(AnswererRole)
+) -> Mapping[UUID, ProposalAnswered]:
+    """Return the final answers of ``roles`` given up to ``at``, by escalation id.
+
+    The newest answer of these roles counts.
+    """
     newest = {}
     ordered = sorted(
         (event.round, version.time, version.event_id, event)
         for version in facts.values()
-        if isinstance(event := version.event, ProposalAnswered) and event.answered_at <= at
+        if isinstance(event := version.event, ProposalAnswered)
+        and event.answered_at <= at
+        and event.role in roles
     )
     for *_, event in ordered:
         newest[UUID(event.escalation_id)] = event

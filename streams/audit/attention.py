@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.canary import is_canary
+from schemas.events import AnswererRole
 from streams.audit import answers, endings
 from streams.audit.cases import CaseRows, Projection
 from streams.audit.database import Snapshot
@@ -74,15 +75,15 @@ def check_attention(
         check.found(
             case.case_id, f"ended {row.ended_at}, but by its events it has {_NOT[ended]}ended"
         )
+    policy = deciding(policies, row.reference_digest)
     if ended:
         _check_ended(check, row, facts, standing, watched)
     else:
-        policy = deciding(policies, row.reference_digest)
         days = policy.longest_pause_days if policy is not None else None
         pause = timedelta(days=days or _LONGEST_PAUSE_DAYS)
         _check_open(check, row, pause, watched)
         _check_silence(check, case, pause, watched)
-    _check_answers(check, row.updated_at, facts, standing, watched)
+    _check_answers(check, row.updated_at, facts, standing, policy, watched)
 
 
 _NOT: Final = {True: "", False: "not "}
@@ -142,12 +143,17 @@ def _check_answers(
     decided_at: datetime,
     facts: Facts,
     standing: Sequence[StandingEscalation],
+    policy: AuditedPolicy | None,
     watched: Attention,
 ) -> None:
     if not standing:
         return
-    settled = answers.settled_for_good(facts, max(decided_at, watched.now - watched.due_bound))
+    at = max(decided_at, watched.now - watched.due_bound)
+    settled = answers.settled_for_good(facts, at)
+    by_officials = answers.settled_for_good(facts, at, (AnswererRole.OFFICIAL,))
+    for_officials = policy.for_officials if policy is not None else frozenset()
     for escalation in standing:
-        event = settled.get(escalation.escalation_id)
+        known = by_officials if escalation.rule_id in for_officials else settled
+        event = known.get(escalation.escalation_id)
         if event is not None:
             check.found(escalation.reference, f"stands although it was answered: {event.answer}")

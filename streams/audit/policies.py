@@ -34,6 +34,8 @@ class AuditedPolicy:
     """Guards that must be reported clear before a rule may stand, by rule id."""
     decided: frozenset[str]
     """Guards that go on blocking after an end without a decision."""
+    for_officials: frozenset[str]
+    """Rules whose proposals only an official's answer settles."""
     asking: frozenset[str]
     """Rules that ask about a circumstance; an answer to one can end it."""
     longest_pause_days: int | None
@@ -79,6 +81,7 @@ def _parsed(intact: bool, table: Mapping[str, Any]) -> AuditedPolicy:
         waivers={rule["id"]: _waived(rule, shared) for rule in rules},
         requires={rule["id"]: frozenset(rule.get("requires", ())) for rule in rules},
         decided=frozenset(table.get("counting", {}).get("decided", ())),
+        for_officials=frozenset(rule["id"] for rule in rules if rule.get("owner") == "official"),
         asking=frozenset(rule["id"] for rule in rules if rule.get("action") in _ASKING),
         longest_pause_days=table.get("terms", {}).get("longest_pause_days"),
     )

@@ -161,7 +161,7 @@ class DemoRun:
             round=answered["round"],
             answer=Answer.DONE,
             reason=AnswerReason.PERSON_INVITED,
-            role=AnswererRole.COACH,
+            role=AnswererRole(answered["addressed_to"]),
             answered_at=now,
         )
         end = FollowUpEnded(reason=EndReason.LEFT_VOLUNTARILY, effective_at=now)

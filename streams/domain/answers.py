@@ -17,10 +17,8 @@ from uuid import UUID
 
 from schemas.events import (
     Answer,
-    AnswererRole,
     AnswerReason,
     ProposalAnswered,
-    ReviewDecision,
 )
 from streams.domain.case import Fact
 from streams.domain.clocks import Calendar
@@ -47,11 +45,6 @@ class Settlement(NamedTuple):
     def says_not_applicable(self) -> bool:
         """Return whether the answer says that the proposal does not apply."""
         return self.event.answer is Answer.NOT_APPLICABLE
-
-    @property
-    def decision(self) -> ReviewDecision | None:
-        """Return the decision of a review. Only an official takes one."""
-        return self.event.decision if self.event.role is AnswererRole.OFFICIAL else None
 
 
 Settlements = Mapping[UUID, Settlement]

@@ -464,14 +464,15 @@ def _withdrawal_reason(
     if announced.open_dead_letters:
         text = f"{announced.open_dead_letters} record(s) of this case could not be applied"
         return WithdrawalReason.OPEN_DEAD_LETTER, (text,)
-    settlement = situation.settlements.get(standing.escalation_id)
-    if settlement is not None and settlement.settles(situation.now):
+    rule = judge.policy.rule(standing.rule_id)
+    owner = rule.owner if rule is not None else AnswererRole.COACH
+    settlement = situation.settlement(owner, standing.escalation_id)
+    if settlement is not None:
         event = settlement.event
         return WithdrawalReason.ANSWERED, (f"{event.answer}: {event.reason}",)
     order = situation.order
     if order is not None and standing.order_id != order.order_id:
         return WithdrawalReason.ORDER_SUPERSEDED, (f"by {order.order_id}",)
-    rule = judge.policy.rule(standing.rule_id)
     if rule is None:
         return WithdrawalReason.POLICY_CHANGED, (f"no such rule in {judge.policy.version}",)
     reasons = judge.reasons_against(rule)

@@ -193,15 +193,14 @@ class Judge:
     def _unsettled(
         self, winners: Mapping[str, Proposal]
     ) -> tuple[list[Proposal], tuple[Settled, ...]]:
-        settlements = self.situation.settlements
-        if not settlements:
+        if not self.situation.settlements:
             return list(winners.values()), ()
         standing: list[Proposal] = []
         settled: list[Settled] = []
         for proposal in winners.values():
             name = self.escalation_id(proposal)
-            settlement = settlements.get(name)
-            if settlement is not None and settlement.settles(self.situation.now):
+            settlement = self.situation.settlement(proposal.rule.owner, name)
+            if settlement is not None:
                 settled.append(Settled(proposal.rule, name, settlement))
             else:
                 standing.append(proposal)

@@ -20,9 +20,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
+from uuid import UUID
 
 from schemas.events import (
     Answer,
+    AnswererRole,
     AppointmentMissed,
     AppointmentPlanned,
     AppointmentState,
@@ -163,6 +165,9 @@ class Situation(NamedTuple):
     pauses: tuple[Pausing, ...]
     appointments: Appointments
     settlements: Settlements
+    """Newest answer to each proposal, from whatever role."""
+    decisions: Settlements
+    """Newest answer of an official to each proposal: only they settle what is for an official."""
     question: Question | None
     """The question about a circumstance that is due first, at ``now``."""
     decision_missing: Question | None
@@ -202,6 +207,12 @@ class Situation(NamedTuple):
     def handed_over(self) -> bool:
         """Whether an official handed the case to the Immigration Office."""
         return self.review_decision is ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE
+
+    def settlement(self, owner: AnswererRole, proposal_id: UUID) -> Settlement | None:
+        """Return the answer that settles a proposal now, among those of roles that may."""
+        answers = self.decisions if owner is AnswererRole.OFFICIAL else self.settlements
+        answer = answers.get(proposal_id)
+        return answer if answer is not None and answer.settles(self.now) else None
 
 
 _NO_ANSWERS: Final[Settlements] = {}
@@ -274,11 +285,14 @@ def derive_situation(
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
     changes = [*case_ends.changes_at, *facts.reported_later]
-    answers = _NO_ANSWERS
+    answers = decisions = _NO_ANSWERS
     if facts.answers:
+        by_officials = [one for one in facts.answers if one[1].role is AnswererRole.OFFICIAL]
+        decisions = settlements(by_officials, terms, calendar, now)
         answers = settlements(facts.answers, terms, calendar, now)
         changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
-        changes += [s.until for s in answers.values() if s.until is not None and s.until > now]
+        untils = [s.until for s in (*answers.values(), *decisions.values())]
+        changes += [until for until in untils if until is not None and until > now]
 
     interviews: tuple[Interview, ...] = ()
     future_interviews: list[Interview] = []
@@ -337,7 +351,7 @@ def derive_situation(
     lifted_at: datetime | None = None
     if spans or case_ends is not NO_ENDS:
         end_due, end_question, lifted_at = _end_due(
-            case.case_id, orders, current, case_ends, spans, counting.decided, answers, rules, now
+            case.case_id, orders, current, case_ends, spans, counting.decided, decisions, rules, now
         )
     pauses: list[Pausing] = []
     if spans or acceptance or prospect or len(stays) > 1 or _detained(stays):
@@ -421,7 +435,7 @@ def derive_situation(
         invitation_due, invitation = _invitation_due(
             order, order_fact, resumed, missed, interviews, known, now
         )
-    review = _review(case.case_id, order, counted, own, answers, rules)
+    review = _review(case.case_id, order, counted, own, decisions, rules)
 
     basis = order_fact if order_fact is not None else facts.earliest
     contact = (notified_at, basis)
@@ -453,6 +467,7 @@ def derive_situation(
         pauses=tuple(pauses),
         appointments=known,
         settlements=answers,
+        decisions=decisions,
         question=_due(questions, now, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
         decision_missing=_due(questions, now, QuestionKind.DECISION),
         invitation_due=invitation_due,
@@ -463,7 +478,7 @@ def derive_situation(
         date_question=date_question,
         date_given=answers is not _NO_ANSWERS and _date_given(case.case_id, order, answers, rules),
         review=review,
-        review_decision=review.decision if review is not None else None,
+        review_decision=review.event.decision if review is not None else None,
         last_contact=contact[0],
         last_contact_fact=contact[1],
         last_step=step[0],
@@ -536,7 +551,7 @@ def _end_due(
     case_ends: Ends,
     spans: Mapping[Guard, Sequence[BlockingSpan]],
     decided: Collection[Guard],
-    answers: Settlements,
+    decisions: Settlements,
     rules: QuestionRules,
     now: datetime,
 ) -> tuple[EndDue | None, Due | None, datetime | None]:
@@ -565,7 +580,7 @@ def _end_due(
             code, due = EndDue.ORDER_VOID, Due(end.effective_at, (end.fact,), occasion)
     if due is None or rules.end is None:
         return code, due, None
-    answer = answers.get(escalation_id(case_id, rules.end, due.occasion))
+    answer = decisions.get(escalation_id(case_id, rules.end, due.occasion))
     if answer is not None and answer.until is None and answer.says_not_applicable:
         return code, due, answer.event.answered_at
     return code, due, None
@@ -727,11 +742,11 @@ def _review(
     order: OqtIssued | None,
     counted: Sequence[MissedAppointment],
     own: Sequence[Interview],
-    answers: Settlements,
+    decisions: Settlements,
     rules: QuestionRules,
 ) -> Settlement | None:
     """Return the newest final answer with a decision to a review of the present occasion."""
-    if not answers or order is None or all(s.decision is None for s in answers.values()):
+    if order is None or all(s.event.decision is None for s in decisions.values()):
         return None
     found = []
     for review in rules.reviews:
@@ -741,8 +756,8 @@ def _review(
             occasion = interview_occasion(order, own[-1])
         else:
             continue
-        answer = answers.get(escalation_id(case_id, review.rule_id, occasion))
-        if answer is not None and answer.decision is not None:
+        answer = decisions.get(escalation_id(case_id, review.rule_id, occasion))
+        if answer is not None and answer.event.decision is not None:
             found.append(answer)
     return max(
         found, key=lambda s: (s.event.answered_at, s.fact.time, s.fact.event_id), default=None

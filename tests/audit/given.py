@@ -136,6 +136,7 @@ def answered(
     reason: AnswerReason = AnswerReason.PERSON_CONTACTED,
     number: int = 2,
     days_ago: float = 6,
+    role: AnswererRole = AnswererRole.COACH,
 ) -> ProposalAnswered:
     return ProposalAnswered(
         escalation_id=str(escalation_id),
@@ -143,6 +144,6 @@ def answered(
         answer=answer,
         postponed_until=ago(-9) if answer is Answer.POSTPONED else None,
         reason=reason,
-        role=AnswererRole.COACH,
+        role=role,
         answered_at=ago(days_ago),
     )

@@ -10,14 +10,14 @@ import pytest
 from rich.console import Console
 
 from schemas.codec import encode
-from schemas.events import Answer, AnswerReason, EndReason, Event, FollowUpState
+from schemas.events import Answer, AnswererRole, AnswerReason, EndReason, Event, FollowUpState
 from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
 from schemas.types import Guard
 from streams.audit import identity
 from streams.audit.log import Partition
 from streams.audit.report import render
 from tests.audit import given
-from tests.audit.world import ALPHA, ASKING, BETA, World
+from tests.audit.world import ALPHA, ASKING, BETA, REVIEW, World
 
 QUESTION = "circumstance/identity_doubt/P-0001/2026-11-05"
 NO_LONGER = given.answered(
@@ -222,3 +222,18 @@ def test_given_an_answer_that_is_not_final_then_the_proposal_may_stand(
     world.send(ALPHA, given.answered(standing[0], answer))
 
     assert world.audit().findings == ()
+
+
+def test_given_a_coach_answered_a_review_then_it_may_stand_until_an_official_answers(
+    world: World,
+) -> None:
+    review = world.escalate(ALPHA, {1: True}, rule=REVIEW)
+    world.send(ALPHA, given.answered(review))
+    before = world.audit().findings
+    world.send(ALPHA, given.answered(review, number=3, role=AnswererRole.OFFICIAL))
+    after = world.audit().findings
+
+    assert before == ()
+    assert [(finding.check, str(finding.detail)) for finding in after] == [
+        ("attention", "stands although it was answered: done")
+    ]

@@ -40,6 +40,7 @@ from tests.stopped_clock import stop_clock
 ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
 RULE = "reinvite-after-first-miss"
 ASKING = "confirm-circumstance"
+REVIEW = "review-after-third-miss"
 POLICY = f"""
 version = "test"
 [terms]
@@ -51,6 +52,9 @@ school_term_suspension = "it suspends removal, not interviews"
 [[rule]]
 id = "{ASKING}"
 action = "confirm_circumstance"
+[[rule]]
+id = "{REVIEW}"
+owner = "official"
 [[rule]]
 id = "{RULE}"
 level = 1
@@ -185,9 +189,10 @@ class World:
         occasion: str = "O-1001/miss/A-0001",
         event_ids: Iterable[UUID] = (),
         guards: Mapping[Guard, GuardState] | None = None,
+        rule: str = RULE,
     ) -> UUID:
         """Add rounds of an escalation to the ledger and announce them; True means it stands."""
-        escalation_id = uuid5(NAMESPACE, f"{case_id}|{RULE}|{occasion}")
+        escalation_id = uuid5(NAMESPACE, f"{case_id}|{rule}|{occasion}")
         basis = list(event_ids) or [fact.event_id for fact in self.facts[case_id][:1]]
         for number, stands in rounds.items():
             self.sql(
@@ -196,7 +201,7 @@ class World:
                 "message_id, event_ids, due_at, raised_at, withdrawn_at) VALUES (%s, %s, %s, "
                 "'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', 'individual', "
                 "%s, %s, %s, %s, %s)",
-                *(escalation_id, number, case_id, RULE, occasion, POLICY_DIGEST),
+                *(escalation_id, number, case_id, rule, occasion, POLICY_DIGEST),
                 *(message(escalation_id, "raised", number), basis, given.ago(2), given.ago(2)),
                 None if stands else given.ago(1),
             )

@@ -13,7 +13,6 @@ import pytest
 
 from schemas.events import (
     Answer,
-    AnswererRole,
     AppointmentState,
     CircumstanceOutcome,
     Conclusion,
@@ -29,7 +28,9 @@ from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.decide import Announced
+from streams.domain.identity import escalation_id
 from tests.domain.given import (
+    CASE_ID,
     FAMILY,
     MOMENT,
     TERM_END,
@@ -75,6 +76,9 @@ THREE = [order(), *checked(), *MISSES]
 ADDRESS_CHECK = reviewed(ReviewDecision.ADDRESS_CHECK, on("3 April"))
 MEASURE = reviewed(ReviewDecision.LESS_COERCIVE_MEASURE, on("3 April"))
 HANDED_OVER = reviewed(ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE, on("3 April"))
+REVIEW = ("review-after-third-miss", "order-1/miss/appointment-3")
+MEASURE_PROPOSAL = ("measure-after-review", f"order-1/review/{escalation_id(CASE_ID, *REVIEW)}")
+END_OF_ASYLUM = ("record-end", "end/granted/asylum_request_pending/procedure-1")
 DETAINED = order(lodging=Lodging.DETAINED)
 REFUSAL = interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
 
@@ -171,25 +175,36 @@ RIGHTS_WON = [
         [
             *THREE,
             *during(ASYLUM, "3 April", "4 May", GRANTED),
-            answered(
-                "record-end",
-                "end/granted/asylum_request_pending/procedure-1",
-                on("6 May"),
-                kind=Answer.NOT_APPLICABLE,
-                role=OFFICIAL,
-            ),
+            answered(*END_OF_ASYLUM, on("6 May"), kind=Answer.NOT_APPLICABLE, role=OFFICIAL),
         ],
         on("6 May"),
         {"reinvite-after-first-miss"},
         "escalated",
     ),
+    *[
+        History(
+            f"a {role} says {kind} to the end: an official is still asked, and nothing goes on",
+            Source.GDPR22,
+            [
+                *THREE,
+                *during(ASYLUM, "3 April", "4 May", GRANTED),
+                answered(*END_OF_ASYLUM, on("6 May"), kind=kind, role=role),
+            ],
+            on("6 May"),
+            {"record-end"},
+            "escalated",
+            owner=OFFICIAL,
+        )
+        for role in (COACH, TEAM_LEAD)
+        for kind in (Answer.DONE, Answer.NOT_APPLICABLE)
+    ],
     History(
         "the official has recorded the end, and its event is on its way: nothing is asked",
         Source.INFERRED,
         [
             *THREE,
             *during(ASYLUM, "3 April", "4 May", GRANTED),
-            answered("record-end", "end/granted/asylum_request_pending/procedure-1", on("6 May")),
+            answered(*END_OF_ASYLUM, on("6 May"), role=OFFICIAL),
         ],
         on("6 May"),
         NOTHING,
@@ -962,23 +977,69 @@ REVIEWS = [
             Source.GDPR22,
             [*THREE, reviewed(ReviewDecision.ADDRESS_CHECK, on("3 April"), role=role)],
             on("1 May"),
-            NOTHING,
-            "followed",
+            {"review-after-third-miss"},
+            "escalated",
+            owner=OFFICIAL,
         )
-        for role in (AnswererRole.COACH, AnswererRole.TEAM_LEAD)
+        for role in (COACH, TEAM_LEAD)
+    ],
+    *[
+        History(
+            f"a coach answers {kind} to a review: it still waits for an official",
+            Source.GDPR22,
+            [*THREE, answered(*REVIEW, on("3 April"), kind, postponed_until=until)],
+            on("6 April"),
+            {"review-after-third-miss"},
+            "escalated",
+            owner=OFFICIAL,
+        )
+        for kind, until in (
+            (Answer.DONE, None),
+            (Answer.NOT_APPLICABLE, None),
+            (Answer.TAKEN_UP, None),
+            (Answer.POSTPONED, on("1 June")),
+        )
+    ],
+    *[
+        History(
+            f"a coach answers round {number} after the official decided: {whether}",
+            Source.GDPR22,
+            [
+                *THREE,
+                reviewed(ReviewDecision.CONTINUE_FOLLOW_UP, on("3 April")),
+                answered(*REVIEW, on("6 April"), kind=Answer.TAKEN_UP, round=number),
+            ],
+            on("1 May"),
+            then,
+            status,
+        )
+        for number, whether, then, status in (
+            (2, "the decision stands", NOTHING, "followed"),
+            (1, "a correction, so an official is asked", {"review-after-third-miss"}, "escalated"),
+        )
+    ],
+    *[
+        History(
+            f"a {role} says that the measure is done: an official is still asked about it",
+            Source.VR_LAW,
+            [*THREE, MEASURE, answered(*MEASURE_PROPOSAL, on("6 April"), role=role)],
+            on("7 April"),
+            {"measure-after-review"},
+            "escalated",
+            owner=OFFICIAL,
+        )
+        for role in (COACH, TEAM_LEAD)
     ],
     History(
         "a coach cannot hand a case over",
         Source.GDPR22,
         [
             *THREE,
-            reviewed(
-                ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE, on("3 April"), role=AnswererRole.COACH
-            ),
+            reviewed(ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE, on("3 April"), role=COACH),
         ],
         on("1 May"),
-        NOTHING,
-        "followed",
+        {"review-after-third-miss"},
+        "escalated",
     ),
     History(
         "a decision about another occasion calls for nothing here",

@@ -644,7 +644,8 @@ def test_a_guard_that_comes_and_goes_does_not_reset_an_answer() -> None:
 
 
 def test_a_new_interview_brings_a_new_review_of_a_refusal() -> None:
-    first = answered("review-after-refusal", "order-1/interview/interview-1", on("3 April"))
+    refusal = ("review-after-refusal", "order-1/interview/interview-1")
+    first = answered(*refusal, on("3 April"), role=OFFICIAL)
     again = interview(2, held_at=on("13 April"), conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
     facts = [order(), *checked(), REFUSAL, first]
     assert not raised(decide(facts, on("10 April")))
