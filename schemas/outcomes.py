@@ -153,7 +153,7 @@ class FactCheck(Message):
     found: str
     """Value of the fact."""
     test: str
-    """Comparison: ``at_least``, ``is``, ``one_of`` or ``none_of``."""
+    """Comparison: ``at_least``, ``at_most``, ``is``, ``one_of`` or ``none_of``."""
     wanted: str
     """Value that the fact was compared with."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.outcomes import FactCheck
 from streams.domain.explain.wording import Wording
+from streams.domain.policy.rules import FOR_NUMBERS
 
 
 def found(fact: str, value: str, wording: Wording) -> str:
@@ -23,8 +24,8 @@ def not_met(check: FactCheck, wording: Wording) -> str:
 
 def _needed(check: FactCheck, wording: Wording) -> str | None:
     """Return what a condition needs; None if the value alone says it."""
-    if check.test == "at_least":
-        return wording.sentence("needed.at_least", wanted=check.wanted)
+    if check.test in FOR_NUMBERS:
+        return wording.sentence(f"needed.{check.test}", wanted=check.wanted)
     if check.test == "none_of" or check.wanted in ("true", "false"):
         return None
     wanted = [found(check.fact, value, wording) for value in check.wanted.split(", ")]

@@ -95,7 +95,7 @@ _PLACES: Final = {
     **dict.fromkeys(("names", "wanted", "because"), ".+"),
     **dict.fromkeys(("days", "count"), "[0-9]+"),
     **dict.fromkeys(("at", "reference", "version", "by", "office"), r"\S+"),
-    "test": "at_least|is|one_of|none_of",
+    "test": "at_least|at_most|is|one_of|none_of",
     "value": r"\w+",
 }
 

@@ -9,6 +9,7 @@ from typing import Final
 from schemas.events import Conclusion, HouseholdKind, Lodging, ReviewDecision
 from schemas.types import Guard
 from streams.domain.policy.rules import (
+    FOR_NUMBERS,
     HIGHEST_LEVEL,
     LANGUAGES,
     Clock,
@@ -154,13 +155,14 @@ def _needs_misses(rule: Rule) -> bool:
 def _condition_faults(rule: Rule, condition: Condition) -> list[str]:
     fact, operand = condition.fact, condition.operand
     if fact in _CODES:
-        if condition.operator == "at_least":
-            return [f"{rule.id}: {fact} is a code, at_least is for numbers"]
+        if condition.operator in FOR_NUMBERS:
+            return [f"{rule.id}: {fact} is a code, {condition.operator} is for numbers"]
         codes = operand if isinstance(operand, frozenset) else {operand}
         unknown = sorted(map(str, codes - _CODES[fact]))
         return [f"{rule.id}: {fact} has no code {code!r}" for code in unknown]
     if fact in _COUNTS:
-        valid = type(operand) is int and condition.operator in ("at_least", "is")
-        return [] if valid else [f"{rule.id}: {fact} is a number, test it with at_least or is"]
+        valid = type(operand) is int and condition.operator in {*FOR_NUMBERS, "is"}
+        fault = f"{rule.id}: {fact} is a number, test it with at_least, at_most or is"
+        return [] if valid else [fault]
     valid = type(operand) is bool and condition.operator == "is"
     return [] if valid else [f"{rule.id}: {fact} is true or false, test it with is"]

@@ -241,7 +241,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "waives_terms", self.waives.keys() >= TERMS)
-        lodgings = [c for c in self.when if c.fact == "lodging" and c.operator != "at_least"]
+        lodgings = [c for c in self.when if c.fact == "lodging" and c.operator not in FOR_NUMBERS]
         detained = any(OPERATORS[c.operator](Lodging.DETAINED, c.operand) for c in lodgings)
         object.__setattr__(self, "pauses_in_detention", bool(lodgings) and not detained)
 
@@ -337,8 +337,12 @@ def _rules_above(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule,
     return tuple(sorted(higher, key=lambda rule: (rule.group != group, rule.level)))
 
 
+FOR_NUMBERS: Final = frozenset({"at_least", "at_most"})
+"""Operators that compare numbers."""
+
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "at_least": lambda value, operand: value is not None and value >= operand,
+    "at_most": lambda value, operand: value is not None and value <= operand,
     "is": lambda value, operand: value is not None and value == operand,
     "one_of": lambda value, operand: value is not None and value in operand,
     "none_of": lambda value, operand: value is not None and value not in operand,

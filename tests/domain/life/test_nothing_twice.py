@@ -73,6 +73,73 @@ REVIEW = ("review-after-third-miss", "order-1/miss/appointment-3")
 FIRST_DATE = ("give-first-date", "order-1/order")
 MEASURE_PROPOSAL = ("measure-after-review", f"order-1/review/{escalation_id(CASE_ID, *REVIEW)}")
 
+REFUSED_THEN_AWAY = [order(), *checked(), REFUSAL, miss(2), miss(3), miss(4)]
+"""A refusal on 6 March, then absences on 12, 19 and 26 March: two reasons for one review."""
+REFUSAL_REVIEW = ("review-after-refusal", "order-1/interview/interview-1")
+LATER_REVIEW = ("review-after-third-miss", "order-1/miss/appointment-4")
+
+ONE_REVIEW = [
+    History(
+        "a refusal and then three absences: one review of the file",
+        Source.GDPR22,
+        REFUSED_THEN_AWAY,
+        on("2 April"),
+        {"review-after-third-miss"},
+        "escalated",
+        owner=OFFICIAL,
+    ),
+    History(
+        "a refusal and two absences: an official reviews the refusal, a coach reaches out",
+        Source.DVZ_ATD2,
+        REFUSED_THEN_AWAY[:-1],
+        on("2 April"),
+        {"review-after-refusal", "outreach-after-second-miss"},
+        "escalated",
+        owner=OFFICIAL,
+    ),
+    *[
+        History(
+            f"the review of both is answered {kind}: the refusal is not asked about again",
+            Source.GDPR22,
+            [
+                *REFUSED_THEN_AWAY,
+                answered(*LATER_REVIEW, on("3 April"), kind, role=OFFICIAL, postponed_until=until),
+            ],
+            on("7 April"),
+            NOTHING,
+            "followed",
+            owner=OFFICIAL,
+        )
+        for kind, until in (
+            (DONE, None),
+            (NOT_APPLICABLE, None),
+            (TAKEN_UP, None),
+            (POSTPONED, on("1 May")),
+        )
+    ],
+    History(
+        "the refusal was reviewed before the third absence: that one needs a review of its own",
+        Source.GENT,
+        [*REFUSED_THEN_AWAY, answered(*REFUSAL_REVIEW, on("3 April"), role=OFFICIAL)],
+        on("7 April"),
+        {"review-after-third-miss"},
+        "escalated",
+    ),
+    History(
+        "the third absence is excused: the refusal is still to be reviewed",
+        Source.VR_LAW,
+        [
+            *REFUSED_THEN_AWAY,
+            miss(
+                4, time=on("3 April"), review=Review.ACCEPTED, justification=Justification.MEDICAL
+            ),
+        ],
+        on("3 April"),
+        {"review-after-refusal", "outreach-after-second-miss"},
+        "escalated",
+    ),
+]
+
 COVERED = [
     History(
         "no silence beside a review",
@@ -474,7 +541,7 @@ PLANNED = [
     ),
 ]
 
-HISTORIES = [*COVERED, *ANSWERED, *PLANNED]
+HISTORIES = [*ONE_REVIEW, *COVERED, *ANSWERED, *PLANNED]
 
 
 @table(HISTORIES)
