@@ -46,6 +46,7 @@ ARROWS = {
 KNOW_FAUST = {
     "streams/worker/app.py",
     "streams/worker/agents.py",
+    "streams/worker/process.py",
     "streams/worker/transport.py",
 }
 IMPURE = {"open", "print", "input", "eval", "exec", "__import__"}

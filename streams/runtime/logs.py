@@ -74,10 +74,15 @@ def _exception_by_place(_: Any, __: str, event: EventDict) -> EventDict:
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        trace, place = error.__traceback__, "?"
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            place = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        event["exception"] = f"{type(error).__name__} at {place}"
+        event["exception"] = f"{type(error).__name__} at {place(error)}"
     return event
+
+
+def place(error: BaseException) -> str:
+    """Return the file and the line that raised an error; a question mark if it was not raised."""
+    trace, found = error.__traceback__, "?"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found = f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any, Final
 import faust
 import structlog
 from aiohttp import web
+from faust.app import BootStrategy
 
 from streams import reference
 from streams.casework.deadlines import Deadlines
-from streams.domain.policy.load import PolicyError
 from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.kafka import topics
@@ -29,13 +30,14 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.runtime.state import WorkerState
 from streams.store import cases, clock, reference_tables
-from streams.store.errors import is_not_migrated, is_transient
+from streams.store.errors import is_transient
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
 from streams.worker.database_probe import probe_database
-from streams.worker.errors import DataDirectoryError
+from streams.worker.errors import DataDirectoryError, PortTakenError
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
+from streams.worker.process import IcamWorker
 from streams.worker.relay import Relay
 from streams.worker.transport import LaneTransport, Membership
 
@@ -45,11 +47,20 @@ _GRACE: Final = 5.0
 """Seconds that a batch in flight gets when the worker stops, before it is rolled back."""
 _PAUSE: Final = 1.0
 """Seconds between two attempts to reach the database at the start."""
+_PORT_PATIENCE: Final = 15
+"""Attempts, one a second, to listen on the internal port: an earlier worker may be ending."""
+
+
+class _ConsumerOnly(BootStrategy):
+    """What Faust starts. Its producer would send nothing, and would crash while Kafka is away."""
+
+    enable_kafka_producer = False
 
 
 class IcamApp(faust.App):
     """The Faust app with our own parts, which are open before an agent can receive a record."""
 
+    BootStrategy = _ConsumerOnly
     parts: Parts
     fetch_max_wait_ms: int
     lanes: Lanes | None = None
@@ -90,12 +101,13 @@ class Parts:
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._pool: Pool | None = None
+        self._closing = False
 
     async def open(self) -> None:
         """Open the internal port, wait for the database, then start the loops."""
         settings = self._settings
         app = application(self.health.live, self.health.ready, self.metrics.registry)
-        self._runner, port = await serve(app, settings.http.host, settings.http.port)
+        self._runner, port = await self._listen(app)
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
         relay = Relay(pool, settings.kafka, settings.loops, self.metrics, self.state)
@@ -136,6 +148,7 @@ class Parts:
 
     async def close(self) -> None:
         """Stop the loops, then close pool and port."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -146,6 +159,27 @@ class Parts:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _listen(self, app: web.Application) -> tuple[web.AppRunner, int]:
+        http = self._settings.http
+
+        async def listen() -> tuple[web.AppRunner, int]:
+            return await serve(app, http.host, http.port)
+
+        def taken(_: Exception, attempt: int) -> None:
+            log.warning("port_taken", port=http.port)
+            if attempt == _PORT_PATIENCE:
+                raise PortTakenError(
+                    f"port {http.port} of {http.host} is taken: stop the process that listens on "
+                    "it, or set ICAM_HTTP__PORT"
+                )
+
+        return await retry(
+            listen,
+            pause=lambda _: _PAUSE,
+            is_transient=lambda error: getattr(error, "errno", 0) == errno.EADDRINUSE,
+            on_away=taken,
+        )
+
     async def _reach_database(self) -> Pool:
         """Open the pool and record the reference data in use; wait while the database is away."""
 
@@ -153,16 +187,9 @@ class Parts:
             self.state.database_away = True
             log.warning("database_away", error=type(error).__name__)
 
-        try:
-            pool = await retry(
-                self._prepare_database,
-                pause=lambda _: _PAUSE,
-                is_transient=is_transient,
-                on_away=away,
-            )
-        except Exception as error:
-            log.critical("can_not_start", why=_describe(error))
-            raise
+        pool = await retry(
+            self._prepare_database, pause=lambda _: _PAUSE, is_transient=is_transient, on_away=away
+        )
         self.state.database_away = False
         return pool
 
@@ -185,25 +212,18 @@ class Parts:
         return pool
 
     def _run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a background task; crash the worker if it fails."""
+        """Run a background task; crash the worker if it fails before it is closed."""
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
 
         def died(done: asyncio.Task[None]) -> None:
             if not done.cancelled() and (error := done.exception()) is not None:
-                log.error("loop_died", loop=name, error=type(error).__name__)
+                log.error("loop_died", loop=name, exc_info=error)
+                if self._closing:
+                    return
                 self._tasks.append(asyncio.create_task(self._app.crash(error)))
 
         task.add_done_callback(died)
-
-
-def _describe(error: Exception) -> str:
-    """Return our own errors' messages; of other errors only the type, as they may quote records."""
-    if isinstance(error, PolicyError):
-        return str(error)
-    if is_not_migrated(error):
-        return "the database has no tables yet, or old ones: run icam migrate"
-    return type(error).__name__
 
 
 def build(settings: Settings) -> IcamApp:
@@ -264,12 +284,9 @@ def run(settings: Settings, make_app: Callable[[Settings], IcamApp] = build) -> 
     asyncio.set_event_loop(loop)
     app = make_app(settings)
     _make_data_directory(app)
-    worker = faust.Worker(app, loglevel=settings.log_level, quiet=False, loop=loop)
+    worker = IcamWorker(app, loglevel=settings.log_level, quiet=False, loop=loop)
     worker.spinner = None
-    try:
-        worker.execute_from_commandline()  # ends with SystemExit
-    except SystemExit as done:
-        return int(done.code or 0)
+    return worker.run()
 
 
 def _make_data_directory(app: IcamApp) -> None:

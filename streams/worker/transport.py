@@ -9,6 +9,7 @@ interval and the shutdown remain Faust's.
 Overridden methods; tests/worker/test_transport.py compares them with the Faust release:
 
 - ``AIOKafkaConsumerThread._create_worker_consumer``: sets two arguments that Faust hard-codes;
+- ``AIOKafkaConsumerThread.on_start``: waits while no broker answers, where Faust would crash;
 - ``AIOKafkaConsumerThread.seek_to_committed``: seeks to the beginning without a committed offset;
 - ``Consumer._drain_messages``: the fetch loop;
 - ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: the offsets to commit;
@@ -19,10 +20,13 @@ Overridden methods; tests/worker/test_transport.py compares them with the Faust 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -31,6 +35,10 @@ from streams.runtime import crash
 from streams.store.events import Position
 from streams.worker.lanes import Lanes
 
+log = structlog.get_logger(__name__)
+
+_PAUSE: Final = 1.0
+"""Seconds between two attempts to reach the brokers at the start."""
 _HEARTBEAT_ONLY: Final = TP("", 0)
 """A partition that does not exist: fetching it keeps the membership alive and returns nothing."""
 
@@ -47,6 +55,32 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # same partition number of all topics, so two workers never wait for the lock of one case.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         return consumer
+
+    async def on_start(self) -> None:
+        """Connect to Kafka; while no broker answers, try again until the worker is stopped.
+
+        Raises:
+            KafkaError: the brokers answer and can't serve us, which no wait changes.
+        """
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            while not stopped.done():
+                connecting = asyncio.ensure_future(super().on_start())
+                await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                connecting.cancel()
+                try:
+                    await connecting
+                    return
+                except asyncio.CancelledError:
+                    return
+                except Exception as error:
+                    if not _is_away(error):
+                        raise
+                    log.warning("broker_away", error=type(error).__name__)
+                    await cast(Any, self._consumer).stop()
+                await asyncio.wait({stopped}, timeout=_PAUSE)
+        finally:
+            stopped.cancel()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to the committed offsets, and to the beginning of partitions without one.
@@ -142,6 +176,11 @@ class LaneConsumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust would report our streams, which receive nothing by design, as stuck."""
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether a broker may answer later: none was reached, or one is not ready yet."""
+    return isinstance(error, OSError) or (isinstance(error, KafkaError) and error.retriable)
 
 
 def _record(record: Any) -> Record:

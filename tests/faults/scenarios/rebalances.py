@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from streams.embedded import process
 from streams.embedded.worker import WorkerProcess
 from tests.faults.arena import Arena, now
 from tests.faults.results import Outcome
@@ -42,7 +43,7 @@ def take(arena: Arena) -> Outcome:
                 code = leaving.stop()
                 outcome.expect(
                     code == 0 or (code == -signal.SIGTERM and not began),
-                    f"a worker left with {code}",
+                    f"a worker left with {code}: {process.tail(leaving.log)}",
                 )
             outcome.runs += 1
             arena.say(f"change {outcome.runs}: {len(members)} workers")
