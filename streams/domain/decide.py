@@ -185,7 +185,8 @@ def decide(
     route: Route | None = None
     office_id, track = directory.triage_office, Track.TRIAGE
     if order is not None and situation.residence is not None:
-        place = Place(order, *situation.residence, _followed(situation))
+        lodging = situation.stays[-1].lodging
+        place = Place(order, lodging, *situation.residence, _followed(situation))
         route = find_route(place, directory, calendar, judge.local_now)
         messages, routings = _announce_route(case, order.order_id, route, announced, directory)
         office_id, track = route.office_id, route.track

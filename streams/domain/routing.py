@@ -27,7 +27,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from schemas.events import HouseholdKind, OqtIssued
+from schemas.events import HouseholdKind, Lodging, OqtIssued
 from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
@@ -66,9 +66,10 @@ class Followed(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a route depends on: the order, the residence and since when, who follows the case."""
+    """What a route depends on: the order, lodging and residence in force, who follows the case."""
 
     order: OqtIssued
+    lodging: Lodging
     residence_postcode: str | None
     residence_since: datetime
     followed: Followed | None = None
@@ -77,7 +78,7 @@ class Place(NamedTuple):
     def of(cls, order: OqtIssued) -> Place:
         """Return the place of a case of which only the order is known."""
         since = max(order.residence_since or order.notified_at, order.notified_at)
-        return cls(order, order.residence_postcode, since)
+        return cls(order, order.lodging, order.residence_postcode, since)
 
     @property
     def postcode(self) -> str | None:
@@ -105,10 +106,10 @@ class _Location(NamedTuple):
 def find_route(place: Place, directory: Directory, calendar: Calendar, now: datetime) -> Route:
     """Return the route of a case at ``now``. Every case with an order has a route."""
     order, followed = place.order, place.followed
-    team = directory.teams.get(order.lodging)
+    team = directory.teams.get(place.lodging)
     language = contact_language(order, place.residence_postcode, directory)
     if team is not None:
-        reason = f"lodging {order.lodging}"
+        reason = f"lodging {place.lodging}"
         if followed is not None and followed.office_id != team.office_id:
             reason += f"; {followed.rule_id} {followed.office_id} {_OTHER_LODGING}"
         return Route(
@@ -116,7 +117,7 @@ def find_route(place: Place, directory: Directory, calendar: Calendar, now: date
             team.track,
             language,
             order.interpreter_language,
-            order.lodging.value.replace("_", "-"),
+            place.lodging.value.replace("_", "-"),
             reason,
             order.notified_at,
         )

@@ -144,7 +144,7 @@ class Situation(NamedTuple):
     end: End | None
     """The end of the follow-up, if it is in effect."""
     stays: tuple[Stay, ...]
-    """Where the person lived since the notification."""
+    """Where the person lived since the notification, up to ``now``."""
     lodging_when_notified: Lodging | None
     residence: Residence | None
     """Where the person lives at ``now``; None without an order."""
@@ -337,7 +337,9 @@ def derive_situation(
     if current is not None:
         order, order_fact = current.order, current.fact
         notified_at = order.notified_at
-        stays = order_versions.stays(current)
+        known_stays = order_versions.stays(current)
+        changes += [stay.since for stay in known_stays]
+        stays = tuple([stay for stay in known_stays if stay.since <= now]) or known_stays[:1]
         lodging_when_notified = order_versions.lodging_at(stays, notified_at)
         residence = order_versions.residence(current, now)
         changes += order_versions.residence_changes(current)

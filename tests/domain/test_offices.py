@@ -212,6 +212,23 @@ HISTORIES = [
         "hasselt",
         "interview-office",
     ),
+    *[
+        History(
+            f"detained, and to be released to Ghent on day 30: {whose} on day {number}",
+            [
+                order(lodging=Lodging.DETAINED),
+                order(lodging=Lodging.HOME, lodging_since=day(30), time=day(9)),
+            ],
+            office,
+            rule,
+            team,
+            on=day(number),
+        )
+        for number, whose, office, rule, team in (
+            (29, "the team for detained persons", "detention-queue", "detained", Track.DETAINED),
+            (30, "the office", "gent", "province", Track.INDIVIDUAL),
+        )
+    ],
     History(
         "moves to Antwerp only next month",
         [order(), order(residence_postcode="2000", residence_since=day(50), time=day(9))],

@@ -6,7 +6,7 @@ appointments are on the Thursdays 5, 12 and 19 March. Easter Monday is 6 April, 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -518,6 +518,54 @@ SPANS = [
         on("6 March"),
         NOTHING,
         "followed",
+    ),
+]
+
+PLANNED_MOVES = [
+    History(
+        "detained, and to be released next week: nothing is asked of the person before",
+        Source.INFERRED,
+        [DETAINED, order(lodging_since=on("13 April"), time=on("3 April"))],
+        on("6 April"),
+        NOTHING,
+        "followed",
+        next_check=start_of("13 April") + timedelta(hours=9),
+        next_reason="situation",
+    ),
+    History(
+        "released as planned: the first step is an invitation",
+        Source.INFERRED,
+        [
+            DETAINED,
+            order(lodging_since=on("13 April"), time=on("3 April")),
+        ],
+        on("13 April"),
+        {"invite-again"},
+        "escalated",
+    ),
+    History(
+        "to be detained next week: the absence counts today",
+        Source.INFERRED,
+        [
+            order(),
+            miss(1),
+            order(lodging=Lodging.DETAINED, lodging_since=on("16 March"), time=on("6 March")),
+        ],
+        on("9 March"),
+        {"reinvite-after-first-miss"},
+        "escalated",
+        next_check=on("16 March"),
+    ),
+    History(
+        "a family leaves detention next week: its detention is checked today",
+        Source.AIDA,
+        [
+            order(household=FAMILY, lodging=Lodging.DETAINED),
+            order(household=FAMILY, lodging_since=on("9 March"), time=on("3 March")),
+        ],
+        on("3 March"),
+        {"minors-detained"},
+        "escalated",
     ),
 ]
 
@@ -1289,6 +1337,7 @@ HISTORIES = [
     *RIGHTS_WON,
     *PAUSES,
     *SPANS,
+    *PLANNED_MOVES,
     *LATER_ORDERS,
     *DATES,
     *TERMS,
