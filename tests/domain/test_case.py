@@ -6,9 +6,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given as forall
 
-from schemas.events import Delivery, Justification, Review
+from schemas.events import (
+    Answer,
+    Conclusion,
+    Delivery,
+    EndReason,
+    Justification,
+    Review,
+)
 from schemas.types import Guard
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.store.digest import digest as stored_digest
@@ -16,17 +24,23 @@ from tests.domain import given
 from tests.domain.given import (
     CASE_ID,
     LATER,
+    answered,
     case,
     circumstance,
     day,
     decide,
+    ended,
     interview,
     miss,
     order,
+    planned,
     raised,
     standing,
 )
 from tests.domain.histories import arrivals, instants
+
+ASYLUM = Guard.ASYLUM_REQUEST_PENDING
+ASKED = ("reinvite-after-first-miss", "order-1/miss/appointment-1")
 
 
 @forall(arrivals(), instants(300))
@@ -163,3 +177,39 @@ def test_a_planned_appointment_counts_as_a_step() -> None:
     derived = given.derive([order(), planned], LATER)
     assert derived.last_step == LATER
     assert "silence" not in standing([order(), planned], LATER + timedelta(days=20))
+
+
+APART = day(30)
+"""A later time at which the same thing is reported again."""
+
+
+@pytest.mark.parametrize(
+    ("once", "again", "facts"),
+    [
+        (miss(1), miss(1, time=APART, review=Review.ACCEPTED), 1),
+        (miss(1), miss(2), 2),
+        (interview(1), interview(1, time=APART, conclusion=Conclusion.RESIDENCE_PROSPECT), 1),
+        (interview(1), interview(2), 2),
+        (circumstance(ASYLUM), circumstance(ASYLUM, effective_at=day(21), time=APART), 1),
+        (circumstance(ASYLUM), circumstance(ASYLUM, ends=True), 2),
+        (circumstance(ASYLUM), circumstance(ASYLUM, reference="procedure-2"), 2),
+        (circumstance(ASYLUM), circumstance(Guard.IDENTITY_DOUBT), 2),
+        (planned(day(9)), planned(day(10), time=APART), 1),
+        (planned(day(9)), planned(day(9), "appointment-8"), 2),
+        (answered(*ASKED, day(9)), answered(*ASKED, day(10), Answer.NOT_APPLICABLE), 1),
+        (answered(*ASKED, day(9)), answered(*ASKED, day(9), round=2), 2),
+        (answered(*ASKED, day(9)), answered("silence", "order-1/silent", day(9)), 2),
+        (ended(day(9)), ended(day(10), EndReason.DECEASED), 1),
+        (ended(day(9)), ended(day(9), order_id="order-1"), 2),
+        (ended(day(9), order_id="order-1"), ended(day(9), order_id="order-2"), 2),
+        (order(), order(residence_postcode="2000", time=APART), 2),
+    ],
+)
+def test_a_report_corrects_another_about_the_same_thing_only(
+    once: Fact, again: Fact, facts: int
+) -> None:
+    known = case(once, again).facts.values()
+
+    assert len(known) == facts
+    assert again in known
+    assert (once in known) == (facts == 2)

@@ -165,3 +165,53 @@ def test_the_calendar_covers_every_instant_that_an_event_may_contain(
     start = datetime.fromisoformat(instant)
     assert calendar.after_working_days(start, 60) > start
     assert appeal_term_last(calendar, start.date(), 30) > start.date()
+
+
+def test_a_calendar_covers_its_years_from_the_first_day_to_the_last() -> None:
+    year = Calendar.of(BRUSSELS, [date(2026, 1, 1)], 2026, 2026)
+    working = [date.fromordinal(day) for day in year.days]
+
+    assert (working[0], working[-1], len(working)) == (date(2026, 1, 2), date(2026, 12, 31), 260)
+    assert all(day.weekday() < 5 for day in working)
+    assert not year.is_working(date(2027, 1, 4))  # a Monday that it does not cover
+
+
+@pytest.mark.parametrize(
+    ("pauses", "end"),
+    [
+        ([], "2026-03-10T00:00"),
+        ([("2026-03-09", "2026-03-09")], "2026-03-11T00:00"),  # the last day itself
+        ([("2026-03-10", "2026-03-12")], "2026-03-10T00:00"),  # begins after it
+        ([("2026-03-07", "2026-03-08")], "2026-03-10T00:00"),  # a weekend
+        ([("2026-02-23", "2026-02-27")], "2026-03-10T00:00"),  # was over before the count
+        ([("2026-02-23", "2026-03-03")], "2026-03-11T00:00"),  # reaches one day into it
+        ([("2026-03-04", "2026-03-05"), ("2026-03-10", "2026-03-10")], "2026-03-13T00:00"),
+    ],
+)
+def test_paused_days_are_not_counted(
+    calendar: Calendar, pauses: list[tuple[str, str]], end: str
+) -> None:
+    paused = [(date.fromisoformat(first), date.fromisoformat(last)) for first, last in pauses]
+    assert calendar.after_working_days(at("2026-03-02T10:00"), 5, paused) == at(end)
+
+
+@pytest.mark.parametrize("number", range(9, 16))
+def test_a_week_ends_at_the_end_of_its_sunday(calendar: Calendar, number: int) -> None:
+    assert calendar.end_of_week(date(2026, 3, number)) == at("2026-03-16T00:00")
+
+
+@pytest.mark.parametrize(
+    ("instant", "before"),
+    [
+        ("2026-03-10T10:30", "2026-03-09T10:30"),  # a Tuesday
+        ("2026-03-09T10:30", "2026-03-06T10:30"),  # a Monday, over the weekend
+        ("2026-04-07T10:30", "2026-04-03T10:30"),  # over Easter Monday
+        ("2026-03-07T10:30", "2026-03-06T00:00"),  # a Saturday: all of Friday
+        ("2026-04-06T10:30", "2026-04-03T00:00"),  # Easter Monday
+        ("2026-03-30T08:00", "2026-03-27T08:00"),  # over a clock change, the same time of day
+    ],
+)
+def test_one_working_day_earlier_is_the_same_time_of_the_day(
+    calendar: Calendar, instant: str, before: str
+) -> None:
+    assert calendar.working_day_before(at(instant)) == at(before)

@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from schemas.events import CircumstanceOutcome, Conclusion, Delivery, EndReason, Lodging, Review
+from schemas.events import (
+    CircumstanceOutcome,
+    Conclusion,
+    Delivery,
+    EndReason,
+    FollowUpState,
+    Lodging,
+    Review,
+)
 from schemas.outcomes import (
+    CaseEnded,
+    CaseReopened,
     CaseRouted,
     EscalationRaised,
     EscalationWithdrawn,
@@ -517,3 +527,34 @@ def test_an_order_still_in_a_backlog_is_not_sought_at_once() -> None:
     assert decision.next_check > late
     due = given.decide([given.miss(1)], decision.next_check, known)
     assert set(given.raised(due)) == {"find-order"}
+
+
+def test_a_case_that_ends_is_reopened_and_ends_again_announces_each_once() -> None:
+    facts, announced = [order()], applied(Announced(), decide([order()], day(0)))
+    ids, counts = [], []
+    for number, at in enumerate((day(2), day(4), day(6), day(8))):
+        state = FollowUpState.ENDED if number % 2 == 0 else FollowUpState.REOPENED
+        facts = [*facts, given.ended(at, state=state)]
+        decision = decide(facts, at, announced)
+        announced = applied(announced, decision)
+        ends = (CaseEnded, CaseReopened)
+        ids += [m.message_id for m in decision.messages if isinstance(m.outcome, ends)]
+        counts.append(decision.endings)
+        assert not decide(facts, at, announced).messages
+
+    assert len(set(ids)) == 4
+    assert counts == [1, 2, 3, 4]
+
+
+def test_a_case_is_at_the_level_of_its_highest_proposal() -> None:
+    refused = interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
+    decision = decide([order(), *given.checked(), refused, miss(2), miss(3)], TERM_END)
+
+    assert {e.level for e in raised(decision).values()} == {2, 3}
+    assert decision.level == 3
+
+
+def test_a_case_of_which_only_dead_letters_are_known_has_no_level() -> None:
+    decision = decide([], day(1), Announced(open_dead_letters=1))
+
+    assert (decision.level, decision.status) == (0, "needs_repair")

@@ -212,6 +212,23 @@ HISTORIES = [
         "hasselt",
         "interview-office",
     ),
+    History(
+        "an appointment in Namur told at the time of the interview in Hasselt",
+        [
+            order(),
+            interview(held_at=day(5), office_id="hasselt"),
+            planned(day(12), office_id="namur", time=day(5)),
+        ],
+        "hasselt",
+        "interview-office",
+    ),
+    History(
+        "an appointment in Namur told this moment",
+        [order(), planned(day(12), office_id="namur", time=day(5))],
+        "namur",
+        "appointment-office",
+        on=day(5),
+    ),
     *[
         History(
             f"detained, and to be released to Ghent on day 30: {whose} on day {number}",

@@ -5,6 +5,7 @@ The order is notified on Monday 2 March 2026; both terms of 30 days end at the e
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import permutations
 from typing import Any
 
@@ -640,7 +641,58 @@ LODGINGS = [
     ),
 ]
 
-HISTORIES = [*APPOINTMENTS, *ANSWERS, *ENDS, *OUTCOMES, *LODGINGS]
+EXPECTED = [
+    History(
+        "the absence is reported for another hour of the same appointment: it counts",
+        Source.INFERRED,
+        [
+            order(),
+            planned(on("5 March"), "appointment-1"),
+            miss(1, scheduled_at=on("5 March 10:00")),
+        ],
+        on("6 March"),
+        {"reinvite-after-first-miss"},
+        "escalated",
+    ),
+    History(
+        "the interview was held at the time of the appointment: its outcome is known",
+        Source.INFERRED,
+        [order(), planned(on("6 March")), interview(held_at=on("6 March"), time=on("6 March"))],
+        start_of("11 March"),
+        NOTHING,
+        "followed",
+    ),
+    History(
+        "the interview was held a moment before the appointment: its outcome is asked for",
+        Source.INFERRED,
+        [
+            order(),
+            planned(on("6 March") + MOMENT, time=on("5 March")),
+            interview(held_at=on("6 March"), time=on("6 March")),
+        ],
+        start_of("11 March"),
+        {"report-outcome"},
+        "escalated",
+    ),
+    History(
+        "an appointment as far ahead as the policy allows is a date",
+        Source.INFERRED,
+        [order(), interview(), planned(on("16 July"), time=on("2 March"))],
+        on("1 June"),
+        {"longest-pause"},
+        "escalated",
+    ),
+    History(
+        "an appointment a moment further ahead is asked about",
+        Source.INFERRED,
+        [order(), interview(), planned(on("16 July") + MOMENT, time=on("2 March"))],
+        on("1 June"),
+        {"check-dates", "silence"},
+        "escalated",
+    ),
+]
+
+HISTORIES = [*APPOINTMENTS, *EXPECTED, *ANSWERS, *ENDS, *OUTCOMES, *LODGINGS]
 
 
 @table(HISTORIES)
@@ -750,3 +802,20 @@ def test_the_case_is_looked_at_when_a_residence_of_an_earlier_version_begins_and
         now = decision.next_check
     assert (on("23 March"), "liege") in checks
     assert (on("24 March"), "bruxelles") in checks
+
+
+@pytest.mark.parametrize(
+    ("moved_at", "expected"),
+    [
+        (on("4 March"), False),
+        (on("5 March"), False),
+        (on("5 March") + MOMENT, True),
+    ],
+)
+def test_an_absence_counts_only_if_the_appointment_was_not_moved_by_then(
+    moved_at: datetime, expected: bool
+) -> None:
+    moved = planned(on("12 March"), "appointment-1", state=AppointmentState.MOVED, time=moved_at)
+    situation = derive([order(), moved, miss(1)], on("6 March"))
+
+    assert bool(situation.counted) is expected
