@@ -21,6 +21,7 @@ from schemas.events import (
     Review,
 )
 from schemas.outcomes import (
+    ORDER_NOT_KNOWN,
     CaseEnded,
     CaseReopened,
     CaseRouted,
@@ -558,3 +559,47 @@ def test_a_case_of_which_only_dead_letters_are_known_has_no_level() -> None:
     decision = decide([], day(1), Announced(open_dead_letters=1))
 
     assert (decision.level, decision.status) == (0, "needs_repair")
+
+
+ASKED_WITHOUT_AN_ORDER = {
+    "find-order": ([miss(1)], day(20), "first_event/2026-03-05", [0]),
+    "longest-pause": (
+        [miss(1), given.answered("find-order", "first_event/2026-03-05", day(9))],
+        day(120),
+        "last_report/2026-03-11",
+        [1],
+    ),
+    "report-decision": (
+        [
+            circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(1)),
+            circumstance(Guard.ASYLUM_REQUEST_PENDING, effective_at=day(3), ends=True),
+        ],
+        day(4),
+        "decision/asylum_request_pending/procedure-1",
+        [0, 1],
+    ),
+    "confirm-circumstance": (
+        [
+            circumstance(Guard.IDENTITY_DOUBT, effective_at=day(3)),
+            circumstance(Guard.IDENTITY_DOUBT, effective_at=day(2), time=day(4), ends=True),
+        ],
+        day(4),
+        "circumstance/identity_doubt/procedure-1/2026-03-06",
+        [0, 1],
+    ),
+    "check-dates": (
+        [miss(1), interview(1, held_at=day(40), time=day(4))],
+        day(5),
+        "date/interview_in_future/interview-1",
+        [1],
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", ASKED_WITHOUT_AN_ORDER)
+def test_without_an_order_a_proposal_names_its_occasion_and_its_facts(rule: str) -> None:
+    facts, now, occasion, basis = ASKED_WITHOUT_AN_ORDER[rule]
+    proposal = raised(decide(facts, now))[rule]
+
+    assert (proposal.occasion, proposal.order_id) == (occasion, ORDER_NOT_KNOWN)
+    assert proposal.evidence.event_ids == tuple(str(facts[index].event_id) for index in basis)

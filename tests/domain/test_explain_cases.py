@@ -15,11 +15,13 @@ from schemas.events import (
     FollowUpState,
     Household,
     HouseholdKind,
+    Justification,
     Lodging,
+    Review,
     ReviewDecision,
 )
 from schemas.types import Guard
-from streams.domain.explain.cases import OpenLetter, explain_case
+from streams.domain.explain.cases import CaseView, OpenLetter, explain_case, next_in_words
 from streams.domain.explain.routes import route_in_words
 from streams.domain.policy.rules import LANGUAGES
 from tests.domain.explaining import decided, explained_case, wording
@@ -39,6 +41,12 @@ from tests.domain.given import (
 )
 
 ONE = [order(), miss(1)]
+
+
+def without(view: CaseView, field: str) -> CaseView:
+    """Return the view of a case stored without one of its fields."""
+    nothing: dict[str, Any] = {field: None}
+    return replace(view, **nothing)
 
 
 def test_it_says_the_status_the_order_the_office_and_the_rule_of_the_route() -> None:
@@ -88,6 +96,23 @@ class TestWhatComesNext:
         lines = explained_case([*ONE, later], day(4), day(6))
         assert any(line.startswith("Next date: 11 March 2026 (") for line in lines)
 
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [
+            ("guard:identity_doubt", "a guard may change: doubt about identity"),
+            ("route", "the office that covers the case may change"),
+            ("longest_pause", "the longest pause allowed has then passed"),
+            ("dead_letter", "a record that could not be read is to be repaired"),
+        ],
+    )
+    def test_each_reason_has_words(self, reason: str, words: str) -> None:
+        assert next_in_words(reason, wording("en")) == words
+
+    @pytest.mark.parametrize("missing", ["next_reason", "owner"])
+    def test_a_reason_is_said_only_together_with_its_owner(self, missing: str) -> None:
+        view = without(decided(ONE, day(4)), missing)
+        assert next_date(explain_case(view, wording("en"))) == ["Next date: 14 March 2026"]
+
     def test_a_rule_of_another_policy_has_no_text_any_more(self) -> None:
         view = replace(decided(ONE, day(4)), next_reason="rule:gone")
         (line,) = next_date(explain_case(view, wording("en")))
@@ -108,6 +133,14 @@ class TestTheEnd:
         assert "Status: the follow-up has ended" in lines
         assert "End of the follow-up: on 8 March 2026, voluntary departure" in lines
         assert next_date(lines) == ["Next date: none"]
+
+    @pytest.mark.parametrize("missing", ["ended_at", "end_reason"])
+    def test_an_end_is_said_only_with_its_day_and_its_reason(self, missing: str) -> None:
+        facts = [order(), ended(day(8))]
+        view = decided(facts, day(8))
+        assert "End of the follow-up: the follow-up goes on" in explain_case(
+            without(view, missing), wording("en")
+        )
 
     def test_its_proposals_say_that_they_were_withdrawn_for_it(self) -> None:
         lines = explained_case([*ONE, ended(day(6))], day(4), day(7))
@@ -325,3 +358,27 @@ class TestRoutes:
             *("commune", "interception-commune"),
         ):
             assert wording(language).has_word("route", rule)
+
+
+@pytest.mark.parametrize("missing", ["office_id", "track"])
+def test_an_office_is_said_only_together_with_its_team(missing: str) -> None:
+    view = decided(ONE, day(4))
+    whole, partial = (explain_case(one, wording("en")) for one in (view, without(view, missing)))
+    assert [line for line in whole if line not in partial] == ["Office: Ghent (individual)"]
+
+
+@pytest.mark.parametrize(
+    ("justification", "review", "said"),
+    [
+        (Justification.NONE, Review.NONE, "no reason given"),
+        (Justification.UNKNOWN, Review.NONE, "reason not asked yet"),
+        (Justification.NONE, Review.PENDING, "no reason given, review of the reason pending"),
+        (Justification.MEDICAL, Review.NONE, "medical reason, reason not reviewed"),
+    ],
+)
+def test_the_review_of_an_absence_is_said_if_there_is_something_to_review(
+    justification: Justification, review: Review, said: str
+) -> None:
+    absence = miss(1, justification=justification, review=review)
+    text = "\n".join(explained_case([order(), absence], day(4)))
+    assert f"delivery proven, {said} (" in text

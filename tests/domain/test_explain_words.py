@@ -28,15 +28,16 @@ from schemas.events import (
     ReviewDecision,
     TermReason,
 )
-from schemas.outcomes import Action, GuardReport, Track, WithdrawalReason
+from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalReason
 from schemas.types import Guard, Language
 from streams import reference
-from streams.domain.explain.facts import found
+from streams.domain.explain.facts import found, not_met
 from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from tests.domain.explaining import wording
 from tests.domain.given import ref
 
 STATUSES: Final = (
@@ -183,3 +184,44 @@ def test_wordings_that_were_found_wrong_do_not_return(language: str, fault: Faul
     rules = [rule.text for rule in ref().policy.rules] + [ref().policy.contest]
     every = [entry[language] for entry in [*ENTRIES.values(), *rules]]
     assert [text for text in every if re.search(fault, text)] == []
+
+
+MISSED = "1 unjustified absence counts"
+DETAINED = "the person is detained"
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "test", "wanted", "starts", "ends"),
+    [
+        ("counted_misses", "1", "at_least", "3", MISSED, "; at least 3 are needed"),
+        ("counted_misses", "3", "at_most", "2", "3 unjustified", "; at most 2 are allowed"),
+        ("residence_known", "false", "is", "true", "no address", "Belgium is known"),
+        ("appointment_open", "true", "is", "false", "an appointment", "reported yet"),
+        ("lodging", "detained", "none_of", "detained", DETAINED, DETAINED),
+        (
+            "interviews_held",
+            "2",
+            "is",
+            "0",
+            "2 interviews were",
+            "this step: no interview was held",
+        ),
+        (
+            "lodging",
+            "none",
+            "is",
+            "home",
+            "the person has no",
+            "this step: the person lives at home",
+        ),
+    ],
+)
+def test_a_condition_that_does_not_hold_says_what_was_found_and_what_is_needed(
+    fact: str, value: str, test: str, wanted: str, starts: str, ends: str
+) -> None:
+    check = FactCheck(fact=fact, found=value, test=test, wanted=wanted)
+    sentence = not_met(check, wording("en"))
+
+    assert sentence.startswith(starts)
+    assert sentence.endswith(ends)
+    assert sentence.count(";") == (test in ("at_least", "at_most") or wanted in ("0", "home"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from streams.domain.directory.load import DirectoryError, load_directory
@@ -85,7 +87,10 @@ FAULTS = [
     ),
     (counter('gent"', 'gant"'), "office gant is named but not listed"),
     (counter("[3]", "[8]"), "weekdays are 1 for Monday"),
+    (counter("[3]", "[0, 3]"), "weekdays are 1 for Monday"),
     (counter("09:00:00", "19:00:00"), "closes before it opens"),
+    (counter("09:00:00", "12:00:00"), "closes before it opens"),
+    (edit("[[2000, 2999]]", "[[2000, 3000]]"), "postcodes 2000-3000 overlap those from 3000"),
     (counter("09:00:00", '"09:00"'), "times without quotes"),
     (liege(', de = "Lüttich"', ', dee = "Lüttich"'), "office liege name: unknown key 'dee', did"),
     (edit("[german]", "[german]\nvalid_from = 2027-01-01"), "german: unknown key 'valid_from'"),
@@ -166,3 +171,59 @@ def test_one_office_may_replace_another_on_a_given_day() -> None:
     coverage = load_directory(text).coverage
     offices = [line.office_id for line in coverage if line.province == "BE-VOV"]
     assert offices == ["gent", "hasselt"]
+
+
+def test_a_counter_may_be_open_on_any_day_of_the_week() -> None:
+    counters = load_directory(counter("[3]", "[1, 2, 3, 4, 5, 6, 7]")).counters
+    assert (1, 2, 3, 4, 5, 6, 7) in [one.weekdays for one in counters]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "overlap"),
+    [
+        ("[[9300, 9310]]", "[[9311, 9320]]", False),
+        ("[[9300, 9310]]", "[[9310, 9320]]", True),
+        ("[[9310, 9320]]", "[[9300, 9310]]", True),
+        ("[[9300, 9330]]", "[[9310, 9320]]", True),
+        ("[[9310, 9320]]", "[[9300, 9330]]", True),
+    ],
+)
+def test_two_finer_lines_may_touch_but_not_share_a_postcode(
+    first: str, second: str, overlap: bool
+) -> None:
+    lines = [
+        f'[[coverage]]\npostcodes = {codes}\noffice_id = "{office}"\n'
+        for codes, office in ((first, "gent"), (second, "antwerpen"))
+    ]
+    text = "\n".join([TEXT, *lines])
+    if overlap:
+        with pytest.raises(DirectoryError, match="two offices on the same day"):
+            load_directory(text)
+    else:
+        assert load_directory(text)
+
+
+def test_the_open_office_of_a_province_is_the_one_of_that_day() -> None:
+    own = '[[coverage]]\nprovince = "BE-VOV"\noffice_id = '
+    text = edit(f'{own}"gent"', f'{own}"gent"\nvalid_to = 2027-01-01')
+    text += f'\n{own}"hasselt"\nvalid_from = 2028-01-01\n'
+    directory = load_directory(text)
+    offices = [
+        directory.open_office(directory.coverage, "BE-VOV", day)
+        for day in (date(2026, 12, 31), date(2027, 1, 1), date(2028, 1, 1))
+    ]
+    assert [office and office.id for office in offices] == ["gent", None, "hasselt"]
+
+
+def test_an_office_that_is_closed_is_not_open_though_a_line_names_it() -> None:
+    directory = load_directory(edit('\nid = "gent"', '\nid = "gent"\nvalid_to = 2026-03-12'))
+    offices = [
+        directory.open_office(directory.coverage, "BE-VOV", day)
+        for day in (date(2026, 3, 11), date(2026, 3, 12))
+    ]
+    assert [office and office.id for office in offices] == ["gent", None]
+
+
+def test_a_directory_names_itself_by_version_and_digest() -> None:
+    directory = ref().directory
+    assert repr(directory) == f"Directory({directory.version}, {directory.digest[:12]})"

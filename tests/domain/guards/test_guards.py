@@ -206,3 +206,26 @@ def test_a_circumstance_in_the_future_sets_no_cleared_at() -> None:
 @pytest.mark.parametrize("guard", Guard)
 def test_every_guard_is_clear_if_nothing_is_reported(guard: Guard) -> None:
     assert evaluate_guard(guard, [order()], LATER).state is CLEAR
+
+
+@pytest.mark.parametrize(
+    ("ends", "cleared"),
+    [
+        (day(25), TERM_END),
+        (day(40), day(40)),
+    ],
+)
+def test_a_guard_derived_and_reported_is_clear_since_the_later_of_both_ends(
+    ends: datetime, cleared: datetime
+) -> None:
+    term = Guard.DEPARTURE_TERM_RUNNING
+    facts = [order(), circumstance(term), circumstance(term, ends=True, effective_at=ends)]
+
+    assert evaluate_guard(term, facts, LATER).cleared_at == cleared
+
+
+def test_a_guard_that_is_still_reported_was_not_cleared_by_its_term() -> None:
+    term = Guard.DEPARTURE_TERM_RUNNING
+    status = evaluate_guard(term, [order(), circumstance(term)], LATER)
+
+    assert (status.state, status.cleared_at) == (ACTIVE, None)
