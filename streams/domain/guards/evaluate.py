@@ -41,8 +41,7 @@ def evaluate_guards(
             statuses[guard] = derive(context)
     for guard, spans in situation.spans.items():
         reported = _reported_status(guard, spans, situation.now)
-        derived = statuses[guard]
-        statuses[guard] = _worst(derived, reported) if guard in DERIVED_GUARDS else reported
+        statuses[guard] = _worst(statuses[guard], reported)
     _report_vulnerability(statuses, situation)
     return statuses
 

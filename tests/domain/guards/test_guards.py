@@ -229,3 +229,58 @@ def test_a_guard_that_is_still_reported_was_not_cleared_by_its_term() -> None:
     status = evaluate_guard(term, [order(), circumstance(term)], LATER)
 
     assert (status.state, status.cleared_at) == (ACTIVE, None)
+
+
+HOUSEHOLD = Guard.FAMILY_WITH_MINORS
+OVER = [circumstance(HOUSEHOLD), circumstance(HOUSEHOLD, ends=True, effective_at=day(25))]
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "because"),
+    [
+        ([order(household=FAMILY), *OVER], ACTIVE, "household family_with_minors"),
+        ([order(household=FAMILY), OVER[0]], ACTIVE, "procedure-1 since"),
+        ([order(), OVER[0]], ACTIVE, "procedure-1 since"),
+        ([order(), *OVER], CLEAR, "ended"),
+    ],
+)
+def test_of_two_reasons_the_more_severe_is_named_and_of_equal_ones_the_report(
+    facts: list[Fact], state: GuardState, because: str
+) -> None:
+    status = evaluate_guard(HOUSEHOLD, facts, LATER)
+
+    assert status.state is state
+    assert status.because.startswith(because)
+
+
+def test_of_two_circumstances_the_guard_is_clear_since_the_later_end() -> None:
+    facts = [
+        circumstance(GUARD, reference=name, effective_at=day(number), ends=number > 20)
+        for name, number in (("one-1", 10), ("one-1", 30), ("other-1", 10), ("other-1", 25))
+    ]
+    assert evaluate_guard(GUARD, [order(), *facts], LATER).cleared_at == day(30)
+
+
+@pytest.mark.parametrize(
+    ("now", "because", "changes"),
+    [
+        (day(20) - MOMENT, "procedure-1 not begun", (day(20), day(30))),
+        (day(20), "procedure-1 since", (day(30),)),
+        (day(30), "ended", ()),
+    ],
+)
+def test_a_circumstance_says_where_it_stands_and_what_time_will_change(
+    now: datetime, because: str, changes: tuple[datetime, ...]
+) -> None:
+    status = evaluate_guard(GUARD, [order(), BEGINS, ENDS], now)
+
+    assert status.because.startswith(because)
+    assert status.changes_at == changes
+
+
+def test_one_circumstance_goes_on_while_another_has_not_begun() -> None:
+    facts = [BEGINS, circumstance(GUARD, reference="procedure-2", effective_at=day(40))]
+    status = evaluate_guard(GUARD, [order(), *facts], day(30))
+
+    assert (status.state, status.cleared_at) == (ACTIVE, None)
+    assert status.because.startswith("procedure-1 since")
