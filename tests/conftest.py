@@ -22,6 +22,7 @@ from streams import reference
 from streams.embedded import kafka as real_kafka
 from streams.embedded import process
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.errors import ToolMissing
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.kafka.topics import RETENTION_MS
@@ -30,11 +31,15 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests import properties  # noqa: F401, read for its effect
+from tests.secured import SecuredPostgres
 from tests.world import World
 
 _NUMBERS = count(1)
 _SERVER_FIXTURES: Final = frozenset(
-    {"server_url", "kafka_node", "kafka_servers", "mock_broker", "alertmanager"}
+    {
+        *("server_url", "kafka_node", "kafka_servers", "mock_broker", "alertmanager"),
+        "secured_postgres",
+    }
 )
 APART: Final = frozenset(
     {
@@ -110,6 +115,20 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             conn.execute("CREATE DATABASE template")
         migrate.apply(_named(server.url, "template"))
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def secured_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredPostgres]:
+    """A migrated PostgreSQL server that accepts nothing but TLS with a client certificate."""
+    secured = SecuredPostgres(tmp_path_factory.mktemp("secured"))
+    try:
+        secured.start()
+    except ToolMissing as reason:
+        if os.environ.get("ICAM_REQUIRE_POSTGRESQL"):
+            pytest.fail(f"ICAM_REQUIRE_POSTGRESQL is set, but {reason}")
+        pytest.skip(str(reason))
+    yield secured
+    secured.stop()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from streams.cli.output import as_json, console, emit, table
 from streams.embedded import kafka as real_kafka
 from streams.kafka.topics import RETENTION_MS
 from streams.runtime.settings import Settings
-from streams.store import migrate
+from streams.store import migrate, tls
 
 
 @click.command()
@@ -49,7 +49,8 @@ def _check(what: str, code: int, run: Callable[[], str]) -> dict[str, Any]:
     except _NotReadyError as error:
         return {"what": what, "ok": False, "code": min(code, 1), "says": str(error)}
     except Exception as error:
-        says = str(error).splitlines()[0] if str(error) else type(error).__name__
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        says = tls.explain(error) or first
         return {"what": what, "ok": False, "code": code, "says": says}
 
 

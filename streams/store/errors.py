@@ -17,6 +17,7 @@ import asyncpg
 _TRANSIENT: Final = (
     OSError,  # connection refused, reset, unreachable; TimeoutError is one
     asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # certificate, password
     asyncpg.OperatorInterventionError,  # shutdown, crash, cannot connect now, query cancelled
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.TransactionRollbackError,  # deadlock, serialization failure

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yoyo
 
+from streams.store.tls import check_files
+
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -36,6 +38,7 @@ class _Backend:
     """Context manager for a yoyo backend that closes its connection at the end."""
 
     def __init__(self, url: str) -> None:
+        check_files(url)
         parts = urlsplit(url)
         self._url = urlunsplit(parts._replace(scheme="postgresql+psycopg"))
 

@@ -10,6 +10,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from streams.runtime.settings import DatabaseSettings
+from streams.store.tls import check_files
 
 if TYPE_CHECKING:  # generic in the stubs only
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -31,7 +32,9 @@ async def open_pool(database: DatabaseSettings, name: str) -> Pool:
 
     Raises:
         OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
+        CertificateFileError: a certificate or key that the URL names can't be read.
     """
+    check_files(database.url.get_secret_value())
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
     keepalive, dead_after_ms = str(_KEEPALIVE_SECONDS), str(_DEAD_AFTER_SECONDS * 1000)
     return await asyncpg.create_pool(

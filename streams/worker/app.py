@@ -29,7 +29,7 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.runtime.state import WorkerState
-from streams.store import cases, clock, reference_tables
+from streams.store import cases, clock, reference_tables, tls
 from streams.store.errors import is_transient
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
@@ -185,7 +185,7 @@ class Parts:
 
         def away(error: Exception, _: int) -> None:
             self.state.database_away = True
-            log.warning("database_away", error=type(error).__name__)
+            log.warning("database_away", **tls.log_fields(error))
 
         pool = await retry(
             self._prepare_database, pause=lambda _: _PAUSE, is_transient=is_transient, on_away=away

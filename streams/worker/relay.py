@@ -23,7 +23,7 @@ from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.runtime.state import WorkerState
-from streams.store import outbox
+from streams.store import outbox, tls
 from streams.store.errors import is_transient
 from streams.store.outbox import Pending
 from streams.store.pool import Connection, Pool
@@ -76,7 +76,7 @@ class Relay:
         if isinstance(error, KafkaException):
             log.warning("broker_away", error=error.args[0].name())
         else:
-            log.warning("database_away", error=type(error).__name__)
+            log.warning("database_away", **tls.log_fields(error))
 
     async def _session(self) -> None:
         async with self._pool.acquire() as conn:
