@@ -88,6 +88,7 @@ lock: $(STAMP) ## pin every dependency again, with hashes and without index addr
 	$(LOCK) -o requirements.txt pyproject.toml
 	$(LOCK) --extra embedded --extra dev -c requirements.txt -o requirements-dev.txt requirements-build.in pyproject.toml
 	$(LOCK) -c requirements-dev.txt -o deploy/requirements-build.txt requirements-build.in
+	$(LOCK) -o tests/deploy/checkov.txt tests/deploy/checkov.in
 	for peer in $(PEERS); do $(LOCK) -o tests/bench/peers/$$peer.txt tests/bench/peers/$$peer.in || exit 1; done
 
 clean: ## remove everything that was made here
