@@ -12,6 +12,7 @@ from __future__ import annotations
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.runtime.logs import place
+from streams.store import tls
 from streams.store.errors import is_not_migrated
 
 
@@ -37,6 +38,8 @@ def describe(error: BaseException) -> str:
         return str(error)
     if is_not_migrated(error):
         return "the database has no tables yet, or old ones: run icam migrate"
+    if (refused := tls.explain(error)) is not None:
+        return f"database: {refused}; check ICAM_DATABASE__URL"
     return (
         f"{type(error).__name__} at {place(error)}: start the worker again; if it fails again, "
         "return to the previous version"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import psycopg
 import pytest
 import trustme
@@ -24,6 +25,7 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store import tls
 from streams.store.errors import is_transient
 from streams.store.pool import open_pool
+from streams.worker.errors import describe
 from tests.secured import SecuredPostgres
 
 pytestmark = pytest.mark.postgresql
@@ -171,6 +173,19 @@ async def test_a_worker_waits_until_somebody_corrects_the_certificates(
 
     assert is_transient(refused.value)
     assert MISTAKES[url_of] in tls.log_fields(refused.value)["why"]
+
+
+async def test_a_worker_whose_url_is_incomplete_ends_and_says_so(
+    secured_postgres: SecuredPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    url = _no_authority(secured_postgres, tmp_path)
+
+    with pytest.raises(asyncpg.ClientConfigurationError) as refused:
+        await open_pool(DatabaseSettings(url=url), "test")
+
+    assert not is_transient(refused.value)
+    assert MISTAKES[_no_authority] in describe(refused.value)
 
 
 EXPIRED = datetime(2020, 1, 1, tzinfo=UTC)
