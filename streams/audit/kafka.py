@@ -134,12 +134,20 @@ def _readable() -> Iterator[None]:
 
 
 def _record(message: Any) -> LogRecord:
-    kind, millis = message.timestamp()
-    at = None if kind == TIMESTAMP_NOT_AVAILABLE else datetime.fromtimestamp(millis / 1000, UTC)
     return LogRecord(
         LogPosition(message.topic(), message.partition(), message.offset()),
         message.key(),
         message.value(),
         tuple(message.headers() or ()),
-        at,
+        _instant(*message.timestamp()),
     )
+
+
+def _instant(kind: int, millis: int) -> datetime | None:
+    """Return a record's time; None when it has none, or one of a year that does not exist."""
+    if kind == TIMESTAMP_NOT_AVAILABLE:
+        return None
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC)
+    except (OverflowError, ValueError):  # a producer that counts in microseconds or nanoseconds
+        return None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.codec import Decoded, decode
 from schemas.envelope import Headers, Reason, Rejected
 from streams.store.events import Position
+
+_FIRST_MS: Final = 0
+_LAST_MS: Final = 4_102_444_800_000
+"""1970 and 2100. A time beyond them is none: -1, or microseconds or nanoseconds of a producer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,17 @@ class Record:
     value: bytes | None
     headers: Headers
     timestamp_ms: int | None = None
-    """Arrival on Kafka, in milliseconds of Unix time; None when unknown."""
+    """Time of the record on Kafka, in milliseconds of Unix time; None when it has none."""
 
     @property
     def arrived(self) -> float | None:
-        """Return the arrival on Kafka, as Unix time; None when unknown."""
-        return None if self.timestamp_ms is None else self.timestamp_ms / 1000
+        """Return the arrival on Kafka, as Unix time; None when unknown.
+
+        On a topic with ``CreateTime`` the producer sets it, in any unit. One that can't be an
+        arrival is unknown: no decision depends on it.
+        """
+        ms = self.timestamp_ms
+        return ms / 1000 if ms is not None and _FIRST_MS <= ms < _LAST_MS else None
 
 
 class Accepted(NamedTuple):

@@ -1,0 +1,69 @@
+"""Faults that other projects reported, on the real job and real servers (docs/reports.md)."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+
+from schemas.codec import Outgoing, encode
+from streams.audit import Report
+from tests.domain import given
+from tests.pipeline.stage import Stage
+
+pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
+
+_ORDERS = "icam.oqt-issued.v1"
+_UNLIMITED = str(2**63 - 1)
+
+
+def test_times_in_another_unit_stop_neither_worker_nor_audit(stage: Stage) -> None:
+    """More records than a worker may fail on, on a topic where the producer sets the time."""
+    _set(
+        stage,
+        {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": _UNLIMITED},
+    )
+    worker = stage.worker("worker")
+    worker.start()
+    orders = [_order(number) for number in range(8)]
+    producer = Producer({"bootstrap.servers": stage.kafka.bootstrap_servers})
+    for order, stamp in zip(orders, 4 * [time.time_ns(), time.time_ns() // 1000], strict=True):
+        producer.produce(
+            order.topic, order.value, order.key, headers=list(order.headers), timestamp=stamp
+        )
+    assert producer.flush(10) == 0
+    stage.drain(20)
+
+    assert stage.in_log() == len(orders)
+    assert stage.query("SELECT count(*) FROM dead_letter") == [(0,)]
+    assert worker.ready()
+    report: Report = stage.audit()
+    assert report.findings == ()
+
+
+def _order(number: int) -> Outgoing:
+    fact = given.order()
+    return encode(
+        fact.event,
+        event_id=uuid4(),
+        case_id=f"case-report-{number}",
+        source="/test",
+        time=fact.time,
+    )
+
+
+def _set(stage: Stage, values: dict[str, str]) -> None:
+    """Set properties of the topic of orders, as somebody else's topic may have them."""
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap_servers})
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in values.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, _ORDERS, incremental_configs=entries)
+    for changed in admin.incremental_alter_configs([resource]).values():
+        changed.result(10)
