@@ -7,18 +7,25 @@ case ids that start with ``PREFIX``.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Final
 
 PREFIX: Final = "canary-"
-"""Prefix of the canary's case ids. No producer may use it for a person's case."""
+"""Prefix of the canary's case ids. The codec refuses it from any other source."""
 SOURCE: Final = "/icam/canary"
-"""CloudEvents ``source`` of the canary's events."""
+"""CloudEvents ``source`` of the canary's events. The codec refuses it on any other case."""
+_CASE_ID: Final = re.compile(rf"{PREFIX}[0-9]{{8}}")
 
 
 def is_canary(case_id: str) -> bool:
     """Return whether a case belongs to the canary."""
     return case_id.startswith(PREFIX)
+
+
+def is_case_id(case_id: str) -> bool:
+    """Return whether a case id has the form of ``case_id``."""
+    return _CASE_ID.fullmatch(case_id) is not None
 
 
 def case_id(day: date) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from schemas import canary
 from schemas.envelope import (
     Envelope,
     Headers,
@@ -37,6 +38,8 @@ from schemas.events import (
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
 _CLOCK_SKEW: Final = timedelta(hours=1)
+MAX_AHEAD: Final = timedelta(minutes=5)
+"""By how much a time may lie ahead of the record's arrival, because clocks differ."""
 _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 
 
@@ -57,8 +60,18 @@ class Decoded(NamedTuple):
     event: Event
 
 
-def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Decoded:
+def decode(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    now: datetime | None = None,
+    max_ahead: timedelta = MAX_AHEAD,
+) -> Decoded:
     """Return the event in one record of an input topic.
+
+    ``now`` is when the record arrived. The event's time, and each time in it that can't be known in
+    advance, may be later by ``max_ahead`` at most. Without ``now`` this is not tested.
 
     Raises:
         Rejected: the record is not a valid event. No input raises anything else.
@@ -74,6 +87,8 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
         raise Rejected(Reason.UNKNOWN_TYPE, "a type that is not in the vocabulary", case_id)
     if envelope.type != topic:
         raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic", case_id)
+    if case_id.startswith(canary.PREFIX) or envelope.source == canary.SOURCE:
+        _refuse_borrowed(case_id, envelope.source)
     payload = canonical(data)
     try:
         event = model.model_validate_json(payload)
@@ -83,6 +98,12 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
     occurred_at = _occurred_at(event)
     if occurred_at is not None and occurred_at > time + _CLOCK_SKEW:
         raise Rejected(Reason.SCHEMA, "it was reported before it happened", case_id)
+    if now is not None:
+        latest = now + max_ahead
+        field = "time" if time > latest else _ahead(event, latest)
+        if field is not None:
+            detail = f"{field}: later than the record's arrival; check the producer's clock"
+            raise Rejected(Reason.AHEAD, detail, case_id)
     return Decoded(
         event_id=envelope.id,
         case_id=case_id,
@@ -110,6 +131,46 @@ def _occurred_at(event: Event) -> datetime | None:
         or type(event) is FollowUpEnded
     ):
         return None  # these may be reported before they take effect
+    assert_never(event)
+
+
+def _refuse_borrowed(case_id: str, source: str) -> None:
+    """Refuse a case id of the canary from a producer, and the canary's name on a person's case.
+
+    Either would hide a person: cases and events of the canary are counted nowhere.
+    """
+    if source != canary.SOURCE:
+        detail = f"subject: case ids that start with {canary.PREFIX} belong to the canary"
+        raise Rejected(Reason.RESERVED, f"{detail}; use another id", case_id)
+    if not canary.is_case_id(case_id):
+        detail = f"source: {canary.SOURCE} belongs to the canary; name the publishing system"
+        raise Rejected(Reason.RESERVED, detail, case_id)
+
+
+def _ahead(event: Event, latest: datetime) -> str | None:
+    """Return the field that is later than ``latest`` and can't be known in advance, if any.
+
+    An appointment, a circumstance and an end may be reported before they take effect.
+    """
+    if type(event) is OqtIssued:
+        if event.notified_at > latest:
+            return "notified_at"
+        if event.residence_since is not None and event.residence_since > latest:
+            return "residence_since"
+        if event.lodging_since is not None and event.lodging_since > latest:
+            return "lodging_since"
+        return None
+    if type(event) is AppointmentMissed:
+        return "scheduled_at" if event.scheduled_at > latest else None
+    if type(event) is InterviewCompleted:
+        return "held_at" if event.held_at > latest else None
+    if type(event) is ProposalAnswered:
+        return "answered_at" if event.answered_at > latest else None
+    if type(event) is AppointmentPlanned:
+        invitation = event.invitation
+        return "invitation.sent_at" if invitation and invitation.sent_at > latest else None
+    if type(event) is CircumstanceChanged or type(event) is FollowUpEnded:
+        return None
     assert_never(event)
 
 

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     WRONG_TOPIC = "wrong_topic"
     WRONG_KEY = "wrong_key"
     SCHEMA = "schema"
+    AHEAD = "ahead"
+    RESERVED = "reserved"
     ID_REUSED = "id_reused"
     BUG = "bug"
 

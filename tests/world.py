@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
+from schemas import canary
 from schemas.codec import encode
 from streams.casework.deadlines import Deadlines
 from streams.domain.case import Fact
@@ -48,8 +49,9 @@ class World:
         return self.now
 
     def record(self, fact: Fact, case_id: str = given.CASE_ID, **changed: Any) -> Record:
+        source = canary.SOURCE if canary.is_canary(case_id) else "/test"
         sent = encode(
-            fact.event, event_id=fact.event_id, case_id=case_id, source="/test", time=fact.time
+            fact.event, event_id=fact.event_id, case_id=case_id, source=source, time=fact.time
         )
         position = Position(sent.topic, 0, next(self._offsets))
         fields = {"key": sent.key, "value": sent.value, "headers": sent.headers} | changed

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from schemas.canary import is_canary
+from schemas.canary import PREFIX, SOURCE, is_canary
 from schemas.events import AnswererRole
 from streams.audit import answers, endings
 from streams.audit.cases import CaseRows, Projection
@@ -52,6 +52,19 @@ def load(snapshot: Snapshot, due_bound_seconds: float) -> Attention:
         dict(raised),
         {row[0] for row in named},
     )
+
+
+def check_hidden(check: Check, snapshot: Snapshot) -> None:
+    """Check that no case with an id of the canary has an event of another source.
+
+    Such a case is excluded from every count. The codec has refused them since version 0.2.
+    """
+    hidden = snapshot.rows(
+        "SELECT DISTINCT case_id FROM case_event WHERE starts_with(case_id, %s) AND source <> %s",
+        *(PREFIX, SOURCE),
+    )
+    for (case_id,) in hidden:
+        check.found(case_id, "an id of the canary with an event of another source")
 
 
 def check_attention(

@@ -127,6 +127,7 @@ def audit_log(
 
         in_dead_letters = folds.cases_in_dead_letters(snap)
         watched = attention.load(snap, due_bound_seconds)
+        attention.check_hidden(attention_check, snap)
         for case in cases(snap):
             folds.check_contents(log_check, case)
             facts = folds.check_fold(fold_check, case, in_dead_letters)

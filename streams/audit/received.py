@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -49,8 +50,8 @@ def read_input(
     - A record below the committed offset is in the log with the digest of its content, or is a dead
       letter.
     - An invalid record is a dead letter and not an event.
-    - A valid record is not a dead letter, unless its id was reused, our code failed on it, or a
-      person replayed or discarded it.
+    - A valid record is not a dead letter, unless its id was reused, a time in it lay ahead of its
+      arrival, our code failed on it, or a person replayed or discarded it.
     - No event or dead letter refers to a position that has no record, or has a different one.
 
     With ``drained``, it also verifies that every record is committed.
@@ -67,7 +68,7 @@ def read_input(
         if isinstance(event, Rejected):
             is_stored = _check_invalid(check, place, letter, event.reason)
         else:
-            is_stored = _check_valid(check, event, place, letter, stored)
+            is_stored = _check_valid(check, event, record, letter, stored)
         if letter is not None:
             _check_dead_letter(check, record, letter)
         if is_committed:
@@ -99,14 +100,25 @@ def _check_invalid(
     return letter is not None
 
 
+def _lies_ahead(record: LogRecord) -> bool:
+    """Return whether a time in a record is later than its arrival, by whatever was allowed then."""
+    place, nothing = record.place, timedelta()
+    try:
+        decode(place.topic, record.key, record.value, record.headers, record.timestamp, nothing)
+    except Rejected as rejection:
+        return rejection.reason is Reason.AHEAD
+    return record.timestamp is None
+
+
 def _check_valid(
     check: Check,
     event: Decoded,
-    place: LogPosition,
+    record: LogRecord,
     letter: StoredDeadLetter | None,
     stored: StoredInput,
 ) -> bool:
     """Check a valid record; return whether it is in the database."""
+    place = record.place
     entry = stored.events.get(event.event_id.bytes)
     same = entry is not None and entry.digest == event.digest
     if entry is not None and entry.place == place:
@@ -118,6 +130,10 @@ def _check_valid(
     elif letter.reason == Reason.ID_REUSED:
         other = entry is not None and not same
         check.expect(other, place, f"dead letter {letter.number}: its event id was not reused")
+    elif letter.reason == Reason.AHEAD:
+        check.expect(
+            _lies_ahead(record), place, f"dead letter {letter.number}: no time in it lies ahead"
+        )
     elif letter.reason != Reason.BUG and letter.resolution != "discarded":
         # A discarded dead letter stays discarded, even when a later version could read its record.
         check.found(place, f"dead letter {letter.number} ({letter.reason}) has a valid record")

@@ -131,7 +131,9 @@ def replay(dead_letter_id: int | None, all_: bool, note: str, json_: bool) -> No
         results = []
         for letter_id in ids:
             try:
-                replayed = await repair.replay(pool, letter_id, ref, clock.now, note)
+                replayed = await repair.replay(
+                    pool, letter_id, ref, clock.now, note, settings.intake.max_ahead
+                )
             except repair.StillRejected as error:
                 result, why = "rejected", str(error)
             else:

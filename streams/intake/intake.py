@@ -76,6 +76,7 @@ class Intake:
         self._state = state
         self._bugs = bugs
         self._settings = settings
+        self._max_ahead = settings.max_ahead
         self._on_commit = on_commit
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
@@ -88,7 +89,8 @@ class Intake:
             BrokenDeploy: our own code fails on too many records in a row.
         """
         started = time.monotonic()
-        decoded = [decode_record(record) for record in records]
+        max_ahead = self._max_ahead
+        decoded = [decode_record(record, None, max_ahead) for record in records]
         try:
             result = await self._apply_with_retry(decoded)
         except Exception as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from schemas.codec import Decoded, decode
+from schemas.codec import MAX_AHEAD, Decoded, decode
 from schemas.envelope import Headers, Reason, Rejected
 from streams.store.events import Position
 
@@ -55,10 +56,19 @@ class Malformed(NamedTuple):
 DecodedRecord = Accepted | Malformed
 
 
-def decode_record(record: Record) -> DecodedRecord:
-    """Decode a record. A malformed record is a value, not an exception."""
+def decode_record(
+    record: Record, now: datetime | None = None, max_ahead: timedelta = MAX_AHEAD
+) -> DecodedRecord:
+    """Decode a record. A malformed record is a value, not an exception.
+
+    Its times are compared with ``now``, or else with its arrival on Kafka, which is the broker's
+    clock: the verdict is the same whenever the record is delivered.
+    """
+    position, arrived = record.position, record.arrived
+    if now is None and arrived is not None:
+        now = datetime.fromtimestamp(arrived, UTC)
     try:
-        event = decode(record.position.topic, record.key, record.value, record.headers)
+        event = decode(position.topic, record.key, record.value, record.headers, now, max_ahead)
     except Rejected as rejection:
         return Malformed(record, rejection.reason, rejection.detail, rejection.subject)
     return Accepted(record, event)

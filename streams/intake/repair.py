@@ -10,8 +10,10 @@ Errors::
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from schemas.codec import MAX_AHEAD
 from streams.casework import unit_of_work
 from streams.intake.batch import BatchResult, apply_batch
 from streams.intake.record import Accepted, Record, decode_record
@@ -44,9 +46,11 @@ async def replay(
     reference: Reference,
     clock: Clock,
     note: str,
+    max_ahead: timedelta = MAX_AHEAD,
 ) -> BatchResult:
     """Apply the record of a dead letter; resolve the letter when it is applied or a duplicate.
 
+    A time that lay ahead when the record arrived may have passed: it is compared with ``clock``.
     One transaction resolves the letter, applies the event and decides every case that either names.
 
     Raises:
@@ -56,7 +60,11 @@ async def replay(
     async with pool.acquire() as conn, conn.transaction():
         letter = await _open_letter(conn, dead_letter_id)
         position = Position(letter["topic"], letter["partition"], letter["offset"])
-        record = decode_record(Record(position, letter["key"], letter["value"], letter["headers"]))
+        record = decode_record(
+            Record(position, letter["key"], letter["value"], letter["headers"]),
+            await clock(conn),
+            max_ahead,
+        )
         await reference_tables.record(conn, reference.policy, reference.directory)
         if isinstance(record, Accepted):
             savepoint = conn.transaction()

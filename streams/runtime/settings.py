@@ -5,6 +5,7 @@ Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATA
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,13 @@ class IntakeSettings(BaseModel):
     """Failures of our own code that stop the worker, over all of its lanes."""
     retry_cap_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Longest pause between two attempts while the database is away."""
+    max_ahead_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """By how much an event's time may lie ahead of the record's arrival on Kafka."""
+
+    @property
+    def max_ahead(self) -> timedelta:
+        """Return ``max_ahead_seconds`` as a timedelta."""
+        return timedelta(seconds=self.max_ahead_seconds)
 
 
 class LoopSettings(BaseModel):

@@ -52,6 +52,9 @@ def world(audit_database: str) -> Iterator[World]:
     _, failed = made.send(BETA, given.miss(days_ago=3), apply=False)
     made.add_dead_letter(failed, "bug", BETA, resolution="discarded")
 
+    _, early = made.send(BETA, given.miss(days_ago=2), time=given.ago(-1), apply=False)
+    made.add_dead_letter(early, "ahead", BETA, resolution="discarded")
+
     broken = made.log.put("icam.oqt-issued.v1", GAMMA.encode(), b"{", (), commit=True)
     made.add_dead_letter(broken, "undecodable", GAMMA)
     last = made.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)

@@ -95,11 +95,17 @@ class World:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
 
     def send(
-        self, case_id: str, event: Event, *, time: datetime | None = None, apply: bool = True
+        self,
+        case_id: str,
+        event: Event,
+        *,
+        time: datetime | None = None,
+        source: str = "/test",
+        apply: bool = True,
     ) -> tuple[UUID, LogPosition]:
         """Put an event on its topic, committed; with ``apply``, also into the log."""
         event_id, time = uuid4(), time or given.ago(5)
-        record = encode(event, event_id=event_id, case_id=case_id, source="/test", time=time)
+        record = encode(event, event_id=event_id, case_id=case_id, source=source, time=time)
         place = self.produce(record)
         if apply:
             self.store(record, place)

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +34,8 @@ def test_valid_records_decode_and_serialise_to_the_same_content(records: Sequenc
     ids = set()
     for planned in valid(records):
         record = planned.record
-        decoded = decode(record.topic, record.key, record.value, record.headers)
+        at = planned.at
+        decoded = decode(record.topic, record.key, record.value, record.headers, at, timedelta())
         assert decoded.case_id == planned.case_id == record.key.decode()
         assert decoded.time <= planned.at
         assert decoded.source.startswith("/be/")

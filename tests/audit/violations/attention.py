@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from schemas import canary
 from schemas.events import Answer, FollowUpState
 from schemas.types import Guard
 from tests.audit import given
@@ -118,3 +119,9 @@ def _silence(world: World, case_id: str, days: float) -> None:
 def _answer(world: World, answer: Answer) -> None:
     (standing,) = world.sql("SELECT escalation_id FROM escalation WHERE withdrawn_at IS NULL")
     world.send(ALPHA, given.answered(standing[0], answer))
+
+
+@breaks("attention")
+def a_person_has_a_case_id_of_the_canary(world: World) -> None:
+    world.send("canary-20260302", given.order(), source=canary.SOURCE)
+    world.sql("UPDATE case_event SET source = '/test' WHERE case_id = 'canary-20260302'")

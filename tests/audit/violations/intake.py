@@ -71,6 +71,12 @@ def a_duplicate_is_a_dead_letter_for_a_reused_id(world: World) -> None:
 
 
 @breaks("log")
+def a_dead_letter_for_a_time_ahead_has_none(world: World) -> None:
+    _, place = world.send(ALPHA, given.miss(days_ago=6), apply=False)
+    world.add_dead_letter(place, "ahead", resolution="discarded")
+
+
+@breaks("log")
 def a_replayed_dead_letter_is_not_in_the_log(world: World) -> None:
     _, place = world.send(ALPHA, given.miss(days_ago=6), apply=False)
     world.add_dead_letter(place, "bug", resolution="replayed")
