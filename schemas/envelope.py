@@ -221,6 +221,8 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
             raise Rejected(Reason.ENVELOPE, f"more than {_MAX_HEADERS} headers")
         attribute = _ATTRIBUTE_OF.get(name) or name.lower()
         if attribute != "content-type" and name not in _ATTRIBUTE_OF:
+            if not name.isascii() and not _is_text(name):
+                raise Rejected(Reason.ENVELOPE, "the name of a header is not UTF-8")
             continue
         if attribute in attributes:
             raise Rejected(Reason.ENVELOPE, "an attribute header is repeated")
@@ -231,6 +233,15 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
         except UnicodeDecodeError:
             raise Rejected(Reason.ENVELOPE, "an attribute header is not UTF-8") from None
     return attributes
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has an exact form in UTF-8: other bytes are read as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(value: bytes) -> dict[str, Any]:

@@ -45,6 +45,8 @@ GRANT UPDATE ON case_projection TO icam_worker;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_worker;
 GRANT DELETE ON outbox_pending TO icam_worker;
 GRANT UPDATE (resolved_at, resolution, resolved_note) ON dead_letter TO icam_worker;
+GRANT INSERT ON input_gap, input_position TO icam_worker;
+GRANT UPDATE (next_offset) ON input_position TO icam_worker;
 
 -- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one dead letter at a
 -- time. A replay inserts a dead letter and rolls it back if the record is rejected again, and records
@@ -56,6 +58,9 @@ GRANT UPDATE ON case_projection TO icam_operator;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;
 GRANT UPDATE (resolved_at, resolution, resolved_note, attempts, reason, detail)
     ON dead_letter TO icam_operator;
+
+-- `icam gaps resolve`.
+GRANT UPDATE (resolved_at, resolved_note) ON input_gap TO icam_operator;
 
 -- `icam audit`. The missing privileges already prevent writes; this setting rejects them earlier.
 ALTER ROLE icam_auditor SET default_transaction_read_only = on;

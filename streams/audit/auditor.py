@@ -111,6 +111,7 @@ def audit_log(
         input_records = received.read_input(
             log_check, log, stored_input, spans, committed, drained=drained
         )
+        received.check_gaps(log_check, snap)
         received.check_offsets(offset_check, input_records, spans, committed)
         if produced is not None:
             producer_check = Check("producer", "events acknowledged to their producers")

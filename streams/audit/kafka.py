@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import Any, Final, Self
 
 from confluent_kafka import (
@@ -21,6 +22,7 @@ from streams.audit.errors import LogUnreadable
 from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 
 _BATCH: Final = 1000
+_HEADERS_OF: Final = methodcaller("headers")
 _TRANSIENT: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 
 
@@ -138,7 +140,7 @@ def _record(message: Any) -> LogRecord:
         LogPosition(message.topic(), message.partition(), message.offset()),
         message.key(),
         message.value(),
-        tuple(message.headers() or ()),
+        _headers(message),
         _instant(*message.timestamp()),
     )
 
@@ -151,3 +153,13 @@ def _instant(kind: int, millis: int) -> datetime | None:
         return datetime.fromtimestamp(millis / 1000, UTC)
     except (OverflowError, ValueError):  # a producer that counts in microseconds or nanoseconds
         return None
+
+
+def _headers(message: Any) -> tuple[tuple[str, bytes | None], ...]:
+    """Return the headers; only one without a name in UTF-8 when the client can't decode a name."""
+    try:
+        # Called from C: since Python 3.11 a call from Python does not check that the client, which
+        # returns a result, has set an exception too.
+        return tuple(_HEADERS_OF(message) or ())
+    except (SystemError, UnicodeDecodeError):  # depends on the client's release
+        return (("\udcff", None),)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from schemas.codec import Decoded, decode
 from schemas.envelope import Reason, Rejected
+from streams.audit.database import Snapshot
 from streams.audit.findings import Check
 from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
 from streams.audit.stored import StoredDeadLetter, StoredInput
@@ -158,6 +159,19 @@ def _check_positions(
         if not letter.seen and _retained(place, spans):
             check.found(place, f"dead letter {letter.number} has no record at this position")
     check.compared += len(stored.events) + len(stored.dead_letters)
+
+
+def check_gaps(check: Check, snap: Snapshot) -> None:
+    """Report every gap that is not resolved: offsets that no worker ever saw."""
+    rows = snap.rows(
+        """
+        SELECT topic, "partition", first_offset, next_offset, reason FROM input_gap
+        WHERE resolved_at IS NULL ORDER BY gap_id
+        """
+    )
+    for topic, number, first, after, reason in rows:
+        place = LogPosition(topic, number, first)
+        check.found(place, f"offsets {first} to {after - 1} were never seen: {reason}")
 
 
 def _retained(place: LogPosition, spans: Mapping[Partition, OffsetRange]) -> bool:

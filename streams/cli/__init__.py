@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "escalations": "inspect:escalations",
     "worklist": "worklist:worklist",
     "dead-letters": "dead_letters:dead_letters",
+    "gaps": "gaps:gaps",
     "audit": "audit:audit",
     "rebuild": "rebuild:command",
     "schemas": "schemas:schemas",
@@ -89,6 +90,7 @@ def main() -> None:
       icam escalations --level 3     list the standing escalations of one level
       icam worklist --office gent    list what an office must do, by due date
       icam dead-letters list         list the records that need manual handling
+      icam gaps list                 list the records that were gone before they were read
       icam audit                     verify every guarantee independently
       icam rebuild --check           rebuild every projection from the log and compare
 

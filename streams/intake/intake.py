@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -31,12 +31,16 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import IntakeSettings
 from streams.runtime.state import WorkerState
-from streams.store import tls
+from streams.store import gaps, tls
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
+from streams.store.gaps import Gap
 from streams.store.pool import Pool
 
 log = structlog.get_logger(__name__)
+
+Item: TypeAlias = DecodedRecord | Gap
+"""A record, or offsets in its place that were never seen."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _OURS: Final = (str(_ROOT / "streams"), str(_ROOT / "schemas"))
@@ -79,7 +83,7 @@ class Intake:
         self._max_ahead = settings.max_ahead
         self._on_commit = on_commit
 
-    async def handle(self, records: Sequence[Record]) -> BatchResult:
+    async def handle(self, records: Sequence[Record | Gap]) -> BatchResult:
         """Apply a batch; on return it is committed in the database and may be acknowledged.
 
         May be repeated with the same records: they are duplicates then. Blocks, retrying without
@@ -90,7 +94,10 @@ class Intake:
         """
         started = time.monotonic()
         max_ahead = self._max_ahead
-        decoded = [decode_record(record, None, max_ahead) for record in records]
+        decoded = [
+            item if isinstance(item, Gap) else decode_record(item, None, max_ahead)
+            for item in records
+        ]
         try:
             result = await self._apply_with_retry(decoded)
         except Exception as error:
@@ -99,7 +106,7 @@ class Intake:
         self._observe(len(decoded), result, time.monotonic() - started)
         return result
 
-    async def _apply_with_retry(self, records: Sequence[DecodedRecord]) -> BatchResult:
+    async def _apply_with_retry(self, records: Sequence[Item]) -> BatchResult:
         """Apply records; retry transient errors without end, with exponential backoff."""
         retrying = False
 
@@ -127,7 +134,7 @@ class Intake:
         longest = min(self._settings.retry_cap_seconds, 0.1 * 2 ** min(attempt, 10))
         return random.uniform(longest / 2, longest)  # noqa: S311 - jitter
 
-    async def _isolate(self, records: Sequence[DecodedRecord]) -> BatchResult:
+    async def _isolate(self, records: Sequence[Item]) -> BatchResult:
         """Apply records one by one; those on which our code fails become dead letters."""
         total = BatchResult()
         for record in records:
@@ -135,6 +142,8 @@ class Intake:
                 result = await self._apply_with_retry([record])
                 self._bugs.applied(self)
             except Exception as error:
+                if isinstance(record, Gap):
+                    raise
                 place = _type_and_place(error)
                 failures = self._bugs.failed(self)
                 if self._bugs.too_many:
@@ -148,12 +157,19 @@ class Intake:
             total += result
         return total
 
-    async def apply(self, records: Sequence[DecodedRecord]) -> BatchResult:
+    async def apply(self, records: Sequence[Item]) -> BatchResult:
         """Apply records in one transaction: all of them, or none."""
+        decoded = [item for item in records if not isinstance(item, Gap)]
+        missing = [item for item in records if isinstance(item, Gap)]
         async with self._pool.acquire() as conn, conn.transaction():
-            result = await apply_batch(conn, records, self._reference, self._clock)
+            lost = await gaps.put(conn, missing)
+            result = await apply_batch(conn, decoded, self._reference, self._clock)
+            await gaps.advance(conn, _handled(records))
             crash.point("before_commit")
         crash.point("after_commit")
+        for topic, count in lost:
+            log.error("records_lost", topic=topic, offsets=count)
+            self._metrics.records_lost.labels(topic).inc(count)
         return result
 
     def _observe(self, records: int, result: BatchResult, seconds: float) -> None:
@@ -169,6 +185,19 @@ class Intake:
         metrics.batch_records.observe(records)
         metrics.count_announced(result.outcomes)
         self._state.last_batch_at = time.time()
+
+
+def _handled(records: Sequence[Item]) -> dict[tuple[str, int], int]:
+    """Return the offset after the last record of each partition."""
+    handled = {}
+    for item in records:
+        at, after = (
+            (item.position, item.next_offset)
+            if isinstance(item, Gap)
+            else (item.record.position, item.record.next_offset)
+        )
+        handled[at.topic, at.partition] = after
+    return handled
 
 
 def _type_and_place(error: BaseException) -> str:

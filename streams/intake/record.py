@@ -27,6 +27,11 @@ class Record:
     """Time of the record on Kafka, in milliseconds of Unix time; None when it has none."""
 
     @property
+    def next_offset(self) -> int:
+        """Return the offset after this record's."""
+        return self.position.offset + 1
+
+    @property
     def arrived(self) -> float | None:
         """Return the arrival on Kafka, as Unix time; None when unknown.
 

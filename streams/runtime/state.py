@@ -19,6 +19,12 @@ class WorkerState:
     """Whether the outbox can't be published at present. Written by the relay."""
     partitions_assigned: int = 0
     """Input partitions of this worker. Written by the readiness probe, as the consumer has them."""
+    partitions_expected: int = 0
+    """Partitions of the input topics, for all workers together. Written likewise."""
+    partitions_fetched: int = 0
+    """Partitions of this worker whose broker delivers. Written likewise."""
+    partitions_held: tuple[str, ...] = ()
+    """Partitions of this worker that can't be read, as ``topic[number]``. Written likewise."""
 
     @property
     def waits_for_database(self) -> bool:

@@ -24,7 +24,7 @@ from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.kafka import topics
 from streams.runtime import logs
-from streams.runtime.http import application, serve
+from streams.runtime.http import Verdict, application, serve
 from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
@@ -106,7 +106,7 @@ class Parts:
     async def open(self) -> None:
         """Open the internal port, wait for the database, then start the loops."""
         settings = self._settings
-        app = application(self.health.live, self.health.ready, self.metrics.registry)
+        app = application(self.health.live, self._ready, self.metrics.registry)
         self._runner, port = await self._listen(app)
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
@@ -123,6 +123,11 @@ class Parts:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+
+    def _ready(self) -> Verdict:
+        verdict = self.health.ready()
+        self.metrics.show_held(self.state.partitions_held)
+        return verdict
 
     def start_intake(self, pool: Pool, relay: Relay) -> None:
         """Connect the input topics with the intake. It is not reentrant, so every lane has one."""
@@ -254,6 +259,8 @@ def build(settings: Settings) -> IcamApp:
         broker_request_timeout=2 * settings.kafka.session_timeout_seconds,
         broker_rebalance_timeout=1.5 * settings.kafka.session_timeout_seconds,
         broker_max_poll_records=settings.intake.batch_max,
+        # Topics and partitions that others make, and brokers that move, show after this time.
+        consumer_metadata_max_age_ms=10_000,
         # Per partition. The default, 1 MiB times all partitions, exceeds the rest of our memory.
         consumer_max_fetch_size=256 * 1024,
         # Faust's web server exposes tables and topology, and its health check always succeeds.

@@ -7,11 +7,14 @@ process looks like. A worker that waits for the database is alive and not ready.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from streams.runtime.http import Verdict
 from streams.runtime.state import WorkerState
+
+_FETCH_PATIENCE: Final = 15.0
+"""Seconds without an answer of its broker after which a partition counts as not read."""
 
 
 class GroupMember(Protocol):
@@ -20,8 +23,17 @@ class GroupMember(Protocol):
     def partitions_assigned(self) -> int:
         """Return how many input partitions are assigned."""
 
+    def partitions_fetched(self, patience: float) -> int:
+        """Return how many of them are read: their broker answered within ``patience`` seconds."""
+
+    def partitions_expected(self) -> int:
+        """Return how many partitions the input topics have, for all members of the group."""
+
+    def partitions_held(self) -> Mapping[str, str]:
+        """Return the partitions that can't be read, each with the reason and the offset."""
+
     def records_behind(self) -> int:
-        """Return how many records of the assigned partitions are on Kafka and not committed."""
+        """Return how many records of the assigned partitions can be read and are not done."""
 
     def coordinator_known(self) -> bool:
         """Whether the group's coordinator is known; not while the brokers are away or move it."""
@@ -49,6 +61,7 @@ class Health:
         self._patience = patience
         self._progress = time.monotonic()
         self._last_batch = 0.0
+        self._all_fetched = time.monotonic()
 
     def live(self) -> Verdict:
         """Not alive when no batch was committed for the patience while records wait, or when one
@@ -66,17 +79,32 @@ class Health:
         )
 
     def ready(self) -> Verdict:
-        """Ready when partitions are assigned, the database and the brokers answer, the outbox can
-        be published, and the group is not rebalancing.
+        """Ready when partitions are assigned and all of them read, the database and the brokers
+        answer, the outbox can be published, and the group is not rebalancing.
         """
-        assigned = self._member.partitions_assigned()
-        self._state.partitions_assigned = assigned
+        member, state = self._member, self._state
+        assigned, expected = member.partitions_assigned(), member.partitions_expected()
+        fetched, held = member.partitions_fetched(_FETCH_PATIENCE), member.partitions_held()
+        state.partitions_assigned, state.partitions_expected = assigned, expected
+        state.partitions_fetched, state.partitions_held = fetched, tuple(held)
+        if fetched == assigned or member.rebalancing():
+            self._all_fetched = time.monotonic()
         obstacles: dict[str, object] = {
-            "intake_retrying": self._state.batches_retrying > 0,
-            "database_away": self._state.database_away,
-            "broker_away": not self._member.coordinator_known(),
-            "relay_failing": self._state.relay_failing,
-            "rebalancing": self._member.rebalancing(),
+            "intake_retrying": state.batches_retrying > 0,
+            "database_away": state.database_away,
+            "broker_away": not member.coordinator_known(),
+            "relay_failing": state.relay_failing,
+            "rebalancing": member.rebalancing(),
+            "not_fetched": time.monotonic() - self._all_fetched > _FETCH_PATIENCE,
         }
-        ready = assigned > 0 and not any(obstacles.values())
-        return Verdict(ready, {"partitions_assigned": assigned, **obstacles})
+        ready = assigned > 0 and not any(obstacles.values()) and not held
+        return Verdict(
+            ready,
+            {
+                "partitions_expected": expected,
+                "partitions_assigned": assigned,
+                "partitions_fetched": fetched,
+                "partitions_held": dict(held),
+                **obstacles,
+            },
+        )

@@ -18,8 +18,12 @@ from contextlib import suppress
 from typing import Final, TypeAlias
 
 from streams.intake.record import Record
+from streams.store.gaps import Gap
 
-Handle: TypeAlias = Callable[[Sequence[Record]], Awaitable[object]]
+Item: TypeAlias = Record | Gap
+"""What a lane holds: a record, or offsets in its place that were never seen."""
+
+Handle: TypeAlias = Callable[[Sequence[Item]], Awaitable[object]]
 """Commits a batch in the database before it returns. A lane never calls it concurrently."""
 
 Partition: TypeAlias = tuple[str, int]
@@ -34,21 +38,22 @@ class _Lane:
 
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
-        self.queues: dict[int, deque[tuple[Partition, Sequence[Record]]]] = {}
+        self.queues: dict[int, deque[tuple[Partition, Sequence[Item]]]] = {}
         self.waiting: Counter[Partition] = Counter()
+        self.in_flight: Counter[Partition] = Counter()
         self.filled = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
         self.begun: float | None = None
 
-    def put(self, rank: int, partition: Partition, records: Sequence[Record]) -> None:
+    def put(self, rank: int, partition: Partition, records: Sequence[Item]) -> None:
         self.queues.setdefault(rank, deque()).append((partition, records))
         self.waiting[partition] += len(records)
         self.filled.set()
 
-    def take(self, limit: int) -> tuple[list[Record], dict[Partition, int]]:
+    def take(self, limit: int) -> tuple[list[Item], dict[Partition, int]]:
         """Remove up to ``limit`` records; return them with the offset after each partition's."""
-        batch: list[Record] = []
+        batch: list[Item] = []
         after: dict[Partition, int] = {}
         for _, queue in sorted(self.queues.items()):
             while queue and len(batch) < limit:
@@ -58,8 +63,9 @@ class _Lane:
                     queue.appendleft((partition, records[room:]))
                     records = records[:room]
                 batch += records
-                after[partition] = records[-1].position.offset + 1
+                after[partition] = records[-1].next_offset
                 self.waiting[partition] -= len(records)
+                self.in_flight[partition] += len(records)
         if not any(self.queues.values()):
             self.filled.clear()
         return batch, after
@@ -103,6 +109,20 @@ class Lanes:
         waiting = self._lane(partition).waiting
         return 2 * waiting[partition] < self._batch_max and waiting.total() < _AHEAD
 
+    def unfinished(self, partition: Partition) -> int:
+        """Return how many records of a partition are queued or in flight."""
+        lane = self._lane(partition)
+        return lane.waiting[partition] + lane.in_flight[partition]
+
+    def skip_to(self, partition: Partition, offset: int) -> None:
+        """Count everything below an offset as done, unless records are queued or in flight.
+
+        The fetcher is there already: what lies between are no records, but marks of transactions
+        or records of aborted ones.
+        """
+        if not self.unfinished(partition) and offset > self._done.get(partition, 0):
+            self._done[partition] = offset
+
     async def room(self, patience: float) -> None:
         """Wait until any lane starts a batch, at most ``patience`` seconds."""
         self._room.clear()
@@ -110,7 +130,7 @@ class Lanes:
             async with asyncio.timeout(patience):
                 await self._room.wait()
 
-    def put(self, partition: Partition, records: Sequence[Record]) -> None:
+    def put(self, partition: Partition, records: Sequence[Item]) -> None:
         """Queue records of one partition, ascending by offset. Never blocks; see ``has_room``."""
         self._lane(partition).put(self._rank(partition[0]), partition, records)
 
@@ -171,6 +191,7 @@ class Lanes:
                 await lane.handle(batch)
             finally:
                 lane.begun = None
+                lane.in_flight.clear()
                 lane.idle.set()
             if era == self._era:
                 self._done.update(after)

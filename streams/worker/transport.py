@@ -8,7 +8,8 @@ interval and the shutdown remain Faust's.
 
 Overridden methods; tests/worker/test_transport.py compares them with the Faust release:
 
-- ``AIOKafkaConsumerThread._create_worker_consumer``: sets two arguments that Faust hard-codes;
+- ``AIOKafkaConsumerThread._create_worker_consumer``: sets three arguments that Faust hard-codes,
+  and makes it a consumer whose fetcher is ours (``fetching``);
 - ``AIOKafkaConsumerThread.on_start``: waits while no broker answers, where Faust would crash;
 - ``AIOKafkaConsumerThread.seek_to_committed``: seeks to the beginning without a committed offset;
 - ``Consumer._drain_messages``: the fetch loop;
@@ -21,19 +22,25 @@ Overridden methods; tests/worker/test_transport.py compares them with the Faust 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import structlog
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from schemas.events import INPUT_TOPICS
 from streams.intake.record import Record
 from streams.runtime import crash
 from streams.store.events import Position
-from streams.worker.lanes import Lanes
+from streams.store.gaps import Gap
+from streams.worker.fetching import Consumer as TolerantConsumer
+from streams.worker.fetching import Held, LaneFetcher
+from streams.worker.lanes import Item, Lanes
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +61,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust assigns round-robin for apps without tables. The range assignor gives one worker the
         # same partition number of all topics, so two workers never wait for the lock of one case.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
-        return consumer
+        # Records of a transaction that is open or was aborted are no facts.
+        consumer._isolation_level = "read_committed"
+        return TolerantConsumer.of(consumer)
 
     async def on_start(self) -> None:
         """Connect to Kafka; while no broker answers, try again until the worker is stopped.
@@ -146,10 +155,29 @@ class LaneConsumer(driver.Consumer):
                 # Fetched for an earlier assignment: discard, and seek to the committed offsets.
                 self._lost_place = True
                 continue
-            for tp, records in fetched.items():
-                lanes.put((tp.topic, tp.partition), [_record(record) for record in records])
+            self._deliver(fetched, active)
             if not fetched and not patient:
                 await lanes.room(0.02 if wanted else 1.0)
+
+    def _deliver(self, fetched: Mapping[TP, Iterable[Any]], active: Iterable[TP]) -> None:
+        """Put what was fetched into the lanes, with the gaps before it, and skip what is no record.
+
+        Must not wait: a rebalance would discard what is queued, and skipping would lose it.
+        """
+        reader = Reader(self._thread)
+        # Positions before gaps: a position that a gap explains is not passed without the gap.
+        positions = {tp: reader.position(tp) for tp in active}
+        items: dict[TP, list[Item]] = {}
+        for gap in reader.take_gaps():
+            items.setdefault(TP(gap.position.topic, gap.position.partition), []).append(gap)
+        for tp, records in fetched.items():
+            found = [*items.get(tp, ()), *map(_record, records)]
+            items[tp] = sorted(found, key=lambda item: item.position.offset)
+        for tp, ordered in items.items():
+            self.lanes.put((tp.topic, tp.partition), ordered)
+        for tp, position in positions.items():
+            if position is not None:
+                self.lanes.skip_to((tp.topic, tp.partition), position)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (
@@ -188,12 +216,64 @@ def _record(record: Any) -> Record:
     return Record(position, record.key, record.value, record.headers, record.timestamp)
 
 
-class Membership:
-    """The app's membership in its consumer group; see ``health.GroupMember``.
+class Reader:
+    """What the client's thread knows about the partitions that it reads.
 
-    Faust has no public API for these values that works before the consumer has started, so its
-    private fields are read here, and in no other module.
+    Neither Faust nor aiokafka has a public API for these values, so their private fields are read
+    here and in ``Membership``, and in no other module. Other threads may call all of it.
     """
+
+    def __init__(self, thread: Any) -> None:
+        self._client = getattr(thread, "_consumer", None)
+
+    @property
+    def _fetcher(self) -> LaneFetcher | None:
+        return getattr(self._client, "_fetcher", None)
+
+    def held(self) -> dict[TP, Held]:
+        """Return the partitions that can't be read at present."""
+        fetcher = self._fetcher
+        return {} if fetcher is None else {TP(*tp): held for tp, held in fetcher.held.items()}
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the gaps noted since the last call."""
+        fetcher = self._fetcher
+        return [] if fetcher is None else [fetcher.gaps.popleft() for _ in range(len(fetcher.gaps))]
+
+    def position(self, tp: TP) -> int | None:
+        """Return the next offset to read; None while it is being sought."""
+        state, fetcher = self._state(tp), self._fetcher
+        position = None if state is None else state._position
+        if fetcher is None or TopicPartition(*tp) in fetcher.settling:
+            return None
+        return cast("int | None", position)
+
+    def ahead(self, tp: TP) -> int:
+        """Return how many offsets a reader of committed records has not read yet."""
+        state = self._state(tp)
+        if state is None or state.lso is None or state._position is None:
+            return 0
+        ahead: int = state.lso - state._position
+        return max(0, ahead)
+
+    def is_fetched(self, tp: TP, patience: float) -> bool:
+        """Whether a partition is read: its broker answered lately, or records of it wait here."""
+        state, fetcher = self._state(tp), self._fetcher
+        if state is None or fetcher is None or TopicPartition(*tp) in fetcher.held:
+            return False
+        recent = state.timestamp is not None and time.time() - state.timestamp / 1000 < patience
+        return recent or TopicPartition(*tp) in fetcher._records
+
+    def _state(self, tp: TP) -> Any:
+        subscription = getattr(self._client, "_subscription", None)
+        assignment = getattr(getattr(subscription, "subscription", None), "assignment", None)
+        if assignment is None:
+            return None
+        return assignment._tp_state.get(TopicPartition(*tp))
+
+
+class Membership:
+    """The app's membership in its consumer group; see ``health.GroupMember``."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -202,14 +282,39 @@ class Membership:
         """Return how many input partitions are assigned."""
         return len(self._assigned())
 
+    def partitions_fetched(self, patience: float) -> int:
+        """Return how many of them are read: their broker answered within ``patience`` seconds."""
+        reader = self._reader()
+        return sum(reader.is_fetched(tp, patience) for tp in self._assigned())
+
+    def partitions_expected(self) -> int:
+        """Return how many partitions the input topics have, for all members of the group."""
+        client = getattr(getattr(self._consumer, "_thread", None), "_consumer", None)
+        cluster = getattr(getattr(client, "_client", None), "cluster", None)
+        if cluster is None:
+            return 0
+        return sum(len(cluster.partitions_for_topic(topic) or ()) for topic in INPUT_TOPICS)
+
+    def partitions_held(self) -> dict[str, str]:
+        """Return the partitions that can't be read, each with the reason and the offset."""
+        held, assigned = self._reader().held(), self._assigned()
+        return {
+            f"{tp.topic}[{tp.partition}]": f"{why.reason} at {why.offset}"
+            for tp, why in sorted(held.items())
+            if tp in assigned
+        }
+
     def records_behind(self) -> int:
-        """Return how many records of the assigned partitions are on Kafka and not committed."""
+        """Return how many records of the assigned partitions can be read and are not done.
+
+        Records of a transaction that is open can't; those of a partition that is held neither.
+        """
+        reader, lanes = self._reader(), self._app.lanes
+        held = reader.held()
         behind = 0
         for tp in self._assigned():
-            end = self._consumer.highwater(tp)
-            committed = self._consumer._committed_offset[tp]
-            if end and committed is not None:
-                behind += max(0, end - committed)
+            behind += 0 if tp in held else reader.ahead(tp)
+            behind += 0 if lanes is None else lanes.unfinished((tp.topic, tp.partition))
         return behind
 
     def coordinator_known(self) -> bool:
@@ -221,6 +326,9 @@ class Membership:
     def rebalancing(self) -> bool:
         """Whether the group is being rebalanced."""
         return bool(self._app.rebalancing)
+
+    def _reader(self) -> Reader:
+        return Reader(getattr(self._consumer, "_thread", None))
 
     @property
     def _consumer(self) -> Any:

@@ -36,6 +36,8 @@ TABLES = [
     "case_projection",
     "dead_letter",
     "escalation",
+    "input_gap",
+    "input_position",
     "outbox",
     "outbox_pending",
     "reference_table",

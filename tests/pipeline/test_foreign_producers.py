@@ -1,48 +1,121 @@
-"""What producers that nobody here wrote send to a real worker: applied, or a reason that helps."""
+"""What producers that nobody here wrote send to real Kafka, and what a worker makes of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
-from uuid import UUID, uuid4
+from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from schemas.codec import Outgoing, encode
-from schemas.events import Event
-from tests.domain import given
-from tests.pipeline.stage import Stage
+from tests.pipeline.foreign import (
+    ORDERS,
+    Transactional,
+    number_of,
+    orders,
+    send,
+    send_with_header_name,
+)
+from tests.pipeline.stage import Stage, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
+pytestmark = pytest.mark.kafka
 
-SOURCE: Final = "/be/somebody"
-
-
-def sent(event: Event, case_id: str, time: datetime, source: str = SOURCE) -> tuple[UUID, Outgoing]:
-    event_id = uuid4()
-    return event_id, encode(event, event_id=event_id, case_id=case_id, source=source, time=time)
+CODECS = ("gzip", "snappy", "lz4", "zstd")
 
 
-def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stage: Stage) -> None:
-    now = datetime.now(UTC)
-    past = now - timedelta(days=10)
-    order = given.order(notified_at=past).event
-    early = given.order(notified_at=now + timedelta(days=2)).event
-    rejected = {
-        "ahead-of-time": ("ahead", sent(order, "ahead-of-time", now + timedelta(days=400))),
-        "not-yet-notified": ("ahead", sent(early, "not-yet-notified", now)),
-        "canary-20260302": ("reserved", sent(order, "canary-20260302", now)),
-        "not-the-canary": ("reserved", sent(order, "not-the-canary", now, source="/icam/canary")),
-    }
-    good = {"case-of-today": sent(order, "case-of-today", now + timedelta(minutes=2))}
-
+def test_every_codec_of_a_producer_or_a_topic_is_read(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    for codec in CODECS:
+        send(servers, orders(40, f"sent-{codec}"), **{"compression.type": codec})
+    for codec in CODECS:
+        _set(servers, **{"compression.type": codec})
+        send(servers, orders(40, f"stored-{codec}"))
     stage.worker("worker").start()
-    stage.publish(record for _, (_, record) in rejected.values())
-    stage.publish(record for _, record in good.values())
     stage.drain()
 
-    letters = stage.query("SELECT case_ids[1], reason FROM dead_letter")
-    assert dict(letters) == {case_id: reason for case_id, (reason, _) in rejected.items()}
-    assert [row[0] for row in stage.query("SELECT case_id FROM case_event")] == list(good)
-    produced = [event_id for event_id, _ in [*good.values(), *(r for _, r in rejected.values())]]
-    assert stage.audit(produced=produced).findings == ()
+    assert stage.in_log() == 320
+    assert stage.audit().findings == ()
+
+
+def test_a_codec_without_a_library_holds_its_partition_and_no_other(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    worker = stage.worker("worker", Path(__file__).with_name("blunt_worker.py"))
+    worker.start()
+    send(servers, orders(20), **{"compression.type": "lz4"})
+    until(lambda: stage.in_log() == 20, 20, "what can be read is read")
+    [record] = orders(1, "held")
+    send(servers, [record] * 30, **{"compression.type": "zstd"})
+    until(lambda: not worker.ready(), 20, "the worker says that it can't read")
+
+    held = worker.probe("readyz")[1]["partitions_held"]
+    assert isinstance(held, dict)
+    [(partition, reason)] = held.items()
+    assert partition.startswith(f"{ORDERS}[")
+    assert reason.startswith("UnsupportedCodecError at ")
+    assert f'icam_partition_held{{partition="{partition}"}} 1.0' in worker.metrics()
+    number = int(partition.removesuffix("]").rpartition("[")[2])
+    others = [
+        order for order in orders(60, "other") if number_of(order, stage.kafka.partitions) != number
+    ]
+    send(servers, others)
+    until(lambda: stage.in_log() == 20 + len(others), 20, "other partitions are read")
+    assert worker.probe("livez")[0] == 200
+
+    worker.stop()
+    stage.worker("able").start()
+    stage.drain()
+    assert stage.in_log() == 21 + len(others), "nothing was skipped"
+
+
+def test_only_committed_records_are_facts_and_marks_are_no_records(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    worker = stage.worker("worker", ICAM_HTTP__STUCK_SECONDS="3")
+    worker.start()
+    producer = Transactional(servers)
+    producer.send(orders(10, "aborted"))
+    producer.abort()
+    producer.send(orders(10, "open"))
+    send(servers, orders(10, "other"))
+    exporter = stage.role("exporter", ICAM_EXPORTER__BACKLOG_SECONDS="1")
+    exporter.start()
+    assert not stage.query("SELECT 1 FROM case_event WHERE case_id ^@ 'aborted'")
+    assert not stage.query("SELECT 1 FROM case_event WHERE case_id ^@ 'open'")
+
+    producer.commit()
+    stage.drain()
+    assert stage.in_log() == 20
+    assert not stage.query("SELECT 1 FROM case_event WHERE case_id ^@ 'aborted'")
+    until(
+        lambda: f'icam_records_behind{{topic="{ORDERS}"}} 0.0' in exporter.metrics(),
+        10,
+        "nothing is behind: what is left are marks of transactions",
+    )
+    until(lambda: worker.probe("livez")[1]["records_behind"] == 0, 5, "nothing is behind here")
+    assert stage.audit().findings == ()
+
+
+async def test_a_header_name_that_is_not_utf8_is_a_dead_letter(stage: Stage) -> None:
+    worker = stage.worker("worker")
+    worker.start()
+    [bad, good] = orders(2)
+    await send_with_header_name(stage.kafka.bootstrap_servers, bad, b"x-\xff\xfe", 0)
+    send(stage.kafka.bootstrap_servers, [good])
+    until(lambda: stage.in_log() == 1, 20, "the stream goes on")
+    stage.drain()
+
+    [(reason, detail, headers)] = stage.query("SELECT reason, detail, headers FROM dead_letter")
+    assert (reason, detail) == ("envelope", "the name of a header is not UTF-8")
+    assert headers[-1] == [b"x-\xff\xfe".hex(), ""]
+    assert worker.ready()
+    assert stage.audit().findings == ()
+
+
+def _set(servers: str, **config: str) -> None:
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in config.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, ORDERS, incremental_configs=entries)
+    admin = AdminClient({"bootstrap.servers": servers})
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(10)

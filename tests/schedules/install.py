@@ -15,6 +15,7 @@ import streams.store.clock
 import streams.store.dead_letters
 import streams.store.escalations
 import streams.store.events
+import streams.store.gaps
 import streams.store.outbox
 import streams.store.reference_tables
 from streams.casework import deadlines
@@ -27,6 +28,7 @@ from tests.schedules.store import (
     dead_letters,
     escalations,
     events,
+    gaps,
     outbox,
     reference_tables,
 )
@@ -37,6 +39,7 @@ STAND_INS: Final = (
     (streams.store.dead_letters, dead_letters),
     (streams.store.escalations, escalations),
     (streams.store.events, events),
+    (streams.store.gaps, gaps),
     (streams.store.outbox, outbox),
     (streams.store.reference_tables, reference_tables),
 )

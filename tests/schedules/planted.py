@@ -11,8 +11,7 @@ from unittest.mock import patch
 from streams.casework import unit_of_work
 from streams.casework.unit_of_work import LockedCases
 from streams.intake.batch import BatchResult
-from streams.intake.intake import Intake
-from streams.intake.record import DecodedRecord
+from streams.intake.intake import Intake, Item
 from streams.store import cases, outbox
 from streams.store.cases import CaseRow
 from streams.store.clock import Clock
@@ -69,7 +68,7 @@ def cases_not_locked() -> AbstractContextManager[object]:
 def error_swallowed() -> AbstractContextManager[object]:
     real = Intake.apply
 
-    async def apply(self: Intake, items: Sequence[DecodedRecord]) -> BatchResult:
+    async def apply(self: Intake, items: Sequence[Item]) -> BatchResult:
         try:
             return await real(self, items)
         except Exception as error:

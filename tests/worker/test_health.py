@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams.runtime.state import WorkerState
+from streams.worker.fetching import Held
 from streams.worker.health import Health
 from streams.worker.transport import Membership
 
@@ -22,9 +26,20 @@ class Member:
     behind: int = 0
     coordinator: bool = True
     moving: bool = False
+    fetched: int = 4
+    held: dict[str, str] = field(default_factory=dict)
 
     def partitions_assigned(self) -> int:
         return self.partitions
+
+    def partitions_fetched(self, _: float) -> int:
+        return self.fetched
+
+    def partitions_expected(self) -> int:
+        return 4
+
+    def partitions_held(self) -> dict[str, str]:
+        return self.held
 
     def records_behind(self) -> int:
         return self.behind
@@ -57,22 +72,69 @@ def test_a_worker_whose_consumer_has_not_started_is_not_ready() -> None:
 
 
 def test_a_worker_without_a_consumer_is_alive_and_not_ready() -> None:
-    member = Membership(SimpleNamespace(_consumer=None, rebalancing=False))
+    member = Membership(SimpleNamespace(_consumer=None, rebalancing=False, lanes=None))
 
     assert health(member=member).live().parts == {"records_behind": 0, "seconds_stuck": 0.0}
     assert not health(member=member).ready().well
 
 
-def test_records_behind_are_those_between_the_committed_offset_and_the_end() -> None:
-    one, two, new = TP("orders", 0), TP("orders", 1), TP("orders", 2)
-    consumer: Any = SimpleNamespace(
-        _active_partitions={one, two, new},
-        _committed_offset={one: 7, two: 9, new: None},
-        highwater={one: 10, two: 9, new: 5}.get,
+def reading(held: Iterable[TP] = (), **states: Any) -> SimpleNamespace:
+    """Return a consumer that is at these positions of the topic orders, by partition number."""
+    tps = {TP("orders", int(name[1:])): state for name, state in states.items()}
+    assignment = SimpleNamespace(
+        _tp_state={TopicPartition(*tp): state for tp, state in tps.items()}
     )
-    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False))
+    subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+    fetcher = SimpleNamespace(
+        held={TopicPartition(*tp): Held("UnsupportedCodecError", 7, 0.0) for tp in held},
+        settling=set(),
+        _records={},
+    )
+    client = SimpleNamespace(_subscription=subscription, _fetcher=fetcher)
+    return SimpleNamespace(_active_partitions=set(tps), _thread=SimpleNamespace(_consumer=client))
 
-    assert (member.partitions_assigned(), member.records_behind()) == (3, 3)
+
+def at(position: int, stable: int | None, seconds_ago: float = 0) -> SimpleNamespace:
+    polled = (time.time() - seconds_ago) * 1000
+    return SimpleNamespace(_position=position, lso=stable, timestamp=polled)
+
+
+def test_records_behind_are_those_that_a_reader_of_committed_records_has_not_done() -> None:
+    consumer = reading(p0=at(7, 10), p1=at(9, 9), p2=at(0, None), p3=at(3, 3))
+    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None))
+    assert (member.partitions_assigned(), member.records_behind()) == (4, 3)
+
+
+def test_a_partition_that_is_held_is_named_and_does_not_count_as_behind() -> None:
+    consumer = reading([TP("orders", 0)], p0=at(7, 10), p1=at(4, 9), p2=at(4, 4, seconds_ago=60))
+    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None))
+
+    assert member.records_behind() == 5
+    assert member.partitions_held() == {"orders[0]": "UnsupportedCodecError at 7"}
+    assert member.partitions_fetched(15) == 1, "one is held, and the broker of one is silent"
+
+
+def test_a_partition_that_is_held_makes_a_worker_not_ready_and_leaves_it_alive() -> None:
+    member = Member(held={"orders[0]": "UnsupportedCodecError at 7"}, fetched=3)
+
+    verdict = health(member=member).ready()
+    assert not verdict.well
+    assert verdict.parts["partitions_held"] == member.held
+    assert health(member=member).live().well
+
+
+def test_partitions_that_are_not_fetched_for_long_make_a_worker_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("streams.worker.health.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    member = Member(fetched=3)
+    probed = health(member=member)
+    assert probed.ready().well, "they may just have been assigned"
+    clock[0] += 16
+    assert probed.ready().parts["not_fetched"] is True
+    member.fetched = 4
+    assert probed.ready().well
 
 
 def test_a_worker_that_reads_its_partitions_is_ready_and_shows_their_number() -> None:
@@ -81,7 +143,7 @@ def test_a_worker_that_reads_its_partitions_is_ready_and_shows_their_number() ->
     verdict = health(state).ready()
 
     assert verdict.well
-    assert list(verdict.parts.values()) == [4, False, False, False, False, False]
+    assert list(verdict.parts.values()) == [4, 4, 4, {}, *[False] * 6]
     assert state.partitions_assigned == 4
 
 

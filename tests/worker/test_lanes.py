@@ -14,7 +14,7 @@ from schemas.events import INPUT_TOPICS
 from streams.intake.record import Record
 from streams.kafka.topics import BACKLOG_ORDER
 from streams.store.events import Position
-from streams.worker.lanes import Lanes
+from streams.worker.lanes import Item, Lanes
 
 ORDERS, MISSES = ("orders", 0), ("misses", 0)
 OTHER = ("orders", 1)
@@ -30,7 +30,7 @@ class Writer:
         self.gate.set()
         self.error: Exception | None = None
 
-    async def __call__(self, records: Sequence[Record]) -> None:
+    async def __call__(self, records: Sequence[Item]) -> None:
         batch = [(r.position.topic, r.position.partition, r.position.offset) for r in records]
         self.batches.append(batch)
         await self.gate.wait()

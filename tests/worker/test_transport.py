@@ -15,15 +15,19 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import consumer as client
+from aiokafka.consumer import fetcher
+from aiokafka.record import default_records
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.worker import transport
+from streams.worker import fetching, transport
 
 WATCHED = {
     base.__name__: "ea232dca6b71",
     driver.__name__: "aed1bce0b0d9",
     client.__name__: "24f84531f97f",
+    fetcher.__name__: "d7ee9eeb185c",
+    default_records.__name__: "26e0d095e7d6",
 }
 """The files whose methods are overridden or relied on."""
 
@@ -44,7 +48,15 @@ def overridden(made: type[Any]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "made", [transport.ConsumerThread, transport.LaneConsumer, transport.LaneTransport]
+    "made",
+    [
+        transport.ConsumerThread,
+        transport.LaneConsumer,
+        transport.LaneTransport,
+        fetching.Consumer,
+        fetching.LaneFetcher,
+        fetching._Records,
+    ],
 )
 def test_nothing_is_overridden_in_a_file_that_is_not_watched(made: type[Any]) -> None:
     ours = {name: module for name, module in overridden(made) if not name.startswith("__")}

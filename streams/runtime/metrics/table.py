@@ -29,6 +29,9 @@ MOST_PRODUCERS: Final = 20
 OTHER_PRODUCER: Final = "other"
 UNKNOWN_PRODUCER: Final = "unknown"
 """The producer of a record that can't be read: what the record says about it may be anything."""
+MOST_PARTITIONS: Final = 20
+"""Partitions with a label value of their own at a time."""
+OTHER_PARTITION: Final = "other"
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _LATENESS: Final = (0.5, 1, 2, 5, 10, 30, 60, 300, 3600, 86400)
@@ -99,6 +102,11 @@ class WorkerTable(BuildMetrics):
         topic=INPUT_TOPICS,
         reason=Reason,
     )
+    records_lost = counter(
+        "icam_records_lost",
+        "Offsets that were gone before they were read, by topic.",
+        topic=INPUT_TOPICS,
+    )
     batch_seconds = histogram(
         "icam_batch_seconds", "Time from the start of a batch to its database commit.", _SECONDS
     )
@@ -168,6 +176,18 @@ class WorkerTable(BuildMetrics):
         "icam_deadlines_failed", "Due cases that raised an error when reconsidered."
     )
     partitions = gauge("icam_partitions_assigned", "Input partitions assigned to this worker.")
+    partitions_expected = gauge(
+        "icam_partitions_expected", "Partitions of the input topics, for all workers together."
+    )
+    partitions_fetched = gauge(
+        "icam_partitions_fetched", "Partitions assigned to this worker whose broker delivers."
+    )
+    partition_held = gauge(
+        "icam_partition_held",
+        "1 while this worker can't read a partition, named as topic[number]; capped, the rest is "
+        "'other'.",
+        partition=Capped(MOST_PARTITIONS, (OTHER_PARTITION,)),
+    )
     last_batch = gauge(
         "icam_last_batch_timestamp_seconds", "Unix time of the last batch committed."
     )
@@ -313,6 +333,11 @@ class ExporterMetrics(BuildMetrics):
     behind_seconds = gauge(
         "icam_seconds_behind",
         "Age of the oldest record that the group has not committed (group).",
+        topic=INPUT_TOPICS,
+    )
+    never_seen = gauge(
+        "icam_records_never_seen",
+        "Offsets in gaps that are not resolved: gone before they were read (backlog).",
         topic=INPUT_TOPICS,
     )
     brokers_away = gauge("icam_brokers_away", "1 while the brokers do not answer the exporter.")

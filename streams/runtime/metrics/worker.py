@@ -15,7 +15,9 @@ from schemas.outcomes import (
     Outcome,
 )
 from streams.runtime.metrics.table import (
+    MOST_PARTITIONS,
     MOST_PRODUCERS,
+    OTHER_PARTITION,
     OTHER_PRODUCER,
     UNKNOWN_PRODUCER,
     WorkerTable,
@@ -33,9 +35,20 @@ class Metrics(WorkerTable):
         self.database_away.set_function(lambda: shown.database_away)
         self.relay_failing.set_function(lambda: shown.relay_failing)
         self.partitions.set_function(lambda: shown.partitions_assigned)
+        self.partitions_expected.set_function(lambda: shown.partitions_expected)
+        self.partitions_fetched.set_function(lambda: shown.partitions_fetched)
         self.last_batch.set_function(lambda: shown.last_batch_at)
         self._producers: set[str] = set()
         self._latest = 0.0
+
+    def show_held(self, partitions: Iterable[str]) -> None:
+        """Show exactly these partitions as held."""
+        named = sorted(partitions)
+        self.partition_held.clear()
+        for name in named[:MOST_PARTITIONS]:
+            self.partition_held.labels(name).set(1)
+        if len(named) > MOST_PARTITIONS:
+            self.partition_held.labels(OTHER_PARTITION).set(1)
 
     def producer(self, name: str | None) -> str:
         """Return the label value of a producer: its name while there are few, else ``other``."""

@@ -19,6 +19,7 @@ from streams.store import (
     attention,
     cases,
     dead_letters,
+    gaps,
     outbox,
     producers,
     statistics,
@@ -41,12 +42,14 @@ async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: Exporte
         soon = await cases.due_until(conn, now, now + _DAY)
         pending, pending_for = await outbox.backlog(conn)
         letters = await dead_letters.unresolved(conn, calendar.working_day_before(now))
+        never_seen = await gaps.lost(conn)
     metrics.due_unfired.set(due)
     metrics.due_unfired_oldest.set(due_for)
     metrics.due_soon.set(soon)
     metrics.outbox_pending.set(pending)
     metrics.outbox_oldest.set(pending_for)
     _fill(metrics.dead_letters_open, (((n.topic, n.reason), n.letters) for n in letters))
+    _fill(metrics.never_seen, (((topic,), count) for topic, count in never_seen))
     metrics.dead_letters_overdue.set(sum(n.overdue for n in letters))
     oldest = min((n.oldest_at for n in letters), default=now)
     metrics.dead_letters_oldest.set(max(0.0, (now - oldest).total_seconds()))

@@ -1,0 +1,2 @@
+DROP TABLE input_gap;
+DROP TABLE input_position;

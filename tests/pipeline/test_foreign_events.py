@@ -1,0 +1,48 @@
+"""What producers that nobody here wrote send to a real worker: applied, or a reason that helps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.codec import Outgoing, encode
+from schemas.events import Event
+from tests.domain import given
+from tests.pipeline.stage import Stage
+
+pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
+
+SOURCE: Final = "/be/somebody"
+
+
+def sent(event: Event, case_id: str, time: datetime, source: str = SOURCE) -> tuple[UUID, Outgoing]:
+    event_id = uuid4()
+    return event_id, encode(event, event_id=event_id, case_id=case_id, source=source, time=time)
+
+
+def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stage: Stage) -> None:
+    now = datetime.now(UTC)
+    past = now - timedelta(days=10)
+    order = given.order(notified_at=past).event
+    early = given.order(notified_at=now + timedelta(days=2)).event
+    rejected = {
+        "ahead-of-time": ("ahead", sent(order, "ahead-of-time", now + timedelta(days=400))),
+        "not-yet-notified": ("ahead", sent(early, "not-yet-notified", now)),
+        "canary-20260302": ("reserved", sent(order, "canary-20260302", now)),
+        "not-the-canary": ("reserved", sent(order, "not-the-canary", now, source="/icam/canary")),
+    }
+    good = {"case-of-today": sent(order, "case-of-today", now + timedelta(minutes=2))}
+
+    stage.worker("worker").start()
+    stage.publish(record for _, (_, record) in rejected.values())
+    stage.publish(record for _, record in good.values())
+    stage.drain()
+
+    letters = stage.query("SELECT case_ids[1], reason FROM dead_letter")
+    assert dict(letters) == {case_id: reason for case_id, (reason, _) in rejected.items()}
+    assert [row[0] for row in stage.query("SELECT case_id FROM case_event")] == list(good)
+    produced = [event_id for event_id, _ in [*good.values(), *(r for _, r in rejected.values())]]
+    assert stage.audit(produced=produced).findings == ()

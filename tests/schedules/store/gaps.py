@@ -1,0 +1,17 @@
+"""No gaps and no positions: the simulated log deletes nothing, and its group keeps its offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from streams.store.gaps import Gap
+from streams.store.pool import Connection
+
+
+async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:
+    assert not list(gaps), "the simulated log has no gaps"
+    return []
+
+
+async def advance(conn: Connection, handled: Mapping[tuple[str, int], int]) -> None:
+    assert handled
