@@ -44,7 +44,8 @@ GRANT INSERT ON
 GRANT UPDATE ON case_projection TO icam_worker;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_worker;
 GRANT DELETE ON outbox_pending TO icam_worker;
-GRANT UPDATE (resolved_at, resolution, resolved_note) ON dead_letter TO icam_worker;
+GRANT UPDATE (resolved_at, resolution, resolved_note, "offset", former_offset)
+    ON dead_letter TO icam_worker;
 GRANT INSERT ON input_gap, input_position TO icam_worker;
 GRANT UPDATE (next_offset) ON input_position TO icam_worker;
 
@@ -56,8 +57,9 @@ GRANT INSERT ON
     TO icam_operator;
 GRANT UPDATE ON case_projection TO icam_operator;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;
-GRANT UPDATE (resolved_at, resolution, resolved_note, attempts, reason, detail)
-    ON dead_letter TO icam_operator;
+GRANT UPDATE (
+    resolved_at, resolution, resolved_note, attempts, reason, detail, "offset", former_offset
+) ON dead_letter TO icam_operator;
 
 -- `icam gaps resolve`.
 GRANT UPDATE (resolved_at, resolved_note) ON input_gap TO icam_operator;

@@ -242,4 +242,5 @@ def _dead_letter(malformed: Malformed) -> DeadLetter:
         malformed.reason,
         malformed.detail,
         cases_named(record.key, record.headers, malformed.subject),
+        record.timestamp_ms,
     )

@@ -25,15 +25,40 @@ class DeadLetter:
     reason: str
     detail: str
     case_ids: tuple[str, ...]
+    arrived_ms: int | None = None
+    """Arrival on Kafka, in milliseconds of Unix time; None when unknown."""
 
 
 async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
-    """Insert dead letters, one per record position. May be repeated: an existing one is kept."""
+    """Insert dead letters, one per record. May be repeated: an existing one is kept.
+
+    Another record at the position of an existing one means that the topic was made again. The
+    existing one gives way: its offset becomes its negative id, and ``former_offset`` keeps it.
+    """
+    letters = list(letters)
+    await conn.executemany(
+        """
+        UPDATE dead_letter SET former_offset = "offset", "offset" = -dead_letter_id
+        WHERE topic = $1 AND "partition" = $2 AND "offset" = $3
+          AND (key IS DISTINCT FROM $4 OR value IS DISTINCT FROM $5 OR arrived_ms <> $6)
+        """,
+        [
+            (
+                letter.position.topic,
+                letter.position.partition,
+                letter.position.offset,
+                letter.key,
+                letter.value,
+                letter.arrived_ms,
+            )
+            for letter in letters
+        ],
+    )
     await conn.executemany(
         """
         INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason,
-                                 detail, case_ids)
-        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9)
+                                 detail, case_ids, arrived_ms)
+        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10)
         ON CONFLICT (topic, "partition", "offset") DO NOTHING
         """,
         [
@@ -47,6 +72,7 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
                 letter.reason,
                 letter.detail,
                 list(letter.case_ids),
+                letter.arrived_ms,
             )
             for letter in letters
         ],

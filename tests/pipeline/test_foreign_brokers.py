@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
+from streams.kafka import topics
 from tests.pipeline.foreign import ORDERS, number_of, orders, send
 from tests.pipeline.stage import Stage, until
 
@@ -70,3 +74,55 @@ def _forget_group(stage: Stage) -> None:
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap_servers})
     for future in admin.delete_consumer_groups([stage.kafka.group]).values():
         future.result(10)
+
+
+def test_partitions_that_are_added_are_read_within_half_a_minute(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    worker = stage.worker("worker")
+    worker.start()
+    admin = AdminClient({"bootstrap.servers": servers})
+    for future in admin.create_partitions([NewPartitions(ORDERS, 9)]).values():
+        future.result(10)
+    send(servers, orders(60), **{"topic.metadata.refresh.interval.ms": 1000})
+
+    until(lambda: stage.in_log() == 60, 30, "all are read")
+    assert worker.probe("readyz")[1]["partitions_assigned"] == 6 * 6 + 9
+    assert worker.probe("readyz")[1]["partitions_expected"] == 6 * 6 + 9
+
+
+def test_a_topic_that_is_made_again_is_read_from_its_beginning(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    worker = stage.worker("worker")
+    worker.start()
+    [order] = orders(1, "broken")
+    send(servers, [replace(order, value=b"{}")])
+    stage.drain()
+    assert stage.query("UPDATE dead_letter SET resolved_at = now(), resolution = 'discarded'"
+                       ' RETURNING "offset"') == [(0,)]  # fmt: skip
+    send(servers, orders(60, "before"))
+    stage.drain()
+    _make_again(stage, ORDERS)
+    send(servers, [replace(order, value=b"[]")])
+    # As many records as before: the positions of the old log are valid in the new one.
+    send(servers, orders(120, "after"))
+    until(lambda: stage.in_log() == 180, 30, "all are read")
+    until(worker.ready, 30, "the worker is ready")
+    assert worker.probe("readyz")[1]["partitions_fetched"] == 7 * 6
+    stage.drain()
+    assert stage.query(
+        'SELECT "offset" < 0, former_offset, resolution FROM dead_letter ORDER BY dead_letter_id'
+    ) == [(True, 0, "discarded"), (False, None, None)], "the second one is not lost"
+
+
+def _make_again(stage: Stage, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap_servers})
+    for future in admin.delete_topics([topic]).values():
+        future.result(10)
+    until(lambda: _made(stage, topic), 10, "the topic is made again at once")
+
+
+def _made(stage: Stage, topic: str) -> bool:
+    try:
+        return any(state.created for state in topics.ensure(stage.kafka) if state.name == topic)
+    except topics.TopicsError:  # it still exists
+        return False

@@ -24,3 +24,8 @@ CREATE TABLE input_gap (
 -- The same gap once, until it is resolved: after that it is another one.
 CREATE UNIQUE INDEX input_gap_open ON input_gap (topic, "partition", first_offset, next_offset)
 WHERE resolved_at IS NULL;
+
+-- A topic that is made again begins at offset 0: a dead letter is known by its record too. One whose
+-- position another record has now is at its negative id.
+ALTER TABLE dead_letter ADD COLUMN arrived_ms bigint;
+ALTER TABLE dead_letter ADD COLUMN former_offset bigint;

@@ -1,0 +1,51 @@
+"""Gaps are stored once, and a dead letter gives way only to another record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from streams.store import dead_letters, gaps
+from streams.store.dead_letters import DeadLetter
+from streams.store.events import Position
+from streams.store.gaps import Gap, GapReason
+from streams.store.pool import Pool
+
+ORDERS = "icam.oqt-issued.v1"
+
+
+async def test_the_same_gap_is_one_until_it_is_resolved(pool: Pool) -> None:
+    gap = Gap(Position(ORDERS, 3, 5), 12, GapReason.DELETED)
+    async with pool.acquire() as conn:
+        assert await gaps.put(conn, [gap]) == [(ORDERS, 7)]
+        assert await gaps.put(conn, [gap]) == []
+        assert await gaps.lost(conn) == [(ORDERS, 7)]
+        [found] = await gaps.find(conn)
+        assert await gaps.resolve(conn, found["gap_id"], "sent again")
+        assert not await gaps.resolve(conn, found["gap_id"], "twice")
+        assert await gaps.lost(conn) == []
+        assert await gaps.put(conn, [gap]) == [(ORDERS, 7)], "lost a second time"
+
+
+async def test_without_an_offset_a_gap_begins_after_what_was_handled(pool: Pool) -> None:
+    begins_at_20 = Gap(Position(ORDERS, 3, 0), 20, GapReason.NOT_COMMITTED)
+    async with pool.acquire() as conn:
+        await gaps.advance(conn, {(ORDERS, 3): 20, (ORDERS, 4): 8})
+        assert await gaps.put(conn, [begins_at_20]) == [], "all before it was handled"
+        await gaps.advance(conn, {(ORDERS, 3): 17})
+        assert await gaps.put(conn, [begins_at_20]) == [(ORDERS, 3)]
+        never_read = replace(begins_at_20, position=Position(ORDERS, 5, 0))
+        assert await gaps.put(conn, [never_read]) == [(ORDERS, 20)], "nothing vouches for these"
+
+
+async def test_a_dead_letter_gives_way_to_another_record_at_its_position(pool: Pool) -> None:
+    letter = DeadLetter(Position(ORDERS, 3, 5), b"k", b"{}", (), "schema", "x", (), 1_000)
+    async with pool.acquire() as conn:
+        await dead_letters.put(conn, [letter])
+        await dead_letters.put(conn, [letter, replace(letter, arrived_ms=None)])
+        assert len(await dead_letters.find(conn)) == 1, "the same record, delivered again"
+        await dead_letters.put(conn, [replace(letter, arrived_ms=2_000)])
+        await dead_letters.put(conn, [replace(letter, arrived_ms=2_000, value=b"[]")])
+        offsets = [row["offset"] for row in await dead_letters.find(conn)]
+        formers = await conn.fetch("SELECT former_offset FROM dead_letter ORDER BY dead_letter_id")
+    assert [offset < 0 for offset in offsets] == [True, True, False]
+    assert [row[0] for row in formers] == [5, 5, None]
