@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, NoReturn
 
 import structlog
@@ -27,6 +28,7 @@ from streams.store import outbox, tls
 from streams.store.errors import is_transient
 from streams.store.outbox import Pending
 from streams.store.pool import Connection, Pool
+from streams.worker.refusals import Refusals, is_of_the_message
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,7 @@ class Relay:
         self._metrics = metrics
         self._state = state
         self._wake = asyncio.Event()
+        self._refusals = Refusals(metrics.refused)
 
     def wake(self) -> None:
         """Read the outbox now instead of at the next interval."""
@@ -72,6 +75,7 @@ class Relay:
         )
 
     def _note_failure(self, error: Exception) -> None:
+        self._refusals.forget()  # another worker may publish next
         self._state.relay_failing = True
         if isinstance(error, KafkaException):
             log.warning("broker_away", error=error.args[0].name())
@@ -104,13 +108,16 @@ class Relay:
                 "log_level": 2,  # failures are raised and logged here
             }
         )
+        held_back = 0
         while True:
             self._wake.clear()
-            waiting = await outbox.pending(conn, self._loops.relay_batch)
+            pending = await outbox.pending(conn, self._loops.relay_batch + held_back)
             read = time.monotonic()
+            waiting = self._refusals.others(pending)
+            held_back = len(pending) - len(waiting)
             for wave in waves(waiting):
                 await self._publish(conn, producer, wave)
-                self._measure(wave, time.monotonic() - read)
+                self._measure(self._refusals.others(wave), time.monotonic() - read)
             self._state.relay_failing = False
             if len(waiting) < self._loops.relay_batch:
                 with suppress(TimeoutError):
@@ -120,30 +127,19 @@ class Relay:
     async def _publish(self, conn: Connection, producer: Producer, wave: Sequence[Pending]) -> None:
         """Send a wave, wait for every acknowledgement, then mark its entries as published.
 
+        A message that the brokers refuse for itself holds back its topic and key, and no other.
+
         Raises:
             KafkaException: a message was not acknowledged; no entry of the wave is marked.
         """
         started = time.monotonic()
-        refused: list[KafkaError] = []
-
-        def on_delivery(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                refused.append(error)
-
+        wave = self._refusals.others(wave)
         crash.point("before_publish")
-        for pending in wave:
-            producer.produce(
-                pending.entry.topic,
-                pending.entry.body,
-                pending.entry.key,
-                headers=list(pending.entry.headers),
-                on_delivery=on_delivery,
-            )
-        while await asyncio.to_thread(producer.flush, _SLICE):
-            pass
+        refused = await self._send(producer, wave)
+        # The brokers refuse a whole batch: alone, only what is refused for itself is refused again.
+        self._refusals.note([one for one in refused if await self._send(producer, [one])])
+        wave = self._refusals.others(wave)
         crash.point("after_publish")
-        if refused:
-            raise KafkaException(refused[0])
         crash.point("before_mark")
         await outbox.mark_published(conn, [pending.position for pending in wave])
         elapsed = time.monotonic() - started
@@ -151,6 +147,36 @@ class Relay:
             self._metrics.published.labels(topic).inc(count)
         for _ in wave:
             self._metrics.publish_seconds.observe(elapsed)
+
+    async def _send(self, producer: Producer, entries: Sequence[Pending]) -> list[Pending]:
+        """Send entries and wait for every answer; return those refused for themselves.
+
+        Raises:
+            KafkaException: the first other error.
+        """
+        errors: dict[int, KafkaError] = {}
+
+        def answered(position: int, error: KafkaError | None, _: Message | None = None) -> None:
+            if error is not None:
+                errors[position] = error
+
+        for pending in entries:
+            try:
+                producer.produce(
+                    pending.entry.topic,
+                    pending.entry.body,
+                    pending.entry.key,
+                    headers=list(pending.entry.headers),
+                    on_delivery=partial(answered, pending.position),
+                )
+            except KafkaException as error:
+                answered(pending.position, error.args[0])
+        while await asyncio.to_thread(producer.flush, _SLICE):
+            pass
+        for refusal in errors.values():
+            if not is_of_the_message(refusal):
+                raise KafkaException(refusal)
+        return [pending for pending in entries if pending.position in errors]
 
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
         """Observe the time from cause to acknowledgement; a producer's clock may be ahead."""

@@ -26,7 +26,7 @@ _COMES_WITH_DATA: Final = {
 }
 """Series that may be absent while there is nothing to count; an alert covers their readings."""
 
-_COMES_WITH_A_WORKER: Final = {"icam_partition_held"}
+_COMES_WITH_A_WORKER: Final = {"icam_announcements_refused", "icam_partition_held"}
 """Series of a worker that are absent while all is well; other series of the same worker are not."""
 
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in rules()}

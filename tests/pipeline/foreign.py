@@ -13,6 +13,8 @@ from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBase
 from aiokafka.record.util import calc_crc32c
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from schemas.codec import Outgoing, encode
 from tests.domain import given
@@ -84,6 +86,18 @@ async def send_with_header_name(servers: str, record: Outgoing, name: bytes, num
         struct.pack_into(">I", raw, DefaultRecordBase.CRC_OFFSET, crc)
         batch._buffer = raw
         await (await producer.send_batch(batch, record.topic, partition=number))
+
+
+def configure(servers: str, topic: str, **config: str) -> None:
+    """Set properties of a topic."""
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in config.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    admin = AdminClient({"bootstrap.servers": servers})
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(10)
 
 
 def _queue(producer: Producer, records: Iterable[Outgoing]) -> None:

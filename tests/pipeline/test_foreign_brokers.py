@@ -9,8 +9,9 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
+from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.kafka import topics
-from tests.pipeline.foreign import ORDERS, number_of, orders, send
+from tests.pipeline.foreign import ORDERS, configure, number_of, orders, send
 from tests.pipeline.stage import Stage, until
 
 pytestmark = pytest.mark.kafka
@@ -126,3 +127,33 @@ def _made(stage: Stage, topic: str) -> bool:
         return any(state.created for state in topics.ensure(stage.kafka) if state.name == topic)
     except topics.TopicsError:  # it still exists
         return False
+
+
+def test_an_announcement_that_is_too_large_holds_back_its_own_case_only(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    configure(servers, CASE_ROUTED_TOPIC, **{"max.message.bytes": "100000"})
+    for size, key in ((200_000, "too-large-1"), (10, "too-large-1"), (2_000_000, "too-large-2")):
+        stage.query(
+            "WITH added AS (INSERT INTO outbox (message_id, topic, key, headers, body)"
+            " VALUES (gen_random_uuid(), %s, %s, '[]', to_json(repeat('x', %s)))"
+            " RETURNING position)"
+            " INSERT INTO outbox_pending SELECT position FROM added RETURNING position",
+            CASE_ROUTED_TOPIC,
+            key,
+            size,
+        )
+    worker = stage.worker("worker")
+    worker.start()
+    send(servers, orders(40))
+
+    def pending() -> list[tuple[object, ...]]:
+        return stage.query("SELECT key, count(*) FROM outbox JOIN outbox_pending USING (position)"
+                           " GROUP BY 1 ORDER BY 1")  # fmt: skip
+
+    until(lambda: stage.in_log() == 40, 20, "all are decided")
+    until(lambda: pending() == [("too-large-1", 2), ("too-large-2", 1)], 20, "others go on")
+    assert f'icam_announcements_refused{{topic="{CASE_ROUTED_TOPIC}"}} 2.0' in worker.metrics()
+    assert worker.ready()
+    log = worker.log.read_text()
+    assert "announcement_refused" in log
+    assert "broker_away" not in log

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.pipeline.foreign import (
     ORDERS,
     Transactional,
+    configure,
     number_of,
     orders,
     send,
@@ -28,7 +27,7 @@ def test_every_codec_of_a_producer_or_a_topic_is_read(stage: Stage) -> None:
     for codec in CODECS:
         send(servers, orders(40, f"sent-{codec}"), **{"compression.type": codec})
     for codec in CODECS:
-        _set(servers, **{"compression.type": codec})
+        configure(servers, ORDERS, **{"compression.type": codec})
         send(servers, orders(40, f"stored-{codec}"))
     stage.worker("worker").start()
     stage.drain()
@@ -108,14 +107,3 @@ async def test_a_header_name_that_is_not_utf8_is_a_dead_letter(stage: Stage) -> 
     assert headers[-1] == [b"x-\xff\xfe".hex(), ""]
     assert worker.ready()
     assert stage.audit().findings == ()
-
-
-def _set(servers: str, **config: str) -> None:
-    entries = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in config.items()
-    ]
-    resource = ConfigResource(ConfigResource.Type.TOPIC, ORDERS, incremental_configs=entries)
-    admin = AdminClient({"bootstrap.servers": servers})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(10)

@@ -166,6 +166,11 @@ class WorkerTable(BuildMetrics):
         "Time from handing an outbox entry to the brokers to their acknowledgement.",
         _SECONDS,
     )
+    refused = gauge(
+        "icam_announcements_refused",
+        "Cases whose next announcement the brokers refuse for itself, as too large.",
+        topic=OUTPUT_TOPICS,
+    )
     relay_failing = gauge("icam_relay_failing", "1 while outbox entries can't be published.")
     deadline_lateness = histogram(
         "icam_deadline_lateness_seconds",
