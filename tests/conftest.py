@@ -38,7 +38,7 @@ _NUMBERS = count(1)
 _SERVER_FIXTURES: Final = frozenset(
     {
         *("server_url", "kafka_node", "kafka_servers", "mock_broker", "alertmanager"),
-        "secured_postgres",
+        *("secured_postgres", "kafka_libraries"),
     }
 )
 APART: Final = frozenset(
@@ -156,17 +156,25 @@ async def world(pool: Pool, ref: Reference) -> World:
 
 
 @pytest.fixture(scope="session")
-def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode | None]:
-    """One real Kafka node for the session; None when brokers are named in the environment."""
-    if os.environ.get("ICAM_KAFKA__BOOTSTRAP_SERVERS"):
-        yield None
-        return
+def kafka_libraries() -> None:
+    """Have Apache Kafka's artifacts; skip the test if this machine can't have them."""
     reason = real_kafka.available()
     if reason is not None:
         if os.environ.get("ICAM_REQUIRE_KAFKA"):
             pytest.fail(f"ICAM_REQUIRE_KAFKA is set, but {reason}")
         pytest.skip(reason)
     real_kafka.fetch()
+
+
+@pytest.fixture(scope="session")
+def kafka_node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KafkaNode | None]:
+    """One real Kafka node for the session; None when brokers are named in the environment."""
+    if os.environ.get("ICAM_KAFKA__BOOTSTRAP_SERVERS"):
+        yield None
+        return
+    request.getfixturevalue("kafka_libraries")
     with KafkaNode(tmp_path_factory.mktemp("kafka"), java_options=QUICK_JAVA) as node:
         yield node
 

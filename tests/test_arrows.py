@@ -45,6 +45,7 @@ ARROWS = {
 """What each package may import; ``streams.cli`` may import every other. No cycle is possible."""
 KNOW_FAUST = {
     "streams/worker/app.py",
+    "streams/worker/credentials.py",
     "streams/worker/agents.py",
     "streams/worker/process.py",
     "streams/worker/transport.py",

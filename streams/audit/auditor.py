@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from schemas.events import INPUT_TOPICS
@@ -28,7 +29,7 @@ from streams.audit.log import Log
 
 
 def audit(
-    bootstrap: str,
+    client: Mapping[str, Any],
     database_url: str,
     *,
     group: str,
@@ -44,7 +45,7 @@ def audit(
     are still in flight. With ``drained``, records in flight are reported too.
 
     Args:
-        bootstrap: Kafka bootstrap servers.
+        client: how the Kafka client connects, by librdkafka's names.
         database_url: the pipeline's database.
         group: the workers' consumer group, whose committed offsets are checked.
         produced: event ids that producers saw acknowledged; None skips this check.
@@ -56,7 +57,7 @@ def audit(
     Raises:
         AuditError: Kafka or the database can't be read.
     """
-    with KafkaLog(bootstrap) as log:
+    with KafkaLog(client) as log:
         return audit_log(
             log,
             database_url,

@@ -23,6 +23,7 @@ from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 
 _BATCH: Final = 1000
 _HEADERS_OF: Final = methodcaller("headers")
+_REFUSALS: Final = {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE}
 _TRANSIENT: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 
 
@@ -32,8 +33,10 @@ class KafkaLog:
     ``timeout_seconds`` bounds each request, and the wait for the next record.
     """
 
-    def __init__(self, bootstrap: str, timeout_seconds: float = 10.0) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, client: Mapping[str, Any], timeout_seconds: float = 10.0) -> None:
+        """``client`` is how the client connects, by librdkafka's names."""
+        self._client = client
+        self._refusal = ""
         self._timeout_seconds = timeout_seconds
         self._consumer = self._open("icam-audit")
 
@@ -41,12 +44,16 @@ class KafkaLog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._consumer.close()
 
     def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         """Return the current range of offsets of every partition of these topics."""
         found: dict[Partition, OffsetRange] = {}
-        with _readable():
+        with self._readable():
             for topic in topics:
                 metadata = self._consumer.list_topics(topic, self._timeout_seconds).topics[topic]
                 if metadata.error is not None or not metadata.partitions:
@@ -65,7 +72,7 @@ class KafkaLog:
         Never joins the group.
         """
         requested = [TopicPartition(*partition) for partition in partitions]
-        with _readable():
+        with self._readable():
             consumer = self._open(group)
             try:
                 answers = consumer.committed(requested, self._timeout_seconds)
@@ -83,11 +90,11 @@ class KafkaLog:
     def records(self, spans: Mapping[Partition, OffsetRange]) -> Iterator[LogRecord]:
         """Yield every record in these ranges, in offset order within each partition."""
         unread = {partition: span for partition, span in spans.items() if span.low < span.high}
-        with _readable():
+        with self._readable():
             self._consumer.assign([TopicPartition(*p, span.low) for p, span in unread.items()])
         last_record_at = time.monotonic()
         while unread:
-            with _readable():
+            with self._readable():
                 messages = self._consumer.consume(_BATCH, 1.0)
             for message in messages:
                 partition = Partition(message.topic(), message.partition())
@@ -111,10 +118,25 @@ class KafkaLog:
                 raise LogUnreadable(f"no records for {seconds} from {names}")
         self._consumer.unassign()
 
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raise Kafka's errors as ``LogUnreadable``."""
+        try:
+            yield
+        except KafkaException as error:
+            self._consumer.poll(0)  # delivers what the client reported meanwhile
+            raise LogUnreadable(error.args[0].str() + self._refusal) from None
+
+    def _note(self, error: KafkaError) -> None:
+        """Keep why the brokers refused us: the request that fails only says that time ran out."""
+        if error.code() in _REFUSALS:
+            self._refusal = f" ({error.str()})"
+
     def _open(self, group: str) -> Any:
         return Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._client,
+                "error_cb": self._note,
                 "group.id": group,
                 "client.id": "icam-audit",
                 "enable.auto.commit": False,
@@ -124,15 +146,6 @@ class KafkaLog:
                 "log_level": 2,
             }
         )
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Raise Kafka's errors as ``LogUnreadable``."""
-    try:
-        yield
-    except KafkaException as error:
-        raise LogUnreadable(error.args[0].str()) from None
 
 
 def _record(message: Any) -> LogRecord:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from schemas.codec import decode
@@ -38,6 +38,10 @@ class Watch:
         self._url = database_url
         self._group = group
         self._checked: dict[Partition, int] = {}
+
+    def read_from(self, log: Log) -> None:
+        """Read with another client from now on."""
+        self._log = log
 
     def look(self) -> None:
         """Check the records committed since the last look. Blocks.
@@ -104,14 +108,14 @@ def _missing(snap: Snapshot, records: Sequence[LogRecord]) -> list[LogPosition]:
 
 @contextmanager
 def watching(
-    bootstrap: str, database_url: str, group: str, every_seconds: float = 0.5
+    client: Mapping[str, Any], database_url: str, group: str, every_seconds: float = 0.5
 ) -> Iterator[Watch]:
     """Run a watch every ``every_seconds`` in its own thread, and once more at the end.
 
-    A look fails when a server can't be read, and the next look checks the same records. ``looks``
-    counts the successful ones.
+    ``client`` is how the Kafka client connects, by librdkafka's names. A look fails when a server
+    can't be read, and the next look checks the same records. ``looks`` counts the successful ones.
     """
-    with KafkaLog(bootstrap) as log:
+    with KafkaLog(client) as log:
         watch, stopping = Watch(log, database_url, group), threading.Event()
 
         def keep_looking() -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from streams.cli.output import as_json, console, emit
+from streams.kafka.connection import client
 from streams.runtime.settings import Settings
 
 
@@ -57,7 +58,7 @@ def audit(
     settings = Settings()
     ids = [UUID(line) for line in produced.read_text().split()] if produced else None
     report = run(
-        settings.kafka.bootstrap_servers,
+        client(settings.kafka),
         settings.database.url.get_secret_value(),
         group=settings.kafka.group,
         produced=ids,

@@ -45,6 +45,7 @@ from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import RoleProcess, WorkerProcess
+from streams.kafka.connection import client
 from streams.kafka.publish import Publisher, at_rate
 from streams.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from streams.simulate.publishing import Planned
@@ -126,7 +127,7 @@ class DemoRun:
     def run(self) -> Summary:
         """Publish the stream, wait until it is processed, and return a summary of the result."""
         summary = Summary()
-        publisher = Publisher(self.settings.kafka.bootstrap_servers)
+        publisher = Publisher(self.settings.kafka)
         planned = list(self._stream())
         with ThreadPoolExecutor(1) as executor, self._live() as live:
             publishing = executor.submit(self._publish, publisher, planned)
@@ -293,8 +294,8 @@ class DemoRun:
             self.settings, lambda conn: in_words(conn, examples, ref, self._plan.language)
         )
         self._show_cases(summary, ref)
-        servers = self.settings.kafka.bootstrap_servers
-        latencies_ms = latencies(servers, since=datetime.now(UTC) - timedelta(hours=1))
+        kafka = client(self.settings.kafka)
+        latencies_ms = latencies(kafka, since=datetime.now(UTC) - timedelta(hours=1))
         if latencies_ms:
             summary.latency_ms = {
                 "p50": percentile(latencies_ms, 50),
@@ -303,7 +304,7 @@ class DemoRun:
             }
         for _ in range(10):
             report = audit(
-                servers,
+                kafka,
                 self.settings.database.url.get_secret_value(),
                 group=self.settings.kafka.group,
                 drained=True,

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from streams import reference
 from streams.cli.output import as_json, console, emit, table
 from streams.embedded import kafka as real_kafka
+from streams.kafka.connection import cluster
 from streams.kafka.topics import RETENTION_MS
 from streams.runtime.settings import Settings
 from streams.store import migrate, tls
@@ -66,15 +65,11 @@ def _reference(settings: Settings) -> str:
 
 def _brokers(settings: Settings) -> str:
     servers = settings.kafka.bootstrap_servers
-    try:
-        admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
-        cluster = admin.list_topics(timeout=5)
-    except KafkaException as error:
-        raise ConnectionError(f"{servers}: {error.args[0].str()}") from None
-    missing = sorted(set(RETENTION_MS) - set(cluster.topics))
+    _, found = cluster(settings.kafka, 5)
+    missing = sorted(set(RETENTION_MS) - set(found.topics))
     if missing:
         raise _NotReadyError(f"missing {', '.join(missing)}: run icam topics")
-    return f"{len(cluster.brokers)} at {servers}, all topics exist"
+    return f"{len(found.brokers)} at {servers}, all topics exist"
 
 
 def _database(settings: Settings) -> str:

@@ -13,6 +13,8 @@ from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.embedded.errors import EmbeddedError
 from streams.intake.repair import RepairError
+from streams.kafka.acls import AclsError
+from streams.kafka.connection import SecretUnreadable, Unreachable
 from streams.kafka.publish import PublishError
 from streams.kafka.topics import TopicsError
 from streams.store import tls
@@ -40,9 +42,9 @@ def describe_error(error: Exception) -> DescribedError | None:
             return DescribedError(str(error), FINDINGS)
         case DatabaseUnreadable():
             return DescribedError(tls.advice(str(error)) or str(error), UNREACHABLE)
-        case TopicsError() | PublishError() | AuditError():
+        case TopicsError() | PublishError() | AclsError() | Unreachable() | AuditError():
             return DescribedError(str(error), UNREACHABLE)
-        case WorkerError():
+        case WorkerError() | SecretUnreadable():
             return DescribedError(str(error), USAGE_ERROR)
         case ValidationError():
             faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]

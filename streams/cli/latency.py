@@ -13,9 +13,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import ESCALATION_TOPIC
+from streams.kafka.connection import ClientConfig
 
 
-def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
+def latencies(client: ClientConfig, since: datetime) -> list[float]:
     """Return the milliseconds from cause to publication of each escalation raised.
 
     The cause is the last record of the same case published before the escalation. Both instants are
@@ -23,12 +24,12 @@ def latencies(bootstrap_servers: str, since: datetime) -> list[float]:
     deadline triggered are left out: no record caused them. So are causes before ``since``.
     """
     inputs_of_case: dict[bytes, list[int]] = {}
-    for message in _read(bootstrap_servers, INPUT_TOPICS):
+    for message in _read(client, INPUT_TOPICS):
         inputs_of_case.setdefault(message.key() or b"", []).append(message.timestamp()[1])
     for instants in inputs_of_case.values():
         instants.sort()
     latencies_ms = []
-    for message in _read(bootstrap_servers, (ESCALATION_TOPIC,)):
+    for message in _read(client, (ESCALATION_TOPIC,)):
         body = orjson.loads(message.value() or b"{}")
         if body.get("kind") != "raised":
             continue
@@ -51,11 +52,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * share / 100) - 1)]
 
 
-def _read(bootstrap_servers: str, topics: Sequence[str]) -> list[Message]:
+def _read(client: ClientConfig, topics: Sequence[str]) -> list[Message]:
     """Return all records of the topics up to their current end. Gives up after 30 seconds."""
-    consumer = Consumer(
-        {"bootstrap.servers": bootstrap_servers, "group.id": "unused", "enable.auto.commit": False}
-    )
+    consumer = Consumer({**client, "group.id": "unused", "enable.auto.commit": False})
     try:
         remaining = 0
         messages: list[Message] = []

@@ -29,7 +29,7 @@ def publish(file: TextIO, json_: bool) -> None:
     Example:
       icam simulate --cases 5 | icam publish
     """
-    publisher = Publisher(Settings().kafka.bootstrap_servers)
+    publisher = Publisher(Settings().kafka)
     for number, line in enumerate(file, 1):
         if line.strip():
             publisher.send(_parse(line, number))

@@ -92,7 +92,7 @@ def simulate(
         for planned in records:
             click.echo(_line(planned))
         return
-    publisher = Publisher(Settings().kafka.bootstrap_servers)
+    publisher = Publisher(Settings().kafka)
     counts = dict.fromkeys(Kind, 0)
     for planned in _with_progress(records, hidden=json_):
         publisher.send(planned.record)

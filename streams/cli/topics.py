@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from streams.cli.errors import FINDINGS
 from streams.cli.output import as_json, console, emit, table
+from streams.kafka import acls
 from streams.kafka import topics as topics_
 from streams.runtime.settings import Settings
 
 
 @click.command()
+@click.option(
+    "--acls",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare the brokers' access lists with the rights in this file instead.",
+)
+@click.option("--apply", "apply_", is_flag=True, help="Make the access lists those of the file.")
 @as_json
-def topics(json_: bool) -> None:
-    """Create the topics that are missing. Existing topics are never changed."""
+def topics(file: Path | None, apply_: bool, json_: bool) -> None:
+    """Create the topics that are missing. Existing topics are never changed.
+
+    With --acls: exit code 1 when the access lists differ from the file, and --apply was not given.
+
+    \b
+    Examples:
+      icam topics
+      icam topics --acls deploy/kafka/principals.toml
+      icam topics --acls deploy/kafka/principals.toml --apply
+    """
+    if file is not None:
+        _acls(file, apply_=apply_, json_=json_)
+        return
+    if apply_:
+        raise click.UsageError("--apply needs --acls")
     states = topics_.ensure(Settings().kafka)
     if json_:
         emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
         return
     rows = [(s.name, s.partitions, "created" if s.created else "exists") for s in states]
     console().print(table("Topics", ("topic", "partitions", "state"), rows))
+
+
+def _acls(file: Path, *, apply_: bool, json_: bool) -> None:
+    wanted, kafka = acls.load(file), Settings().kafka
+    found = acls.apply(kafka, wanted) if apply_ else acls.compare(kafka, wanted)
+    if json_:
+        emit(
+            {
+                "applied": apply_,
+                "missing": [right._asdict() for right in found.missing],
+                "surplus": [right._asdict() for right in found.surplus],
+            }
+        )
+    else:
+        _show(found, len(wanted), applied=apply_)
+    if not apply_ and (found.missing or found.surplus):
+        raise SystemExit(FINDINGS)
+
+
+def _show(found: acls.Difference, wanted: int, *, applied: bool) -> None:
+    if not found.missing and not found.surplus:
+        click.echo(f"the brokers grant exactly the {wanted} rights of the file")
+        return
+    missing, surplus = ("granted", "revoked") if applied else ("missing", "surplus")
+    rows = [(missing, *right) for right in found.missing]
+    rows += [(surplus, *right) for right in found.surplus]
+    console().print(table("Rights", ("", "principal", "on", "name", "operation"), rows))

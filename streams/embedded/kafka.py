@@ -156,7 +156,12 @@ class KafkaNode(Server):
     def _configure(self) -> None:
         (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
         broker, controller = self.bootstrap_servers, f"127.0.0.1:{self._controller}"
-        lines = {
+        lines = self._settings(broker, controller)
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+    def _settings(self, broker: str, controller: str) -> dict[str, str]:
+        """Return the lines of the broker's configuration; a test node may change them."""
+        return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{controller}",
@@ -175,7 +180,10 @@ class KafkaNode(Server):
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",
         }
-        self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+
+    def _format_options(self) -> list[str]:
+        """Return more options of the storage tool; a test node may add users."""
+        return []
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -185,6 +193,7 @@ class KafkaNode(Server):
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
                 # Joined by "=": an id may begin with a dash.
                 *(f"--cluster-id={cluster}", "--config", str(self._config)),
+                *self._format_options(),
             ),
             cwd=self.directory,
             capture_output=True,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.codec import Outgoing
+from streams.kafka.connection import Diagnosis, client
+from streams.runtime.settings import KafkaSettings
 
 
 class PublishError(Exception):
@@ -17,10 +19,17 @@ class PublishError(Exception):
 class Publisher:
     """Producer with the settings recommended to upstream systems: idempotent, acks from all."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
+        """Open a producer. It connects when the first record is sent.
+
+        Raises:
+            SecretUnreadable: the file of a secret can't be read.
+        """
+        self._diagnosis = Diagnosis(kafka)
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **client(kafka),
+                "error_cb": self._diagnosis.note,
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,
@@ -31,6 +40,7 @@ class Publisher:
         )
         self.acknowledged = 0
         self.failed = 0
+        self._last: KafkaError | None = None
 
     def send(self, record: Outgoing) -> None:
         """Queue one record. Blocks while the queue is full."""
@@ -57,13 +67,18 @@ class Publisher:
         """
         unacknowledged = self._producer.flush(timeout) + self.failed
         if unacknowledged:
-            raise PublishError(f"{unacknowledged} records were not acknowledged")
+            raise PublishError(self._describe(unacknowledged))
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is None:
             self.acknowledged += 1
         else:
             self.failed += 1
+            self._last = error
+
+    def _describe(self, unacknowledged: int) -> str:
+        cause = KafkaException(self._last or KafkaError(KafkaError._TIMED_OUT))
+        return f"{unacknowledged} records were not acknowledged: {self._diagnosis.describe(cause)}"
 
 
 def at_rate(records: Iterable[Outgoing], rate: float) -> Iterator[Outgoing]:
@@ -74,13 +89,13 @@ def at_rate(records: Iterable[Outgoing], rate: float) -> Iterator[Outgoing]:
         yield record
 
 
-def publish(bootstrap_servers: str, records: Iterable[Outgoing]) -> int:
+def publish(kafka: KafkaSettings, records: Iterable[Outgoing]) -> int:
     """Publish all records and return how many were acknowledged. Blocks.
 
     Raises:
         PublishError: a record was not acknowledged.
     """
-    publisher = Publisher(bootstrap_servers)
+    publisher = Publisher(kafka)
     try:
         for record in records:
             publisher.send(record)

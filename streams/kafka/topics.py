@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
+from streams.kafka.connection import Diagnosis, cluster
 from streams.runtime.settings import KafkaSettings
 
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -51,18 +51,13 @@ def ensure(kafka: KafkaSettings) -> list[TopicState]:
     Existing topics are never changed: adding partitions would move keys to other partitions.
 
     Raises:
-        TopicsError: the brokers are unreachable or reject the request.
+        Unreachable: the brokers do not answer or refuse us.
+        TopicsError: they reject the request.
     """
-    admin = AdminClient(
-        {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "socket.timeout.ms": 10_000,
-            "log_level": 2,
-        }
-    )
+    admin, found = cluster(kafka)
+    existing = found.topics
+    missing = [name for name in RETENTION_MS if name not in existing]
     try:
-        existing = admin.list_topics(timeout=8).topics
-        missing = [name for name in RETENTION_MS if name not in existing]
         new_topics = [
             NewTopic(
                 name,
@@ -81,7 +76,7 @@ def ensure(kafka: KafkaSettings) -> list[TopicState]:
         for future in (admin.create_topics(new_topics) if new_topics else {}).values():
             future.result(timeout=15)
     except KafkaException as error:
-        raise TopicsError(f"topics on {kafka.bootstrap_servers}: {error.args[0].str()}") from None
+        raise TopicsError(Diagnosis(kafka).describe(error)) from None
     return [
         TopicState(
             name,

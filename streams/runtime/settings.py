@@ -6,11 +6,15 @@ Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATA
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class KafkaSettings(BaseModel):
@@ -24,6 +28,64 @@ class KafkaSettings(BaseModel):
     replication_factor: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
     fetch_max_wait_ms: Annotated[int, Field(ge=1, le=5000)] = 500
+
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    """User name, or the client id of OAUTHBEARER."""
+    sasl_password: SecretStr | None = None
+    """Password, or the client secret of OAUTHBEARER. Better from a file."""
+    sasl_password_file: Path | None = None
+    """File of the password, read at each connection, so that it can be replaced."""
+    sasl_token_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Where OAUTHBEARER gets its tokens, by client credentials (RFC 6749, section 4.4)."""
+    sasl_scope: str | None = None
+    ca_file: Path | None = None
+    """Certificates that the brokers' must be signed by, as PEM; by default those of the system."""
+    certificate_file: Path | None = None
+    """Our certificate for mutual TLS, as PEM, with the chain."""
+    key_file: Path | None = None
+    """The key of our certificate, as PEM."""
+    key_password: SecretStr | None = None
+    key_password_file: Path | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def sasl(self) -> bool:
+        """Whether we log in with a name and a secret."""
+        return self.security_protocol.startswith("SASL_")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Refuse what would fail at the first connection, or silently protect less than asked."""
+        if self.sasl:
+            _need(self.sasl_username, "SASL needs ICAM_KAFKA__SASL_USERNAME")
+            _need(
+                self.sasl_password or self.sasl_password_file,
+                "SASL needs ICAM_KAFKA__SASL_PASSWORD_FILE",
+            )
+            if self.sasl_mechanism == "OAUTHBEARER":
+                _need(self.sasl_token_url, "OAUTHBEARER needs ICAM_KAFKA__SASL_TOKEN_URL")
+        elif self.sasl_username or self.sasl_password or self.sasl_password_file:
+            raise ValueError(
+                f"a user or password is set, but {self.security_protocol} sends neither: "
+                "set ICAM_KAFKA__SECURITY_PROTOCOL=SASL_SSL"
+            )
+        if not self.tls and (self.ca_file or self.certificate_file or self.key_file):
+            raise ValueError(
+                f"certificates are set, but {self.security_protocol} uses none: "
+                "set ICAM_KAFKA__SECURITY_PROTOCOL to SSL or SASL_SSL"
+            )
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError(
+                "a client certificate needs its key: set ICAM_KAFKA__CERTIFICATE_FILE and "
+                "ICAM_KAFKA__KEY_FILE"
+            )
+        return self
 
 
 class DatabaseSettings(BaseModel):
@@ -123,6 +185,19 @@ class Board(BaseModel):
     runbooks: Path = Path("deploy/runbooks")
 
 
+def _need(value: object, message: str) -> None:
+    if not value:
+        raise ValueError(message)
+
+
+def _is_loopback(server: str) -> bool:
+    host = server.strip().rpartition(":")[0].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Settings(BaseSettings):
     """All settings of one deployment."""
 
@@ -145,3 +220,20 @@ class Settings(BaseSettings):
     """Address of cases in the offices' own system; a link to a case ends with its id."""
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     data_directory: Path = Path(".run/worker")
+    allow_plaintext: bool = False
+    """Whether brokers elsewhere may be reached without encryption, as in a private network."""
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        """Refuse unencrypted connections to another machine unless they are allowed."""
+        kafka = self.kafka
+        if kafka.tls or self.allow_plaintext:
+            return self
+        far = [name for name in kafka.bootstrap_servers.split(",") if not _is_loopback(name)]
+        if far:
+            raise ValueError(
+                f"{kafka.security_protocol} to {', '.join(far)} would send personal data without "
+                "encryption: set ICAM_KAFKA__SECURITY_PROTOCOL to SSL or SASL_SSL, or "
+                "ICAM_ALLOW_PLAINTEXT=1 on a network that only the pipeline uses"
+            )
+        return self

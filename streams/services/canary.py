@@ -34,6 +34,7 @@ from schemas.events import (
 )
 from schemas.outcomes import CASE_ROUTED_TOPIC
 from schemas.types import Language
+from streams.kafka.connection import client
 from streams.kafka.publish import Publisher, PublishError
 from streams.runtime import service
 from streams.runtime.http import Verdict, application
@@ -81,7 +82,7 @@ class Canary:
     """Publish an order and wait until the routing of that order is announced."""
 
     def __init__(self, settings: Settings, metrics: CanaryMetrics) -> None:
-        self._servers = settings.kafka.bootstrap_servers
+        self._kafka = settings.kafka
         self._timeout = settings.canary.patience_seconds
         self._metrics = metrics
         self._consumer: Any = None
@@ -118,7 +119,7 @@ class Canary:
         if self._consumer is None:
             self._consumer = self._open_consumer()
         if self._publisher is None:
-            self._publisher = Publisher(self._servers)
+            self._publisher = Publisher(self._kafka)
         order_id, record = order(at)
         started = time.monotonic()
         self._publisher.send(record)
@@ -136,7 +137,7 @@ class Canary:
         """Return a consumer positioned at the end of every partition; it joins no group."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self._servers,
+                **client(self._kafka),
                 "group.id": "icam-canary",
                 "enable.auto.commit": False,
                 "log_level": 2,

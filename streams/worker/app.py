@@ -27,12 +27,13 @@ from streams.runtime import logs
 from streams.runtime.http import Verdict, application, serve
 from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
-from streams.runtime.settings import Settings
+from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.state import WorkerState
 from streams.store import cases, clock, reference_tables, tls
 from streams.store.errors import is_transient
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
+from streams.worker.credentials import credentials
 from streams.worker.database_probe import probe_database
 from streams.worker.errors import DataDirectoryError, PortTakenError
 from streams.worker.health import Health
@@ -63,6 +64,7 @@ class IcamApp(faust.App):
     BootStrategy = _ConsumerOnly
     parts: Parts
     fetch_max_wait_ms: int
+    kafka: KafkaSettings
     lanes: Lanes | None = None
     """The target of the consumer; None until the parts are open."""
 
@@ -241,6 +243,7 @@ def build(settings: Settings) -> IcamApp:
     app = IcamApp(
         settings.kafka.group,
         broker=servers,
+        broker_credentials=credentials(settings.kafka),
         datadir=str(settings.data_directory),
         # "latest" skips the records that a new partition has already.
         consumer_auto_offset_reset="earliest",
@@ -273,6 +276,7 @@ def build(settings: Settings) -> IcamApp:
         autodiscover=False,
     )
     app.fetch_max_wait_ms = settings.kafka.fetch_max_wait_ms
+    app.kafka = settings.kafka
     app.parts = Parts(app, settings)
     return app
 

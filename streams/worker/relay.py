@@ -19,6 +19,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.canary import is_canary
+from streams.kafka.connection import client
 from streams.runtime import crash
 from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
@@ -98,7 +99,7 @@ class Relay:
         # The C client: a message through a Python client costs half of what an event costs.
         producer = Producer(
             {
-                "bootstrap.servers": self._kafka.bootstrap_servers,
+                **client(self._kafka),
                 "client.id": f"{self._kafka.group}-relay",
                 "enable.idempotence": True,
                 "acks": "all",

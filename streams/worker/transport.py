@@ -38,6 +38,7 @@ from streams.intake.record import Record
 from streams.runtime import crash
 from streams.store.events import Position
 from streams.store.gaps import Gap
+from streams.worker.credentials import read_secret_anew
 from streams.worker.fetching import Consumer as TolerantConsumer
 from streams.worker.fetching import Held, LaneFetcher
 from streams.worker.lanes import Item, Lanes
@@ -63,6 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         # Records of a transaction that is open or was aborted are no facts.
         consumer._isolation_level = "read_committed"
+        read_secret_anew(consumer._client, cast(Any, self.app).kafka)
         return TolerantConsumer.of(consumer)
 
     async def on_start(self) -> None:

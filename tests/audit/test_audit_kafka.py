@@ -27,7 +27,7 @@ def test_records_ranges_and_committed_offsets_are_read(
     group.commit(offsets=[TopicPartition(TOPIC, 1, 3)], asynchronous=False)
     group.close()
 
-    with KafkaLog(servers, timeout_seconds=10) as log:
+    with KafkaLog({"bootstrap.servers": servers}, timeout_seconds=10) as log:
         spans = log.spans([TOPIC])
         committed = log.committed("g", spans)
         producer.produce(TOPIC, b"too late", b"k", partition=1)
@@ -57,7 +57,7 @@ def test_records_ranges_and_committed_offsets_are_read(
 
 def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
     with (
-        KafkaLog(mock_broker.bootstrap_servers, timeout_seconds=5) as log,
+        KafkaLog({"bootstrap.servers": mock_broker.bootstrap_servers}, timeout_seconds=5) as log,
         pytest.raises(LogUnreadable, match="icam topics"),
     ):
         log.spans(["icam.no-such-topic.v1"])
@@ -65,26 +65,38 @@ def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) 
 
 def test_records_that_do_not_arrive_are_an_error(mock_broker: EmbeddedBroker) -> None:
     with (
-        KafkaLog(mock_broker.bootstrap_servers, timeout_seconds=1) as log,
+        KafkaLog({"bootstrap.servers": mock_broker.bootstrap_servers}, timeout_seconds=1) as log,
         pytest.raises(LogUnreadable, match=r"no records for 1 s"),
     ):
         list(log.records({Partition("icam.no-such-topic.v1", 0): OffsetRange(0, 3)}))
 
 
 def test_unreachable_brokers_are_an_error_not_a_finding() -> None:
-    with KafkaLog("127.0.0.1:1", timeout_seconds=1) as log, pytest.raises(LogUnreadable):
+    with (
+        KafkaLog({"bootstrap.servers": "127.0.0.1:1"}, timeout_seconds=1) as log,
+        pytest.raises(LogUnreadable),
+    ):
         log.spans([TOPIC])
 
 
 def test_an_unreachable_database_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) -> None:
     with pytest.raises(DatabaseUnreadable):
-        audit(mock_broker.bootstrap_servers, "postgresql://postgres@127.0.0.1:1/none", group="g")
+        audit(
+            {"bootstrap.servers": mock_broker.bootstrap_servers},
+            "postgresql://postgres@127.0.0.1:1/none",
+            group="g",
+        )
 
 
 def test_empty_topics_and_an_empty_database_are_clean(
     mock_broker: EmbeddedBroker, audit_database: str
 ) -> None:
-    report = audit(mock_broker.bootstrap_servers, audit_database, group="g", drained=True)
+    report = audit(
+        {"bootstrap.servers": mock_broker.bootstrap_servers},
+        audit_database,
+        group="g",
+        drained=True,
+    )
 
     assert report.findings == ()
     assert not any(report.counts.values())

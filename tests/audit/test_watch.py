@@ -63,7 +63,7 @@ def test_a_watch_looks_periodically_and_once_at_the_end(
     mock_broker: EmbeddedBroker, audit_database: str
 ) -> None:
     servers = mock_broker.bootstrap_servers
-    with watching(servers, audit_database, "g", every_seconds=0.05) as watch:
+    with watching({"bootstrap.servers": servers}, audit_database, "g", every_seconds=0.05) as watch:
         deadline = time.monotonic() + 20
         while watch.looks < 3 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -81,7 +81,7 @@ def test_a_watch_looks_periodically_and_once_at_the_end(
 def test_unreachable_servers_are_not_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.audit.watch.KafkaLog", partial(KafkaLog, timeout_seconds=0.5))
     none = "postgresql://postgres@127.0.0.1:1/none"
-    with watching("127.0.0.1:1", none, "g", every_seconds=0.01) as watch:
+    with watching({"bootstrap.servers": "127.0.0.1:1"}, none, "g", every_seconds=0.01) as watch:
         pass
 
     assert (watch.looks, watch.check.findings) == (0, [])

@@ -68,8 +68,9 @@ class Stage:
     def fill(self, records: Iterable[Outgoing]) -> None:
         """Empty our topics, then publish records. Blocks."""
         self.clear()
-        topics.ensure(KafkaSettings(bootstrap_servers=self.servers))
-        publish(self.servers, records)
+        kafka = KafkaSettings(bootstrap_servers=self.servers)
+        topics.ensure(kafka)
+        publish(kafka, records)
 
     def clear(self) -> None:
         """Delete our topics. Blocks."""

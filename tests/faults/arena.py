@@ -25,6 +25,7 @@ from streams.audit import Report, watching
 from streams.audit.findings import Check
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import WorkerProcess
+from streams.kafka.connection import client
 from streams.kafka.publish import at_rate
 from tests.faults.course import CANARY, DAYS, Course, course
 from tests.faults.results import Outcome
@@ -78,7 +79,7 @@ class Arena:
 
     def __enter__(self) -> Self:
         kafka = self.stage.kafka
-        watch = watching(kafka.bootstrap_servers, self.stage.postgres.url, kafka.group, 1)
+        watch = watching(client(kafka), self.stage.postgres.url, kafka.group, 1)
         self._watch = self._watched.enter_context(watch)
         return self
 

@@ -69,7 +69,7 @@ def take(
 @contextmanager
 def _coming_in(stage: Stage, records: Iterable[Outgoing], rate: float) -> Iterator[None]:
     """Publish records at a steady rate while something else is done."""
-    publisher, enough = Publisher(stage.kafka.bootstrap_servers), threading.Event()
+    publisher, enough = Publisher(stage.kafka), threading.Event()
 
     def publish() -> None:
         for record in at_rate(records, rate):

@@ -25,6 +25,7 @@ from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import Role, RoleProcess, WorkerProcess
 from streams.kafka import topics
+from streams.kafka.connection import client
 from streams.kafka.publish import publish
 from streams.runtime.settings import KafkaSettings
 from streams.store import migrate
@@ -104,7 +105,7 @@ class Stage:
         return WorkerProcess(directory, environment, script=script)
 
     def publish(self, records: Iterable[Outgoing]) -> int:
-        return publish(self.kafka.bootstrap_servers, records)
+        return publish(self.kafka, records)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query, its instants in UTC.
@@ -125,7 +126,7 @@ class Stage:
 
     def audit(self, *, drained: bool = True, **more: Any) -> Report:
         return audit(
-            self.kafka.bootstrap_servers,
+            client(self.kafka),
             self.postgres.url,
             group=self.kafka.group,
             drained=drained,

@@ -7,8 +7,10 @@ from datetime import datetime
 
 from schemas.events import INPUT_TOPICS
 from streams.audit import Watch, audit
+from streams.audit.errors import AuditError
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import OffsetRange, Partition
+from streams.kafka.connection import client
 from streams.runtime.metrics import ExporterMetrics
 from streams.runtime.settings import Settings
 
@@ -21,7 +23,7 @@ class AuditReadings:
     ) -> None:
         """``now`` is compared with the arrival of records on Kafka."""
         self._now = now
-        self._servers = settings.kafka.bootstrap_servers
+        self._kafka = settings.kafka
         self._group = settings.kafka.group
         self._url = settings.database.url.get_secret_value()
         self._metrics = metrics
@@ -33,7 +35,7 @@ class AuditReadings:
         Raises:
             AuditError: the brokers or topics can't be read.
         """
-        with KafkaLog(self._servers) as log:
+        with KafkaLog(client(self._kafka)) as log:
             spans = log.spans(INPUT_TOPICS)
             committed = log.committed(self._group, spans)
             waiting = _waiting(spans, committed)
@@ -57,8 +59,16 @@ class AuditReadings:
             AuditError: Kafka or the database can't be read; the next call checks the same offsets.
         """
         if self._offsets is None:
-            self._offsets = Watch(KafkaLog(self._servers), self._url, self._group)
-        self._offsets.look()
+            self._log = KafkaLog(client(self._kafka))
+            self._offsets = Watch(self._log, self._url, self._group)
+        try:
+            self._offsets.look()
+        except AuditError:
+            # The password may have been replaced: connect with the current one next time.
+            self._log.close()
+            self._log = KafkaLog(client(self._kafka))
+            self._offsets.read_from(self._log)
+            raise
         self._metrics.offsets_ahead.set(self._offsets.check.checked.found)
 
     def audit(self) -> None:
@@ -67,7 +77,7 @@ class AuditReadings:
         Raises:
             AuditError: Kafka or the database can't be read.
         """
-        report = audit(self._servers, self._url, group=self._group)
+        report = audit(client(self._kafka), self._url, group=self._group)
         for check in report.checks:
             self._metrics.audit_findings.labels(check.name).set(check.found)
 

@@ -33,7 +33,7 @@ def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) 
     before = history(_WARM_UP, seed=2, end=end, duplicates=0)
     after = history(int(rate * (_WARM_UP_SECONDS + seconds)), seed=99, end=end, duplicates=0)
     # One producer for both: a new one needs most of a second to connect.
-    publisher = Publisher(stage.servers)
+    publisher = Publisher(KafkaSettings(bootstrap_servers=stage.servers))
     for record in before.records:
         publisher.send(record)
     publisher.flush()
@@ -51,7 +51,7 @@ def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) 
             publisher.send(record)
         publisher.flush()
         watch.settle(before.events + after.events)
-        spans = latencies(stage.servers, begun)
+        spans = latencies({"bootstrap.servers": stage.servers}, begun)
     return Latency(
         rate=rate,
         seconds=seconds,
