@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.cimpl import NewTopic
 
-from streams.kafka.connection import Unreachable, cluster
+from schemas.events import INPUT_TOPICS
+from schemas.outcomes import OUTPUT_TOPICS
+from streams.kafka import acls, topics
+from streams.kafka.acls import Right
+from streams.kafka.connection import Unreachable, client, cluster
 from streams.runtime.settings import KafkaSettings
 from tests.secured.certificates import Authority
 from tests.secured.node import SecuredNode
 
 PASSWORD, KEY_PASSWORD = "correct horse", "battery staple"
+PRINCIPALS = Path(__file__).parents[2] / "deploy" / "kafka" / "principals.toml"
+SHIPPED = acls.load(PRINCIPALS)
+QUIET = {"enable.auto.commit": False, "log_level": 0}
+NAMES = sorted({right.principal for right in SHIPPED})
+TOPICS = {*INPUT_TOPICS, *OUTPUT_TOPICS}
+
+
+def allowed(name: str, operation: str) -> set[str]:
+    return {r.name for r in SHIPPED if (r.principal, r.operation) == (name, operation)} & TOPICS
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +126,111 @@ def test_a_refusal_says_what_to_do(
 
     assert REFUSALS[refused] in str(raised.value)
     assert PASSWORD not in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def granted(secured_node: SecuredNode) -> SecuredNode:
+    """The broker with our topics, and with users and rights of the shipped file."""
+    topics.ensure(secured_node.as_admin())
+    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS))
+    for name in NAMES:
+        secured_node.set_password(name, PASSWORD)
+    return secured_node
+
+
+def test_the_shipped_rights_are_compared_granted_and_revoked(granted: SecuredNode) -> None:
+    admin, wanted = granted.as_admin(), acls.load(PRINCIPALS)
+    assert acls.compare(admin, wanted) == ((), ())
+    fewer = frozenset(right for right in wanted if right.principal != "statistics")
+
+    surplus = acls.compare(admin, fewer).surplus
+    # What it shares with others stays wanted by them.
+    assert {right.principal for right in surplus} == {"statistics"}
+    assert acls.apply(admin, fewer).surplus == surplus
+    assert acls.compare(admin, wanted).missing == surplus
+    acls.apply(admin, wanted)
+    assert acls.compare(admin, wanted) == ((), ())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_principal_writes_what_it_may_and_nothing_else(granted: SecuredNode, name: str) -> None:
+    producer, refused = (
+        Producer({**client(granted.as_user(name, PASSWORD)), "log_level": 0}),
+        set[str](),
+    )
+
+    def note(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            assert error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            refused.add(str(message.topic()))
+
+    for topic in TOPICS:
+        producer.produce(topic, b"{}", b"case-1", on_delivery=note)
+
+    assert producer.flush(10) == 0
+    assert refused == TOPICS - allowed(name, "write")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_principal_reads_what_it_may_and_nothing_else(granted: SecuredNode, name: str) -> None:
+    kafka = granted.as_user(name, PASSWORD)
+    visible = TOPICS & cluster(kafka)[1].topics.keys()
+    assert visible == allowed(name, "describe")
+    consumer = Consumer({**client(kafka), **QUIET, "group.id": "unused"})
+    consumer.assign([TopicPartition(topic, 0, 0) for topic in visible])
+    refused = set[str]()
+    deadline = time.monotonic() + 10
+    while visible - refused != allowed(name, "read") and time.monotonic() < deadline:
+        message = consumer.poll(0.5)
+        error = message.error() if message is not None else None
+        if message is not None and error is not None and message.topic() is not None:
+            assert error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            refused.add(str(message.topic()))
+    consumer.close()
+
+    assert visible - refused == allowed(name, "read")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_principal_may_not_administer(granted: SecuredNode, name: str) -> None:
+    kafka = granted.as_user(name, PASSWORD)
+    admin, _ = cluster(kafka)
+    topic = min(allowed(name, "describe"))
+    attempts: dict[str, dict[Any, Future[Any]]] = {
+        "make a topic": admin.create_topics([NewTopic("icam.more.v1", 1, 1)]),
+        "delete a topic": admin.delete_topics([topic]),
+        "delete records": admin.delete_records([TopicPartition(topic, 0, 0)]),
+    }
+    for what, answers in attempts.items():
+        with pytest.raises(KafkaException) as raised:
+            [answer.result(10) for answer in answers.values()]
+        assert raised.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, what
+    with pytest.raises(acls.AclsError, match="grant it with icam topics --acls"):
+        acls.apply(kafka, SHIPPED)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_principal_has_no_other_group(granted: SecuredNode, name: str) -> None:
+    """The worker's group is what decides which records count as handled."""
+    admin, _ = cluster(granted.as_user(name, PASSWORD))
+    place = TopicPartition(min(allowed(name, "describe")), 0, 0)
+    groups = {right.name for right in SHIPPED if right.resource == "group"} | {"other"}
+    codes = {}
+    for group in groups:
+        moved = ConsumerGroupTopicPartitions(group, [place])
+        (answer,) = admin.alter_consumer_group_offsets([moved]).values()
+        codes[group] = code(answer)
+    may = {group for group in groups if Right(name, "group", group, "read") in SHIPPED}
+    topic = 0 if place.topic in allowed(name, "read") else KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert codes == {
+        group: topic if group in may else KafkaError.GROUP_AUTHORIZATION_FAILED for group in groups
+    }
+
+
+def code(answer: Future[ConsumerGroupTopicPartitions]) -> int:
+    """Return Kafka's code for the answer to a change of offsets; 0 if it was made."""
+    try:
+        (place,) = answer.result(10).topic_partitions or ()
+    except KafkaException as error:
+        return int(error.args[0].code())
+    return int(place.error.code()) if place.error is not None else 0
