@@ -31,7 +31,7 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests import properties  # noqa: F401, read for its effect
-from tests.secured import SecuredPostgres
+from tests.secured.postgres import SecuredPostgres
 from tests.world import World
 
 _NUMBERS = count(1)

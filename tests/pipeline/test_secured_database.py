@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from tests.pipeline.stage import Stage, until
-from tests.secured import SecuredPostgres
+from tests.secured.postgres import SecuredPostgres
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgresql]
 

@@ -1,1 +1,1 @@
-"""Kafka as agencies run it: encrypted, with logins and access lists, and nothing else allowed."""
+"""Kafka and PostgreSQL as agencies run them: encrypted, with logins, and nothing else allowed."""

@@ -230,7 +230,7 @@ def test_a_principal_has_no_other_group(granted: SecuredNode, name: str) -> None
 def code(answer: Future[ConsumerGroupTopicPartitions]) -> int:
     """Return Kafka's code for the answer to a change of offsets; 0 if it was made."""
     try:
-        (place,) = answer.result(10).topic_partitions or ()
+        [place] = list(answer.result(10).topic_partitions or ())
     except KafkaException as error:
         return int(error.args[0].code())
     return int(place.error.code()) if place.error is not None else 0

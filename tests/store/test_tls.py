@@ -26,7 +26,7 @@ from streams.store import tls
 from streams.store.errors import is_transient
 from streams.store.pool import open_pool
 from streams.worker.errors import describe
-from tests.secured import SecuredPostgres
+from tests.secured.postgres import SecuredPostgres
 
 pytestmark = pytest.mark.postgresql
 

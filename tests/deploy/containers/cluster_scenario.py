@@ -146,6 +146,7 @@ class Pods:
         return self._engine.docker(
             *("run", "--rm", "--interactive", "--network=host", "--read-only"),
             f"--env=ICAM_KAFKA__BOOTSTRAP_SERVERS={_BROKERS}",
+            "--env=ICAM_ALLOW_PLAINTEXT=1",
             f"--env=ICAM_DATABASE__URL={_database('icam_auditor')}",
             *([f"--volume={mount}:/mnt/{mount.name}:ro"] if mount else []),
             *("--tmpfs=/var/lib/icam:uid=10001,gid=10001", images.OURS, *words),

@@ -52,7 +52,7 @@ class _Wired(Stage):
         self, directory: Path, environment: Mapping[str, str], script: Path | None
     ) -> WorkerProcess:
         inside, host = self.wire.inside, self.wire.worker
-        there = {**environment, "ICAM_HTTP__HOST": host}
+        there = {**environment, "ICAM_HTTP__HOST": host, "ICAM_ALLOW_PLAINTEXT": "1"}
         return WorkerProcess(directory, there, script=script, inside=inside, host=host)
 
 
