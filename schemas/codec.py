@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from schemas import canary
+from schemas import canary, national_number
 from schemas.envelope import (
     Envelope,
     Headers,
@@ -34,6 +34,7 @@ from schemas.events import (
     OqtIssued,
     ProposalAnswered,
 )
+from schemas.fields import NearlyKnown, known_fields
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
@@ -46,8 +47,9 @@ _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
 class Decoded(NamedTuple):
     """One event as the log stores it.
 
-    ``payload`` is the received data as canonical JSON, including unknown fields. ``digest`` is the
+    ``payload`` is the known fields of the received data as canonical JSON. ``digest`` is the
     SHA-256 of type, case, time and payload: an id that returns with another digest was reused.
+    ``unknown`` is the number of fields that were dropped.
     """
 
     event_id: UUID
@@ -58,6 +60,7 @@ class Decoded(NamedTuple):
     payload: bytes
     digest: bytes
     event: Event
+    unknown: int = 0
 
 
 def decode(
@@ -89,11 +92,14 @@ def decode(
         raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic", case_id)
     if case_id.startswith(canary.PREFIX) or envelope.source == canary.SOURCE:
         _refuse_borrowed(case_id, envelope.source)
-    payload = canonical(data)
+    payload, unknown = canonical(data), 0
     try:
-        event = model.model_validate_json(payload)
-    except ValidationError as error:
-        raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
+        event = model.model_validate_json(payload, extra="forbid")
+    except ValidationError:
+        event, payload, unknown = _read_known(model, data, case_id)
+    if national_number.contains(_references(event)):
+        detail = "a reference contains a national number; send an opaque reference instead"
+        raise Rejected(Reason.SCHEMA, detail, case_id)
     time = envelope.time.astimezone(UTC)
     occurred_at = _occurred_at(event)
     if occurred_at is not None and occurred_at > time + _CLOCK_SKEW:
@@ -113,7 +119,44 @@ def decode(
         payload=payload,
         digest=digest(envelope.type, case_id, time, payload),
         event=event,
+        unknown=unknown,
     )
+
+
+def _read_known(
+    model: type[Event], data: Mapping[str, Any], case_id: str
+) -> tuple[Event, bytes, int]:
+    """Return the event, its payload of known fields, and the number of unknown fields."""
+    try:
+        known, unknown = known_fields(model, data)
+    except NearlyKnown as error:
+        detail = f"{error.field}: a field is spelled nearly like it; spell it as in the schema"
+        raise Rejected(Reason.SCHEMA, detail, case_id) from None
+    payload = canonical(known)
+    try:
+        return model.model_validate_json(payload), payload, unknown
+    except ValidationError as error:
+        raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
+
+
+def _references(event: Event) -> str:
+    """Return the references of a producing system in an event, as one text."""
+    if type(event) is OqtIssued:
+        first = event.first_appointment
+        return event.order_id if first is None else f"{event.order_id} {first.appointment_id}"
+    if type(event) is AppointmentMissed or type(event) is AppointmentPlanned:
+        return f"{event.order_id} {event.appointment_id}"
+    if type(event) is InterviewCompleted:
+        then = event.next_appointment
+        ids = f"{event.order_id} {event.interview_id} {event.appointment_id}"
+        return ids if then is None else f"{ids} {then.appointment_id}"
+    if type(event) is CircumstanceChanged:
+        return f"{event.order_id} {event.reference}"
+    if type(event) is FollowUpEnded:
+        return event.order_id or ""
+    if type(event) is ProposalAnswered:
+        return ""
+    assert_never(event)
 
 
 def _occurred_at(event: Event) -> datetime | None:

@@ -26,6 +26,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from schemas import national_number
 from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
 
 Headers = Iterable[tuple[str, bytes | None]]
@@ -38,7 +39,9 @@ _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
 )
-_ATTRIBUTE_OF: Final = {f"ce_{name}": name for name in _ATTRIBUTES}
+_ATTRIBUTE_OF: Final = {f"ce_{name}": name for name in _ATTRIBUTES} | {
+    "content-type": "content-type"
+}
 
 
 class Reason(StrEnum):
@@ -75,7 +78,7 @@ class Rejected(Exception):
 class Envelope(BaseModel):
     """The CloudEvents attributes of one event."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
     specversion: Annotated[str, Field(pattern=r"^1\.0$")] = "1.0"
     id: UUID
@@ -102,7 +105,7 @@ def read(
         raise Rejected(Reason.OVERSIZED, f"value of {len(value)} bytes, limit {MAX_VALUE_BYTES}")
     attributes = _header_attributes(headers)
     body = _object(value)
-    content_type = attributes.pop("content-type", JSON).split(";")[0].strip().lower()
+    content_type = _media_type(attributes.pop("content-type", JSON))
     if content_type == STRUCTURED:
         data = body.pop("data", None)
         if not isinstance(data, dict):
@@ -112,18 +115,29 @@ def read(
         data = body
     else:
         raise Rejected(Reason.ENVELOPE, "content type is neither JSON nor CloudEvents JSON")
-    if str(attributes.get("datacontenttype") or JSON).split(";")[0].strip().lower() != JSON:
+    if "datacontenttype" in attributes and _media_type(attributes["datacontenttype"]) != JSON:
         raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
     if "specversion" not in attributes:  # the model's default is for writing only
         raise Rejected(Reason.ENVELOPE, "specversion: missing", _subject(attributes))
     try:
-        envelope = Envelope.model_validate_json(canonical(attributes))
+        # Headers are text, which always has a JSON form.
+        text = canonical(attributes) if data is not body else orjson.dumps(attributes)
+        envelope = Envelope.model_validate_json(text)
     except ValidationError as error:
         raise Rejected(Reason.ENVELOPE, summary(error), _subject(attributes)) from None
+    subject = envelope.subject
+    if national_number.contains(subject):
+        detail = "subject: contains a national number; send an opaque case id instead"
+        raise Rejected(Reason.ENVELOPE, detail)
     if key != envelope.subject.encode():
         detail = "the record's key is not the event's subject"
         raise Rejected(Reason.WRONG_KEY, detail, envelope.subject)
     return envelope, data
+
+
+def _media_type(value: object) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return JSON if value == JSON else str(value).partition(";")[0].strip().lower()
 
 
 def write(envelope: Envelope) -> list[tuple[str, bytes]]:
@@ -179,10 +193,12 @@ def _subject(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _well_formed(candidate: object) -> list[str]:
+    """Return a case id in a list; nothing if it is malformed or contains a national number."""
     try:
-        return [_CASE_ID.validate_python(candidate)]
+        case_id = _CASE_ID.validate_python(candidate)
     except ValidationError:
         return []
+    return [] if national_number.contains(case_id) else [case_id]
 
 
 def rfc3339(instant: datetime) -> str:
@@ -219,11 +235,13 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
     for count, (name, raw) in enumerate(headers):
         if count >= _MAX_HEADERS:
             raise Rejected(Reason.ENVELOPE, f"more than {_MAX_HEADERS} headers")
-        attribute = _ATTRIBUTE_OF.get(name) or name.lower()
-        if attribute != "content-type" and name not in _ATTRIBUTE_OF:
-            if not name.isascii() and not _is_text(name):
-                raise Rejected(Reason.ENVELOPE, "the name of a header is not UTF-8")
-            continue
+        attribute = _ATTRIBUTE_OF.get(name)
+        if attribute is None:
+            attribute = name.lower()
+            if attribute != "content-type":
+                if not name.isascii() and not _is_text(name):
+                    raise Rejected(Reason.ENVELOPE, "the name of a header is not UTF-8")
+                continue
         if attribute in attributes:
             raise Rejected(Reason.ENVELOPE, "an attribute header is repeated")
         if raw is None or len(raw) > _MAX_HEADER_BYTES:

@@ -2,7 +2,8 @@
 
 Each case is a person's, so no type here can hold a name, a national number, free text or a precise
 address. References are opaque and start with a letter, so a bare Belgian national number (eleven
-digits) is refused. Every other value comes from a closed code list or is a bounded number.
+digits) is refused; the codec refuses one anywhere in a reference. Every other value comes from a
+closed code list or is a bounded number.
 
 Each type is documented in a ``$comment``: a ``description`` would replace that of the field.
 """
@@ -122,6 +123,7 @@ class Message(BaseModel):
         frozen=True,
         strict=True,
         extra="ignore",
+        hide_input_in_errors=True,  # a traceback must not quote a payload
         use_attribute_docstrings=True,
         json_schema_serialization_defaults_required=True,
     )

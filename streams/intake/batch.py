@@ -53,6 +53,8 @@ class BatchResult:
     """Dead letters by topic and reason."""
     applied: tuple[AppliedEvent, ...] = ()
     """Every applied event except for the canary's, to measure ages."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Unknown fields that were dropped, by producer."""
     at: float = 0.0
     """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
@@ -63,6 +65,7 @@ class BatchResult:
             self.verdicts + other.verdicts,
             self.reasons + other.reasons,
             self.applied + other.applied,
+            self.unknown + other.unknown,
             max(self.at, other.at),
             self.outcomes + other.outcomes,
         )
@@ -219,9 +222,12 @@ def _result(
 ) -> BatchResult:
     verdicts: Counter[tuple[str, str | None, str]] = Counter()
     applied: list[AppliedEvent] = []
+    unknown: Counter[str] = Counter()
     for record, decoded in added:
         event = AppliedEvent(decoded.type, decoded.time.timestamp(), record.arrived)
         verdicts[event.topic, decoded.source, "late" if event.is_late else "applied"] += 1
+        if decoded.unknown:
+            unknown[decoded.source] += decoded.unknown
         if not is_canary(decoded.case_id):
             applied.append(event)
     for record, decoded in duplicates:
@@ -229,7 +235,7 @@ def _result(
     for letter in letters:
         verdicts[letter.position.topic, None, "dead_lettered"] += 1
     reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
-    return BatchResult(verdicts, reasons, tuple(applied), now.timestamp(), outcomes)
+    return BatchResult(verdicts, reasons, tuple(applied), unknown, now.timestamp(), outcomes)
 
 
 def _dead_letter(malformed: Malformed) -> DeadLetter:

@@ -180,6 +180,8 @@ class Intake:
                 metrics.producer_records.labels(metrics.producer(source), verdict).inc(count)
         for (topic, reason), count in result.reasons.items():
             metrics.dead_lettered.labels(topic, reason).inc(count)
+        for source, count in result.unknown.items():
+            metrics.unknown_fields.labels(metrics.producer(source)).inc(count)
         metrics.observe_applied(result.applied, result.at)
         metrics.batch_seconds.observe(seconds)
         metrics.batch_records.observe(records)

@@ -1,4 +1,9 @@
-"""Event log of all cases, in one table that also serves as inbox and deduplicates events."""
+"""Event log of all cases, in one table that also serves as inbox and deduplicates events.
+
+Errors::
+
+    UnreadableEvent(event_id)   a stored payload no longer fits its type
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,23 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from pydantic import ValidationError
 
 from schemas.codec import Decoded
 from schemas.events import EVENT_TYPES
 from streams.domain.case import Fact
 from streams.store.pool import Connection
+
+
+class UnreadableEvent(Exception):
+    """A stored payload, valid when appended, no longer fits its type; named by its event id only.
+
+    Return to the version that stored it, or write a migration that converts it.
+    """
+
+    def __init__(self, event_id: UUID) -> None:
+        super().__init__(f"event {event_id} in case_event no longer fits its type")
+        self.event_id = event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,7 @@ async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]
     """Return all events of these cases, in no particular order; cases without events are left out.
 
     Raises:
-        pydantic.ValidationError: a stored payload, valid when appended, no longer fits its type.
+        UnreadableEvent: a stored payload, valid when appended, no longer fits its type.
     """
     return _facts(
         await conn.fetch(
@@ -100,7 +117,10 @@ async def log_between(conn: Connection, first: str, after: str | None) -> dict[s
 def _facts(rows: Iterable[asyncpg.Record]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
     for case_id, occurred_at, event_id, type_, payload in rows:
-        event = EVENT_TYPES[type_].model_validate_json(payload)
+        try:
+            event = EVENT_TYPES[type_].model_validate_json(payload)
+        except (KeyError, ValidationError):
+            raise UnreadableEvent(event_id) from None
         found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event))
     return found
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from schemas.envelope import Reason
@@ -13,6 +15,7 @@ from streams.casework import unit_of_work
 from streams.domain.case import Fact
 from streams.intake.intake import BrokenDeploy
 from streams.intake.record import decode_record
+from streams.store import events
 from tests.domain import given
 from tests.world import World
 
@@ -117,16 +120,58 @@ async def test_facts_before_their_order_wait_for_it(world: World) -> None:
     assert await world.standing() == ["reinvite-after-first-miss"]
 
 
-async def test_extra_fields_are_kept_in_the_log(world: World) -> None:
+async def test_fields_that_no_schema_knows_are_counted_and_stored_nowhere(world: World) -> None:
     record = world.record(given.order())
     assert record.value is not None
     extended = world.record(
-        given.order(), value=record.value[:-1] + b',"added_later":{"deep":[1,2.5,"\xc3\xa9"]}}'
+        given.order(), value=record.value[:-1] + b',"surname":"Jansen","added_later":{"a":[1]}}'
     )
 
-    await world.take([extended])
+    result = await world.take([extended])
 
-    assert await world.rows("SELECT payload->'added_later'->'deep'->>2 FROM case_event") == [("é",)]
+    assert result.unknown == {"/test": 2}
+    [[payload]] = await world.rows("SELECT payload::text FROM case_event")
+    assert orjson.loads(payload) == orjson.loads(record.value)
+    shown = world.metrics.registry.get_sample_value
+    assert shown("icam_unknown_fields_total", {"producer": "/test"}) == 2
+
+
+async def test_an_event_that_says_the_same_again_is_a_duplicate_whatever_travels_with_it(
+    world: World,
+) -> None:
+    order = given.order()
+    first = world.record(order)
+    assert first.value is not None
+    traced = (*first.headers, ("ce_traceparent", b"00-aaaa-bbbb-01"))
+    again = [
+        world.record(order, headers=traced),
+        world.record(order, value=first.value[:-1] + b',"added_later":1}'),
+        world.record(order, value=first.value.replace(b":30,", b":30.0,")),
+    ]
+    assert len({record.value for record in again}) == 3
+
+    result = await world.take([first, *again])
+    redelivered = await world.take([first, *again])
+
+    assert (result.count("applied"), result.count("duplicate")) == (1, 3)
+    assert (redelivered.count("applied"), redelivered.count("duplicate")) == (0, 4)
+    assert await world.rows("SELECT * FROM dead_letter") == []
+
+
+async def test_a_stored_event_that_no_longer_fits_is_named_by_its_id_alone(world: World) -> None:
+    order = given.order()
+    await world.arrive(order)
+    await world.rows(
+        'UPDATE case_event SET payload = \'{"order_id": "Jansen"}\' RETURNING event_id'
+    )
+
+    async with world.pool.acquire() as conn:
+        with pytest.raises(events.UnreadableEvent) as caught:
+            await events.log(conn, [given.CASE_ID])
+
+    text = "".join(traceback.format_exception(caught.value))
+    assert str(order.event_id) in str(caught.value)
+    assert "Jansen" not in text
 
 
 async def test_two_workers_on_the_same_new_case_lose_no_update(world: World) -> None:

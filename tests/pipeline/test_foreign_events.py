@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,9 +18,18 @@ pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 SOURCE: Final = "/be/somebody"
 
 
-def sent(event: Event, case_id: str, time: datetime, source: str = SOURCE) -> tuple[UUID, Outgoing]:
-    event_id = uuid4()
-    return event_id, encode(event, event_id=event_id, case_id=case_id, source=source, time=time)
+def written(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = event.model_dump(mode="json")
+    return fields
+
+
+def sent(
+    event: Event | dict[str, Any], case_id: str, time: datetime, source: str = SOURCE
+) -> tuple[UUID, Outgoing]:
+    event_id, type_ = uuid4(), "icam.oqt-issued.v1"
+    return event_id, encode(
+        event, event_id=event_id, case_id=case_id, source=source, time=time, type_=type_
+    )
 
 
 def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stage: Stage) -> None:
@@ -34,7 +43,16 @@ def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stag
         "canary-20260302": ("reserved", sent(order, "canary-20260302", now)),
         "not-the-canary": ("reserved", sent(order, "not-the-canary", now, source="/icam/canary")),
     }
+    misspelled = written(order)
+    misspelled["residencePostcode"] = misspelled.pop("residence_postcode")
+    remark = written(order) | {"remark": "Jansen"}
+    number = order.model_copy(update={"order_id": "rrn-85073003328"})
+    rejected |= {
+        "misspelled-field": ("schema", sent(misspelled, "misspelled-field", now)),
+        "national-number": ("schema", sent(number, "national-number", now)),
+    }
     good = {"case-of-today": sent(order, "case-of-today", now + timedelta(minutes=2))}
+    good["unknown-field"] = sent(remark, "unknown-field", now)
 
     stage.worker("worker").start()
     stage.publish(record for _, (_, record) in rejected.values())
@@ -43,6 +61,7 @@ def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stag
 
     letters = stage.query("SELECT case_ids[1], reason FROM dead_letter")
     assert dict(letters) == {case_id: reason for case_id, (reason, _) in rejected.items()}
-    assert [row[0] for row in stage.query("SELECT case_id FROM case_event")] == list(good)
+    assert {row[0] for row in stage.query("SELECT case_id FROM case_event")} == {*good}
+    assert stage.query("SELECT 1 FROM case_event WHERE payload::text LIKE '%%Jansen%%'") == []
     produced = [event_id for event_id, _ in [*good.values(), *(r for _, r in rejected.values())]]
     assert stage.audit(produced=produced).findings == ()

@@ -87,8 +87,11 @@ def test_an_invitation_cannot_have_been_sent_later_than_now() -> None:
         (
             ORDER,
             {
-                "first_appointment": {**EXAMPLES[PLANNED]["invitation"], "office_id": "gent"}
-                | {"appointment_id": "appointment-1", "at": "2027-03-02T10:00:00Z"}
+                "first_appointment": {
+                    "appointment_id": "appointment-1",
+                    "office_id": "gent",
+                    "at": "2027-03-02T10:00:00Z",
+                }
             },
         ),
     ],

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -16,9 +17,13 @@ import psycopg
 import pytest
 import yoyo
 
+from schemas.codec import decode
+from schemas.codec import digest as digest_of
+from schemas.envelope import canonical
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.store import migrate
 from tests.pipeline.stage import until
+from tests.schemas.examples import EXAMPLES, binary
 
 Versions = Callable[[int], tuple[str, psycopg.Connection]]
 
@@ -125,6 +130,45 @@ def test_workers_can_write_while_the_third_migration_builds_its_index(version: V
     assert _index(conn) == [("brin", True)]
     _roll_back(url, to=2)
     assert _index(conn) == []
+
+
+@pytest.mark.server
+def test_the_eighth_migration_drops_unknown_fields_and_keeps_what_the_codec_reads(
+    version: Versions,
+) -> None:
+    url, conn = version(5)
+    expected: dict[UUID, tuple[str, bytes]] = {}
+    for number, (name, example) in enumerate(EXAMPLES.items()):
+        record = binary(name)
+        event = decode(record.topic, record.key, record.value, record.headers)
+        more = {k: {**v, "remark": "x"} if isinstance(v, dict) else v for k, v in example.items()}
+        old = canonical({**more, "surname": "Jansen", "Zzz": [1, {"order_id": 2}]}).decode()
+        for stored, event_id in ((old, uuid4()), (event.payload.decode(), uuid4())):
+            digest = b"old" if stored is old else event.digest
+            conn.execute(
+                "INSERT INTO case_event VALUES (%s, %s, %s, '/t', %s, DEFAULT, %s, %s, 't', 0, %s)",
+                [event_id, event.case_id, name, event.time, stored, digest, number],
+            )
+            expected[event_id] = (event.payload.decode(), event.digest)
+    of_fraction = uuid4()
+    fraction = [of_fraction, "2026-03-01T10:00:00.5+01", '{"surname":"Jansen"}', b"old"]
+    conn.execute(
+        "INSERT INTO case_event VALUES (%s, 'case-0001', 'icam.follow-up-ended.v1', '/t', %s,"
+        " DEFAULT, %s, %s, 't', 0, 99)",
+        fraction,
+    )
+    at = datetime.fromisoformat("2026-03-01T09:00:00.5+00:00")
+    its_digest = digest_of("icam.follow-up-ended.v1", "case-0001", at, b"{}")
+
+    migrate.apply(url)
+
+    rows = conn.execute("SELECT event_id, payload::text, digest FROM case_event").fetchall()
+    assert {row[0]: (row[1], row[2]) for row in rows} == {
+        **expected,
+        of_fraction: ("{}", its_digest),
+    }
+    _roll_back(url, to=5)
+    migrate.apply(url)
 
 
 def _index(conn: psycopg.Connection) -> list[tuple[str, bool]]:

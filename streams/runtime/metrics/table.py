@@ -96,6 +96,11 @@ class WorkerTable(BuildMetrics):
         producer=_PRODUCERS,
         outcome=_VERDICTS,
     )
+    unknown_fields = counter(
+        "icam_unknown_fields",
+        "Fields that no schema knows, dropped from events that were applied, by producer.",
+        producer=_PRODUCERS,
+    )
     dead_lettered = counter(
         "icam_dead_lettered",
         "Records stored as dead letters, by topic and reason.",

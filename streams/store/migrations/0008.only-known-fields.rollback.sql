@@ -1,0 +1,2 @@
+ALTER TABLE dead_letter DROP COLUMN resolved_by;
+ALTER TABLE dead_letter DROP COLUMN source;
