@@ -171,6 +171,8 @@ class EmbeddedPostgres(Server):
                 admitted.write(f"host all all {self._at.network} trust\n")
         else:
             access.write_text(f"hostssl all all {self._at.network} cert\n")
+            with (unfinished / "postgresql.conf").open("a") as settings:
+                settings.write("ssl = on\nssl_ca_file = 'root.crt'\n")
         unfinished.rename(self._data)
 
     def _copy_keys(self, tls: ServerTls, account: tuple[int, int] | None) -> None:
@@ -209,7 +211,6 @@ class EmbeddedPostgres(Server):
             "port": str(self.port),
             "listen_addresses": str(self._at.ip),
             "unix_socket_directories": "",
-            **({} if self._tls is None else {"ssl": "on", "ssl_ca_file": "root.crt"}),
             **self._settings,
             "cluster_name": self._name,
         }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +26,7 @@ from streams.store.pool import open_pool
 from streams.worker.errors import describe
 from tests.secured.postgres import SecuredPostgres
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.usefixtures("refused_connections")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,15 +35,6 @@ def brokers() -> Iterator[None]:
     with EmbeddedBroker(()) as broker, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ICAM_KAFKA__BOOTSTRAP_SERVERS", broker.bootstrap_servers)
         yield
-
-
-@pytest.fixture(autouse=True)
-def refused_connections() -> Iterator[None]:
-    """Collect them: asyncpg leaves their closing to an event loop that ends with the command."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
 
 
 UrlOf = Callable[[SecuredPostgres, Path], str]
