@@ -85,9 +85,9 @@ class Page:
         for example, real in {
             "icam_worker@": f"{role}@",
             "postgres.example:5432": f"127.0.0.1:{self.secured.port}",
-            "/etc/icam/tls/ca.crt": str(files.root),
-            "/etc/icam/tls/tls.crt": str(files.own),
-            "/etc/icam/tls/tls.key": str(files.key),
+            "/etc/icam-tls/ca.crt": str(files.root),
+            "/etc/icam-tls/tls.crt": str(files.own),
+            "/etc/icam-tls/tls.key": str(files.key),
         }.items():
             assert example in url, "the page's URL is as the test knows it"
             url = url.replace(example, real)
