@@ -159,7 +159,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 async def world(pool: Pool, ref: Reference) -> World:
     """One worker's units of work on a database of the test's own."""
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory)
+        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
     return World(pool, ref)
 
 

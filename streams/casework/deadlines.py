@@ -68,7 +68,7 @@ class Deadlines:
         """
         ref, stale = self._reference, 0
         async with self._pool.acquire() as conn:
-            if not await reference_tables.are_newest(conn, ref.policy, ref.directory):
+            if not await reference_tables.are_newest(conn, ref.policy, ref.directory, ref.calendar):
                 return 0
             now = await self._clock(conn)
             while marked := await cases.mark_stale(conn, ref.digest, now):

@@ -187,7 +187,7 @@ async def _compare(
 
 async def _mend(conn: Connection, ref: Reference, wrong: Sequence[str]) -> None:
     async with conn.transaction():
-        await reference_tables.record(conn, ref.policy, ref.directory)
+        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
         await cases.restore(conn, wrong)
         locked = await unit_of_work.lock_and_load(conn, wrong, clock.now)
         await unit_of_work.reconsider(conn, locked, ref, touched=wrong)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from hashlib import sha256
 from itertools import filterfalse
 from typing import Final
 
@@ -24,24 +25,47 @@ class Calendar:
     """Working days of a country: Monday to Friday, except public holidays.
 
     ``days`` holds the proleptic ordinals of all working days in the covered years, ascending.
+    ``version`` names where the holidays are from. ``body`` lists, a line each, the holidays from
+    Monday to Friday and the days from which local midnight has another offset; ``digest`` is its
+    SHA-256. So two calendars with the same digest end every term at the same instant.
     """
 
     zone: tzinfo
     days: tuple[int, ...]
+    version: str = ""
+    body: str = field(init=False, repr=False, compare=False)
+    digest: str = field(init=False, repr=False, compare=False)
     _end_after: Callable[[date, int], datetime] = field(init=False, repr=False, compare=False)
     """End of a count of working days without pauses. Cached: many cases share the same days."""
 
     def __post_init__(self) -> None:
         cached = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_count)
         object.__setattr__(self, "_end_after", cached)
+        body = "".join(f"{line}\n" for line in self._lines())
+        object.__setattr__(self, "body", body)
+        object.__setattr__(self, "digest", sha256(body.encode()).hexdigest())
+
+    def _lines(self) -> list[str]:
+        lines: list[str] = []
+        working, offset = frozenset(self.days), None
+        for ordinal in range(self.days[0], self.days[-1] + 1):
+            day = date.fromordinal(ordinal)
+            if ordinal not in working and day.weekday() < 5:
+                lines.append(f"{day} holiday")
+            before, offset = offset, datetime.combine(day, time.min, self.zone).utcoffset()
+            if offset != before:
+                lines.append(f"{day} offset {offset}")
+        return lines
 
     @classmethod
-    def of(cls, zone: tzinfo, holidays: Iterable[date], first: int, last: int) -> Calendar:
+    def of(
+        cls, zone: tzinfo, holidays: Iterable[date], first: int, last: int, version: str = ""
+    ) -> Calendar:
         """Build the calendar for the years ``first`` to ``last``, both included."""
         closed = {day.toordinal() for day in holidays}
         days = range(date(first, 1, 1).toordinal(), date(last, 12, 31).toordinal() + 1)
         weekdays = (day for day in days if (day + 6) % 7 < 5)
-        return cls(zone, tuple(filterfalse(closed.__contains__, weekdays)))
+        return cls(zone, tuple(filterfalse(closed.__contains__, weekdays)), version)
 
     def local(self, instant: datetime) -> datetime:
         """Return an instant in local time. Two local times are compared without their offsets."""

@@ -65,7 +65,9 @@ async def replay(
             await clock(conn),
             max_ahead,
         )
-        await reference_tables.record(conn, reference.policy, reference.directory)
+        await reference_tables.record(
+            conn, reference.policy, reference.directory, reference.calendar
+        )
         if isinstance(record, Accepted):
             savepoint = conn.transaction()
             await savepoint.start()
@@ -96,7 +98,9 @@ async def discard(
     """
     async with pool.acquire() as conn, conn.transaction():
         letter = await _open_letter(conn, dead_letter_id)
-        await reference_tables.record(conn, reference.policy, reference.directory)
+        await reference_tables.record(
+            conn, reference.policy, reference.directory, reference.calendar
+        )
         await dead_letters.resolve(conn, dead_letter_id, "discarded", note)
         case_ids = letter["case_ids"]
         locked = await unit_of_work.lock_and_load(conn, case_ids, clock)

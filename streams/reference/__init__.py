@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -48,8 +49,9 @@ class Reference:
 
     @property
     def digest(self) -> str:
-        """Return one digest of policy and directory; it changes when either changes."""
-        return f"{self.policy.digest[:32]}{self.directory.digest[:32]}"
+        """Return one digest of policy, directory and calendar; it changes when one of them does."""
+        parts = (self.policy.digest, self.directory.digest, self.calendar.digest)
+        return "".join(digest[:32] for digest in parts)
 
     def check_in_force(self, now: datetime) -> None:
         """Refuse a policy whose first day is still to come.
@@ -88,4 +90,5 @@ def belgian_calendar() -> Calendar:
     """Return the working days of Belgium, without its public holidays, in Brussels time."""
     years = range(_FIRST_YEAR, _LAST_YEAR + 1)
     days = holidays.country_holidays("BE", years=years)
-    return Calendar.of(ZoneInfo(ZONE), days, _FIRST_YEAR, _LAST_YEAR)
+    version = f"holidays {metadata.version('holidays')}"
+    return Calendar.of(ZoneInfo(ZONE), days, _FIRST_YEAR, _LAST_YEAR, version)

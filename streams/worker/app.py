@@ -207,7 +207,7 @@ class Parts:
             async with pool.acquire() as conn:
                 stale, now = 0, await clock.now(conn)
                 ref.check_in_force(now)
-                await reference_tables.record(conn, ref.policy, ref.directory)
+                await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
                 while marked := await cases.mark_stale(conn, ref.digest, now):
                     stale += marked
         except BaseException:

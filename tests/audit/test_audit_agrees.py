@@ -32,7 +32,7 @@ async def test_given_a_year_of_the_pipeline_then_there_are_no_findings(
 ) -> None:
     log, planned = MemoryLog(), _planned()
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory)
+        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
         await _run(conn, log, planned, ref)
 
     report = _audit(log, audit_database, planned)
@@ -50,7 +50,7 @@ async def test_given_an_escalation_against_a_guard_then_it_is_found(
 ) -> None:
     log, planned = MemoryLog(), _planned()
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory)
+        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
         await _run(conn, log, planned, ref)
         await conn.execute(
             """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -114,8 +115,10 @@ async def test_a_case_decided_by_a_worker_of_the_version_before_is_decided_again
     )
     later = World(world.pool, newer, world.now + timedelta(seconds=1))
     async with world.pool.acquire() as conn:
-        await reference_tables.record(conn, world.ref.policy, world.ref.directory)
-        await reference_tables.record(conn, newer.policy, newer.directory)
+        await reference_tables.record(
+            conn, world.ref.policy, world.ref.directory, world.ref.calendar
+        )
+        await reference_tables.record(conn, newer.policy, newer.directory, newer.calendar)
     await world.arrive(given.order(), given.miss(1))
 
     assert await world.deadlines.mark_stale() == 0, "its own policy is not the newest"
@@ -125,6 +128,31 @@ async def test_a_case_decided_by_a_worker_of_the_version_before_is_decided_again
     assert await later.deadlines.mark_stale() == 0
     digests = await world.rows("SELECT reference_digest FROM case_projection")
     assert digests == [(newer.digest,)]
+
+
+async def test_a_holiday_that_a_release_adds_moves_the_terms_of_cases_known_before(
+    world: World,
+) -> None:
+    world.now = given.day(10)
+    await world.arrive(given.order(), given.miss(1))
+    (due,) = (row[0] for row in await world.rows("SELECT next_check_at FROM case_projection"))
+    calendar = world.ref.calendar
+    last = calendar.last_day_before(due)
+    assert calendar.is_working(last), "a term in working days"
+    days = tuple(day for day in calendar.days if day != last.toordinal())
+    changed = replace(world.ref, calendar=replace(calendar, days=days))
+    later = World(world.pool, changed, world.now + timedelta(seconds=1))
+    async with world.pool.acquire() as conn:
+        await reference_tables.record(conn, changed.policy, changed.directory, changed.calendar)
+
+    assert await world.deadlines.mark_stale() == 0, "its own calendar is not the newest"
+    assert await later.deadlines.mark_stale() == 1
+    await later.deadlines.sweep(100)
+
+    end = calendar.end_of(calendar.this_or_next_working(last + timedelta(days=1)))
+    assert await world.rows("SELECT next_check_at FROM case_projection") == [(end,)]
+    assert f"{last} holiday" in changed.calendar.body.splitlines()
+    assert await later.deadlines.mark_stale() == 0
 
 
 async def test_two_workers_sweep_side_by_side(world: World) -> None:

@@ -84,7 +84,9 @@ async def _world(role: str, url: str, ref: Reference) -> AsyncIterator[World]:
 
 async def _start(world: World) -> None:
     async with world.pool.acquire() as conn:
-        await reference_tables.record(conn, world.ref.policy, world.ref.directory)
+        await reference_tables.record(
+            conn, world.ref.policy, world.ref.directory, world.ref.calendar
+        )
         await cases.mark_stale(conn, world.ref.digest, world.now)
 
 

@@ -24,7 +24,7 @@ from tests.world import World
 @pytest.fixture
 async def world(pool: Pool, ref: Reference) -> World:
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory)
+        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
     return World(pool, ref)
 
 

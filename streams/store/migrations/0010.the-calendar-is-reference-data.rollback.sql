@@ -1,0 +1,2 @@
+DELETE FROM reference_table WHERE kind = 'calendar';
+ALTER TABLE reference_table ADD CHECK (kind IN ('policy', 'directory'));
