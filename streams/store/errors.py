@@ -24,6 +24,8 @@ _TRANSIENT: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.PostgresSystemError,  # I/O error
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidCachedStatementError,  # a table was changed; asyncpg has dropped the statements
+    asyncpg.OutdatedSchemaCacheError,
 )
 
 _CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
@@ -31,12 +33,14 @@ _CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation
 
 def is_transient(error: BaseException) -> bool:
     """Return whether a retry may succeed without a change to code or data."""
+    if isinstance(error, _TRANSIENT):
+        return True
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
         # asyncpg uses one class for a closed connection and for arguments that don't fit a query.
         # Endless retries of the latter would block the stream. A connection that is cut during a
         # query shows as "cannot switch to state ...; another operation is in progress".
         return _CLOSED.search(str(error)) is not None
-    return isinstance(error, _TRANSIENT)
+    return False
 
 
 def is_not_migrated(error: BaseException) -> bool:

@@ -47,6 +47,10 @@ async def open_pool(database: DatabaseSettings, name: str) -> Pool:
         server_settings={
             "application_name": name,
             "timezone": "UTC",
+            # A default of the role, the database or the server must not decide these two: with
+            # "off" a crash of the server loses batches whose offsets are committed.
+            "synchronous_commit": "on",
+            "default_transaction_isolation": "read committed",
             "jit": "off",
             # A generic plan made while the tables are empty would keep scanning them when full.
             "enable_seqscan": "off",

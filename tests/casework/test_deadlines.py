@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from schemas.events import Conclusion
@@ -16,6 +17,7 @@ from streams.reference import Reference
 from streams.runtime.metrics import ExporterMetrics
 from streams.services.exporter.readings import backlog
 from streams.store import cases, reference_tables
+from streams.store.errors import is_transient
 from tests.domain import given
 from tests.world import World
 
@@ -153,6 +155,26 @@ async def test_a_holiday_that_a_release_adds_moves_the_terms_of_cases_known_befo
     assert await world.rows("SELECT next_check_at FROM case_projection") == [(end,)]
     assert f"{last} holiday" in changed.calendar.body.splitlines()
     assert await later.deadlines.mark_stale() == 0
+
+
+async def test_a_table_that_is_changed_meanwhile_ends_no_loop_and_blames_no_record(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL refuses a cached statement whose result has another type now."""
+    world.now = given.day(10)
+    await world.arrive(given.order(), case_id="case-changed-1")
+    await world.rows("ALTER TABLE case_projection ALTER COLUMN routings TYPE bigint")
+
+    result = await world.arrive(given.order(time=given.day(1)), case_id="case-changed-2")
+
+    assert result.count("applied") == 1
+    assert "batch_failed" not in capsys.readouterr().out
+    await world.rows("ALTER TABLE case_projection ALTER COLUMN routings TYPE integer")
+    world.now = given.LATER
+    with pytest.raises(asyncpg.InvalidCachedStatementError) as refused:
+        await world.deadlines.sweep(100)
+    assert is_transient(refused.value)
+    assert await world.deadlines.sweep(100) == 2
 
 
 async def test_two_workers_sweep_side_by_side(world: World) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from typing import Any, cast
 
+import psycopg
 import uvloop
+from pydantic import SecretStr
 
 from streams.runtime.settings import DatabaseSettings
 from streams.store.pool import Pool, open_pool
@@ -18,6 +20,23 @@ async def test_the_server_closes_a_dead_session(pool: Pool) -> None:
             for name in ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout")
         ]
     assert settings == ["5", "5", "15000"]
+
+
+async def test_defaults_of_the_database_do_not_decide_what_a_commit_means(
+    database_url: str,
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        conn.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = serializable")
+    pool = await open_pool(DatabaseSettings(url=SecretStr(database_url)), "test")
+    try:
+        for _ in range(2):  # a connection is reset when it returns to the pool
+            async with pool.acquire() as acquired:
+                assert await acquired.fetchval("SHOW synchronous_commit") == "on"
+                assert await acquired.fetchval("SHOW transaction_isolation") == "read committed"
+    finally:
+        pool.terminate()
 
 
 def test_the_worker_closes_a_dead_connection(database_url: str) -> None:
