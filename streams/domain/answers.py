@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, assert_never
+from typing import Final, assert_never, final
 from uuid import UUID
 
 from schemas.events import (
@@ -25,12 +25,18 @@ from streams.domain.clocks import Calendar
 from streams.domain.terms import PolicyTerms
 
 
-class Settlement(NamedTuple):
+@final
+class Settlement:
     """The newest answer to a proposal. ``until`` is None if it settles the proposal for good."""
 
-    fact: Fact
-    event: ProposalAnswered
-    until: datetime | None
+    fact: Final[Fact]
+    event: Final[ProposalAnswered]
+    until: Final[datetime | None]
+
+    def __init__(self, fact: Fact, event: ProposalAnswered, until: datetime | None) -> None:
+        self.fact = fact
+        self.event = event
+        self.until = until
 
     def settles(self, now: datetime) -> bool:
         """Return whether the proposal is settled at ``now``."""

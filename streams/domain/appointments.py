@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, final
 
 from schemas.events import (
     Appointment,
@@ -21,15 +21,32 @@ from schemas.events import (
 from streams.domain.case import Fact
 
 
-class PlannedAppointment(NamedTuple):
+@final
+class PlannedAppointment:
     """One appointment and the fact that planned, moved or cancelled it."""
 
-    appointment_id: str
-    order_id: str
-    office_id: str
-    at: datetime
-    state: AppointmentState
-    fact: Fact
+    appointment_id: Final[str]
+    order_id: Final[str]
+    office_id: Final[str]
+    at: Final[datetime]
+    state: Final[AppointmentState]
+    fact: Final[Fact]
+
+    def __init__(
+        self,
+        appointment_id: str,
+        order_id: str,
+        office_id: str,
+        at: datetime,
+        state: AppointmentState,
+        fact: Fact,
+    ) -> None:
+        self.appointment_id = appointment_id
+        self.order_id = order_id
+        self.office_id = office_id
+        self.at = at
+        self.state = state
+        self.fact = fact
 
     @property
     def takes_place(self) -> bool:
@@ -49,19 +66,34 @@ class PlannedAppointment(NamedTuple):
         return self.state is not AppointmentState.MOVED or missed_at >= self.at
 
 
-class Appointments(NamedTuple):
+@final
+class Appointments:
     """Appointments of a case under one order."""
 
-    known: tuple[PlannedAppointment, ...]
+    known: Final[tuple[PlannedAppointment, ...]]
     """Every appointment, by its time."""
-    ahead: PlannedAppointment | None
+    ahead: Final[PlannedAppointment | None]
     """The next one that takes place within the limit."""
-    too_far: PlannedAppointment | None
+    too_far: Final[PlannedAppointment | None]
     """One that takes place beyond the limit."""
-    unreported: PlannedAppointment | None
+    unreported: Final[PlannedAppointment | None]
     """The earliest one that passed without a miss or an interview."""
-    cancelled: PlannedAppointment | None
+    cancelled: Final[PlannedAppointment | None]
     """The latest one if it was cancelled and none that takes place follows."""
+
+    def __init__(
+        self,
+        known: tuple[PlannedAppointment, ...],
+        ahead: PlannedAppointment | None,
+        too_far: PlannedAppointment | None,
+        unreported: PlannedAppointment | None,
+        cancelled: PlannedAppointment | None,
+    ) -> None:
+        self.known = known
+        self.ahead = ahead
+        self.too_far = too_far
+        self.unreported = unreported
+        self.cancelled = cancelled
 
 
 def planned(

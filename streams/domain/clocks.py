@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from hashlib import sha256
 from itertools import filterfalse
-from typing import Final
+from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
 
@@ -143,6 +143,70 @@ class Calendar:
     def after_days(self, instant: datetime, count: int) -> datetime:
         """Return the end of the ``count``-th calendar day after the day of ``instant``."""
         return self.end_of(self.local_date(instant) + timedelta(days=count))
+
+
+@final
+class Moment:
+    """An instant in UTC and in local time, which later and earlier instants are compared with.
+
+    Python compares two times of one zone as they are. Of two zones it asks for their offsets, which
+    costs eighty times as much. The local times of the domain are midnights: no clock shows one
+    twice.
+    """
+
+    utc: Final[datetime]
+    local: Final[datetime]
+    zone: Final[tzinfo]
+
+    def __init__(self, instant: datetime, calendar: Calendar) -> None:
+        self.utc = instant
+        self.local = calendar.local(instant)
+        self.zone = calendar.zone
+
+    def is_before(self, instant: datetime) -> bool:
+        """Return whether ``instant`` is later than this moment."""
+        return instant > (self.local if instant.tzinfo is self.zone else self.utc)
+
+
+@final
+class Agenda:
+    """The first of the coming instants at which to look again, and its reason, in codes.
+
+    Of two at the same instant, the reason that sorts first is kept. Local times and others are
+    kept apart until the end, because comparing the two is slow: see ``Moment``.
+    """
+
+    def __init__(self, now: Moment) -> None:
+        self._now: Final = now
+        self._local: datetime | None = None
+        self._local_reason = ""
+        self._other: datetime | None = None
+        self._other_reason = ""
+
+    def add(self, at: datetime, kind: str, name: str = "") -> None:
+        """Add an instant, unless it has passed. The reason is ``kind`` or ``kind:name``."""
+        now = self._now
+        if at.tzinfo is now.zone:
+            first = self._local
+            if at > now.local and (first is None or at <= first):
+                reason = f"{kind}:{name}" if name else kind
+                if first is None or at < first or reason < self._local_reason:
+                    self._local, self._local_reason = at, reason
+        else:
+            first = self._other
+            if at > now.utc and (first is None or at <= first):
+                reason = f"{kind}:{name}" if name else kind
+                if first is None or at < first or reason < self._other_reason:
+                    self._other, self._other_reason = at, reason
+
+    def first(self) -> tuple[datetime | None, str]:
+        """Return the first instant and its reason; None and an empty reason without one."""
+        local, other = self._local, self._other
+        if other is None or (local is not None and local < other):
+            return local, self._local_reason
+        if local is None or other < local:
+            return other, self._other_reason
+        return other, min(self._local_reason, self._other_reason)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

@@ -34,7 +34,7 @@ from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
-from streams.domain.judge import Blocked, Check, Judge, Judgement, Proposal
+from streams.domain.judge import Blocked, Judge, Judgement, Proposal
 from streams.domain.policy.rules import Policy
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
@@ -185,8 +185,8 @@ def decide(
     route: Route | None = None
     office_id, track = directory.triage_office, Track.TRIAGE
     if order is not None and situation.residence is not None:
-        lodging = situation.stays[-1].lodging
-        place = Place(order, lodging, *situation.residence, _followed(situation))
+        lodging, living = situation.stays[-1].lodging, situation.residence
+        place = Place(order, lodging, living.postcode, living.since, _followed(situation))
         route = find_route(place, directory, calendar, judge.local_now)
         messages, routings = _announce_route(case, order.order_id, route, announced, directory)
         office_id, track = route.office_id, route.track
@@ -197,7 +197,7 @@ def decide(
         reason, because = _withdrawal_reason(current, announced, judge, judgement)
         messages.append(_withdraw(case, current, reason, because, now))
     reminders: dict[UUID, int] = {}
-    answers_due: list[Check] = []
+    answers_due: list[tuple[datetime, str]] = []
     for escalation_id in sorted(standing.keys() & proposals.keys()):
         current, rule = standing[escalation_id], proposals[escalation_id].rule
         answer_by = _answer_by(rule.answer_working_days, policy, calendar, current.raised_at)
@@ -206,18 +206,18 @@ def decide(
             because = (f"to {office_id} ({track})",)
             messages.append(_withdraw(case, current, WithdrawalReason.REROUTED, because, now))
             reminders[escalation_id] = current.reminder
-        elif answer_by <= now:
+        elif not situation.moment.is_before(answer_by):
             because = (f"unanswered since {current.raised_at.isoformat()}",)
             messages.append(_withdraw(case, current, WithdrawalReason.REMINDED, because, now))
             reminders[escalation_id] = current.reminder + 1
         else:
-            answers_due.append(Check(answer_by, f"reminder:{rule.id}"))
+            answers_due.append((answer_by, rule.id))
             continue
         del standing[escalation_id]
     for escalation_id in sorted(proposals.keys() - standing.keys()):
         proposal = proposals[escalation_id]
         answer_by = _answer_by(proposal.rule.answer_working_days, policy, calendar, now)
-        answers_due.append(Check(answer_by, f"reminder:{proposal.rule.id}"))
+        answers_due.append((answer_by, proposal.rule.id))
         raised = EscalationRaised(
             escalation_id=str(escalation_id),
             round=announced.rounds.get(escalation_id, 0) + 1,
@@ -352,7 +352,7 @@ def _next_check(
     situation: Situation,
     judgement: Judgement,
     route: Route | None,
-    answers_due: Sequence[Check],
+    answers_due: Sequence[tuple[datetime, str]],
     has_dead_letters: bool,
     policy: Policy,
 ) -> tuple[datetime | None, str]:
@@ -361,27 +361,20 @@ def _next_check(
     It is never later than the longest pause of the policy. A case that has ended has one only if
     its end is to be reopened at a known instant.
     """
-    now = situation.now
-    checks = [*judgement.checks]
+    now, agenda = situation.now, judgement.agenda
     if route is not None and route.until is not None and situation.end is None:
-        checks.append(Check(route.until, "route"))
-    checks += [
-        Check(settled.settlement.until, f"answer:{settled.rule.id}")
-        for settled in judgement.settled
-        if settled.settlement.until is not None
-    ]
+        agenda.add(route.until, "route")
+    for settled in judgement.settled:
+        if settled.settlement.until is not None:
+            agenda.add(settled.settlement.until, "answer", settled.rule.id)
     if not has_dead_letters:
-        checks += answers_due
+        for answer_by, rule_id in answers_due:
+            agenda.add(answer_by, "reminder", rule_id)
     if situation.end is None:
         reason = "dead_letter" if has_dead_letters else _NO_LATER
-        checks.append(Check(now + timedelta(days=policy.terms.longest_pause_days), reason))
-    first: Check | None = None
-    for check in checks:
-        if check.at > now and (first is None or check < first):
-            first = check
-    if first is None:
-        return None, ""
-    return first.at, first.reason if situation.end is None else "reopening"
+        agenda.add(now + timedelta(days=policy.terms.longest_pause_days), reason)
+    at, reason = agenda.first()
+    return at, "reopening" if at is not None and situation.end is not None else reason
 
 
 def _status(has_dead_letters: bool, level: int, situation: Situation, judgement: Judgement) -> str:

@@ -8,7 +8,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
 """Namespace of escalation and message ids. It is part of the contract with subscribers."""
-_PREFIX: Final = NAMESPACE.bytes
+_PREFIX: Final = sha1(NAMESPACE.bytes, usedforsecurity=False)
+_VERSION_5: Final = (5 << 76) | (0x8000 << 48)
+_KEPT: Final = ~((0xF000 << 64) | (0xC000 << 48))
+"""Bits of a UUID that say neither its version nor its variant."""
 
 
 def escalation_id(case_id: str, rule_id: str, occasion: str) -> UUID:
@@ -18,5 +21,8 @@ def escalation_id(case_id: str, rule_id: str, occasion: str) -> UUID:
 
 def name_id(name: str) -> UUID:
     """Return ``uuid5(NAMESPACE, name)``, computed twice as fast."""
-    digest = sha1(_PREFIX + name.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
+    # A copy of the hash of the prefix: OpenSSL looks up an algorithm anew for each new hash.
+    found = _PREFIX.copy()
+    found.update(name.encode())
+    number = int.from_bytes(found.digest()[:16], "big")
+    return UUID(int=(number & _KEPT) | _VERSION_5)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
@@ -15,7 +15,7 @@ from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
-from streams.domain.clocks import Calendar
+from streams.domain.clocks import Agenda, Calendar
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
@@ -32,14 +32,29 @@ from streams.domain.situation import (
 )
 
 
-class Step(NamedTuple):
+@final
+class Step:
     """One clock of a rule: the start of the count, its working days, its end and its pauses."""
 
-    clock: Clock
-    start: datetime
-    working_days: int
-    due: datetime
-    paused: tuple[Pausing, ...] = ()
+    clock: Final[Clock]
+    start: Final[datetime]
+    working_days: Final[int]
+    due: Final[datetime]
+    paused: Final[tuple[Pausing, ...]]
+
+    def __init__(
+        self,
+        clock: Clock,
+        start: datetime,
+        working_days: int,
+        due: datetime,
+        paused: tuple[Pausing, ...] = (),
+    ) -> None:
+        self.clock = clock
+        self.start = start
+        self.working_days = working_days
+        self.due = due
+        self.paused = paused
 
     @property
     def stopped(self) -> bool:
@@ -47,24 +62,45 @@ class Step(NamedTuple):
         return any(pause.until is None for pause in self.paused)
 
 
-class Cause(NamedTuple):
+@final
+class Cause:
     """The occasion of a proposal, its facts, and the instant since which it is due, if any."""
 
-    occasion: str
-    facts: tuple[Fact, ...]
-    since: datetime | None = None
+    occasion: Final[str]
+    facts: Final[tuple[Fact, ...]]
+    since: Final[datetime | None]
+
+    def __init__(
+        self, occasion: str, facts: tuple[Fact, ...], since: datetime | None = None
+    ) -> None:
+        self.occasion = occasion
+        self.facts = facts
+        self.since = since
 
 
-class Proposal(NamedTuple):
+@final
+class Proposal:
     """A matching rule that no guard blocks, with its occasion.
 
     ``guards`` are the guards that could block it.
     """
 
-    rule: Rule
-    cause: Cause
-    clocks: Sequence[Step]
-    guards: Sequence[tuple[Guard, GuardStatus]]
+    rule: Final[Rule]
+    cause: Final[Cause]
+    clocks: Final[Sequence[Step]]
+    guards: Final[Sequence[tuple[Guard, GuardStatus]]]
+
+    def __init__(
+        self,
+        rule: Rule,
+        cause: Cause,
+        clocks: Sequence[Step],
+        guards: Sequence[tuple[Guard, GuardStatus]],
+    ) -> None:
+        self.rule = rule
+        self.cause = cause
+        self.clocks = clocks
+        self.guards = guards
 
     @property
     def due_at(self) -> datetime:
@@ -83,30 +119,45 @@ class Blocked(NamedTuple):
     by: tuple[tuple[Guard, GuardStatus], ...]
 
 
-class Check(NamedTuple):
-    """A future instant at which time alone changes the judgement, and the reason, in codes."""
-
-    at: datetime
-    reason: str
-
-
-class Settled(NamedTuple):
+@final
+class Settled:
     """A proposal that an answer settled."""
 
-    rule: Rule
-    escalation_id: UUID
-    settlement: Settlement
+    rule: Final[Rule]
+    escalation_id: Final[UUID]
+    settlement: Final[Settlement]
+
+    def __init__(self, rule: Rule, escalation_id: UUID, settlement: Settlement) -> None:
+        self.rule = rule
+        self.escalation_id = escalation_id
+        self.settlement = settlement
 
 
-class Judgement(NamedTuple):
+@final
+class Judgement:
     """The escalations that should stand, what keeps others from it, and the coming checks."""
 
-    proposals: tuple[Proposal, ...]
-    blocked: tuple[Blocked, ...]
-    settled: tuple[Settled, ...]
-    covered: Mapping[str, Rule]
+    proposals: Final[tuple[Proposal, ...]]
+    blocked: Final[tuple[Blocked, ...]]
+    settled: Final[tuple[Settled, ...]]
+    covered: Final[Mapping[str, Rule]]
     """Group in which nothing stands, and the rule that covers it."""
-    checks: tuple[Check, ...]
+    agenda: Final[Agenda]
+    """The coming instants at which time alone changes the judgement."""
+
+    def __init__(
+        self,
+        proposals: tuple[Proposal, ...],
+        blocked: tuple[Blocked, ...],
+        settled: tuple[Settled, ...],
+        covered: Mapping[str, Rule],
+        agenda: Agenda,
+    ) -> None:
+        self.proposals = proposals
+        self.blocked = blocked
+        self.settled = settled
+        self.covered = covered
+        self.agenda = agenda
 
 
 class Judge:
@@ -123,7 +174,7 @@ class Judge:
         self.policy = policy
         self.calendar = calendar
         self.known_since = max(situation.first_event, known_since or situation.first_event)
-        self.local_now = calendar.local(situation.now)
+        self.local_now = situation.moment.local
         minimums = policy.counting.minimum_departure_days
         self.matches = policy.match_rules(rule_facts(situation, minimums))
         self._guards: Mapping[Guard, GuardStatus] | None = None
@@ -155,9 +206,11 @@ class Judge:
         settled it, or a rule of another group covers it. Nothing stands on an ended case.
         """
         situation = self.situation
-        checks = [Check(at, "situation") for at in situation.changes_at]
+        agenda = Agenda(situation.moment)
+        for at in situation.changes_at:
+            agenda.add(at, "situation")
         if situation.end is not None:
-            return Judgement((), (), (), {}, tuple(checks))
+            return Judgement((), (), (), {}, agenda)
         winners: dict[str, Proposal] = {}
         blocked: list[Blocked] = []
         stopped = self.stopped
@@ -167,11 +220,14 @@ class Judge:
             clocks = self.clocks(rule)
             pending = self._pending(clocks)
             if pending:
-                checks += [Check(s.due, f"rule:{rule.id}") for s in pending if not s.stopped]
+                for step in pending:
+                    if not step.stopped:
+                        agenda.add(step.due, "rule", rule.id)
                 continue
             guards = self._applicable_guards(rule)
             for guard, status in guards:
-                checks += [Check(at, f"guard:{guard}") for at in status.changes_at]
+                for at in status.changes_at:
+                    agenda.add(at, "guard", guard)
             blocking = self._blocking(rule, guards)
             if blocking:
                 blocked.append(Blocked(rule, tuple(blocking)))
@@ -188,7 +244,7 @@ class Judge:
             if proposal.rule.group not in covered:
                 standing.append(proposal)
                 covered |= dict.fromkeys(proposal.rule.covers, proposal.rule)
-        return Judgement(tuple(standing), tuple(blocked), settled, covered, tuple(checks))
+        return Judgement(tuple(standing), tuple(blocked), settled, covered, agenda)
 
     def _unsettled(
         self, winners: Mapping[str, Proposal]

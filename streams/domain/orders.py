@@ -16,26 +16,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Final, TypeVar, final
 
 from schemas.events import Lodging, OqtIssued
 from streams.domain.case import Fact
 
 
-class Stay(NamedTuple):
+@final
+class Stay:
     """Lodging of the person during a period; ``until`` is None for the present one."""
 
-    lodging: Lodging
-    since: datetime
-    until: datetime | None
+    lodging: Final[Lodging]
+    since: Final[datetime]
+    until: Final[datetime | None]
+
+    def __init__(self, lodging: Lodging, since: datetime, until: datetime | None) -> None:
+        self.lodging = lodging
+        self.since = since
+        self.until = until
 
 
-class OrderVersions(NamedTuple):
+@final
+class OrderVersions:
     """One order: its newest version, the fact that reported it, and every version, oldest first."""
 
-    order: OqtIssued
-    fact: Fact
-    versions: tuple[tuple[Fact, OqtIssued], ...]
+    order: Final[OqtIssued]
+    fact: Final[Fact]
+    versions: Final[tuple[tuple[Fact, OqtIssued], ...]]
+
+    def __init__(
+        self, order: OqtIssued, fact: Fact, versions: tuple[tuple[Fact, OqtIssued], ...]
+    ) -> None:
+        self.order = order
+        self.fact = fact
+        self.versions = versions
 
 
 def newest_versions(facts: Iterable[tuple[Fact, OqtIssued]]) -> Mapping[str, OrderVersions]:
@@ -78,11 +92,16 @@ def stays(order: OrderVersions) -> tuple[Stay, ...]:
     )
 
 
-class Residence(NamedTuple):
+@final
+class Residence:
     """Postcode of the residence, None if it is not known, and since when it holds."""
 
-    postcode: str | None
-    since: datetime
+    postcode: Final[str | None]
+    since: Final[datetime]
+
+    def __init__(self, postcode: str | None, since: datetime) -> None:
+        self.postcode = postcode
+        self.since = since
 
     @property
     def known(self) -> bool:

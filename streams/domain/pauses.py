@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Final, final
 
 from streams.domain.clocks import Calendar
 
@@ -17,12 +17,18 @@ END_DUE = "end_due"
 """Cause of a pause from a fact that should end the follow-up until an official answers."""
 
 
-class Pausing(NamedTuple):
+@final
+class Pausing:
     """A period that pauses; ``until`` None means that it goes on."""
 
-    cause: str
-    since: datetime
-    until: datetime | None
+    cause: Final[str]
+    since: Final[datetime]
+    until: Final[datetime | None]
+
+    def __init__(self, cause: str, since: datetime, until: datetime | None) -> None:
+        self.cause = cause
+        self.since = since
+        self.until = until
 
     def covers(self, instant: datetime) -> bool:
         """Return whether an instant falls into the period."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, final
 
 from schemas.events import CircumstanceChanged, CircumstanceOutcome, CircumstanceState
 from schemas.outcomes import GuardState
@@ -20,16 +20,33 @@ from schemas.types import Guard
 from streams.domain.case import Fact
 
 
-class Procedure(NamedTuple):
+@final
+class Procedure:
     """One circumstance under one reference. ``begins`` is None if only its end was reported."""
 
-    guard: Guard
-    reference: str
-    begins: datetime | None
-    ends: datetime | None
-    outcome: CircumstanceOutcome | None
-    facts: tuple[Fact, ...]
+    guard: Final[Guard]
+    reference: Final[str]
+    begins: Final[datetime | None]
+    ends: Final[datetime | None]
+    outcome: Final[CircumstanceOutcome | None]
+    facts: Final[tuple[Fact, ...]]
     """Its begin, then its end, whichever was reported first."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        reference: str,
+        begins: datetime | None,
+        ends: datetime | None,
+        outcome: CircumstanceOutcome | None,
+        facts: tuple[Fact, ...],
+    ) -> None:
+        self.guard = guard
+        self.reference = reference
+        self.begins = begins
+        self.ends = ends
+        self.outcome = outcome
+        self.facts = facts
 
     @property
     def contradictory(self) -> bool:
@@ -67,14 +84,29 @@ def procedures(
     return dict(found)
 
 
-class BlockingSpan(NamedTuple):
+@final
+class BlockingSpan:
     """Period in which a procedure blocks; ``since`` None means always, ``until`` None open."""
 
-    procedure: Procedure
-    since: datetime | None
-    until: datetime | None
-    state: GuardState
-    because: str
+    procedure: Final[Procedure]
+    since: Final[datetime | None]
+    until: Final[datetime | None]
+    state: Final[GuardState]
+    because: Final[str]
+
+    def __init__(
+        self,
+        procedure: Procedure,
+        since: datetime | None,
+        until: datetime | None,
+        state: GuardState,
+        because: str,
+    ) -> None:
+        self.procedure = procedure
+        self.since = since
+        self.until = until
+        self.state = state
+        self.because = because
 
     def pauses_since(self, otherwise: datetime) -> datetime:
         """Return since when it pauses; ``otherwise`` if nobody reported when it began."""

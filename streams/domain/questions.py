@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, final
 
 from streams.domain.answers import Settlements
 from streams.domain.clocks import Calendar
@@ -31,20 +31,34 @@ class QuestionKind(StrEnum):
     CONTRADICTORY = "contradictory"
 
 
-class Question(NamedTuple):
+@final
+class Question:
     """A question about a circumstance, due at an instant, with its occasion."""
 
-    kind: QuestionKind
-    procedure: Procedure
-    due: datetime
-    occasion: str
+    kind: Final[QuestionKind]
+    procedure: Final[Procedure]
+    due: Final[datetime]
+    occasion: Final[str]
+
+    def __init__(
+        self, kind: QuestionKind, procedure: Procedure, due: datetime, occasion: str
+    ) -> None:
+        self.kind = kind
+        self.procedure = procedure
+        self.due = due
+        self.occasion = occasion
 
 
-class Asked(NamedTuple):
+@final
+class Asked:
     """The open question about a procedure, if any, and when an answer ended the procedure."""
 
-    question: Question | None
-    ended_at: datetime | None
+    question: Final[Question | None]
+    ended_at: Final[datetime | None]
+
+    def __init__(self, question: Question | None, ended_at: datetime | None) -> None:
+        self.question = question
+        self.ended_at = ended_at
 
 
 def ask(

@@ -25,7 +25,7 @@ A person without a known address comes to a counter [DVZ-AMIF]: the reason names
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from schemas.events import HouseholdKind, Lodging, OqtIssued
 from schemas.outcomes import Track
@@ -65,14 +65,29 @@ class Followed(NamedTuple):
     """``interview-office`` or ``appointment-office``."""
 
 
-class Place(NamedTuple):
+@final
+class Place:
     """What a route depends on: the order, lodging and residence in force, who follows the case."""
 
-    order: OqtIssued
-    lodging: Lodging
-    residence_postcode: str | None
-    residence_since: datetime
-    followed: Followed | None = None
+    order: Final[OqtIssued]
+    lodging: Final[Lodging]
+    residence_postcode: Final[str | None]
+    residence_since: Final[datetime]
+    followed: Final[Followed | None]
+
+    def __init__(
+        self,
+        order: OqtIssued,
+        lodging: Lodging,
+        residence_postcode: str | None,
+        residence_since: datetime,
+        followed: Followed | None = None,
+    ) -> None:
+        self.order = order
+        self.lodging = lodging
+        self.residence_postcode = residence_postcode
+        self.residence_since = residence_since
+        self.followed = followed
 
     @classmethod
     def of(cls, order: OqtIssued) -> Place:
@@ -86,21 +101,35 @@ class Place(NamedTuple):
         return self.residence_postcode or self.order.interception_postcode
 
 
-class _Location(NamedTuple):
+@final
+class _Location:
     """Office found for a postcode, with the rule and the facts. Without an office: triage."""
 
-    office: Office | None
-    rule_id: str
-    facts: str
-    change: str = ""
+    office: Final[Office | None]
+    rule_id: Final[str]
+    facts: Final[str]
+    change: Final[str]
     """What changed since the case began; empty if nothing did."""
-    today: bool = False
+    today: Final[bool]
     """Whether the office was looked up for today."""
+
+    def __init__(
+        self, office: Office | None, rule_id: str, facts: str, change: str = "", today: bool = False
+    ) -> None:
+        self.office = office
+        self.rule_id = rule_id
+        self.facts = facts
+        self.change = change
+        self.today = today
 
     @property
     def reason(self) -> str:
         """Return the facts and the change."""
         return f"{self.facts}; {self.change}" if self.change else self.facts
+
+    def changed(self, change: str, *, today: bool) -> _Location:
+        """Return the same location with what changed since the case began."""
+        return _Location(self.office, self.rule_id, self.facts, change, today)
 
 
 def find_route(place: Place, directory: Directory, calendar: Calendar, now: datetime) -> Route:
@@ -212,14 +241,14 @@ def _locate(place: Place, directory: Directory, day: date, today: date) -> _Loca
     if before is after:
         return location
     if before is None:
-        return present._replace(change="none was open when notified", today=True)
+        return present.changed("none was open when notified", today=True)
     if not before.span.includes(today):
-        return present._replace(change=f"{before.id} has closed", today=True)
+        return present.changed(f"{before.id} has closed", today=True)
     if after is None:
         return location
     if after.span.since > day:
-        return present._replace(change=f"{after.id} has opened", today=True)
-    return location._replace(change=f"{after.id} covers later cases")
+        return present.changed(f"{after.id} has opened", today=True)
+    return location.changed(f"{after.id} covers later cases", today=False)
 
 
 def _locate_on(place: Place, directory: Directory, day: date) -> _Location:

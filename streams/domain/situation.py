@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple, assert_never
+from typing import Final, assert_never, final
 from uuid import UUID
 
 from schemas.events import (
@@ -52,7 +52,7 @@ from streams.domain.appointments import (
     planned,
 )
 from streams.domain.case import Case, Fact
-from streams.domain.clocks import Calendar
+from streams.domain.clocks import Calendar, Moment
 from streams.domain.endings import NO_ENDS, End, Ends, about_person, ends
 from streams.domain.identity import escalation_id
 from streams.domain.orders import OrderVersions, Residence, Stay
@@ -101,102 +101,213 @@ class DateToCheck(StrEnum):
     APPOINTMENT_TOO_FAR = "appointment_too_far"
 
 
-class Interview(NamedTuple):
+@final
+class Interview:
     """An interview that took place."""
 
-    fact: Fact
-    event: InterviewCompleted
+    fact: Final[Fact]
+    event: Final[InterviewCompleted]
+
+    def __init__(self, fact: Fact, event: InterviewCompleted) -> None:
+        self.fact = fact
+        self.event = event
 
 
-class MissedAppointment(NamedTuple):
+@final
+class MissedAppointment:
     """A missed appointment and its kind."""
 
-    fact: Fact
-    event: AppointmentMissed
-    kind: MissKind
+    fact: Final[Fact]
+    event: Final[AppointmentMissed]
+    kind: Final[MissKind]
+
+    def __init__(self, fact: Fact, event: AppointmentMissed, kind: MissKind) -> None:
+        self.fact = fact
+        self.event = event
+        self.kind = kind
 
 
-class Until(NamedTuple):
+@final
+class Until:
     """An interview whose conclusion blocks until an instant."""
 
-    interview: Interview
-    until: datetime
+    interview: Final[Interview]
+    until: Final[datetime]
+
+    def __init__(self, interview: Interview, until: datetime) -> None:
+        self.interview = interview
+        self.until = until
 
 
-class Due(NamedTuple):
+@final
+class Due:
     """Something that is due since an instant, the facts behind it, and its occasion."""
 
-    since: datetime
-    facts: tuple[Fact, ...]
-    occasion: str
+    since: Final[datetime]
+    facts: Final[tuple[Fact, ...]]
+    occasion: Final[str]
+
+    def __init__(self, since: datetime, facts: tuple[Fact, ...], occasion: str) -> None:
+        self.since = since
+        self.facts = facts
+        self.occasion = occasion
 
 
-class Situation(NamedTuple):
+@final
+class Situation:
     """The case at an instant. Each tuple is sorted by time, then by reference."""
 
-    case_id: str
-    now: datetime
-    order: OqtIssued | None
+    case_id: Final[str]
+    now: Final[datetime]
+    moment: Final[Moment]
+    """``now``, to compare instants with."""
+    order: Final[OqtIssued | None]
     """Current order, in its newest version; None if no order is known, or none is in force yet."""
-    order_fact: Fact | None
-    order_known: bool
+    order_fact: Final[Fact | None]
+    order_known: Final[bool]
     """Whether any order is known, in force or not."""
-    end: End | None
+    end: Final[End | None]
     """The end of the follow-up, if it is in effect."""
-    stays: tuple[Stay, ...]
+    stays: Final[tuple[Stay, ...]]
     """Where the person lived since the notification, up to ``now``."""
-    lodging_when_notified: Lodging | None
-    residence: Residence | None
+    lodging_when_notified: Final[Lodging | None]
+    residence: Final[Residence | None]
     """Where the person lives at ``now``; None without an order."""
-    interviews: tuple[Interview, ...]
+    interviews: Final[tuple[Interview, ...]]
     """Interviews held, under any order."""
-    own_interviews: tuple[Interview, ...]
+    own_interviews: Final[tuple[Interview, ...]]
     """Those under the current order."""
-    missed: tuple[MissedAppointment, ...]
+    missed: Final[tuple[MissedAppointment, ...]]
     """Appointments missed under the current order since the count last restarted."""
-    counted: tuple[MissedAppointment, ...]
+    counted: Final[tuple[MissedAppointment, ...]]
     """Those of ``missed`` that count."""
-    spans: Mapping[Guard, Sequence[BlockingSpan]]
+    spans: Final[Mapping[Guard, Sequence[BlockingSpan]]]
     """Periods in which reported circumstances block, by guard."""
-    acceptance: Until | None
+    acceptance: Final[Until | None]
     """The voluntary return accepted in the last interview, and how long it blocks."""
-    prospect: Until | None
+    prospect: Final[Until | None]
     """The residence prospect of the last interview, and how long it blocks."""
-    pauses: tuple[Pausing, ...]
-    appointments: Appointments
-    settlements: Settlements
+    pauses: Final[tuple[Pausing, ...]]
+    appointments: Final[Appointments]
+    settlements: Final[Settlements]
     """Newest answer to each proposal, from whatever role."""
-    decisions: Settlements
+    decisions: Final[Settlements]
     """Newest answer of an official to each proposal: only they settle what is for an official."""
-    question: Question | None
+    question: Final[Question | None]
     """The question about a circumstance that is due first, at ``now``."""
-    decision_missing: Question | None
+    decision_missing: Final[Question | None]
     """The question about the decision of a procedure that is due first, at ``now``."""
-    invitation_due: InvitationDue
-    invitation: Due | None
-    end_due: EndDue | None
-    end_question: Due | None
-    date_to_check: DateToCheck | None
-    date_question: Due | None
-    date_given: bool
+    invitation_due: Final[InvitationDue]
+    invitation: Final[Due | None]
+    end_due: Final[EndDue | None]
+    end_question: Final[Due | None]
+    date_to_check: Final[DateToCheck | None]
+    date_question: Final[Due | None]
+    date_given: Final[bool]
     """Whether an answer says that a first date was given, though none was reported."""
-    review: Settlement | None
+    review: Final[Settlement | None]
     """The newest final answer to a review of the present occasion."""
-    review_decision: ReviewDecision | None
-    last_contact: datetime
+    review_decision: Final[ReviewDecision | None]
+    last_contact: Final[datetime]
     """Latest of the notification and the interviews."""
-    last_contact_fact: Fact
-    last_step: datetime
+    last_contact_fact: Final[Fact]
+    last_step: Final[datetime]
     """Latest thing that happened or is planned in the follow-up."""
-    last_step_fact: Fact
-    last_report: Fact
+    last_step_fact: Final[Fact]
+    last_report: Final[Fact]
     """The fact reported last; the earliest one if all are dated later than ``now``."""
-    last_attempt: datetime | None
+    last_attempt: Final[datetime | None]
     """Time of the latest interview or missed appointment; None if there is neither."""
-    first_event: datetime
-    first_event_fact: Fact
-    changes_at: tuple[datetime, ...]
-    """Future instants at which the passing of time changes the situation."""
+    first_event: Final[datetime]
+    first_event_fact: Final[Fact]
+    changes_at: Final[tuple[datetime, ...]]
+    """Instants at which the passing of time changes the situation; some have passed."""
+
+    def __init__(
+        self,
+        case_id: str,
+        now: datetime,
+        moment: Moment,
+        order: OqtIssued | None,
+        order_fact: Fact | None,
+        order_known: bool,
+        end: End | None,
+        stays: tuple[Stay, ...],
+        lodging_when_notified: Lodging | None,
+        residence: Residence | None,
+        interviews: tuple[Interview, ...],
+        own_interviews: tuple[Interview, ...],
+        missed: tuple[MissedAppointment, ...],
+        counted: tuple[MissedAppointment, ...],
+        spans: Mapping[Guard, Sequence[BlockingSpan]],
+        acceptance: Until | None,
+        prospect: Until | None,
+        pauses: tuple[Pausing, ...],
+        appointments: Appointments,
+        settlements: Settlements,
+        decisions: Settlements,
+        question: Question | None,
+        decision_missing: Question | None,
+        invitation_due: InvitationDue,
+        invitation: Due | None,
+        end_due: EndDue | None,
+        end_question: Due | None,
+        date_to_check: DateToCheck | None,
+        date_question: Due | None,
+        date_given: bool,
+        review: Settlement | None,
+        review_decision: ReviewDecision | None,
+        last_contact: datetime,
+        last_contact_fact: Fact,
+        last_step: datetime,
+        last_step_fact: Fact,
+        last_report: Fact,
+        last_attempt: datetime | None,
+        first_event: datetime,
+        first_event_fact: Fact,
+        changes_at: tuple[datetime, ...],
+    ) -> None:
+        self.case_id = case_id
+        self.now = now
+        self.moment = moment
+        self.order = order
+        self.order_fact = order_fact
+        self.order_known = order_known
+        self.end = end
+        self.stays = stays
+        self.lodging_when_notified = lodging_when_notified
+        self.residence = residence
+        self.interviews = interviews
+        self.own_interviews = own_interviews
+        self.missed = missed
+        self.counted = counted
+        self.spans = spans
+        self.acceptance = acceptance
+        self.prospect = prospect
+        self.pauses = pauses
+        self.appointments = appointments
+        self.settlements = settlements
+        self.decisions = decisions
+        self.question = question
+        self.decision_missing = decision_missing
+        self.invitation_due = invitation_due
+        self.invitation = invitation
+        self.end_due = end_due
+        self.end_question = end_question
+        self.date_to_check = date_to_check
+        self.date_question = date_question
+        self.date_given = date_given
+        self.review = review
+        self.review_decision = review_decision
+        self.last_contact = last_contact
+        self.last_contact_fact = last_contact_fact
+        self.last_step = last_step
+        self.last_step_fact = last_step_fact
+        self.last_report = last_report
+        self.last_attempt = last_attempt
+        self.first_event = first_event
+        self.first_event_fact = first_event_fact
+        self.changes_at = changes_at
 
     @property
     def lodging(self) -> Lodging | None:
@@ -280,6 +391,7 @@ def derive_situation(
     if not case.facts:
         return None
     facts = _Facts(case, now)
+    moment = Moment(now, calendar)
     case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
     orders = order_versions.newest_versions(facts.orders)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
@@ -290,9 +402,9 @@ def derive_situation(
         by_officials = [one for one in facts.answers if one[1].role is AnswererRole.OFFICIAL]
         decisions = settlements(by_officials, terms, calendar, now)
         answers = settlements(facts.answers, terms, calendar, now)
-        changes += [a.answered_at for _, a in facts.answers if a.answered_at > now]
+        changes += [answer.answered_at for _, answer in facts.answers]
         untils = [s.until for s in (*answers.values(), *decisions.values())]
-        changes += [until for until in untils if until is not None and until > now]
+        changes += [until for until in untils if until is not None]
 
     interviews: tuple[Interview, ...] = ()
     future_interviews: list[Interview] = []
@@ -317,7 +429,7 @@ def derive_situation(
             found = []
             for procedure in of_guard:
                 asked = ask(case.case_id, procedure, answers, counting, rules, calendar, now)
-                if procedure.ends is not None and procedure.ends > now:
+                if procedure.ends is not None:
                     changes.append(procedure.ends)
                 if asked.question is not None:
                     questions.append(asked.question)
@@ -327,7 +439,7 @@ def derive_situation(
                 decided = guard in counting.decided
                 found.append(blocking_span(procedure, decided=decided, ended_at=ended_at))
             spans[guard] = found
-        changes += [question.due for question in questions if question.due > now]
+        changes += [question.due for question in questions]
 
     order = order_fact = None
     stays: tuple[Stay, ...] = ()
@@ -369,7 +481,11 @@ def derive_situation(
         order_id = order.order_id if order is not None else None
         own = tuple([i for i in interviews if i.event.order_id == order_id])
         attended = {interview.event.appointment_id for interview in interviews}
-    all_planned = planned([(o.fact, o.order) for o in orders.values()], interviews, facts.planned)
+    all_planned = planned(
+        [(o.fact, o.order) for o in orders.values()],
+        [(interview.fact, interview.event) for interview in interviews],
+        facts.planned,
+    )
     all_missed: list[MissedAppointment] = []
     future_misses: list[tuple[Fact, AppointmentMissed]] = []
     if current is not None and order is not None and facts.misses:
@@ -425,12 +541,7 @@ def derive_situation(
     resumed: datetime | None = None
     if pauses:
         resumed = resumed_at(pauses, notified_at, now)
-        changes += [
-            at
-            for pause in pauses
-            for at in (pause.since, pause.until)
-            if at is not None and at > now
-        ]
+        changes += [at for pause in pauses for at in (pause.since, pause.until) if at is not None]
     invitation_due, invitation = InvitationDue.NONE, None
     may_be_due = resumed is not None or missed or known.cancelled is not None
     if may_be_due and order is not None and order_fact is not None:
@@ -452,6 +563,7 @@ def derive_situation(
     return Situation(
         case_id=case.case_id,
         now=now,
+        moment=moment,
         order=order,
         order_fact=order_fact,
         order_known=bool(orders),
@@ -470,8 +582,8 @@ def derive_situation(
         appointments=known,
         settlements=answers,
         decisions=decisions,
-        question=_due(questions, now, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
-        decision_missing=_due(questions, now, QuestionKind.DECISION),
+        question=_due(questions, moment, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
+        decision_missing=_due(questions, moment, QuestionKind.DECISION),
         invitation_due=invitation_due,
         invitation=invitation,
         end_due=end_due,
@@ -489,7 +601,7 @@ def derive_situation(
         last_attempt=last_attempt,
         first_event=first_event,
         first_event_fact=facts.earliest,
-        changes_at=tuple([at for at in changes if at > now]),
+        changes_at=tuple(changes),
     )
 
 
@@ -497,11 +609,11 @@ def _detained(stays: Sequence[Stay]) -> bool:
     return bool(stays) and stays[-1].lodging is Lodging.DETAINED
 
 
-def _due(questions: Sequence[Question], now: datetime, *kinds: QuestionKind) -> Question | None:
+def _due(questions: Sequence[Question], now: Moment, *kinds: QuestionKind) -> Question | None:
     if not questions:
         return None
     question = first(questions, *kinds)
-    return question if question is not None and question.due <= now else None
+    return None if question is None or now.is_before(question.due) else question
 
 
 def _held(

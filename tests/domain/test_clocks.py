@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.domain.clocks import Calendar, appeal_term_last, departure_term_end
+from streams.domain.clocks import (
+    Agenda,
+    Calendar,
+    Moment,
+    appeal_term_last,
+    departure_term_end,
+)
 from tests.domain.given import BRUSSELS, ref
 
 
@@ -215,3 +221,37 @@ def test_one_working_day_earlier_is_the_same_time_of_the_day(
     calendar: Calendar, instant: str, before: str
 ) -> None:
     assert calendar.working_day_before(at(instant)) == at(before)
+
+
+_DAYS = st.integers(0, 9)
+_NOON = datetime(2026, 10, 24, 12, tzinfo=UTC)  # the clock changes in the next night
+_REASONS = st.sampled_from([("guard", "a"), ("rule", "b"), ("situation", "")])
+
+
+@given(st.lists(st.tuples(st.booleans(), _DAYS, _REASONS), max_size=8), _DAYS)
+def test_an_agenda_gives_the_first_coming_instant_and_of_two_the_first_reason(
+    entries: list[tuple[bool, int, tuple[str, str]]], day: int
+) -> None:
+    calendar = ref().calendar
+    now = _NOON + timedelta(days=day - 3)
+    agenda, expected = Agenda(Moment(now, calendar)), list[tuple[datetime, str]]()
+    for local, days, (kind, name) in entries:
+        midnight = calendar.start_of(_NOON.date() + timedelta(days=days - 3))
+        at = midnight if local else midnight.astimezone(UTC)
+        agenda.add(at, kind, name)
+        if at.astimezone(UTC) > now:
+            expected.append((at.astimezone(UTC), f"{kind}:{name}" if name else kind))
+    found, reason = agenda.first()
+    first = None if found is None else (found.astimezone(UTC), reason)
+    assert first == min(expected, default=None)
+
+
+@given(st.integers(-3 * 96, 3 * 96), st.integers(-3 * 96, 3 * 96), st.booleans())
+def test_a_moment_is_compared_with_local_and_utc_times_alike(
+    quarter: int, other: int, local: bool
+) -> None:
+    moment = Moment(_NOON + timedelta(minutes=15 * quarter), ref().calendar)
+    day = (_NOON + timedelta(minutes=15 * other)).date()
+    midnight = ref().calendar.start_of(day)
+    later = midnight.astimezone(UTC) > moment.utc
+    assert moment.is_before(midnight if local else midnight.astimezone(UTC)) is later

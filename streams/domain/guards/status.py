@@ -6,7 +6,7 @@ A status gives its reason, what was reported, and the instants at which time alo
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple, final
 
 from schemas.events import OqtIssued
 from schemas.outcomes import GuardCheck, GuardReport, GuardState
@@ -38,16 +38,35 @@ class GuardStatus(NamedTuple):
         return self.check.report
 
 
-class GuardContext(NamedTuple):
+@final
+class GuardContext:
     """Input of a guard's evaluation. ``today`` and ``notified_on`` are local days."""
 
-    situation: Situation
-    order: OqtIssued
-    calendar: Calendar
-    terms: PolicyTerms
-    now: datetime
-    today: date
-    notified_on: date
+    situation: Final[Situation]
+    order: Final[OqtIssued]
+    calendar: Final[Calendar]
+    terms: Final[PolicyTerms]
+    now: Final[datetime]
+    today: Final[date]
+    notified_on: Final[date]
+
+    def __init__(
+        self,
+        situation: Situation,
+        order: OqtIssued,
+        calendar: Calendar,
+        terms: PolicyTerms,
+        now: datetime,
+        today: date,
+        notified_on: date,
+    ) -> None:
+        self.situation = situation
+        self.order = order
+        self.calendar = calendar
+        self.terms = terms
+        self.now = now
+        self.today = today
+        self.notified_on = notified_on
 
     @classmethod
     def of(
