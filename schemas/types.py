@@ -11,9 +11,10 @@ Each type is documented in a ``$comment``: a ``description`` would replace that 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, ParamSpec, TypeVar, cast
 
 from pydantic import (
     AwareDatetime,
@@ -127,6 +128,33 @@ class Message(BaseModel):
         use_attribute_docstrings=True,
         json_schema_serialization_defaults_required=True,
     )
+
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Message)
+
+
+def unvalidated(model: Callable[P, M]) -> Callable[P, M]:
+    """Return a constructor of a message that takes the same arguments and validates none of them.
+
+    For messages that this program makes itself, of values that it computed. To validate one costs
+    ten times as much as to make it, and every reader validates what it reads. Arguments must be
+    given by name.
+    """
+    made_of = cast("type[M]", model)
+    defaults = {name: field.default for name, field in made_of.model_fields.items()}
+    fields = set(defaults)
+    new, put = made_of.__new__, object.__setattr__
+
+    def make(*_: P.args, **values: P.kwargs) -> M:
+        message = new(made_of)
+        put(message, "__dict__", {**defaults, **values})  # in the order of the fields
+        put(message, "__pydantic_fields_set__", fields)
+        put(message, "__pydantic_extra__", None)
+        put(message, "__pydantic_private__", None)
+        return message
+
+    return make
 
 
 class Language(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.outcomes import RouteRef, Track
-from schemas.types import Language
+from schemas.types import Language, unvalidated
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Announcement, Decision, decide
 from streams.reference import Reference
@@ -17,6 +17,7 @@ from streams.store.cases import CaseRow, Saved
 from streams.store.digest import digest
 from streams.store.escalations import Ledger
 
+_route_ref: Final = unvalidated(RouteRef)
 NO_LEDGER: Final = Ledger((), {})
 """The ledger of a case for which nothing was ever announced."""
 
@@ -74,7 +75,7 @@ def project(
 def _announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
     if route is None:
         return None
-    return RouteRef(
+    return _route_ref(
         order_id=route["order_id"],
         office_id=route["office_id"],
         track=Track(route.get("team", route["track"])),

@@ -27,6 +27,7 @@ from schemas.outcomes import (
     Track,
     WithdrawalReason,
 )
+from schemas.types import unvalidated
 from streams.domain import routing
 from streams.domain import situation as situations
 from streams.domain.case import Case
@@ -38,6 +39,10 @@ from streams.domain.judge import Blocked, Judge, Judgement, Proposal
 from streams.domain.policy.rules import Policy
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
+
+_raised: Final = unvalidated(EscalationRaised)
+_withdrawn: Final = unvalidated(EscalationWithdrawn)
+_routed: Final = unvalidated(CaseRouted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ def decide(
         proposal = proposals[escalation_id]
         answer_by = _answer_by(proposal.rule.answer_working_days, policy, calendar, now)
         answers_due.append((answer_by, proposal.rule.id))
-        raised = EscalationRaised(
+        raised = _raised(
             escalation_id=str(escalation_id),
             round=announced.rounds.get(escalation_id, 0) + 1,
             case_id=case.case_id,
@@ -410,7 +415,7 @@ def _announce_route(
     ):
         return [], announced.routings
     count = announced.routings + 1
-    outcome = CaseRouted(
+    outcome = _routed(
         case_id=case.case_id,
         order_id=order_id,
         office_id=new_route.office_id,
@@ -435,7 +440,7 @@ def _withdraw(
     now: datetime,
 ) -> Announcement:
     escalation_id = str(standing.escalation_id)
-    outcome = EscalationWithdrawn(
+    outcome = _withdrawn(
         escalation_id=escalation_id,
         round=standing.round,
         case_id=case.case_id,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
 from schemas.outcomes import Pause as PauseEvidence
-from schemas.types import Guard
+from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Agenda, Calendar
@@ -30,6 +30,12 @@ from streams.domain.situation import (
     interview_occasion,
     miss_occasion,
 )
+
+_evidence: Final = unvalidated(Evidence)
+_clock_step: Final = unvalidated(ClockStep)
+_pause: Final = unvalidated(PauseEvidence)
+_guard_check: Final = unvalidated(GuardCheck)
+_near_miss: Final = unvalidated(NearMiss)
 
 
 @final
@@ -269,12 +275,12 @@ class Judge:
     def evidence(self, proposal: Proposal) -> Evidence:
         """Return everything that a person needs to check a proposal."""
         rule = proposal.rule
-        return Evidence(
+        return _evidence(
             event_ids=tuple([str(fact.event_id) for fact in proposal.cause.facts]),
             facts=self.matches.checks[rule.id],
             clocks=tuple(
                 [
-                    ClockStep(
+                    _clock_step(
                         clock=step.clock,
                         start=step.start,
                         working_days=step.working_days,
@@ -531,7 +537,7 @@ class Judge:
                 return near_miss
             because = self.reasons_against(candidate)
             if because:
-                return NearMiss(rule_id=candidate.id, level=candidate.level, because=because)
+                return _near_miss(rule_id=candidate.id, level=candidate.level, because=because)
         return None
 
 
@@ -558,7 +564,7 @@ def _occasion_step(cause: Cause) -> list[Step]:
 def _pause_evidence(step: Step, now: datetime) -> tuple[PauseEvidence, ...]:
     return tuple(
         [
-            PauseEvidence(cause=pause.cause, since=pause.since, until=pause.until or now)
+            _pause(cause=pause.cause, since=pause.since, until=pause.until or now)
             for pause in step.paused
         ]
     )
@@ -566,4 +572,4 @@ def _pause_evidence(step: Step, now: datetime) -> tuple[PauseEvidence, ...]:
 
 def _waived_check(guard: Guard, status: GuardStatus, reason: str) -> GuardCheck:
     because = f"{status.because}; waived: {reason}"
-    return GuardCheck(guard=guard, state=GuardState.WAIVED, because=because, report=status.report)
+    return _guard_check(guard=guard, state=GuardState.WAIVED, because=because, report=status.report)

@@ -170,6 +170,17 @@ def test_every_case_that_has_not_ended_has_a_next_date_a_reason_and_an_owner(
         assert decision.office_id
 
 
+@forall(histories(), instants(300), instants(300))
+def test_every_announcement_is_a_valid_message(
+    facts: list[Fact], now: datetime, later: datetime
+) -> None:
+    first = decide(facts, now)
+    for outcome in (*outcomes(first), *outcomes(decide(facts, later, Announced().after(first)))):
+        sent = body(outcome)
+        assert type(outcome).model_validate_json(sent) == outcome
+        assert sent == outcome.model_dump_json().encode()
+
+
 @forall(arrivals(), instants(300))
 def test_the_order_of_arrival_and_duplicates_change_no_decision(
     history: tuple[list[Fact], list[Fact]], now: datetime
