@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from hashlib import sha256
 from itertools import filterfalse
@@ -37,8 +37,12 @@ class Calendar:
     digest: str = field(init=False, repr=False, compare=False)
     _end_after: Callable[[date, int], datetime] = field(init=False, repr=False, compare=False)
     """End of a count of working days without pauses. Cached: many cases share the same days."""
+    _day_of: Callable[[int], date] = field(init=False, repr=False, compare=False)
+    """Local day of a quarter of an hour, counted from day 0 of the calendar in UTC. Cached."""
 
     def __post_init__(self) -> None:
+        day_of = lru_cache(maxsize=_CACHE_SIZE)(self._day_of_quarter)
+        object.__setattr__(self, "_day_of", day_of)
         cached = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_count)
         object.__setattr__(self, "_end_after", cached)
         body = "".join(f"{line}\n" for line in self._lines())
@@ -73,7 +77,17 @@ class Calendar:
 
     def local_date(self, instant: datetime) -> date:
         """Return the local calendar day of an instant."""
+        if instant.tzinfo is UTC:
+            # A zone's offset is a multiple of a quarter of an hour, so a quarter has one local day.
+            quarter = instant.hour * 4 + instant.minute // 15
+            return self._day_of(instant.toordinal() * 96 + quarter)
         return instant.astimezone(self.zone).date()
+
+    def _day_of_quarter(self, number: int) -> date:
+        day, quarter = divmod(number, 96)
+        hour, minute = divmod(quarter * 15, 60)
+        start = datetime.combine(date.fromordinal(day), time(hour, minute), UTC)
+        return start.astimezone(self.zone).date()
 
     def start_of(self, day: date) -> datetime:
         """Return local midnight at the start of a day."""

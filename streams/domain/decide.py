@@ -8,7 +8,7 @@ Every case that has not ended gets a next check, with a reason and an owner: nob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, assert_never
@@ -36,7 +36,7 @@ from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
 from streams.domain.judge import Blocked, Judge, Judgement, Proposal
-from streams.domain.policy.rules import Policy
+from streams.domain.policy.rules import Policy, Rule
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
 
@@ -184,7 +184,12 @@ def decide(
     judge = Judge(situation, policy, calendar, announced.known_since)
     judgement = judge.judgement()
     has_dead_letters = bool(announced.open_dead_letters)
-    proposals = {} if has_dead_letters else {judge.escalation_id(p): p for p in judgement.proposals}
+    # By number: hashing and comparing UUIDs runs Python code of theirs.
+    proposals: dict[int, tuple[UUID, Proposal]] = {}
+    if not has_dead_letters:
+        for proposal in judgement.proposals:
+            escalation_id = judge.escalation_id(proposal)
+            proposals[escalation_id.int] = (escalation_id, proposal)
     order = situation.order
     messages, routings = list[Announcement](), announced.routings
     route: Route | None = None
@@ -196,35 +201,36 @@ def decide(
         messages, routings = _announce_route(case, order.order_id, route, announced, directory)
         office_id, track = route.office_id, route.track
     endings = _announce_end(case, situation, announced, messages)
-    standing = {s.escalation_id: s for s in announced.standing}
-    for escalation_id in sorted(standing.keys() - proposals.keys()):
-        current = standing[escalation_id]
+    standing = {s.escalation_id.int: s for s in announced.standing}
+    for number in sorted(standing.keys() - proposals.keys()):
+        current = standing[number]
         reason, because = _withdrawal_reason(current, announced, judge, judgement)
         messages.append(_withdraw(case, current, reason, because, now))
-    reminders: dict[UUID, int] = {}
+    reminders: dict[int, int] = {}
     answers_due: list[tuple[datetime, str]] = []
-    for escalation_id in sorted(standing.keys() & proposals.keys()):
-        current, rule = standing[escalation_id], proposals[escalation_id].rule
+    for number in sorted(standing.keys() & proposals.keys()):
+        current, rule = standing[number], proposals[number][1].rule
         answer_by = _answer_by(rule.answer_working_days, policy, calendar, current.raised_at)
         if (current.office_id, current.track) != (office_id, track):
             # Withdraw and raise again so that the new office is notified.
             because = (f"to {office_id} ({track})",)
             messages.append(_withdraw(case, current, WithdrawalReason.REROUTED, because, now))
-            reminders[escalation_id] = current.reminder
+            reminders[number] = current.reminder
         elif not situation.moment.is_before(answer_by):
             because = (f"unanswered since {current.raised_at.isoformat()}",)
             messages.append(_withdraw(case, current, WithdrawalReason.REMINDED, because, now))
-            reminders[escalation_id] = current.reminder + 1
+            reminders[number] = current.reminder + 1
         else:
             answers_due.append((answer_by, rule.id))
             continue
-        del standing[escalation_id]
-    for escalation_id in sorted(proposals.keys() - standing.keys()):
-        proposal = proposals[escalation_id]
+        del standing[number]
+    for number in sorted(proposals.keys() - standing.keys()):
+        escalation_id, proposal = proposals[number]
+        name = str(escalation_id)
         answer_by = _answer_by(proposal.rule.answer_working_days, policy, calendar, now)
         answers_due.append((answer_by, proposal.rule.id))
         raised = _raised(
-            escalation_id=str(escalation_id),
+            escalation_id=name,
             round=announced.rounds.get(escalation_id, 0) + 1,
             case_id=case.case_id,
             order_id=order.order_id if order is not None else ORDER_NOT_KNOWN,
@@ -239,14 +245,14 @@ def decide(
             due_at=proposal.due_at,
             detected_at=now,
             addressed_to=proposal.rule.owner,
-            reminder=reminders.get(escalation_id, 0),
+            reminder=reminders.get(number, 0),
             answer_by=answer_by,
             evidence=judge.evidence(proposal),
         )
-        name = name_id(f"{escalation_id}|raised|{raised.round}")
-        messages.append(Announcement(name, raised))
-    level = max([proposal.rule.level for proposal in proposals.values()], default=0)
-    owner = _owner(proposals.values(), judgement)
+        messages.append(Announcement(name_id(f"{name}|raised|{raised.round}"), raised))
+    rules = [proposal.rule for _, proposal in proposals.values()]
+    level = max([rule.level for rule in rules], default=0)
+    owner = _owner(rules, judgement)
     next_check, next_reason = _next_check(
         situation, judgement, route, answers_due, has_dead_letters, policy
     )
@@ -340,9 +346,8 @@ def _answer_by(
     return calendar.after_working_days(raised_at, days)
 
 
-def _owner(proposals: Iterable[Proposal], judgement: Judgement) -> AnswererRole:
+def _owner(rules: Sequence[Rule], judgement: Judgement) -> AnswererRole:
     """Return the owner of the highest proposal, else of the highest blocked rule, else a coach."""
-    rules = [proposal.rule for proposal in proposals]
     rules = rules or [settled.rule for settled in judgement.settled]
     rules = rules or [blocked.rule for blocked in judgement.blocked]
     if not rules:

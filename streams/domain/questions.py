@@ -98,7 +98,7 @@ def ask(
             calendar.start_of(day + timedelta(days=days)),
             f"circumstance/{name}/{day.isoformat()}",
         )
-        if rules.confirm is None:
+        if rules.confirm is None or not settlements:
             return Asked(question, None)
         answer = settlements.get(escalation_id(case_id, rules.confirm, question.occasion))
         if answer is None or answer.until is not None:
@@ -114,7 +114,7 @@ def ask(
 def _answered(
     case_id: str, rule_id: str | None, question: Question, settlements: Settlements
 ) -> Asked:
-    if rule_id is not None:
+    if rule_id is not None and settlements:
         answer = settlements.get(escalation_id(case_id, rule_id, question.occasion))
         if answer is not None and answer.until is None and answer.says_ended:
             return Asked(None, answer.event.answered_at)

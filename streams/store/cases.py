@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,8 +13,7 @@ from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC
 from streams.store.pool import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(NamedTuple):
     """Columns of a projection, as read when it was locked."""
 
     case_id: str
@@ -26,8 +24,7 @@ class CaseRow:
     """When the case was first decided; None before that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """A complete projection to store. ``route`` and ``blocked`` are encoded JSON."""
 
     case_id: str

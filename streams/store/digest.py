@@ -13,4 +13,5 @@ def digest(case: Case) -> bytes:
     Two folds have the same digest only when they are equal, since an event id always identifies the
     same content.
     """
-    return sha256(b"".join(sorted(f.event_id.bytes for f in case.facts.values()))).digest()
+    ids = sorted([fact.event_id.int for fact in case.facts.values()])
+    return sha256(b"".join([number.to_bytes(16) for number in ids])).digest()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -15,8 +14,7 @@ from streams.domain.decide import StandingEscalation
 from streams.store.pool import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """Ledger of one case: its standing escalations, and the last round of each escalation."""
 
     standing: tuple[StandingEscalation, ...]

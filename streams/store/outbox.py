@@ -7,8 +7,8 @@ is the order of commits: a transaction that sees a row also sees the case's earl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -19,8 +19,7 @@ _RELAY_LOCK = 0x1CA4_0B0C
 """Key of the advisory lock that lets only one relay publish at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
+class OutboxEntry(NamedTuple):
     """One message to publish. ``headers`` and ``body`` are the exact bytes of every attempt."""
 
     message_id: UUID
@@ -32,8 +31,7 @@ class OutboxEntry:
     """When there was first something to announce; for latency metrics, not published."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """Unpublished entry with its position, and the seconds since ``caused_at``."""
 
     position: int

@@ -224,6 +224,7 @@ def test_one_working_day_earlier_is_the_same_time_of_the_day(
 
 
 _DAYS = st.integers(0, 9)
+_FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 _NOON = datetime(2026, 10, 24, 12, tzinfo=UTC)  # the clock changes in the next night
 _REASONS = st.sampled_from([("guard", "a"), ("rule", "b"), ("situation", "")])
 
@@ -255,3 +256,17 @@ def test_a_moment_is_compared_with_local_and_utc_times_alike(
     midnight = ref().calendar.start_of(day)
     later = midnight.astimezone(UTC) > moment.utc
     assert moment.is_before(midnight if local else midnight.astimezone(UTC)) is later
+
+
+@given(st.timedeltas(timedelta(0), timedelta(days=110 * 365)))
+def test_the_local_day_of_an_instant_follows_the_zone(since: timedelta) -> None:
+    instant = _FIRST + since
+    assert ref().calendar.local_date(instant) == instant.astimezone(BRUSSELS).date()
+
+
+@pytest.mark.parametrize("midnight", ["2026-03-29", "2026-07-01", "2026-10-25", "2026-12-31"])
+def test_a_local_day_begins_at_local_midnight(calendar: Calendar, midnight: str) -> None:
+    start = calendar.start_of(date.fromisoformat(midnight)).astimezone(UTC)
+    assert calendar.local_date(start) == date.fromisoformat(midnight)
+    before = start - timedelta(microseconds=1)
+    assert calendar.local_date(before) == date.fromisoformat(midnight) - timedelta(days=1)

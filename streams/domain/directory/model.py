@@ -82,8 +82,7 @@ class Counter:
     @property
     def hours(self) -> str:
         """Return the opening days and hours as text: ``wed 09:00-12:00``."""
-        days = "+".join(_DAYS[day - 1] for day in self.weekdays)
-        return f"{days} {self.opens:%H:%M}-{self.closes:%H:%M}"
+        return _hours(self.weekdays, self.opens, self.closes)
 
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -217,6 +216,13 @@ class Directory:
 
 
 _CACHE_SIZE: Final = 9_000
+
+
+@lru_cache(maxsize=256)
+def _hours(weekdays: tuple[int, ...], opens: time, closes: time) -> str:
+    """Return opening days and hours as text. Cached: many routes name the same few counters."""
+    days = "+".join(_DAYS[day - 1] for day in weekdays)
+    return f"{days} {opens:%H:%M}-{closes:%H:%M}"
 
 
 def _contains(ranges: Sequence[tuple[int, int]], postcode: int) -> bool:
