@@ -17,7 +17,7 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate
 from streams.store.pool import open_pool
 from tests.deploy.files import ROLES, TOP
-from tests.secured import ROLE_NAMES, Certificate, SecuredPostgres
+from tests.secured.postgres import ROLE_NAMES, Certificate, SecuredPostgres
 
 pytestmark = [
     pytest.mark.postgresql,
