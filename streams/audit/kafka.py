@@ -24,7 +24,11 @@ from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 _BATCH: Final = 1000
 _HEADERS_OF: Final = methodcaller("headers")
 _REFUSALS: Final = {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE}
-_TRANSIENT: Final = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
+_PASSING: Final = {
+    *(KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE),
+    # The client asks for the coordinator of its group, which we may not join and do not.
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+}
 
 
 class KafkaLog:
@@ -102,7 +106,7 @@ class KafkaLog:
                 if error is not None:
                     if error.code() == KafkaError._PARTITION_EOF:
                         unread.pop(partition, None)
-                    elif error.code() not in _TRANSIENT:
+                    elif error.code() not in _PASSING:
                         raise LogUnreadable(error.str())
                     continue
                 last_record_at = time.monotonic()

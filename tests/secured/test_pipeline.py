@@ -1,0 +1,195 @@
+"""The whole pipeline on a secured broker: each role as its own principal, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner
+from confluent_kafka import Consumer
+
+from schemas.codec import Outgoing, encode
+from streams.audit import audit
+from streams.cli import main
+from streams.embedded.postgres import EmbeddedPostgres
+from streams.embedded.worker import RoleProcess, WorkerProcess
+from streams.kafka import acls, topics
+from streams.kafka.connection import client
+from streams.kafka.publish import PublishError, publish
+from streams.runtime.settings import KafkaSettings
+from streams.store import migrate
+from tests.domain import given
+from tests.pipeline.stage import until
+from tests.secured.node import SecuredNode
+
+pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
+
+PASSWORD = "correct horse"  # noqa: S105 - of a broker that lives for one test session
+PRINCIPALS = Path(__file__).parents[2] / "deploy" / "kafka" / "principals.toml"
+ROLES = ("icam-worker", "icam-exporter", "icam-auditor", "icam-canary", "orders-register")
+
+
+@pytest.fixture(scope="module")
+def node(secured_node: SecuredNode) -> SecuredNode:
+    topics.ensure(secured_node.as_admin())
+    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS))
+    for name in (*ROLES, "case-management"):
+        secured_node.set_password(name, PASSWORD)
+    return secured_node
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(tmp_path / "postgres", {"fsync": "off"}) as server:
+        migrate.apply(server.url)
+        yield server
+
+
+def environment(
+    node: SecuredNode, postgres: EmbeddedPostgres, name: str, secret: Path
+) -> dict[str, str]:
+    secret.write_text(PASSWORD)
+    return {
+        "ICAM_DATABASE__URL": postgres.url,
+        "ICAM_KAFKA__BOOTSTRAP_SERVERS": node.bootstrap_servers,
+        "ICAM_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "ICAM_KAFKA__SASL_USERNAME": name,
+        "ICAM_KAFKA__SASL_PASSWORD_FILE": str(secret),
+        "ICAM_KAFKA__CA_FILE": str(node.authority.file),
+        "ICAM_KAFKA__PARTITIONS": "2",
+        "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+    }
+
+
+def order(case_id: str) -> Outgoing:
+    now = datetime.now(UTC)
+    event = given.order(notified_at=now - timedelta(days=1), order_id=f"order-{case_id}").event
+    return encode(
+        event, event_id=uuid4(), case_id=case_id, source="/register", time=now - timedelta(hours=1)
+    )
+
+
+class Announcements:
+    """What the principal of a subscriber reads from a topic."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        self._consumer = Consumer(
+            {
+                **client(kafka),
+                "group.id": "case-management",
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
+            }
+        )
+        self._consumer.subscribe([topic])
+        self._seen = set[str]()
+
+    def of(self, case_id: str) -> bool:
+        """Whether something was announced about a case."""
+        while case_id not in self._seen:
+            message = self._consumer.poll(1)
+            if message is None or message.error() is not None:
+                return False
+            self._seen.add((message.key() or b"").decode())
+        return True
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def test_every_role_works_as_its_own_principal_and_outlasts_a_new_password(
+    node: SecuredNode, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    worker = WorkerProcess(tmp_path / "worker", environment(node, postgres, "icam-worker", secret))
+    announced = Announcements(node.as_user("case-management", PASSWORD), "icam.case-routed.v1")
+    register = node.as_user("orders-register", PASSWORD)
+    canary = RoleProcess(
+        "canary",
+        tmp_path / "canary",
+        environment(node, postgres, "icam-canary", tmp_path / "canary-password")
+        | {"ICAM_CANARY__EVERY_SECONDS": "1"},
+    )
+    exporter = RoleProcess(
+        "exporter",
+        tmp_path / "exporter",
+        environment(node, postgres, "icam-exporter", tmp_path / "exporter-password")
+        | {"ICAM_EXPORTER__AUDIT_SECONDS": "2", "ICAM_EXPORTER__OFFSETS_SECONDS": "1"},
+    )
+    with worker, canary, exporter:
+        publish(register, [order("case-00001")])
+        until(lambda: announced.of("case-00001"), 30, "the order is routed and announced")
+        until(lambda: succeeded(canary), 30, "a canary comes through")
+
+        node.set_password("icam-worker", "a new one")
+        secret.write_text("a new one\n")
+        node.restart()
+        publish(register, [order("case-00002")])
+        until(lambda: announced.of("case-00002"), 60, "work goes on with the new password")
+
+        until(lambda: audited(exporter), 30, "the exporter has audited")
+        assert worker.exit_code is None
+        text = (tmp_path / "worker" / "worker.log").read_text() + worker.metrics()
+    announced.close()
+    report = audit(
+        client(node.as_user("icam-auditor", PASSWORD)), postgres.url, group="icam-streams"
+    )
+    assert report.findings == ()
+    assert report.counts["events"] >= 2
+    assert not any(word in text for word in (PASSWORD, "a new one"))
+
+
+def succeeded(canary: RoleProcess) -> bool:
+    return "icam_canary_last_success_timestamp_seconds 1." in canary.metrics()
+
+
+def audited(exporter: RoleProcess) -> bool:
+    return 'icam_audit_findings{check="log"} 0.0' in exporter.metrics()
+
+
+def test_a_producer_is_told_what_it_may_not_write(node: SecuredNode) -> None:
+    with pytest.raises(PublishError, match="grant it with icam topics --acls"):
+        publish(node.as_user("icam-canary", PASSWORD), [circumstance()])
+
+
+def circumstance() -> Outgoing:
+    from schemas.types import Guard
+
+    event = given.circumstance(Guard.IDENTITY_DOUBT).event
+    return encode(
+        event, event_id=uuid4(), case_id="case-0000001", source="/any", time=datetime.now(UTC)
+    )
+
+
+def test_the_command_compares_and_grants(
+    node: SecuredNode, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    admin = environment(node, postgres, "admin", tmp_path / "secret")
+    (tmp_path / "secret").write_text("admin-secret")
+    file = tmp_path / "principals.toml"
+    file.write_text(
+        PRINCIPALS.read_text() + '[[principal]]\nname = "newcomer"\nreads = ["outputs"]\n'
+    )
+
+    def icam(*words: str) -> tuple[int, str]:
+        ran = CliRunner().invoke(main, words, env=admin, catch_exceptions=False)
+        return ran.exit_code, ran.output
+
+    code, shown = icam("topics", "--acls", str(file))
+    assert (code, "newcomer" in shown, "missing" in shown) == (1, True, True)
+    code, shown = icam("topics", "--acls", str(file), "--apply")
+    assert (code, "granted" in shown) == (0, True)
+    assert icam("topics", "--acls", str(file)) == (
+        0,
+        f"the brokers grant exactly the {len(acls.load(file))} rights of the file\n",
+    )
+    code, shown = icam("topics", "--acls", str(PRINCIPALS), "--apply")
+    assert (code, "revoked" in shown) == (0, True)
+    (tmp_path / "secret").write_text("wrong")
+    code, shown = icam("doctor")
+    assert code == 3
+    assert "refused the user admin: check the name, the password" in " ".join(shown.split())
+    assert "wrong" not in shown
