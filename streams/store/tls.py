@@ -6,12 +6,14 @@ Both drivers take the same parameters of the URL: ``sslmode``, ``sslrootcert``, 
 Errors::
 
     OSError
-    `-- CertificateFileError    a file that the URL names can't be read; it may be mounted late
+    `-- CertificateFileError    a file that the URL names can't be used; it may be mounted late
 """
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +21,14 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import psycopg
 
+_KEY_IS_OPEN: Final = (
+    "our key is readable by others: remove their access to the file that sslkey names"
+)
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+_OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
+_OPEN_IF_ROOTS: Final = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
+"""Access that libpq allows to nobody but the owner; the group may read a key of root's."""
 
 _ADVICE: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), advice)
@@ -72,7 +81,7 @@ _ADVICE: Final = tuple(
         ),
         (
             "private key file .* has group or world access|must be owned by",
-            "our key is readable by others: remove their access to the file that sslkey names",
+            _KEY_IS_OPEN,
         ),
         (
             "rejected ssl upgrade|does not support ssl",
@@ -88,16 +97,17 @@ _ADVICE: Final = tuple(
 
 
 class CertificateFileError(OSError):
-    """A file that the URL names can't be read; the message names parameter and file."""
+    """A file that the URL names can't be used; the message names parameter and file."""
 
 
 def check_files(url: str) -> None:
-    """Check that every certificate and key that the URL names can be read.
+    """Check that every certificate and key that the URL names can be read, the key by us only.
 
-    asyncpg reports a missing file without its name, and libpq goes on without a certificate.
+    asyncpg reports a missing file without its name, and libpq goes on without a certificate. Only
+    libpq refuses a key that others may read; here its rule holds for both drivers.
 
     Raises:
-        CertificateFileError: one can't be read.
+        CertificateFileError: one can't be read, or others may read the key.
     """
     parameters = parse_qs(urlsplit(url).query)
     for name in _FILES:
@@ -108,12 +118,15 @@ def check_files(url: str) -> None:
                     "/etc/ssl/certs/ca-certificates.crt"
                 )
             try:
-                with open(path, "rb"):
-                    pass
+                with open(path, "rb") as file:
+                    found = os.stat(file.fileno())
             except OSError as error:
                 raise CertificateFileError(
                     f"can't read the file that {name} names, {path} ({error.strerror})"
                 ) from None
+            others = _OPEN_IF_ROOTS if found.st_uid == 0 else _OPEN
+            if name == "sslkey" and found.st_mode & others:
+                raise CertificateFileError(f"{_KEY_IS_OPEN}, {path}")
 
 
 def advice(said: str) -> str | None:

@@ -98,6 +98,12 @@ def _missing_file(server: SecuredPostgres, directory: Path) -> str:
     return server.url("icam_auditor", absent)
 
 
+def _key_is_open(server: SecuredPostgres, _: Path) -> str:
+    certificate = server.issue("icam_auditor")
+    certificate.key.chmod(0o644)
+    return server.url("icam_auditor", certificate)
+
+
 def _no_tls(server: SecuredPostgres, _: Path) -> str:
     return f"postgresql://icam_auditor@127.0.0.1:{server.port}/postgres?sslmode=disable"
 
@@ -111,6 +117,7 @@ MISTAKES: dict[UrlOf, str] = {
     _no_authority: "name a PEM file of its authority with sslrootcert",
     _authority_is_no_certificate: "name a PEM file of its authority with sslrootcert",
     _missing_file: "can't read the file that sslcert names",
+    _key_is_open: "remove their access to the file that sslkey names",
     _no_tls: "set sslmode=verify-full and sslrootcert",
 }
 
