@@ -16,10 +16,10 @@ import re
 import stat
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 _KEY_IS_OPEN: Final = (
     "our key is readable by others: remove their access to the file that sslkey names"
@@ -103,30 +103,40 @@ class CertificateFileError(OSError):
 def check_files(url: str) -> None:
     """Check that every certificate and key that the URL names can be read, the key by us only.
 
+    Takes libpq's keywords (``host=db sslkey=...``) as well as a URL.
+
     asyncpg reports a missing file without its name, and libpq goes on without a certificate. Only
     libpq refuses a key that others may read; here its rule holds for both drivers.
 
     Raises:
         CertificateFileError: one can't be read, or others may read the key.
     """
-    parameters = parse_qs(urlsplit(url).query)
+    try:
+        parameters = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return  # the driver says what is wrong with it
     for name in _FILES:
-        for path in parameters.get(name, ()):
-            if path == "system":
-                raise CertificateFileError(
-                    f"{name}=system is not supported: name a file, such as "
-                    "/etc/ssl/certs/ca-certificates.crt"
-                )
-            try:
-                with open(path, "rb") as file:
-                    found = os.stat(file.fileno())
-            except OSError as error:
-                raise CertificateFileError(
-                    f"can't read the file that {name} names, {path} ({error.strerror})"
-                ) from None
-            others = _OPEN_IF_ROOTS if found.st_uid == 0 else _OPEN
-            if name == "sslkey" and found.st_mode & others:
-                raise CertificateFileError(f"{_KEY_IS_OPEN}, {path}")
+        path = parameters.get(name)
+        if path is not None:
+            _check_file(name, str(path))
+
+
+def _check_file(name: str, path: str) -> None:
+    if path == "system":
+        raise CertificateFileError(
+            f"{name}=system is not supported: name a file, such as "
+            "/etc/ssl/certs/ca-certificates.crt"
+        )
+    try:
+        with open(path, "rb") as file:
+            found = os.stat(file.fileno())
+    except OSError as error:
+        raise CertificateFileError(
+            f"can't read the file that {name} names, {path} ({error.strerror})"
+        ) from None
+    others = _OPEN_IF_ROOTS if found.st_uid == 0 else _OPEN
+    if name == "sslkey" and found.st_mode & others:
+        raise CertificateFileError(f"{_KEY_IS_OPEN}, {path}")
 
 
 def advice(said: str) -> str | None:

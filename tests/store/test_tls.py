@@ -26,7 +26,11 @@ from streams.store.pool import open_pool
 from streams.worker.errors import describe
 from tests.secured.postgres import SecuredPostgres
 
-pytestmark = [pytest.mark.postgresql, pytest.mark.usefixtures("refused_connections")]
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.server,
+    pytest.mark.usefixtures("refused_connections"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -212,6 +216,12 @@ def test_a_server_without_tls_is_named(server_url: str, secured_postgres: Secure
     for command in (["escalations"], ["migrate", "--check"]):
         shown = _icam(url, *command)
         assert (shown.exit_code, "turn it on there" in shown.stderr) == (UNREACHABLE, True)
+
+
+def test_a_missing_file_is_named_in_either_form_of_address() -> None:
+    for address in ("postgresql://db/icam?sslkey=/absent.key", "host=db sslkey=/absent.key"):
+        with pytest.raises(tls.CertificateFileError, match=r"sslkey names, /absent\.key"):
+            tls.check_files(address)
 
 
 def test_the_systems_authorities_are_named_by_their_file() -> None:
