@@ -11,7 +11,7 @@ from streams import reference
 from streams.cli.output import as_json, console, emit, table
 from streams.embedded import kafka as real_kafka
 from streams.kafka.connection import cluster
-from streams.kafka.topics import RETENTION_MS
+from streams.kafka.topics import RETENTION_MS, PropertiesHidden, compare
 from streams.runtime.settings import Settings
 from streams.store import migrate, tls
 
@@ -69,7 +69,19 @@ def _brokers(settings: Settings) -> str:
     missing = sorted(set(RETENTION_MS) - set(found.topics))
     if missing:
         raise _NotReadyError(f"missing {', '.join(missing)}: run icam topics")
-    return f"{len(found.brokers)} at {servers}, all topics exist"
+    there = f"{len(found.brokers)} at {servers}, all topics exist"
+    try:
+        states = compare(settings.kafka)
+    except PropertiesHidden:
+        return f"{there}; these rights do not show whether they are as we rely on"
+    differences = [
+        f"{state.name} has {one.name} {one.found} instead of {one.wanted}"
+        for state in states
+        for one in state.differences
+    ]
+    if differences:
+        raise _NotReadyError(f"{'; '.join(differences)}: see icam topics")
+    return f"{there} and are as we rely on"
 
 
 def _database(settings: Settings) -> str:

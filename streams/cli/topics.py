@@ -1,7 +1,8 @@
-"""``icam topics``: create the topics that are missing."""
+"""``icam topics``: create the topics that are missing, and compare the others with ours."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from streams.cli.errors import FINDINGS
 from streams.cli.output import as_json, console, emit, table
 from streams.kafka import acls
 from streams.kafka import topics as topics_
+from streams.kafka.topics import TopicState
 from streams.runtime.settings import Settings
 
 
@@ -20,30 +22,56 @@ from streams.runtime.settings import Settings
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Compare the brokers' access lists with the rights in this file instead.",
 )
-@click.option("--apply", "apply_", is_flag=True, help="Make the access lists those of the file.")
+@click.option("--apply", "apply_", is_flag=True, help="Set what differs.")
 @as_json
 def topics(file: Path | None, apply_: bool, json_: bool) -> None:
-    """Create the topics that are missing. Existing topics are never changed.
+    """Create the topics that are missing, and show what is other than we rely on.
+
+    Existing topics are changed with --apply only. Partitions and replicas are never changed: ask
+    the Kafka administrator. Exit code 1 when something still differs.
 
     With --acls: exit code 1 when the access lists differ from the file, and --apply was not given.
 
     \b
     Examples:
       icam topics
+      icam topics --apply
       icam topics --acls deploy/kafka/principals.toml
       icam topics --acls deploy/kafka/principals.toml --apply
     """
     if file is not None:
         _acls(file, apply_=apply_, json_=json_)
         return
-    if apply_:
-        raise click.UsageError("--apply needs --acls")
-    states = topics_.ensure(Settings().kafka)
+    states = topics_.ensure(Settings().kafka, apply=apply_)
     if json_:
-        emit([{"topic": s.name, "partitions": s.partitions, "created": s.created} for s in states])
-        return
+        emit(
+            [
+                {
+                    "topic": state.name,
+                    "partitions": state.partitions,
+                    "created": state.created,
+                    "differences": [asdict(one) for one in state.differences],
+                }
+                for state in states
+            ]
+        )
+    else:
+        _show_topics(states)
+    if any(state.differences for state in states):
+        raise SystemExit(FINDINGS)
+
+
+def _show_topics(states: list[TopicState]) -> None:
     rows = [(s.name, s.partitions, "created" if s.created else "exists") for s in states]
     console().print(table("Topics", ("topic", "partitions", "state"), rows))
+    differing = [
+        (state.name, one.name, one.found, one.wanted, "--apply" if one.can_apply else "a person")
+        for state in states
+        for one in state.differences
+    ]
+    if differing:
+        shown = ("topic", "property", "found", "wanted", "by")
+        console().print(table("Differences", shown, differing))
 
 
 def _acls(file: Path, *, apply_: bool, json_: bool) -> None:

@@ -1,15 +1,20 @@
-"""Create the topics explicitly, with their partitions and retention; no automatic creation."""
+"""Create the topics explicitly, with every property that we rely on; compare them with ours."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
+from schemas.types import MAX_VALUE_BYTES
 from streams.kafka.connection import Diagnosis, cluster
 from streams.runtime.settings import KafkaSettings
 
@@ -32,56 +37,181 @@ BACKLOG_ORDER: Final = (
 those whose events can cause one. This avoids escalations that would be withdrawn at once."""
 
 
+_LEAST_BYTES: Final = 2 * MAX_VALUE_BYTES
+"""Smallest limit of a record: the largest value, with room for key, headers and the batch."""
+_MOST_REPLICAS: Final = 3
+
+
 class TopicsError(Exception):
-    """The topics could not be created or listed; the message says why."""
+    """The topics could not be created, listed or altered; the message says why."""
+
+
+class PropertiesHidden(TopicsError):
+    """We may not see or set the properties of topics; the message says who may grant it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One property of a topic that is not as we rely on it."""
+
+    name: str
+    """The name of the topic's property on Kafka, or ``partitions`` or ``replicas``."""
+    found: str
+    wanted: str
+    """The value that ``--apply`` sets."""
+    can_apply: bool = True
+    """Whether a client can set it: partitions and replicas need a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """One topic, its number of partitions, and whether it was just created."""
+    """One topic, its number of partitions, whether it was just created, and what differs."""
 
     name: str
     partitions: int
     created: bool
+    differences: tuple[Difference, ...] = ()
 
 
-def ensure(kafka: KafkaSettings) -> list[TopicState]:
+def ensure(kafka: KafkaSettings, *, apply: bool = False) -> list[TopicState]:
     """Create the missing topics and return the state of all topics. Blocks up to half a minute.
 
-    Existing topics are never changed: adding partitions would move keys to other partitions.
+    Existing topics are changed with ``apply`` only, and then only properties of their
+    configuration: adding partitions would move keys to other partitions.
 
     Raises:
         Unreachable: the brokers do not answer or refuse us.
         TopicsError: they reject the request.
     """
     admin, found = cluster(kafka)
-    existing = found.topics
-    missing = [name for name in RETENTION_MS if name not in existing]
-    try:
+    replicas = _replicas(kafka, len(found.brokers))
+    missing = [name for name in RETENTION_MS if name not in found.topics]
+    with _described(kafka):
         new_topics = [
             NewTopic(
                 name,
                 num_partitions=kafka.partitions,
-                replication_factor=kafka.replication_factor,
-                config={
-                    "retention.ms": str(RETENTION_MS[name]),
-                    "cleanup.policy": "delete",
-                    # With producer timestamps, Kafka would reject records from a fast clock and
-                    # delete records from a slow clock too early.
-                    "message.timestamp.type": "LogAppendTime",
-                },
+                replication_factor=replicas,
+                config=wanted(name, replicas),
             )
             for name in missing
         ]
         for future in (admin.create_topics(new_topics) if new_topics else {}).values():
             future.result(timeout=15)
-    except KafkaException as error:
-        raise TopicsError(Diagnosis(kafka).describe(error)) from None
-    return [
-        TopicState(
-            name,
-            kafka.partitions if name in missing else len(existing[name].partitions),
-            name in missing,
-        )
-        for name in RETENTION_MS
+    states = [
+        TopicState(name, kafka.partitions, True) if name in missing else state
+        for name, state in zip(RETENTION_MS, compare(kafka), strict=True)
     ]
+    if not apply or not any(state.differences for state in states):
+        return states
+    with _described(kafka):
+        changes = [
+            ConfigResource(
+                ConfigResource.Type.TOPIC,
+                state.name,
+                incremental_configs=[
+                    ConfigEntry(d.name, d.wanted, incremental_operation=AlterConfigOpType.SET)
+                    for d in state.differences
+                    if d.can_apply
+                ],
+            )
+            for state in states
+            if any(d.can_apply for d in state.differences)
+        ]
+        for future in (admin.incremental_alter_configs(changes) if changes else {}).values():
+            future.result(timeout=15)
+    return [
+        replace(state, differences=tuple(d for d in state.differences if not d.can_apply))
+        for state in states
+    ]
+
+
+def compare(kafka: KafkaSettings) -> list[TopicState]:
+    """Return the topics as they are, in our order; one that is missing has no partitions. Blocks.
+
+    Raises:
+        Unreachable: the brokers do not answer or refuse us.
+        PropertiesHidden: these rights do not show the properties of topics.
+        TopicsError: the brokers reject the request.
+    """
+    admin, found = cluster(kafka)
+    topics = found.topics
+    present = [name for name in RETENTION_MS if name in topics]
+    with _described(kafka):
+        properties = configured(admin, present)
+    replicas = _replicas(kafka, len(found.brokers))
+    numbers = {name: len(topics[name].partitions) for name in present}
+    most = max((numbers.get(name, 0) for name in INPUT_TOPICS), default=0)
+    states = []
+    for name in RETENTION_MS:
+        if name not in properties:
+            states.append(TopicState(name, 0, False))
+            continue
+        differences = _differences(properties[name], wanted(name, replicas))
+        if name in INPUT_TOPICS and numbers[name] != most:
+            differences.append(Difference("partitions", str(numbers[name]), str(most), False))
+        copies = min(len(p.replicas) for p in topics[name].partitions.values())
+        if copies < replicas:
+            differences.append(Difference("replicas", str(copies), str(replicas), False))
+        states.append(TopicState(name, numbers[name], False, tuple(differences)))
+    return states
+
+
+def configured(admin: AdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the properties of existing topics, by topic. Blocks.
+
+    Raises:
+        KafkaException: the brokers are unreachable or reject the request.
+        TimeoutError: they do not answer.
+    """
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    answers = admin.describe_configs(resources, request_timeout=8) if resources else {}
+    return {
+        resource.name: {name: entry.value for name, entry in future.result(10).items()}
+        for resource, future in answers.items()
+    }
+
+
+def _differences(found: Mapping[str, str], ours: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(name, found[name], value)
+        for name, value in ours.items()
+        if found.get(name) != value
+        and not (name in _AT_LEAST and name in found and int(found[name]) >= int(value))
+    ]
+
+
+_AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})
+"""Properties of which more is as good."""
+
+
+def wanted(name: str, replicas: int) -> dict[str, str]:
+    """Return every property of a topic that we rely on."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(RETENTION_MS[name]),
+        "retention.bytes": "-1",
+        # With producer timestamps, Kafka would reject records from a fast clock and delete records
+        # from a slow clock too early.
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(_LEAST_BYTES),
+        "min.insync.replicas": str(max(1, replicas - 1)),
+    }
+
+
+def _replicas(kafka: KafkaSettings, brokers: int) -> int:
+    """Return how many replicas a topic needs: as many as are set, and three where they can be."""
+    return max(kafka.replication_factor, min(_MOST_REPLICAS, brokers))
+
+
+@contextmanager
+def _described(kafka: KafkaSettings) -> Iterator[None]:
+    """Raise Kafka's errors as ``TopicsError``."""
+    try:
+        yield
+    except KafkaException as error:
+        denied = error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        kind = PropertiesHidden if denied else TopicsError
+        raise kind(Diagnosis(kafka).describe(error)) from None
+    except TimeoutError:
+        raise TopicsError(f"no answer from the brokers at {kafka.bootstrap_servers}") from None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
+from schemas.events import INPUT_TOPICS
 from schemas.outcomes import CASE_ROUTED_TOPIC
+from streams.cli import main
 from streams.kafka import topics
 from tests.pipeline.foreign import ORDERS, configure, number_of, orders, send
 from tests.pipeline.stage import Stage, until
@@ -157,3 +161,60 @@ def test_an_announcement_that_is_too_large_holds_back_its_own_case_only(stage: S
     log = worker.log.read_text()
     assert "announcement_refused" in log
     assert "broker_away" not in log
+
+
+def test_topics_made_by_others_are_compared_and_changed_only_when_asked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = stage.kafka.bootstrap_servers
+    for name, value in stage.environment.items():
+        monkeypatch.setenv(name, value)
+    icam = CliRunner()
+    assert icam.invoke(main, ["topics"]).exit_code == 0, "ours are as we rely on"
+    theirs = {
+        "cleanup.policy": "compact",
+        "retention.ms": "3600000",
+        "max.message.bytes": "2000",
+        "message.timestamp.type": "CreateTime",
+        "min.insync.replicas": "2",
+    }
+    configure(servers, ORDERS, **theirs)
+    configure(servers, CASE_ROUTED_TOPIC, **{"max.message.bytes": "4000000"})
+    admin = AdminClient({"bootstrap.servers": servers})
+    for future in admin.create_partitions([NewPartitions(ORDERS, 9)]).values():
+        future.result(10)
+    until(lambda: _partitions(admin, ORDERS) == 9, 10, "there are nine")
+
+    shown = icam.invoke(main, ["topics", "--json"])
+    assert shown.exit_code == 1
+    differing = {
+        (state["topic"], one["name"], one["found"], one["wanted"], one["can_apply"])
+        for state in json.loads(shown.stdout)
+        for one in state["differences"]
+    }
+    ours = {
+        (ORDERS, "cleanup.policy", "compact", "delete", True),
+        (ORDERS, "retention.ms", "3600000", str(30 * 86_400_000), True),
+        (ORDERS, "max.message.bytes", "2000", str(128 * 1024), True),
+        (ORDERS, "message.timestamp.type", "CreateTime", "LogAppendTime", True),
+    }
+    others = {(name, "partitions", "6", "9", False) for name in INPUT_TOPICS if name != ORDERS}
+    assert differing == ours | others
+    doctor = icam.invoke(main, ["doctor", "--json"])
+    assert doctor.exit_code == 1
+    assert f"{ORDERS} has retention.ms 3600000 instead of 2592000000" in doctor.stdout
+    assert icam.invoke(main, ["topics"]).exit_code == 1, "nothing was changed"
+
+    applied = icam.invoke(main, ["topics", "--apply", "--json"])
+    assert applied.exit_code == 1, "partitions need a person"
+    left = [one["name"] for s in json.loads(applied.stdout) for one in s["differences"]]
+    assert left == ["partitions"] * 6
+    until(lambda: not _config_differs(stage), 10, "the rest is as we rely on")
+
+
+def _partitions(admin: AdminClient, topic: str) -> int:
+    return len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
+
+
+def _config_differs(stage: Stage) -> bool:
+    return any(one.can_apply for state in topics.compare(stage.kafka) for one in state.differences)

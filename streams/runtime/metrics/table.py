@@ -345,6 +345,11 @@ class ExporterMetrics(BuildMetrics):
         "Age of the oldest record that the group has not committed (group).",
         topic=INPUT_TOPICS,
     )
+    topic_partitions = gauge(
+        "icam_topic_partitions",
+        "Partitions of an input topic; all of them need as many (group).",
+        topic=INPUT_TOPICS,
+    )
     never_seen = gauge(
         "icam_records_never_seen",
         "Offsets in gaps that are not resolved: gone before they were read (backlog).",

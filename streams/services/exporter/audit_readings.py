@@ -49,6 +49,9 @@ class AuditReadings:
         for topic in INPUT_TOPICS:
             count = sum(s.high - s.low for part, s in waiting.items() if part.topic == topic)
             oldest = min((at for name, at in arrived if name == topic), default=now)
+            self._metrics.topic_partitions.labels(topic).set(
+                sum(part.topic == topic for part in spans)
+            )
             self._metrics.behind_records.labels(topic).set(count)
             self._metrics.behind_seconds.labels(topic).set(max(0.0, (now - oldest).total_seconds()))
 
