@@ -12,6 +12,7 @@ Everything runs in the thread of the Kafka client. Other threads read ``held`` a
 
 Overridden methods; tests/worker/test_transport.py compares them with the aiokafka release:
 
+- ``AIOKafkaClient._metadata_update``;
 - ``PartitionRecords._unpack_records``;
 - ``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node`` and
   ``_set_error``.
@@ -19,15 +20,20 @@ Overridden methods; tests/worker/test_transport.py compares them with the aiokaf
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from copy import copy
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self
 
 import structlog
 from aiokafka import errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import consumer as client
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
@@ -39,6 +45,8 @@ from streams.store.gaps import Gap, GapReason
 
 log = structlog.get_logger(__name__)
 
+_BROKERS_SECONDS: Final = 10.0
+"""How long the known brokers may take to answer before the bootstrap servers are asked."""
 HOLD_SECONDS: Final = 5.0
 """Pause before a partition that is held is fetched again."""
 _OUT_OF_RANGE: Final = errors.OffsetOutOfRangeError.errno
@@ -62,6 +70,7 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
     def of(cls, made: Any) -> Self:
         """Return a consumer that was not started yet as one of ours."""
         made.__class__ = cls
+        made._client.__class__ = Client
         ours: Self = made
         return ours
 
@@ -73,6 +82,38 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
             await super().start()
         finally:
             client.Fetcher = original
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
+    """aiokafka's client, which asks the bootstrap servers again when no known broker answers.
+
+    Brokers may come back under other addresses. aiokafka asks only those that it knows.
+    """
+
+    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
+        updated = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BROKERS_SECONDS):
+                updated = await super()._metadata_update(cluster_metadata, topics)
+        if not updated and await self._find_brokers():
+            updated = await super()._metadata_update(cluster_metadata, topics)
+        return updated
+
+    async def _find_brokers(self) -> bool:
+        """Resolve the bootstrap servers, and take the brokers' addresses from one that answers."""
+        asking = copy(self)
+        asking.cluster = ClusterMetadata(metadata_max_age_ms=self._metadata_max_age_ms)
+        asking._conns = {}
+        asking._sync_task = self._sync_task  # so that it starts none
+        try:
+            await asking.bootstrap()
+        except errors.KafkaError:
+            return False
+        for connection in asking._conns.values():
+            connection.close()
+        # Its partitions stay: without them the group would be rebalanced.
+        self.cluster._brokers = asking.cluster._brokers
+        return bool(self.cluster._brokers)
 
 
 class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Self
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +19,9 @@ from confluent_kafka.cimpl import NewPartitions
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.cli import main
+from streams.embedded.kafka import KafkaNode
 from streams.kafka import topics
+from tests.conftest import QUICK_JAVA
 from tests.pipeline.foreign import ORDERS, configure, number_of, orders, send
 from tests.pipeline.stage import Stage, until
 
@@ -218,3 +225,63 @@ def _partitions(admin: AdminClient, topic: str) -> int:
 
 def _config_differs(stage: Stage) -> bool:
     return any(one.can_apply for state in topics.compare(stage.kafka) for one in state.differences)
+
+
+def test_brokers_that_come_back_under_other_addresses_are_found(tmp_path: Path) -> None:
+    node = KafkaNode(tmp_path / "kafka", host="127.0.0.2", java_options=QUICK_JAVA)
+    with Forwarder() as name, node, Stage(name.address(node.bootstrap_servers), tmp_path) as stage:
+        worker = stage.worker("worker")
+        worker.start()
+        send(node.bootstrap_servers, orders(10, "before"))
+        stage.drain()
+        node.kill()
+        node._host = "127.0.0.3"
+        node.start()
+        name.address(node.bootstrap_servers)
+        send(node.bootstrap_servers, orders(10, "after"))
+        until(lambda: stage.in_log() == 20, 30, "the worker found the brokers")
+        until(worker.ready, 30, "and all is well")
+
+
+class Forwarder:
+    """The one name of the brokers, behind which they may move."""
+
+    def __init__(self) -> None:
+        self._target = ("", 0)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+
+    def address(self, target: str) -> str:
+        """Lead to other brokers from now on; return the address, which stays."""
+        host, _, port = target.partition(":")
+        self._target = host, int(port)
+        return f"127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(self._target, timeout=30)
+            except OSError:
+                if self._listening.fileno() < 0:
+                    return
+                near.close()
+                continue
+            for one, other in ((near, far), (far, near)):
+                Thread(target=_copy, args=(one, other), daemon=True).start()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := one.recv(65536):
+            other.sendall(chunk)
+    for end in (one, other):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+    one.close()

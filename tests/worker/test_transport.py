@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import client as connecting
 from aiokafka.consumer import consumer as client
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records
@@ -26,6 +27,7 @@ WATCHED = {
     base.__name__: "ea232dca6b71",
     driver.__name__: "aed1bce0b0d9",
     client.__name__: "24f84531f97f",
+    connecting.__name__: "d20532ad5b41",
     fetcher.__name__: "d7ee9eeb185c",
     default_records.__name__: "26e0d095e7d6",
 }
@@ -53,6 +55,7 @@ def overridden(made: type[Any]) -> Iterator[tuple[str, str]]:
         transport.ConsumerThread,
         transport.LaneConsumer,
         transport.LaneTransport,
+        fetching.Client,
         fetching.Consumer,
         fetching.LaneFetcher,
         fetching._Records,
