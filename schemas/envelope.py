@@ -1,5 +1,8 @@
 """Read and write CloudEvents 1.0 over Kafka, in binary and structured mode.
 
+A structured event is recognised by its content type or its content. A byte order mark, names of
+headers in other case, media types with parameters and ``data_base64`` are accepted.
+
 The profile is stricter than CloudEvents:
 
 - ``id`` is a UUID, unique across all producers; it is the primary key of the log;
@@ -14,9 +17,11 @@ Errors::
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -33,7 +38,11 @@ Headers = Iterable[tuple[str, bytes | None]]
 
 STRUCTURED: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
+_CLOUDEVENTS: Final = "application/cloudevents"
+_BATCH: Final = "application/cloudevents-batch+json"
+_BOM: Final = codecs.BOM_UTF8
 _MAX_HEADERS: Final = 64
+_MOST_DIGITS: Final = 100
 _MAX_HEADER_BYTES: Final = 1024
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ATTRIBUTES: Final = frozenset(
@@ -41,6 +50,18 @@ _ATTRIBUTES: Final = frozenset(
 )
 _ATTRIBUTE_OF: Final = {f"ce_{name}": name for name in _ATTRIBUTES} | {
     "content-type": "content-type"
+}
+
+_HINTS: Final = {
+    "specversion": "1.0",
+    "id": "a UUID, unique across all producers",
+    "source": "a URI reference of 1 to 200 characters",
+    "type": "the name of the topic",
+    "time": "RFC 3339 with an offset, 1990 to 2100",
+    "subject": (
+        "the case id: 8 to 64 letters, digits, - and _, the first a letter; put a prefix such as "
+        "case- before a UUID"
+    ),
 }
 
 
@@ -105,26 +126,25 @@ def read(
         raise Rejected(Reason.OVERSIZED, f"value of {len(value)} bytes, limit {MAX_VALUE_BYTES}")
     attributes = _header_attributes(headers)
     body = _object(value)
-    content_type = _media_type(attributes.pop("content-type", JSON))
-    if content_type == STRUCTURED:
-        data = body.pop("data", None)
-        if not isinstance(data, dict):
-            raise Rejected(Reason.ENVELOPE, "structured mode without a JSON object in 'data'")
+    media_type = _media_type(attributes.pop("content-type", JSON))
+    binary = True
+    data: Any = body
+    if media_type == STRUCTURED or ("specversion" in body and "specversion" not in attributes):
+        # The Python SDK names structured events application/json, and others name no type at all.
+        binary, data = False, _structured_data(body)
         attributes = {name: body.get(name) for name in _ATTRIBUTES if body.get(name) is not None}
-    elif content_type == JSON:
-        data = body
-    else:
-        raise Rejected(Reason.ENVELOPE, "content type is neither JSON nor CloudEvents JSON")
-    if "datacontenttype" in attributes and _media_type(attributes["datacontenttype"]) != JSON:
-        raise Rejected(Reason.ENVELOPE, "datacontenttype is not application/json")
+    elif media_type != JSON and not _is_json(media_type):
+        raise Rejected(Reason.ENVELOPE, _media_type_detail(media_type))
+    if "datacontenttype" in attributes and not _is_json(_media_type(attributes["datacontenttype"])):
+        raise Rejected(Reason.ENVELOPE, "datacontenttype: not JSON; send application/json")
     if "specversion" not in attributes:  # the model's default is for writing only
-        raise Rejected(Reason.ENVELOPE, "specversion: missing", _subject(attributes))
+        raise Rejected(Reason.ENVELOPE, _no_attributes(headers), _subject(attributes))
     try:
         # Headers are text, which always has a JSON form.
-        text = canonical(attributes) if data is not body else orjson.dumps(attributes)
+        text = orjson.dumps(attributes) if binary else canonical(attributes)
         envelope = Envelope.model_validate_json(text)
     except ValidationError as error:
-        raise Rejected(Reason.ENVELOPE, summary(error), _subject(attributes)) from None
+        raise Rejected(Reason.ENVELOPE, _hinted(error), _subject(attributes)) from None
     subject = envelope.subject
     if national_number.contains(subject):
         detail = "subject: contains a national number; send an opaque case id instead"
@@ -133,6 +153,50 @@ def read(
         detail = "the record's key is not the event's subject"
         raise Rejected(Reason.WRONG_KEY, detail, envelope.subject)
     return envelope, data
+
+
+def _structured_data(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the data object of a structured event, from ``data`` or ``data_base64``."""
+    encoded = body.get("data_base64")
+    if encoded is None:
+        data = body.get("data")
+    elif body.get("data") is not None:
+        raise Rejected(Reason.ENVELOPE, "data and data_base64: send only one of them")
+    else:
+        try:
+            data = _object(b64decode(encoded, validate=True))
+        except (TypeError, ValueError):  # not text, or not base64
+            raise Rejected(Reason.ENVELOPE, "data_base64: not base64 of a JSON object") from None
+    if not isinstance(data, dict):
+        detail = "data: not a JSON object; send one in 'data', or its base64 in 'data_base64'"
+        raise Rejected(Reason.ENVELOPE, detail)
+    return data
+
+
+def _is_json(media_type: str) -> bool:
+    """Return whether a media type is JSON by CloudEvents: subtype ``json``, or suffix ``+json``."""
+    if media_type.startswith(_CLOUDEVENTS):
+        return False
+    return media_type.endswith(("/json", "+json"))
+
+
+def _media_type_detail(media_type: str) -> str:
+    if media_type == _BATCH:
+        return "content-type: a batch of events; send one event per record"
+    return f"content-type: neither JSON nor CloudEvents JSON; send {JSON} or {STRUCTURED}"
+
+
+def _no_attributes(headers: Headers) -> str:
+    if any(name.lower().startswith("ce-") for name, _ in headers):
+        return "specversion: missing; on Kafka headers start with ce_, as ce_specversion, not ce-"
+    return f"specversion: missing; send ce_ headers, or a structured event ({STRUCTURED})"
+
+
+def _hinted(error: ValidationError) -> str:
+    """Return the failed attributes with what each must be."""
+    failed = dict.fromkeys(str(e["loc"][0]) for e in error.errors() if e["loc"])
+    hints = [f"{name} is {_HINTS[name]}" for name in failed if name in _HINTS]
+    return "; ".join([summary(error), *hints])
 
 
 def _media_type(value: object) -> str:
@@ -235,13 +299,11 @@ def _header_attributes(headers: Headers) -> dict[str, Any]:
     for count, (name, raw) in enumerate(headers):
         if count >= _MAX_HEADERS:
             raise Rejected(Reason.ENVELOPE, f"more than {_MAX_HEADERS} headers")
-        attribute = _ATTRIBUTE_OF.get(name)
+        attribute = _ATTRIBUTE_OF.get(name) or _ATTRIBUTE_OF.get(name.lower())
         if attribute is None:
-            attribute = name.lower()
-            if attribute != "content-type":
-                if not name.isascii() and not _is_text(name):
-                    raise Rejected(Reason.ENVELOPE, "the name of a header is not UTF-8")
-                continue
+            if not name.isascii() and not _is_text(name):
+                raise Rejected(Reason.ENVELOPE, "the name of a header is not UTF-8")
+            continue
         if attribute in attributes:
             raise Rejected(Reason.ENVELOPE, "an attribute header is repeated")
         if raw is None or len(raw) > _MAX_HEADER_BYTES:
@@ -288,15 +350,30 @@ def _parse_fast(value: bytes) -> Any:
 def _parse_strict(value: bytes) -> Any:
     try:
         return json.loads(
-            value.decode(),
+            value.removeprefix(_BOM).decode(),
             object_pairs_hook=_refuse_repeated_keys,
             parse_constant=_refuse_constant,
             parse_float=_refuse_infinite,
+            parse_int=_refuse_huge,
         )
-    except Rejected:
-        raise
-    except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise Rejected(Reason.UNDECODABLE, "value is not UTF-8 JSON of sane depth") from None
+    except json.JSONDecodeError as error:  # its message is one of a fixed list
+        detail = f"value is not JSON: {error.msg.lower()} at character {error.pos}"
+        raise Rejected(Reason.UNDECODABLE, _encoding(value) or detail) from None
+    except UnicodeDecodeError as error:
+        detail = f"value is not UTF-8 from byte {error.start} on; encode it as UTF-8"
+        raise Rejected(Reason.UNDECODABLE, _encoding(value) or detail) from None
+    except RecursionError:
+        raise Rejected(Reason.UNDECODABLE, "value is nested too deeply") from None
+
+
+def _encoding(value: bytes) -> str | None:
+    """Return what is wrong with a value as a whole, if that explains why it is not UTF-8 JSON."""
+    if not value.strip():
+        return "value is empty; send the event as a JSON object"
+    # JSON begins with an ASCII character, which has zero bytes around it in UTF-16 and UTF-32.
+    if value.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in value[:2]:
+        return "value is UTF-16 or UTF-32; encode it as UTF-8"
+    return None
 
 
 def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -311,6 +388,12 @@ def _refuse_infinite(text: str) -> float:
     if not math.isfinite(number):
         raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")
     return number
+
+
+def _refuse_huge(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")
+    return int(text)
 
 
 def _refuse_constant(_: str) -> Any:

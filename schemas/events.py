@@ -22,6 +22,7 @@ from schemas.types import (
     OfficeId,
     Postcode,
     Reference,
+    broken_rule,
 )
 
 
@@ -261,9 +262,13 @@ class Household(Message):
     @model_validator(mode="after")
     def _minors_fit_the_kind(self) -> Self:
         if self.kind is HouseholdKind.FAMILY_WITH_MINORS and self.minors == 0:
-            raise ValueError("a family with minors has at least one minor")
+            raise broken_rule(
+                "family_without_minors", "a family with minors has at least one minor"
+            )
         if self.kind is HouseholdKind.SINGLE and self.minors != 0:
-            raise ValueError("a single person has no minors in the household")
+            raise broken_rule(
+                "single_with_minors", "a single person has no minors in the household"
+            )
         return self
 
 
@@ -326,7 +331,10 @@ class OqtIssued(Message):
     @model_validator(mode="after")
     def _short_term_has_a_reason(self) -> Self:
         if self.departure_term_days < 30 and self.departure_term_reason is None:
-            raise ValueError("a departure term below 30 days needs departure_term_reason")
+            raise broken_rule(
+                "short_term_without_reason",
+                "a departure term below 30 days needs departure_term_reason",
+            )
         return self
 
 
@@ -409,7 +417,7 @@ class CircumstanceChanged(Message):
     @model_validator(mode="after")
     def _only_an_end_has_an_outcome(self) -> Self:
         if self.outcome is not None and self.state is not CircumstanceState.ENDS:
-            raise ValueError("only a circumstance that ends has an outcome")
+            raise broken_rule("outcome_without_end", "only a circumstance that ends has an outcome")
         return self
 
 
@@ -470,9 +478,12 @@ class ProposalAnswered(Message):
     @model_validator(mode="after")
     def _fields_fit_the_answer(self) -> Self:
         if (self.answer is Answer.POSTPONED) != (self.postponed_until is not None):
-            raise ValueError("postponed_until belongs to the answer postponed, and only there")
+            raise broken_rule(
+                "postponed_until_does_not_fit_the_answer",
+                "postponed_until belongs to the answer postponed, and only there",
+            )
         if self.decision is not None and self.answer is not Answer.DONE:
-            raise ValueError("only the answer done has a decision")
+            raise broken_rule("decision_without_done", "only the answer done has a decision")
         return self
 
 

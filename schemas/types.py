@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, ParamSpec, TypeVar, cast
+from typing import Annotated, Final, LiteralString, ParamSpec, TypeVar, cast
 
 from pydantic import (
     AwareDatetime,
@@ -25,6 +25,7 @@ from pydantic import (
     Strict,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 MAX_VALUE_BYTES = 64 * 1024
 """Largest record value accepted, in bytes. A real event is under 1 KiB."""
@@ -83,6 +84,11 @@ LanguageTag = Annotated[
 ]
 
 
+def broken_rule(name: LiteralString, text: LiteralString) -> PydanticCustomError:
+    """Return the error of a validator. A rejection names the rule, and never quotes a value."""
+    return PydanticCustomError(name, text)
+
+
 _UTC_TEXT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|\+00:00)"
 )
@@ -100,7 +106,7 @@ def _date_time(value: object) -> object:
             return value
     elif isinstance(value, datetime):
         return value
-    raise ValueError("not an RFC 3339 date-time")
+    raise broken_rule("not_rfc_3339", "not an RFC 3339 date-time")
 
 
 Instant = Annotated[
