@@ -23,6 +23,8 @@ from schemas.types import (
     Postcode,
     Reference,
     broken_rule,
+    rules,
+    when,
 )
 
 
@@ -254,6 +256,11 @@ class Notification(Message):
 class Household(Message):
     """Who the order concerns."""
 
+    model_config = rules(
+        when("kind", {"const": "family_with_minors"}, minors={"minimum": 1}),
+        when("kind", {"const": "single"}, optional=True, minors={"const": 0}),
+    )
+
     kind: HouseholdKind
     """Single person, family with minors, or unaccompanied minor."""
     minors: Annotated[int, Field(ge=0, le=20)] = 0
@@ -290,6 +297,12 @@ class OqtIssued(Message):
     A second event with the same ``order_id`` is a correction. An event with another ``order_id``
     and a later ``notified_at`` supersedes the earlier order from that instant.
     """
+
+    model_config = rules(
+        when(
+            "departure_term_days", {"maximum": 29}, departure_term_reason={"not": {"type": "null"}}
+        )
+    )
 
     order_id: Reference
     """Reference of the order. No public numbering scheme exists, so it is opaque."""
@@ -401,6 +414,8 @@ class InterviewCompleted(Message):
 class CircumstanceChanged(Message):
     """A circumstance that blocks escalation begins or ends."""
 
+    model_config = rules(when("outcome", {"not": {"type": "null"}}, state={"const": "ends"}))
+
     order_id: Reference | None = None
     """Order that the circumstance belongs to; null if it applies to the person under any order."""
     circumstance: Guard
@@ -457,6 +472,12 @@ class ProposalAnswered(Message):
 
     It may arrive before the proposal that it names is known here.
     """
+
+    model_config = rules(
+        when("answer", {"const": "postponed"}, postponed_until={"not": {"type": "null"}}),
+        when("postponed_until", {"not": {"type": "null"}}, answer={"const": "postponed"}),
+        when("decision", {"not": {"type": "null"}}, answer={"const": "done"}),
+    )
 
     escalation_id: EscalationId
     """The proposal."""

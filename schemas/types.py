@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, LiteralString, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Final, LiteralString, ParamSpec, TypeVar, cast
 
 from pydantic import (
     AwareDatetime,
@@ -89,9 +89,12 @@ def broken_rule(name: LiteralString, text: LiteralString) -> PydanticCustomError
     return PydanticCustomError(name, text)
 
 
-_UTC_TEXT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|\+00:00)"
-)
+_DATE: Final = "(?:199[0-9]|20[0-9]{2})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_OFFSET: Final = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+_TEXT: Final = rf"{_DATE}[Tt]{_TIME}(?:\.[0-9]{{1,9}})?{_OFFSET}"
+_INSTANT: Final = re.compile(_TEXT)
+_UTC_TEXT: Final = re.compile(rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)")
 
 
 def _date_time(value: object) -> object:
@@ -100,23 +103,25 @@ def _date_time(value: object) -> object:
         if _UTC_TEXT.fullmatch(value):
             try:  # yields the standard library's UTC, much cheaper to compare than pydantic's
                 return datetime.fromisoformat(value)
-            except ValueError:  # no such day or hour: pydantic reports the error
+            except ValueError:  # no such day: pydantic reports the error
                 return value
-        if "T" in value or "T" in value.upper():
+        if _INSTANT.fullmatch(value):
             return value
     elif isinstance(value, datetime):
         return value
-    raise broken_rule("not_rfc_3339", "not an RFC 3339 date-time")
+    raise broken_rule("not_rfc_3339", "not an RFC 3339 date-time with an offset, 1990 to 2099")
 
 
 Instant = Annotated[
     AwareDatetime,
     Strict(False),  # the validator below may return text, which strict mode would refuse
+    # Bounds of values made here; of text, the pattern bounds the year as its offset writes it.
     Field(  # before the validator, so that pydantic's core compares the bounds
-        ge=datetime(1990, 1, 1, tzinfo=UTC),
-        le=datetime(2100, 1, 1, tzinfo=UTC),
+        ge=datetime(1989, 12, 31, tzinfo=UTC),
+        le=datetime(2100, 1, 2, tzinfo=UTC),
         json_schema_extra={
-            "$comment": "RFC 3339 with an offset, 1990 to 2100; a time without a zone is refused."
+            "$comment": "RFC 3339 with an offset, 1990 to 2099; a time without a zone is refused.",
+            "pattern": f"^{_TEXT}$",
         },
     ),
     BeforeValidator(_date_time),
@@ -161,6 +166,26 @@ def unvalidated(model: Callable[P, M]) -> Callable[P, M]:
         return message
 
     return make
+
+
+def when(
+    field: str, matches: dict[str, Any], *, optional: bool = False, **others: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the JSON Schema of a rule: if a field matches, other fields must match as well.
+
+    ``optional``: the other fields may be absent.
+    """
+    condition = {"properties": {field: matches}, "required": [field]}
+    consequence: dict[str, Any] = {"properties": others}
+    return {
+        "if": condition,
+        "then": consequence if optional else consequence | {"required": [*others]},
+    }
+
+
+def rules(*conditions: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a model whose JSON Schema states the rules of its validators."""
+    return ConfigDict(json_schema_extra={"allOf": list(conditions)})
 
 
 class Language(StrEnum):

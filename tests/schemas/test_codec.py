@@ -138,7 +138,8 @@ def test_structured_mode_accepts_a_media_type_with_parameters() -> None:
         ("2026-03-02T09:00:00+01:00", TIME),
         ("2026-03-02T08:00:00.000001Z", TIME + timedelta(microseconds=1)),
         ("1990-01-01T00:00:00Z", datetime(1990, 1, 1, tzinfo=UTC)),
-        ("2100-01-01T00:00:00Z", datetime(2100, 1, 1, tzinfo=UTC)),
+        ("2099-12-31T23:59:59Z", datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2026-03-02t08:00:00.1234567z", TIME + timedelta(microseconds=123_456)),
     ],
 )
 def test_times_are_accepted_in_any_time_zone_and_returned_in_utc(

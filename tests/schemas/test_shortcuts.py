@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 import orjson
@@ -93,6 +94,7 @@ def test_the_fast_parser_accepts_an_ordinary_event(name: str) -> None:
 
 _PYDANTIC: TypeAdapter[Any] = TypeAdapter(Annotated[AwareDatetime, Strict(False)])
 _INSTANT: TypeAdapter[Any] = TypeAdapter(Instant)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TWO = st.sampled_from(
     ["00", "01", "02", "12", "13", "23", "24", "28", "29", "30", "31", "59", "60"]
 )
@@ -128,4 +130,6 @@ def read(reader: TypeAdapter[Any], text: str) -> str | list[str]:
 @example("20260302T080000.000Z")
 @example("\u0662026-03-02T08:00:00Z")
 def test_a_time_in_utc_is_read_as_pydantic_reads_it(text: str) -> None:
-    assert read(_INSTANT, text) == read(_PYDANTIC, text)
+    ours, pydantic = read(_INSTANT, text), read(_PYDANTIC, text)
+    assert ours in (pydantic, ["not_rfc_3339"])
+    assert ours == pydantic or isinstance(pydantic, list) or not _RFC_3339.fullmatch(text)
