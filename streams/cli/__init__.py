@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import click
 
+from streams.runtime.home import ignore_unreadable_home
+
 _COMMANDS: Final = {
     "demo": "demo:demo",
     "worker": "worker:worker",
@@ -55,6 +57,7 @@ class _Icam(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        ignore_unreadable_home()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

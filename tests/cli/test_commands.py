@@ -86,6 +86,18 @@ async def test_case_shows_route_reason_log_and_standing_escalations(
     assert {e["rule_id"] for e in found["escalations"]} == {"silence"}
 
 
+@pytest.mark.parametrize("command", [("case", given.CASE_ID), ("migrate",)])
+async def test_a_home_directory_that_cannot_be_read_is_none(
+    icam: Icam, world: World, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """With either driver. Root may read everything, so the name is longer than any may be."""
+    monkeypatch.setenv("HOME", f"/{'home' * 100}")
+
+    shown = await icam(*command)
+
+    assert (shown.exit_code, shown.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("lang", "status", "reason"),
     [
