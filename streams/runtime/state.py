@@ -17,6 +17,8 @@ class WorkerState:
     """Unix time of the last committed batch; 0 before the first. Written by the intake."""
     relay_failing: bool = False
     """Whether the outbox can't be published at present. Written by the relay."""
+    membership_refused: str = ""
+    """The error with which Kafka refuses this worker in its group. Written by its probe."""
     partitions_assigned: int = 0
     """Input partitions of this worker. Written by the readiness probe, as the consumer has them."""
     partitions_expected: int = 0

@@ -38,6 +38,7 @@ from streams.worker.database_probe import probe_database
 from streams.worker.errors import DataDirectoryError, PortTakenError
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
+from streams.worker.membership_probe import probe_membership
 from streams.worker.process import IcamWorker
 from streams.worker.relay import Relay
 from streams.worker.transport import LaneTransport, Membership
@@ -97,8 +98,9 @@ class Parts:
         self.state = WorkerState()
         self.metrics = Metrics(self.state)
         self.reference = reference.load(settings.policy_file, settings.directory_file)
+        self._membership = Membership(app)
         self.health = Health(
-            self.state, Membership(app), app.seconds_in_flight, settings.http.stuck_seconds
+            self.state, self._membership, app.seconds_in_flight, settings.http.stuck_seconds
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
@@ -120,6 +122,7 @@ class Parts:
         self._run_in_background("relay", relay.run())
         self._run_in_background("deadlines", deadlines.run())
         self._run_in_background("database_probe", probe_database(pool, self.state))
+        self._run_in_background("membership", probe_membership(self._membership, self.state))
         # A batch allocates thousands of objects. With the default thresholds the collector
         # traverses the whole heap several times per batch.
         gc.collect()

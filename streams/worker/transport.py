@@ -325,6 +325,30 @@ class Membership:
         coordinator = getattr(client, "_coordinator", None)  # None until the consumer has started
         return coordinator is not None and coordinator.coordinator_id is not None
 
+    async def take_refusal(self) -> Exception | None:
+        """Return the error at which the client stopped, and have it go on; None if it did not.
+
+        Raises:
+            KafkaError: the client has given up the membership.
+        """
+        thread: Any = getattr(self._consumer, "_thread", None)
+        coordinator: Any = getattr(getattr(thread, "_consumer", None), "_coordinator", None)
+        if coordinator is None:  # until the consumer has started
+            return None
+
+        async def take() -> Exception | None:
+            try:
+                coordinator.check_errors()
+            except KafkaError as error:
+                if coordinator._coordination_task.done():
+                    raise
+                refusal: Exception = error
+                return refusal
+            return None
+
+        in_thread = asyncio.run_coroutine_threadsafe(take(), thread.thread_loop)
+        return await asyncio.wrap_future(in_thread)
+
     def rebalancing(self) -> bool:
         """Whether the group is being rebalanced."""
         return bool(self._app.rebalancing)

@@ -14,7 +14,7 @@ from confluent_kafka.admin._resource import ResourceType
 from schemas.codec import Outgoing, encode
 from streams.audit import Report
 from tests.domain import given
-from tests.pipeline.stage import Stage
+from tests.pipeline.stage import Stage, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 
@@ -44,6 +44,20 @@ def test_times_in_another_unit_stop_neither_worker_nor_audit(stage: Stage) -> No
     assert worker.ready()
     report: Report = stage.audit()
     assert report.findings == ()
+
+
+def test_a_worker_that_the_group_refuses_says_so_and_asks_again(stage: Stage) -> None:
+    """Kafka's shortest session is 6 s by default. The client would wait in silence."""
+    worker = stage.worker("refused", ICAM_KAFKA__SESSION_TIMEOUT_SECONDS="5")
+    worker.start(wait=False)
+
+    def refused() -> bool:
+        return worker.probe("readyz")[1].get("membership_refused") == "InvalidSessionTimeoutError"
+
+    until(refused, 20, "readiness says why")
+    assert worker.probe("livez")[0] == 200, "a restart would not help"
+    assert "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS" in worker.log.read_text()
+    assert worker.stop() == 0
 
 
 def _order(number: int) -> Outgoing:

@@ -143,7 +143,7 @@ def test_a_worker_that_reads_its_partitions_is_ready_and_shows_their_number() ->
     verdict = health(state).ready()
 
     assert verdict.well
-    assert list(verdict.parts.values()) == [4, 4, 4, {}, *[False] * 6]
+    assert list(verdict.parts.values()) == [4, 4, 4, {}, *[False] * 7]
     assert state.partitions_assigned == 4
 
 
@@ -153,6 +153,7 @@ def test_a_worker_that_reads_its_partitions_is_ready_and_shows_their_number() ->
         ("intake_retrying", WorkerState(batches_retrying=1), Member()),
         ("database_away", WorkerState(database_away=True), Member()),
         ("broker_away", WorkerState(), Member(coordinator=False)),
+        ("membership_refused", WorkerState(membership_refused="UnknownError"), Member()),
         ("relay_failing", WorkerState(relay_failing=True), Member()),
         ("rebalancing", WorkerState(), Member(moving=True)),
     ],
