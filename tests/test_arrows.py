@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,13 +63,15 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), name(path))
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a file. Cached: each file is asked about many times."""
+    return tuple(ast.walk(ast.parse(path.read_text(), name(path))))
 
 
 def imports(path: Path) -> Iterator[str]:
     """Every module a file imports, wherever in the file, with ``from a import b`` as ``a.b``."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -161,7 +164,7 @@ def test_the_domain_reads_no_clock_and_touches_nothing(subtests: pytest.Subtests
                 for module in imports(path)
                 if within(module, "logging", "time", "os", "random")
             ]
-            for node in ast.walk(tree(path)):
+            for node in nodes(path):
                 if isinstance(node, ast.Await | ast.AsyncFunctionDef | ast.Global):
                     found.append(f"{type(node).__name__} in line {node.lineno}")
                 elif isinstance(node, ast.Call):
@@ -176,7 +179,7 @@ def test_sql_is_in_the_store_and_in_the_audit_only() -> None:
         f"{name(path)}, line {node.lineno}"
         for path in sources("streams", "schemas")
         if not name(path).startswith(("streams/store/", "streams/audit/"))
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
     ]
     assert found == []
@@ -187,7 +190,7 @@ def test_sql_is_recognised() -> None:
     holding = [
         path
         for path in sources("streams/store")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value)
     ]
     assert len(set(holding)) >= 4

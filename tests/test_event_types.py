@@ -89,12 +89,16 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
+def _calls(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
 def _tested(function: ast.AST) -> Iterator[str]:
     """Yield the names of classes that a function tests a value's type against."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Compare) and ast.unparse(node.left).startswith("type("):
+        if isinstance(node, ast.Compare) and _calls(node.left, "type"):
             yield from map(ast.unparse, node.comparators)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+        elif isinstance(node, ast.Call) and _calls(node, "isinstance"):
             yield from ast.unparse(node.args[1]).split(" | ")
         elif isinstance(node, ast.MatchClass):
             yield ast.unparse(node.cls)
