@@ -19,6 +19,7 @@ from schemas.events import (
     FollowUpState,
     Lodging,
     Review,
+    ReviewDecision,
 )
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
@@ -614,3 +615,105 @@ def test_without_an_order_a_proposal_names_its_occasion_and_its_facts(rule: str)
 
     assert (proposal.occasion, proposal.order_id) == (occasion, ORDER_NOT_KNOWN)
     assert proposal.evidence.event_ids == tuple(str(facts[index].event_id) for index in basis)
+
+
+@pytest.mark.parametrize(
+    (
+        "old",
+        "new",
+        "rule",
+        "occasion",
+    ),
+    [
+        (
+            '"unreported_appointment", is = true',
+            '"unreported_appointment", is = false',
+            "report-outcome",
+            "order-1/appointment",
+        ),
+        (
+            '"return_accepted", is = true',
+            '"return_accepted", is = false',
+            "refer-to-return-programme",
+            "order-1/acceptance",
+        ),
+        (
+            '"prospect_open", is = true',
+            '"prospect_open", is = false',
+            "lodge-application",
+            "order-1/prospect",
+        ),
+        (
+            '"invitation_due", none_of = ["none"]',
+            '"invitation_due", one_of = ["none"]',
+            "invite-again",
+            "order-1/invite",
+        ),
+        (
+            '"decision_missing", is = true',
+            '"decision_missing", is = false',
+            "report-decision",
+            "order-1/decision",
+        ),
+        (
+            '"order_known", is = false',
+            '"order_known", is = true',
+            "find-order",
+            "first_event/2026-03-02",
+        ),
+    ],
+)
+def test_a_rule_that_asks_for_the_absence_of_something_names_an_occasion_too(
+    old: str, new: str, rule: str, occasion: str
+) -> None:
+    under = with_policy((old, new))
+    proposal = raised(decide([order(), interview()], day(21), under=under))[rule]
+
+    assert proposal.occasion == occasion
+    assert proposal.due_at <= day(21)
+
+
+HANDED_OVER = given.reviewed(ReviewDecision.HANDED_TO_IMMIGRATION_OFFICE, TERM_END)
+ASYLUM = Guard.ASYLUM_REQUEST_PENDING
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "event", "because"),
+    [
+        (
+            "report-outcome",
+            [*given.checked(), miss(1), miss(2), miss(3), given.planned(day(25))],
+            HANDED_OVER,
+            ("handed to the Immigration Office",),
+        ),
+        (
+            "reinvite-after-first-miss",
+            [miss(1)],
+            circumstance(
+                ASYLUM, ends=True, effective_at=TERM_END, outcome=CircumstanceOutcome.GRANTED
+            ),
+            ("an end is due: granted",),
+        ),
+        (
+            "give-first-date",
+            [],
+            order(time=TERM_END, notified_at=TERM_END),
+            ("notified + 3 working days: not before 2026-04-09T00:00:00+02:00",),
+        ),
+        (
+            "invite-again",
+            [miss(1, review=Review.ACCEPTED)],
+            circumstance(Guard.IDENTITY_DOUBT, effective_at=TERM_END),
+            (f"guard identity_doubt is active: procedure-1 since {TERM_END.isoformat()}",),
+        ),
+    ],
+)
+def test_a_proposal_is_withdrawn_with_what_now_stands_against_it(
+    rule: str, before: list[Fact], event: Fact, because: tuple[str, ...]
+) -> None:
+    facts = [order(), *before]
+    earlier = decide(facts, TERM_END - MOMENT)
+    assert rule in raised(earlier)
+    later = decide([*facts, event], TERM_END, applied(Announced(), earlier))
+
+    assert withdrawn(later)[rule].because == because
