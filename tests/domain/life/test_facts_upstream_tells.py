@@ -819,3 +819,40 @@ def test_an_absence_counts_only_if_the_appointment_was_not_moved_by_then(
     situation = derive([order(), moved, miss(1)], on("6 March"))
 
     assert bool(situation.counted) is expected
+
+
+HOME, HOUSE, HELD = Lodging.HOME, Lodging.RETURN_HOUSE, Lodging.DETAINED
+
+
+@pytest.mark.parametrize(
+    ("versions", "stays"),
+    [
+        ([(HOME, None, 0)], [(HOME, 0)]),
+        ([(HELD, None, 0), (HOME, None, 5)], [(HELD, 0), (HOME, 5)]),
+        ([(HELD, None, 0), (HELD, None, 5)], [(HELD, 0)]),
+        ([(HELD, None, 0), (HOME, 3, 5)], [(HELD, 0), (HOME, 3)]),
+        ([(HOME, None, 0), (HELD, 5, 5), (HOUSE, 5, 6)], [(HOME, 0), (HOUSE, 5)]),  # corrected
+        ([(HOME, None, 0), (HELD, 5, 5), (HELD, 3, 6)], [(HOME, 0), (HELD, 3)]),  # since earlier
+        ([(HOME, None, 0), (HELD, 5, 5), (HELD, 7, 8)], [(HOME, 0), (HELD, 7)]),  # since later
+        ([(HELD, -5, 0)], [(HELD, 0)]),  # since the notification at the earliest
+        ([(HOME, None, 0), (HELD, 12, 5)], [(HOME, 0)]),  # only planned
+        ([(HELD, 12, 0)], [(HELD, 12)]),  # nothing else is known
+        ([(HOME, None, 0), (HELD, 10, 5)], [(HOME, 0), (HELD, 10)]),  # from this moment on
+    ],
+)
+def test_where_the_person_lived_follows_from_every_version_of_the_order(
+    versions: list[tuple[Lodging, int | None, int]], stays: list[tuple[Lodging, int]]
+) -> None:
+    facts = [
+        order(
+            lodging=lodging,
+            lodging_since=day(since) if since is not None else None,
+            time=day(told),
+        )
+        for lodging, since, told in versions
+    ]
+    known = derive(facts, day(10)).stays
+
+    assert [(stay.lodging, stay.since) for stay in known] == [
+        (lodging, day(since)) for lodging, since in stays
+    ]

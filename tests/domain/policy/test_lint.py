@@ -199,3 +199,8 @@ def test_a_service_to_the_person_may_waive_that_the_person_is_a_minor() -> None:
     services = [rule for rule in ref().policy.rules if Guard.UNACCOMPANIED_MINOR in rule.waives]
     assert services
     assert all(rule.level <= 2 for rule in services)
+
+
+def test_a_term_may_have_no_days() -> None:
+    policy = load_policy(edit("urgent_appeal_days_repeat = 5", "urgent_appeal_days_repeat = 0"))
+    assert policy.terms.urgent_appeal_days_repeat == 0
