@@ -51,12 +51,14 @@ class Calendar:
 
     def _lines(self) -> list[str]:
         lines: list[str] = []
-        working, offset = frozenset(self.days), None
+        working = frozenset(self.days)
+        offset: timedelta | None = None
         for ordinal in range(self.days[0], self.days[-1] + 1):
             day = date.fromordinal(ordinal)
             if ordinal not in working and day.weekday() < 5:
                 lines.append(f"{day} holiday")
-            before, offset = offset, datetime.combine(day, time.min, self.zone).utcoffset()
+            before = offset
+            offset = datetime.combine(day, time.min, self.zone).utcoffset()
             if offset != before:
                 lines.append(f"{day} offset {offset}")
         return lines

@@ -106,7 +106,7 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
                 row["message_id"],
                 row["topic"],
                 row["key"],
-                tuple((name, value.encode()) for name, value in orjson.loads(row["headers"])),
+                tuple([(name, value.encode()) for name, value in orjson.loads(row["headers"])]),
                 row["body"].encode(),
                 row["caused_at"],
             ),
