@@ -31,9 +31,9 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import IntakeSettings
 from streams.runtime.state import WorkerState
-from streams.store import gaps, tls
+from streams.store import gaps
 from streams.store.clock import Clock
-from streams.store.errors import is_transient
+from streams.store.errors import is_transient, log_fields
 from streams.store.gaps import Gap
 from streams.store.pool import Pool
 
@@ -115,7 +115,7 @@ class Intake:
             if not retrying:
                 retrying = True
                 self._state.batches_retrying += 1
-            log.warning("database_away", **tls.log_fields(error), attempt=attempt)
+            log.warning("database_away", **log_fields(error), attempt=attempt)
 
         try:
             result = await retry(

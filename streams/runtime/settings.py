@@ -94,6 +94,11 @@ class DatabaseSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    """Any URL that PostgreSQL documents, with several hosts and with parameters."""
+    url_file: Path | None = None
+    """A file with the URL, which replaces ``url``; read again at each connect."""
+    password_file: Path | None = None
+    """A file with the password, which replaces the URL's; read again at each connect."""
     pool_size: Annotated[int, Field(ge=3, le=50)] = 8
     statement_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 

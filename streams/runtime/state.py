@@ -11,6 +11,8 @@ class WorkerState:
 
     database_away: bool = False
     """Whether the last probe of the database failed. Written by the start and the probe."""
+    database_says: str = ""
+    """What to do about it; empty while it answers."""
     batches_retrying: int = 0
     """Batches that wait for the database to come back. Written by the intake."""
     last_batch_at: float = 0.0
@@ -27,6 +29,14 @@ class WorkerState:
     """Partitions of this worker whose broker delivers. Written likewise."""
     partitions_held: tuple[str, ...] = ()
     """Partitions of this worker that can't be read, as ``topic[number]``. Written likewise."""
+
+    def database_is_away(self, says: str) -> None:
+        """Note that the database can't be used, and what to do about it."""
+        self.database_away, self.database_says = True, says
+
+    def database_is_back(self) -> None:
+        """Note that the database answers."""
+        self.database_away, self.database_says = False, ""
 
     @property
     def waits_for_database(self) -> bool:

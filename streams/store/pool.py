@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from streams.runtime.settings import DatabaseSettings
-from streams.store.tls import check_files
+from streams.store import address, tls
+from streams.store.address import DEAD_AFTER_MS, KEEPALIVE_SECONDS
+from streams.store.errors import asks_for_new_connections
 
 if TYPE_CHECKING:  # generic in the stubs only
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -19,55 +21,88 @@ else:
     Pool = asyncpg.Pool
     Connection = PoolConnectionProxy
 
-_DEAD_AFTER_SECONDS: Final = 15
-"""Time without an answer after which client and server treat the connection as dead."""
-_KEEPALIVE_SECONDS: Final = 5
-"""Idle time before a keepalive probe, and between probes."""
 
-
-async def open_pool(database: DatabaseSettings, name: str) -> Pool:
+async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = False) -> Pool:
     """Open a pool with one connection; more are opened when needed.
 
-    ``name`` is shown in ``pg_stat_activity``.
+    ``name`` is shown in ``pg_stat_activity``. With ``writes`` only a server that takes writes is
+    connected to. Each connection reads the address and its files again, so a password that is
+    changed needs no restart. An error which shows that the server can't serve us any more, as after
+    a failover, has all connections replaced.
 
     Raises:
         OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
         CertificateFileError: a certificate or key that the URL names can't be read.
+        AddressError: the URL can't be used.
     """
-    check_files(database.url.get_secret_value())
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
-    keepalive, dead_after_ms = str(_KEEPALIVE_SECONDS), str(_DEAD_AFTER_SECONDS * 1000)
-    return await asyncpg.create_pool(
-        database.url.get_secret_value(),
+    keepalive, dead_after_ms = str(KEEPALIVE_SECONDS), str(DEAD_AFTER_MS)
+    settings = {
+        "application_name": name,
+        "timezone": "UTC",
+        # A default of the role, the database or the server must not decide these two: with "off" a
+        # crash of the server loses batches whose offsets are committed.
+        "synchronous_commit": "on",
+        "default_transaction_isolation": "read committed",
+        "jit": "off",
+        # A generic plan made while the tables are empty would keep scanning them when full.
+        "enable_seqscan": "off",
+        "statement_timeout": timeout_ms,
+        "lock_timeout": timeout_ms,
+        # A worker that hangs in a transaction must not keep its locks.
+        "idle_in_transaction_session_timeout": timeout_ms,
+        # Without these, after a network cut the server keeps an idle session for two hours, and
+        # with it the locks of its transaction.
+        "tcp_keepalives_idle": keepalive,
+        "tcp_keepalives_interval": keepalive,
+        "tcp_user_timeout": dead_after_ms,
+    }
+
+    async def connect(**named: Any) -> asyncpg.Connection[Any]:
+        to = address.read(database, writes=writes)
+        tls.check_files(to.for_psycopg())
+        arguments = to.for_asyncpg()
+        arguments["server_settings"] |= settings
+        conn: asyncpg.Connection[Any] = await asyncpg.connect(
+            **arguments,
+            command_timeout=database.statement_timeout_seconds + 5,
+            **named,
+        )
+        _detect_dead_server(conn, to)
+        return conn
+
+    opened = _ReplacingPool(
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        init_size=1,
         min_size=1,
         max_size=database.pool_size,
-        timeout=5,
-        command_timeout=database.statement_timeout_seconds + 5,
-        init=_detect_dead_server,
-        server_settings={
-            "application_name": name,
-            "timezone": "UTC",
-            # A default of the role, the database or the server must not decide these two: with
-            # "off" a crash of the server loses batches whose offsets are committed.
-            "synchronous_commit": "on",
-            "default_transaction_isolation": "read committed",
-            "jit": "off",
-            # A generic plan made while the tables are empty would keep scanning them when full.
-            "enable_seqscan": "off",
-            "statement_timeout": timeout_ms,
-            "lock_timeout": timeout_ms,
-            # A worker that hangs in a transaction must not keep its locks.
-            "idle_in_transaction_session_timeout": timeout_ms,
-            # Without these, after a network cut the server keeps an idle session for two hours, and
-            # with it the relay lock: no message would be published until then.
-            "tcp_keepalives_idle": keepalive,
-            "tcp_keepalives_interval": keepalive,
-            "tcp_user_timeout": dead_after_ms,
-        },
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        connect=cast(Any, connect),
+        setup=None,
+        init=None,
+        reset=None,
+        loop=None,
     )
+    return await opened
 
 
-async def _detect_dead_server(conn: asyncpg.Connection[Any]) -> None:
+class _ReplacingPool(asyncpg.Pool):
+    """A pool that gives up its connections when one of them shows that none can serve us."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        return _Acquired(self, timeout)
+
+
+class _Acquired(PoolAcquireContext):
+    async def __aexit__(self, *raised: Any) -> None:
+        if raised[1] is not None and asks_for_new_connections(raised[1]):
+            await self.pool.expire_connections()
+        await super().__aexit__(*raised)
+
+
+def _detect_dead_server(conn: asyncpg.Connection[Any], to: address.Address) -> None:
     """Enable TCP keepalive and user timeout, so that the kernel closes a dead connection.
 
     Without them, the kernel retransmits at intervals that double, so that after a network cut of
@@ -78,10 +113,13 @@ async def _detect_dead_server(conn: asyncpg.Connection[Any]) -> None:
     sock = transport.get_extra_info("socket")
     if sock.family == socket.AF_UNIX:
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_SECONDS * 1000)
+    on, idle, interval, count, timeout_ms = to.keepalives
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(on))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval)
+    if count is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, count)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
 
 
 class LatePool:

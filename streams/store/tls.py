@@ -155,12 +155,6 @@ def explain(error: BaseException) -> str | None:
     return advice("\n".join(_texts(error)))
 
 
-def log_fields(error: BaseException) -> dict[str, str]:
-    """Return the error's type for a log line and, if it is about TLS, what to change."""
-    why = explain(error)
-    return {"error": type(error).__name__, **({} if why is None else {"why": why})}
-
-
 def _texts(error: BaseException | None) -> Iterator[str]:
     while error is not None:
         yield str(error)

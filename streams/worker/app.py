@@ -29,8 +29,8 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.state import WorkerState
-from streams.store import cases, clock, reference_tables, tls
-from streams.store.errors import is_transient
+from streams.store import cases, clock, reference_tables
+from streams.store.errors import advice, is_transient, log_fields
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
 from streams.worker.credentials import credentials
@@ -194,20 +194,21 @@ class Parts:
         """Open the pool and record the reference data in use; wait while the database is away."""
 
         def away(error: Exception, _: int) -> None:
-            self.state.database_away = True
-            log.warning("database_away", **tls.log_fields(error))
+            self.state.database_is_away(advice(error))
+            log.warning("database_away", **log_fields(error))
 
         pool = await retry(
             self._prepare_database, pause=lambda _: _PAUSE, is_transient=is_transient, on_away=away
         )
-        self.state.database_away = False
+        self.state.database_is_back()
         return pool
 
     async def _prepare_database(self) -> Pool:
         ref = self.reference
-        pool = await open_pool(self._settings.database, self._settings.kafka.group)
+        pool = await open_pool(self._settings.database, self._settings.kafka.group, writes=True)
         try:
             async with pool.acquire() as conn:
+                await clock.expect_writable(conn)
                 stale, now = 0, await clock.now(conn)
                 ref.check_in_force(now)
                 await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)

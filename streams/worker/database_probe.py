@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+import structlog
+
 from streams.runtime.loop import periodic
 from streams.runtime.state import WorkerState
 from streams.store import clock
-from streams.store.errors import is_transient
+from streams.store.errors import advice, is_transient, log_fields
 from streams.store.pool import Pool
+
+log = structlog.get_logger(__name__)
 
 _SECONDS: Final = 2.0
 
 
 async def probe_database(pool: Pool, state: WorkerState) -> NoReturn:
-    """Keep ``state.database_away`` up to date until cancelled.
+    """Keep ``state.database_away`` up to date until cancelled: whether it can't be written to.
 
     Raises:
-        Exception: an error of the database that is not transient.
+        Exception: an error of the database that is our bug.
     """
 
     async def probe() -> None:
         async with pool.acquire() as conn:
-            await clock.now(conn)
-        state.database_away = False
+            await clock.expect_writable(conn)
+        state.database_is_back()
 
-    def away(_: Exception) -> None:
-        state.database_away = True
+    def away(error: Exception) -> None:
+        state.database_is_away(advice(error))
+        log.warning("database_away", **log_fields(error))
 
     await periodic(probe, pause=lambda *_: _SECONDS, is_transient=is_transient, on_away=away)

@@ -13,6 +13,7 @@ from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.runtime.logs import place
 from streams.store import tls
+from streams.store.address import AddressError
 from streams.store.errors import is_not_migrated
 
 
@@ -34,7 +35,7 @@ def describe(error: BaseException) -> str:
     Only our own errors are quoted. The text of any other may quote a record, so it is named by type
     and place.
     """
-    if isinstance(error, (WorkerError, PolicyError, DirectoryError)):
+    if isinstance(error, (WorkerError, PolicyError, DirectoryError, AddressError)):
         return str(error)
     if is_not_migrated(error):
         return "the database has no tables yet, or old ones: run icam migrate"

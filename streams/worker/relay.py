@@ -25,8 +25,8 @@ from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.runtime.state import WorkerState
-from streams.store import outbox, tls
-from streams.store.errors import is_transient
+from streams.store import outbox
+from streams.store.errors import is_transient, log_fields
 from streams.store.outbox import Pending
 from streams.store.pool import Connection, Pool
 from streams.worker.refusals import Refusals, is_of_the_message
@@ -81,7 +81,7 @@ class Relay:
         if isinstance(error, KafkaException):
             log.warning("broker_away", error=error.args[0].name())
         else:
-            log.warning("database_away", **tls.log_fields(error))
+            log.warning("database_away", **log_fields(error))
 
     async def _session(self) -> None:
         async with self._pool.acquire() as conn:

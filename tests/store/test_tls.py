@@ -21,7 +21,7 @@ from streams.cli.errors import UNREACHABLE, describe_error
 from streams.embedded.broker import EmbeddedBroker
 from streams.runtime.settings import DatabaseSettings
 from streams.store import tls
-from streams.store.errors import is_transient
+from streams.store.errors import is_transient, log_fields
 from streams.store.pool import open_pool
 from streams.worker.errors import describe
 from tests.secured.postgres import SecuredPostgres
@@ -172,7 +172,7 @@ async def test_a_worker_waits_until_somebody_corrects_the_certificates(
         await open_pool(DatabaseSettings(url=url), "test")
 
     assert is_transient(refused.value)
-    assert MISTAKES[url_of] in tls.log_fields(refused.value)["why"]
+    assert MISTAKES[url_of] in log_fields(refused.value)["why"]
 
 
 async def test_a_worker_whose_url_is_incomplete_ends_and_says_so(

@@ -16,9 +16,9 @@ from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
 from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
-from streams.store import attention, board, cases, dead_letters, outbox, statistics, tls, worklist
+from streams.store import attention, board, cases, dead_letters, outbox, statistics, worklist
 from streams.store.clock import Clock
-from streams.store.errors import is_not_migrated, is_transient
+from streams.store.errors import is_not_migrated, is_transient, log_fields
 from streams.store.pool import Connection, Pool
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class Reader:
     ) -> None:
         def away(error: Exception) -> None:
             if not self._state.away:
-                log.warning("database_away", **tls.log_fields(error))
+                log.warning("database_away", **log_fields(error))
             self._state.away = True
 
         await periodic(

@@ -15,8 +15,7 @@ from prometheus_client import Gauge
 from streams.audit import AuditError
 from streams.runtime.loop import periodic
 from streams.runtime.metrics import ExporterMetrics
-from streams.store import tls
-from streams.store.errors import is_transient
+from streams.store.errors import is_transient, log_fields
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +69,7 @@ class ReadingLoops:
         def away(error: Exception) -> None:
             if reading.away is not None:
                 reading.away.set(1)
-            log.warning("not_read", reading=reading.name, **tls.log_fields(error))
+            log.warning("not_read", reading=reading.name, **log_fields(error))
 
         def pause(done: bool | None, took: float) -> float:
             every = reading.every_seconds if done else min(reading.every_seconds, _RETRY_SECONDS)
