@@ -5,7 +5,7 @@
 --
 -- No role here may delete, truncate or change the log of a case; only the owner may. The only rows
 -- that a role deletes are those of `outbox_pending`, when a worker has published an announcement.
--- Identity columns and advisory locks need no privilege; FOR UPDATE needs UPDATE on one column.
+-- Identity columns need no privilege; FOR UPDATE needs UPDATE on one column.
 
 BEGIN;
 
@@ -48,6 +48,8 @@ GRANT UPDATE (resolved_at, resolution, resolved_note, "offset", former_offset)
     ON dead_letter TO icam_worker;
 GRANT INSERT ON input_gap, input_position TO icam_worker;
 GRANT UPDATE (next_offset) ON input_position TO icam_worker;
+-- Who publishes announcements. No other role may hold them back.
+GRANT UPDATE ON relay_lease TO icam_worker;
 
 -- `icam dead-letters replay` and `discard`: the same unit of work as a worker's, one dead letter at a
 -- time. A replay inserts a dead letter and rolls it back if the record is rejected again, and records

@@ -21,6 +21,10 @@ class WorkerState:
     """Whether the outbox can't be published at present. Written by the relay."""
     membership_refused: str = ""
     """The error with which Kafka refuses this worker in its group. Written by its probe."""
+    relay_held_since: float = 0.0
+    """Unix time since which this worker publishes the outbox; 0 if it does not."""
+    relay_holder: str = ""
+    """Who publishes the outbox and since when, as last seen. Written by the relay."""
     partitions_assigned: int = 0
     """Input partitions of this worker. Written by the readiness probe, as the consumer has them."""
     partitions_expected: int = 0

@@ -14,9 +14,7 @@ from uuid import UUID
 import orjson
 
 from streams.store.pool import Connection
-
-_RELAY_LOCK = 0x1CA4_0B0C
-"""Key of the advisory lock that lets only one relay publish at a time."""
+from streams.store.relay_lease import LEASE_SECONDS, RelayLostError
 
 
 class OutboxEntry(NamedTuple):
@@ -71,20 +69,6 @@ def _headers(headers: tuple[tuple[str, bytes], ...]) -> str:
     return orjson.dumps([[name, value.decode()] for name, value in headers]).decode()
 
 
-async def hold_relay_lock(conn: Connection) -> bool:
-    """Try to get the relay lock, held until the connection closes; return whether it succeeded.
-
-    Does not block.
-    """
-    held: bool = await conn.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK)
-    return held
-
-
-async def release_relay_lock(conn: Connection) -> None:
-    """Release the relay lock."""
-    await conn.fetchval("SELECT pg_advisory_unlock($1)", _RELAY_LOCK)
-
-
 async def pending(conn: Connection, limit: int) -> list[Pending]:
     """Return the first ``limit`` unpublished entries, in position order."""
     # An array instead of a join: a plan made while the tables are small would be a merge join,
@@ -116,18 +100,32 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     ]
 
 
-async def mark_lazily(conn: Connection) -> None:
-    """Turn off synchronous commit on this connection until it is released to the pool.
+async def mark_published(conn: Connection, positions: Sequence[int], fence: int) -> None:
+    """Mark these entries as published, if the relay's fencing number is still the newest.
 
-    For the relay: if a server crash loses a mark, its message is published again with the same id
+    The check and the marks are one statement, which also renews the lease. The commit does not wait
+    for the disk: if a server crash loses a mark, its message is published again with the same id
     and bytes, as after any crash between publishing and marking.
+
+    Raises:
+        RelayLostError: another relay took over; nothing was marked.
     """
-    await conn.execute("SET synchronous_commit = off")
-
-
-async def mark_published(conn: Connection, positions: Sequence[int]) -> None:
-    """Mark these entries as published."""
-    await conn.execute("DELETE FROM outbox_pending WHERE position = any($1::bigint[])", positions)
+    held = await conn.fetchval(
+        """
+        WITH held AS (
+            UPDATE relay_lease SET expires_at = clock_timestamp() + make_interval(secs => $3)
+            WHERE fence = $2 RETURNING set_config('synchronous_commit', 'off', true)),
+        marked AS (
+            DELETE FROM outbox_pending WHERE position = any($1::bigint[])
+            AND EXISTS (SELECT FROM held))
+        SELECT count(*) FROM held
+        """,
+        positions,
+        fence,
+        LEASE_SECONDS,
+    )
+    if not held:
+        raise RelayLostError
 
 
 async def backlog(conn: Connection) -> tuple[int, float]:

@@ -81,7 +81,8 @@ class Health:
     def ready(self) -> Verdict:
         """Ready when partitions are assigned and all of them read, the database and the brokers
         answer, the outbox can be published, and the group is not rebalancing. ``database`` says
-        what to do while the database can't be used.
+        what to do while the database can't be used, ``relay`` who publishes the outbox and since
+        when.
         """
         member, state = self._member, self._state
         assigned, expected = member.partitions_assigned(), member.partitions_expected()
@@ -100,7 +101,7 @@ class Health:
             "not_fetched": time.monotonic() - self._all_fetched > _FETCH_PATIENCE,
         }
         ready = assigned > 0 and not any(obstacles.values()) and not held
-        says = {"database": state.database_says} if state.database_says else {}
+        says = {"database": state.database_says, "relay": state.relay_holder}
         return Verdict(
             ready,
             {
@@ -109,6 +110,6 @@ class Health:
                 "partitions_fetched": fetched,
                 "partitions_held": dict(held),
                 **obstacles,
-                **says,
+                **{name: text for name, text in says.items() if text},
             },
         )

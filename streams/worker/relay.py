@@ -1,14 +1,19 @@
 """Publish the outbox to Kafka: at least once, with the same id and bytes, in order per case.
 
-Only one relay publishes at a time; it holds an advisory lock that is released when its connection
-closes. Entries are sent in waves with at most one entry per topic and case in flight, so a retry of
-the producer can't reorder the entries of a case.
+Only one relay publishes at a time: the one that holds the lease (``store/relay_lease.py``). A relay
+that is frozen loses it after nine seconds. When it goes on, it finds that out before it sends the
+next wave, and marks nothing. So it can publish at most the wave that was in flight; subscribers
+know the duplicates by their message ids.
+
+Entries are sent in waves with at most one entry per topic and case in flight, so a retry of the
+producer can't reorder the entries of a case.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+import socket
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,16 +30,18 @@ from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.runtime.state import WorkerState
-from streams.store import outbox
+from streams.store import outbox, relay_lease
 from streams.store.errors import is_transient, log_fields
 from streams.store.outbox import Pending
 from streams.store.pool import Connection, Pool
+from streams.store.relay_lease import LEASE_SECONDS, RelayLostError
 from streams.worker.refusals import Refusals, is_of_the_message
 
 log = structlog.get_logger(__name__)
 
 _PAUSE: Final = 1.0
 _TIMEOUT_MS: Final = 10_000
+_RENEW_SECONDS: Final = LEASE_SECONDS / 3
 _SLICE: Final = 0.2
 """Seconds per wait for acknowledgements in a thread: how long it may outlive a cancellation."""
 
@@ -57,6 +64,9 @@ class Relay:
         self._state = state
         self._wake = asyncio.Event()
         self._refusals = Refusals(metrics.refused)
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._fence = 0
+        self._confirmed = 0.0
 
     def wake(self) -> None:
         """Read the outbox now instead of at the next interval."""
@@ -71,12 +81,16 @@ class Relay:
         await periodic(
             self._session,
             pause=lambda *_: _PAUSE,
-            is_transient=lambda error: isinstance(error, KafkaException) or is_transient(error),
+            is_transient=_passes,
             on_away=self._note_failure,
         )
 
     def _note_failure(self, error: Exception) -> None:
         self._refusals.forget()  # another worker may publish next
+        self._state.relay_held_since = 0.0
+        if isinstance(error, RelayLostError):
+            log.warning("relay_lost", do="nothing: another worker publishes now")
+            return
         self._state.relay_failing = True
         if isinstance(error, KafkaException):
             log.warning("broker_away", error=error.args[0].name())
@@ -85,17 +99,36 @@ class Relay:
 
     async def _session(self) -> None:
         async with self._pool.acquire() as conn:
-            while not await outbox.hold_relay_lock(conn):
+            while (held := await relay_lease.take(conn, self._holder)).fence is None:
+                self._state.relay_holder = str(held)
                 self._state.relay_failing = False  # another worker's relay publishes
                 await asyncio.sleep(_PAUSE)
+            self._fence = held.fence
+            self._note_confirmed()
+            self._state.relay_holder = str(held)
+            self._state.relay_held_since = held.since.timestamp() if held.since else 0.0
+            log.info("relay_taken", fence=self._fence)
             try:
                 await self._publish_all(conn)
             finally:
-                with suppress(Exception):  # the lock is released with the connection anyway
-                    await outbox.release_relay_lock(conn)
+                self._state.relay_held_since = 0.0
+                with suppress(Exception):  # it expires anyway
+                    await relay_lease.release(conn, self._fence)
+
+    def _note_confirmed(self) -> None:
+        self._confirmed = asyncio.get_running_loop().time()
+
+    async def _confirm(self, conn: Connection) -> None:
+        """Renew the lease when a third of its time has passed.
+
+        Raises:
+            RelayLostError: another relay took over.
+        """
+        if asyncio.get_running_loop().time() - self._confirmed >= _RENEW_SECONDS:
+            await relay_lease.renew(conn, self._fence)
+            self._note_confirmed()
 
     async def _publish_all(self, conn: Connection) -> None:
-        await outbox.mark_lazily(conn)
         # The C client: a message through a Python client costs half of what an event costs.
         producer = Producer(
             {
@@ -109,16 +142,19 @@ class Relay:
                 "log_level": 2,  # failures are raised and logged here
             }
         )
+        clock = asyncio.get_running_loop().time
         held_back = 0
         while True:
             self._wake.clear()
+            await self._confirm(conn)
             pending = await outbox.pending(conn, self._loops.relay_batch + held_back)
-            read = time.monotonic()
+            read = clock()
             waiting = self._refusals.others(pending)
             held_back = len(pending) - len(waiting)
             for wave in waves(waiting):
+                await self._confirm(conn)
                 await self._publish(conn, producer, wave)
-                self._measure(self._refusals.others(wave), time.monotonic() - read)
+                self._measure(self._refusals.others(wave), clock() - read)
             self._state.relay_failing = False
             if len(waiting) < self._loops.relay_batch:
                 with suppress(TimeoutError):
@@ -132,28 +168,34 @@ class Relay:
 
         Raises:
             KafkaException: a message was not acknowledged; no entry of the wave is marked.
+            RelayLostError: another relay took over; no entry of the wave is marked.
         """
-        started = time.monotonic()
+        clock = asyncio.get_running_loop().time
+        started = clock()
         wave = self._refusals.others(wave)
         crash.point("before_publish")
-        refused = await self._send(producer, wave)
+        refused = await self._send(conn, producer, wave)
         # The brokers refuse a whole batch: alone, only what is refused for itself is refused again.
-        self._refusals.note([one for one in refused if await self._send(producer, [one])])
+        self._refusals.note([one for one in refused if await self._send(conn, producer, [one])])
         wave = self._refusals.others(wave)
         crash.point("after_publish")
         crash.point("before_mark")
-        await outbox.mark_published(conn, [pending.position for pending in wave])
-        elapsed = time.monotonic() - started
+        await outbox.mark_published(conn, [pending.position for pending in wave], self._fence)
+        self._note_confirmed()
+        elapsed = clock() - started
         for topic, count in Counter(pending.entry.topic for pending in wave).items():
             self._metrics.published.labels(topic).inc(count)
         for _ in wave:
             self._metrics.publish_seconds.observe(elapsed)
 
-    async def _send(self, producer: Producer, entries: Sequence[Pending]) -> list[Pending]:
+    async def _send(
+        self, conn: Connection, producer: Producer, entries: Sequence[Pending]
+    ) -> list[Pending]:
         """Send entries and wait for every answer; return those refused for themselves.
 
         Raises:
             KafkaException: the first other error.
+            RelayLostError: another relay took over; what was not sent yet is discarded.
         """
         errors: dict[int, KafkaError] = {}
 
@@ -173,7 +215,11 @@ class Relay:
             except KafkaException as error:
                 answered(pending.position, error.args[0])
         while await asyncio.to_thread(producer.flush, _SLICE):
-            pass
+            try:
+                await self._confirm(conn)
+            except BaseException:
+                producer.purge()
+                raise
         for refusal in errors.values():
             if not is_of_the_message(refusal):
                 raise KafkaException(refusal)
@@ -185,6 +231,10 @@ class Relay:
             if pending.waited is not None and not is_canary(pending.entry.key):
                 waited = max(0.0, pending.waited + since_read)
                 self._metrics.announced_seconds.labels(pending.entry.topic).observe(waited)
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, (KafkaException, RelayLostError)) or is_transient(error)
 
 
 def waves(waiting: Sequence[Pending]) -> list[list[Pending]]:

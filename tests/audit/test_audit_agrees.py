@@ -15,7 +15,7 @@ from streams.reference import Reference
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
-from streams.store import outbox, reference_tables
+from streams.store import outbox, reference_tables, relay_lease
 from streams.store.clock import Clock
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool
@@ -120,7 +120,10 @@ async def _relay(conn: Connection, log: MemoryLog) -> None:
     for item in unpublished:
         entry = item.entry
         log.put(entry.topic, entry.key.encode(), entry.body, entry.headers)
-    await outbox.mark_published(conn, [item.position for item in unpublished])
+    held = await relay_lease.take(conn, "test")
+    assert held.fence is not None
+    await outbox.mark_published(conn, [item.position for item in unpublished], held.fence)
+    await relay_lease.release(conn, held.fence)
 
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:

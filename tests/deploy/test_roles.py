@@ -23,7 +23,7 @@ from streams.services.board.reading import Reader
 from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.services.exporter import readings
-from streams.store import cases, migrate, outbox, reference_tables
+from streams.store import cases, migrate, outbox, reference_tables, relay_lease
 from streams.store.pool import Pool, open_pool
 from tests.audit.memory import MemoryLog
 from tests.deploy.files import ROLES
@@ -41,6 +41,7 @@ TABLES = [
     "outbox",
     "outbox_pending",
     "reference_table",
+    "relay_lease",
 ]
 
 
@@ -106,10 +107,12 @@ async def test_a_worker_can_do_all_of_its_work(url: str, ref: Reference) -> None
             (None,),
         ]
         async with world.pool.acquire() as conn:
-            assert await outbox.hold_relay_lock(conn)
+            held = await relay_lease.take(conn, "test")
+            assert held.fence is not None
             pending = await outbox.pending(conn, 100)
-            await outbox.mark_published(conn, [entry.position for entry in pending])
-            await outbox.release_relay_lock(conn)
+            await outbox.mark_published(conn, [entry.position for entry in pending], held.fence)
+            await relay_lease.renew(conn, held.fence)
+            await relay_lease.release(conn, held.fence)
             await cases.mark_stale(conn, "another policy", world.now)
         assert await world.deadlines.sweep(100) == 2
 
@@ -221,6 +224,8 @@ def test_no_role_may_run_a_forbidden_statement(
     ("role", "statement"),
     [
         (OPERATOR, "DELETE FROM outbox_pending"),
+        (OPERATOR, "UPDATE relay_lease SET fence = fence + 1"),
+        (WORKER, "DELETE FROM relay_lease"),
         (WORKER, "UPDATE dead_letter SET reason = 'bug'"),
         (WORKER, "UPDATE dead_letter SET attempts = 0"),
     ],

@@ -21,6 +21,8 @@ from streams.audit.auditor import audit_log
 from streams.cli import main
 from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import Metrics
+from streams.store import relay_lease
+from streams.store.pool import Pool
 from tests.audit.memory import MemoryLog
 from tests.deploy.files import ROLES, RUNBOOKS, TOP, rules, variables
 
@@ -155,19 +157,17 @@ def test_the_auditor_may_run_every_query_of_the_runbooks(database_url: str) -> N
     assert len(QUERIES) > 10
 
 
-def test_the_auditor_can_see_which_session_holds_the_relay_lock(database_url: str) -> None:
-    """PostgreSQL hides most details of other roles' sessions, but not these."""
+async def test_the_auditor_can_see_who_holds_the_relay(database_url: str, pool: Pool) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(ROLES.read_bytes())
-    (query,) = {query for query in QUERIES if "locktype" in query}
-    with (
-        psycopg.connect(database_url, application_name="icam-streams") as worker,
-        psycopg.connect(database_url.replace("//postgres@", "//icam_auditor@")) as auditor,
-    ):
-        worker.execute("SELECT pg_advisory_lock(1)")
-        seen = auditor.execute(query).fetchall()
+    (query,) = {query for query in QUERIES if "relay_lease" in query}
+    async with pool.acquire() as worker:
+        await relay_lease.take(worker, "worker-1:7")
+        with psycopg.connect(database_url.replace("//postgres@", "//icam_auditor@")) as auditor:
+            ((holder, since, fence, expires, now),) = auditor.execute(query).fetchall()
 
-        assert (worker.info.backend_pid, "icam-streams") in seen
+    assert (holder, fence) == ("worker-1:7", 1)
+    assert since < now < expires
 
 
 def test_every_reason_of_a_dead_letter_is_in_a_runbook() -> None:

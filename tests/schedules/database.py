@@ -136,7 +136,9 @@ class Database:
         self.inserting: dict[Place, Transaction] = {}
         self.numbers: Counter[str] = Counter()
         self.relay: object = None
-        """The connection that holds the advisory lock of the relay."""
+        """The connection that holds the lease of the relay."""
+        self.fence = 0
+        """The fencing number of that lease."""
         self.dice = dice
         self.weather = weather
         self.away = False

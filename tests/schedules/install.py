@@ -18,6 +18,7 @@ import streams.store.events
 import streams.store.gaps
 import streams.store.outbox
 import streams.store.reference_tables
+import streams.store.relay_lease
 from streams.casework import deadlines
 from streams.intake import intake
 from streams.worker import relay
@@ -31,6 +32,7 @@ from tests.schedules.store import (
     gaps,
     outbox,
     reference_tables,
+    relay_lease,
 )
 
 STAND_INS: Final = (
@@ -42,6 +44,7 @@ STAND_INS: Final = (
     (streams.store.gaps, gaps),
     (streams.store.outbox, outbox),
     (streams.store.reference_tables, reference_tables),
+    (streams.store.relay_lease, relay_lease),
 )
 """Each module of the store with its stand-in."""
 

@@ -49,7 +49,7 @@ def marked_before_published() -> AbstractContextManager[object]:
     async def publish(
         self: Relay, conn: Connection, producer: Any, wave: Sequence[Pending]
     ) -> None:
-        await outbox.mark_published(conn, [item.position for item in wave])
+        await outbox.mark_published(conn, [item.position for item in wave], self._fence)
         await real(self, conn, producer, wave)
 
     return patch.object(Relay, "_publish", publish)

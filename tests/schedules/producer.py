@@ -87,6 +87,9 @@ class Producer:
         loop = asyncio.get_running_loop()
         loop.call_later(self._dice.uniform(0, 0.01), self._leave, message, on_delivery)
 
+    def purge(self) -> None:
+        """Do nothing: what is under way may arrive."""
+
     def flush(self, timeout: float) -> int:
         """Report known results; return the number of messages in flight."""
         answers, self._answers = self._answers, []

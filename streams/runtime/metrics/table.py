@@ -139,6 +139,10 @@ class WorkerTable(BuildMetrics):
         "icam_intake_retrying", "Batches that wait for the database to come back."
     )
     database_away = gauge("icam_database_away", "1 while the database does not answer.")
+    relay_held_since = gauge(
+        "icam_relay_held_since_seconds",
+        "Unix time since which this worker publishes the outbox; 0 while another one does.",
+    )
     routings = counter(
         "icam_routings",
         "Cases routed or re-routed.",

@@ -33,6 +33,7 @@ class Metrics(WorkerTable):
         shown = WorkerState() if state is None else state
         self.intake_retrying.set_function(lambda: shown.batches_retrying)
         self.database_away.set_function(lambda: shown.database_away)
+        self.relay_held_since.set_function(lambda: shown.relay_held_since)
         self.relay_failing.set_function(lambda: shown.relay_failing)
         self.partitions.set_function(lambda: shown.partitions_assigned)
         self.partitions_expected.set_function(lambda: shown.partitions_expected)

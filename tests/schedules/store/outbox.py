@@ -8,6 +8,7 @@ import asyncpg
 
 from streams.store.outbox import OutboxEntry, Pending
 from streams.store.pool import Connection
+from streams.store.relay_lease import RelayLostError
 from tests.schedules.connection import link
 from tests.schedules.database import GONE
 
@@ -24,32 +25,17 @@ async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
             mine.write(WAITING, position, True)
 
 
-async def hold_relay_lock(conn: Connection) -> bool:
-    database = link(conn).database
-    async with link(conn).statement("outbox.hold_relay_lock"):
-        if database.relay is None:
-            database.relay = link(conn)
-        return database.relay is link(conn)
-
-
-async def release_relay_lock(conn: Connection) -> None:
-    async with link(conn).statement("outbox.release_relay_lock"):
-        link(conn).give_back_relay_lock()
-
-
 async def pending(conn: Connection, limit: int) -> list[Pending]:
     async with link(conn).statement("outbox.pending") as mine:
         positions = sorted(position for position, _ in mine.rows(WAITING))[:limit]
         return [Pending(position, mine.get(TABLE, position)) for position in positions]
 
 
-async def mark_lazily(conn: Connection) -> None:
-    async with link(conn).statement("outbox.mark_lazily"):
-        link(conn).lazy = True
-
-
-async def mark_published(conn: Connection, positions: Sequence[int]) -> None:
+async def mark_published(conn: Connection, positions: Sequence[int], fence: int) -> None:
+    link(conn).lazy = True
     async with link(conn).statement("outbox.mark_published") as mine:
+        if fence != link(conn).database.fence:
+            raise RelayLostError
         for position in positions:
             if mine.get(WAITING, position) is not GONE:
                 mine.write(WAITING, position, GONE)
