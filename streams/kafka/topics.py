@@ -14,7 +14,6 @@ from confluent_kafka.cimpl import NewTopic
 
 from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
-from schemas.types import MAX_VALUE_BYTES
 from streams.kafka.connection import Diagnosis, cluster
 from streams.runtime.settings import KafkaSettings
 
@@ -37,8 +36,8 @@ BACKLOG_ORDER: Final = (
 those whose events can cause one. This avoids escalations that would be withdrawn at once."""
 
 
-_LEAST_BYTES: Final = 2 * MAX_VALUE_BYTES
-"""Smallest limit of a record: the largest value, with room for key, headers and the batch."""
+_LEAST_BYTES: Final = 1_048_588
+"""Smallest limit, Kafka's default: it holds for whole batches, and clients fill them up to 1 MB."""
 _MOST_REPLICAS: Final = 3
 
 

@@ -202,7 +202,7 @@ def test_topics_made_by_others_are_compared_and_changed_only_when_asked(
     ours = {
         (ORDERS, "cleanup.policy", "compact", "delete", True),
         (ORDERS, "retention.ms", "3600000", str(30 * 86_400_000), True),
-        (ORDERS, "max.message.bytes", "2000", str(128 * 1024), True),
+        (ORDERS, "max.message.bytes", "2000", "1048588", True),
         (ORDERS, "message.timestamp.type", "CreateTime", "LogAppendTime", True),
     }
     others = {(name, "partitions", "6", "9", False) for name in INPUT_TOPICS if name != ORDERS}
