@@ -173,8 +173,10 @@ class LaneConsumer(driver.Consumer):
         for gap in reader.take_gaps():
             items.setdefault(TP(gap.position.topic, gap.position.partition), []).append(gap)
         for tp, records in fetched.items():
-            found = [*items.get(tp, ()), *map(_record, records)]
-            items[tp] = sorted(found, key=lambda item: item.position.offset)
+            found: list[Item] = [_record(record) for record in records]
+            if tp in items:
+                found = sorted(items[tp] + found, key=lambda item: item.position.offset)
+            items[tp] = found
         for tp, ordered in items.items():
             self.lanes.put((tp.topic, tp.partition), ordered)
         for tp, position in positions.items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from streams.cli.latency import latencies
 from tests.pipeline.foreign import (
     ORDERS,
     Transactional,
@@ -90,6 +93,9 @@ def test_only_committed_records_are_facts_and_marks_are_no_records(stage: Stage)
         "nothing is behind: what is left are marks of transactions",
     )
     until(lambda: worker.probe("livez")[1]["records_behind"] == 0, 5, "nothing is behind here")
+    started = time.monotonic()
+    latencies({"bootstrap.servers": servers}, datetime.now(UTC))
+    assert time.monotonic() - started < 20, "it waits for no record that a mark would be"
     assert stage.audit().findings == ()
 
 
