@@ -96,6 +96,9 @@ class Rejected(Exception):
         self.subject = subject
 
 
+Source = Annotated[str, Field(pattern=r"^[A-Za-z0-9:/._~#?=&%-]{1,200}$")]
+
+
 class Envelope(BaseModel):
     """The CloudEvents attributes of one event."""
 
@@ -103,13 +106,14 @@ class Envelope(BaseModel):
 
     specversion: Annotated[str, Field(pattern=r"^1\.0$")] = "1.0"
     id: UUID
-    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9:/._~#?=&%-]{1,200}$")]
+    source: Source
     type: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,100}$")]
     time: Instant
     subject: CaseId
 
 
 _CASE_ID: Final = TypeAdapter(CaseId)
+_SOURCE: Final = TypeAdapter(Source)
 
 
 def read(
@@ -250,6 +254,29 @@ def cases_named(key: bytes | None, headers: Headers, subject: str | None = None)
     raw = [key, *(value for name, value in headers if name == "ce_subject")]
     texts = [(candidate or b"").decode(errors="replace") for candidate in raw]
     return tuple(sorted({case_id for text in (*texts, subject) for case_id in _well_formed(text)}))
+
+
+def source_named(value: bytes | None, headers: Headers) -> str | None:
+    """Return the producer that a rejected record names, in a header or its content.
+
+    None if it names none, or its name is malformed: it may be anything then.
+    """
+    found: object = None
+    for name, raw in headers:
+        if name.lower() == "ce_source":
+            found = (raw or b"").decode(errors="replace")
+            break
+    else:
+        if value is not None and len(value) <= MAX_VALUE_BYTES and b'"source"' in value:
+            try:
+                found = _object(value).get("source")
+            except Rejected:
+                return None
+    try:
+        source = _SOURCE.validate_python(found)
+    except ValidationError:
+        return None
+    return None if national_number.contains(source) else source
 
 
 def _subject(attributes: Mapping[str, Any]) -> str | None:

@@ -60,7 +60,8 @@ GRANT INSERT ON
 GRANT UPDATE ON case_projection TO icam_operator;
 GRANT UPDATE (withdrawn_at, withdrawal) ON escalation TO icam_operator;
 GRANT UPDATE (
-    resolved_at, resolution, resolved_note, attempts, reason, detail, "offset", former_offset
+    resolved_at, resolution, resolved_note, resolved_by, attempts, reason, detail, "offset",
+    former_offset
 ) ON dead_letter TO icam_operator;
 
 -- `icam gaps resolve`.

@@ -10,7 +10,9 @@ import click
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn, WithdrawalReason
 from streams import reference
+from streams.cli.choices import not_one_of
 from streams.cli.output import as_json, console, emit, table, with_connection
+from streams.cli.worklist import known_offices
 from streams.domain.case import Fact
 from streams.domain.explain.cases import CaseView, HeldGuard, HeldRule, OpenLetter, explain_case
 from streams.domain.explain.proposals import Proposal, explain_proposal
@@ -55,6 +57,15 @@ def case(case_id: str, lang: str, json_: bool) -> None:
         out.print(line, markup=False)
 
 
+def _expect_known(settings: Settings, office: str | None, rule: str | None) -> None:
+    """Refuse a mistyped office or rule. One that is not in force any more may still have rows."""
+    ref = reference.load(settings.policy_file, settings.directory_file)
+    rules = [known.id for known in ref.policy.rules]
+    for name, value, known in (("office", office, known_offices(ref)), ("rule", rule, rules)):
+        if value is not None and value not in known:
+            raise click.UsageError(f"--{name}: {not_one_of(value, known)}")
+
+
 @click.command()
 @click.option("--office", help="Only those of this office.")
 @click.option("--rule", help="Only those raised by this rule.")
@@ -94,6 +105,8 @@ def escalations(
         )
 
     rows = with_connection(settings, read)
+    if not rows:
+        _expect_known(settings, office, rule)
     if json_:
         emit(rows)
         return

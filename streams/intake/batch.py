@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.canary import is_canary
-from schemas.envelope import Reason, cases_named
+from schemas.envelope import Reason, cases_named, source_named
 from schemas.outcomes import Outcome
 from streams.casework import unit_of_work
 from streams.casework.unit_of_work import LockedCases
@@ -55,6 +55,8 @@ class BatchResult:
     """Every applied event except for the canary's, to measure ages."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Unknown fields that were dropped, by producer."""
+    rejected: tuple[DeadLetter, ...] = ()
+    """What became a dead letter."""
     at: float = 0.0
     """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
@@ -66,6 +68,7 @@ class BatchResult:
             self.reasons + other.reasons,
             self.applied + other.applied,
             self.unknown + other.unknown,
+            self.rejected + other.rejected,
             max(self.at, other.at),
             self.outcomes + other.outcomes,
         )
@@ -235,7 +238,9 @@ def _result(
     for letter in letters:
         verdicts[letter.position.topic, None, "dead_lettered"] += 1
     reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
-    return BatchResult(verdicts, reasons, tuple(applied), unknown, now.timestamp(), outcomes)
+    return BatchResult(
+        verdicts, reasons, tuple(applied), unknown, tuple(letters), now.timestamp(), outcomes
+    )
 
 
 def _dead_letter(malformed: Malformed) -> DeadLetter:
@@ -249,4 +254,5 @@ def _dead_letter(malformed: Malformed) -> DeadLetter:
         malformed.detail,
         cases_named(record.key, record.headers, malformed.subject),
         record.timestamp_ms,
+        source_named(record.value, record.headers),
     )

@@ -182,6 +182,14 @@ class Intake:
             metrics.dead_lettered.labels(topic, reason).inc(count)
         for source, count in result.unknown.items():
             metrics.unknown_fields.labels(metrics.producer(source)).inc(count)
+        for letter in result.rejected:
+            log.warning(
+                "record_rejected",
+                position=str(letter.position),
+                source=letter.source,
+                reason=str(letter.reason),
+                detail=letter.detail,
+            )
         metrics.observe_applied(result.applied, result.at)
         metrics.batch_seconds.observe(seconds)
         metrics.batch_records.observe(records)

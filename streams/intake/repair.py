@@ -47,6 +47,7 @@ async def replay(
     clock: Clock,
     note: str,
     max_ahead: timedelta = MAX_AHEAD,
+    who: str | None = None,
 ) -> BatchResult:
     """Apply the record of a dead letter; resolve the letter when it is applied or a duplicate.
 
@@ -71,7 +72,7 @@ async def replay(
         if isinstance(record, Accepted):
             savepoint = conn.transaction()
             await savepoint.start()
-            await dead_letters.resolve(conn, dead_letter_id, "replayed", note)
+            await dead_letters.resolve(conn, dead_letter_id, "replayed", note, who)
             result = await apply_batch(conn, [record], reference, clock, touched=letter["case_ids"])
             if not result.reasons:
                 await savepoint.commit()
@@ -90,6 +91,7 @@ async def discard(
     reference: Reference,
     clock: Clock,
     note: str,
+    who: str | None = None,
 ) -> None:
     """Resolve a dead letter without applying it, and decide its cases again. One transaction.
 
@@ -101,7 +103,7 @@ async def discard(
         await reference_tables.record(
             conn, reference.policy, reference.directory, reference.calendar
         )
-        await dead_letters.resolve(conn, dead_letter_id, "discarded", note)
+        await dead_letters.resolve(conn, dead_letter_id, "discarded", note, who)
         case_ids = letter["case_ids"]
         locked = await unit_of_work.lock_and_load(conn, case_ids, clock)
         await unit_of_work.reconsider(conn, locked, reference, touched=case_ids)

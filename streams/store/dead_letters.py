@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from schemas.envelope import Headers
 from streams.store.events import Position
 from streams.store.pool import Connection
+
+UNKNOWN: Final = "unknown"
+"""Name of a producer that can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class DeadLetter:
     case_ids: tuple[str, ...]
     arrived_ms: int | None = None
     """Arrival on Kafka, in milliseconds of Unix time; None when unknown."""
+    source: str | None = None
+    """The producer that the record names; None if that can't be read."""
 
 
 async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
@@ -57,8 +62,8 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     await conn.executemany(
         """
         INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason,
-                                 detail, case_ids, arrived_ms)
-        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10)
+                                 detail, case_ids, arrived_ms, source)
+        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $11)
         ON CONFLICT (topic, "partition", "offset") DO NOTHING
         """,
         [
@@ -73,6 +78,7 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
                 letter.detail,
                 list(letter.case_ids),
                 letter.arrived_ms,
+                letter.source,
             )
             for letter in letters
         ],
@@ -117,17 +123,24 @@ async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) ->
     )
 
 
-async def resolve(conn: Connection, dead_letter_id: int, resolution: str, note: str) -> bool:
-    """Resolve one dead letter; return False when it is already resolved or does not exist."""
+async def resolve(
+    conn: Connection, dead_letter_id: int, resolution: str, note: str, who: str | None = None
+) -> bool:
+    """Resolve one dead letter; return False when it is already resolved or does not exist.
+
+    ``who`` decided it; None if it was not a person.
+    """
     done: str = await conn.execute(
         """
         UPDATE dead_letter
-        SET resolved_at = clock_timestamp(), resolution = $2, resolved_note = $3
+        SET resolved_at = clock_timestamp(), resolution = $2, resolved_note = $3,
+            resolved_by = $4
         WHERE dead_letter_id = $1 AND resolved_at IS NULL
         """,
         dead_letter_id,
         resolution,
         note,
+        who,
     )
     return done == "UPDATE 1"
 
@@ -164,22 +177,52 @@ async def find(
     open_only: bool = True,
     reason: str | None = None,
     case_id: str | None = None,
+    source: str | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
     """Return at most ``limit`` dead letters without their records, oldest first."""
     rows = await conn.fetch(
         """
         SELECT dead_letter_id, topic, "partition", "offset", reason, detail, case_ids,
-               recorded_at, attempts, resolved_at, resolution, resolved_note
+               recorded_at, attempts, resolved_at, resolution, resolved_note, source,
+               resolved_by
         FROM dead_letter
         WHERE (NOT $1 OR resolved_at IS NULL)
           AND ($2::text IS NULL OR reason = $2)
           AND ($3::text IS NULL OR $3 = any(case_ids))
+          AND ($5::text IS NULL OR coalesce(source, $6) = $5)
         ORDER BY dead_letter_id LIMIT $4
         """,
         open_only,
         reason,
         case_id,
+        limit,
+        source,
+        UNKNOWN,
+    )
+    return [dict(row) for row in rows]
+
+
+async def sources(conn: Connection) -> list[str]:
+    """Return the producers of all dead letters, ``UNKNOWN`` included."""
+    rows = await conn.fetch("SELECT DISTINCT coalesce(source, $1) FROM dead_letter", UNKNOWN)
+    return sorted(row[0] for row in rows)
+
+
+async def grouped(
+    conn: Connection, by: str, *, open_only: bool = True, limit: int = 100
+) -> list[dict[str, Any]]:
+    """Count dead letters by ``source``, ``reason`` or ``topic``, most first."""
+    column = {"source": "coalesce(source, $2)", "reason": "reason", "topic": "topic"}[by]
+    rows = await conn.fetch(
+        f"""
+        SELECT {column} AS "group", count(*) AS letters, min(recorded_at) AS oldest_at,
+               max(recorded_at) AS newest_at, array_agg(DISTINCT reason ORDER BY reason) AS reasons
+        FROM dead_letter WHERE (NOT $1 OR resolved_at IS NULL) AND $2::text IS NOT NULL
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $3
+        """,  # noqa: S608 - one of three columns
+        open_only,
+        UNKNOWN,
         limit,
     )
     return [dict(row) for row in rows]

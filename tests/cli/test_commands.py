@@ -172,6 +172,73 @@ async def test_dead_letters_can_be_listed_shown_replayed_and_discarded(
     )
 
 
+async def test_dead_letters_in_bulk_are_counted_shown_and_decided_by_somebody(
+    icam: Icam, world: World
+) -> None:
+    other = (("ce_source", b"/be/other"),)
+    broken = [world.record(given.miss(n), value=b"{") for n in (2, 3)]
+    await world.take([*broken, world.record(given.miss(4), value=b"{", headers=other)])
+    await world.take([world.record(given.miss(5), value=b"{", headers=())])
+
+    groups = await icam.json("dead-letters", "list", "--by", "source")
+    assert {row["group"]: row["letters"] for row in groups} == {
+        "/test": 2,
+        "/be/other": 1,
+        "unknown": 1,
+    }
+    assert "/be/other" in (await icam("dead-letters", "list", "--by", "source")).stdout
+    assert len(await icam.json("dead-letters", "list", "--source", "/test")) == 2
+
+    these = ("discard", "--reason", "undecodable", "--source", "/test", "--note", "test records")
+    shown = await icam("dead-letters", *these)
+    assert (shown.exit_code, "2 would be chosen; nothing was done" in shown.stdout) == (0, True)
+    assert (await icam("dead-letters", *these, "--count", "3")).exit_code == 2
+    assert len(await icam.json("dead-letters", "list")) == 4
+    done = await icam("dead-letters", *these, "--count", "2", "--who", "an official")
+    assert done.exit_code == 0
+    assert (
+        await world.rows(
+            "SELECT source, resolution, resolved_note, resolved_by FROM dead_letter"
+            " WHERE resolved_at IS NOT NULL"
+        )
+        == [("/test", "discarded", "test records", "an official")] * 2
+    )
+
+    replayed = await icam("dead-letters", "replay", "--source", "unknown", "--count", "1")
+    assert replayed.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "--reason", "shcema"), "did you mean 'schema'?"),
+        (("list", "--source", "/tst"), "did you mean '/test'?"),
+        (("discard", "1", "--note", " "), "can't be empty"),
+        (("discard", "1", "--note", "why", "--who", ""), "can't be empty"),
+        (("replay", "1", "--note", ""), "can't be empty"),
+        (("discard", "--note", "why"), "either a dead letter id, or"),
+        (("discard", "--reason", "no", "--note", "why"), "known: undecodable"),
+        (("list", "--by", "source", "--reason", "schema"), "--by counts all"),
+    ],
+)
+async def test_a_mistyped_choice_or_an_empty_note_is_a_usage_error(
+    icam: Icam, world: World, arguments: tuple[str, ...], said: str
+) -> None:
+    await world.take([world.record(given.miss(2), value=b"{")])
+
+    shown = await icam("dead-letters", *arguments)
+
+    assert shown.exit_code == 2
+    assert said in shown.stderr
+    assert await world.rows("SELECT 1 FROM dead_letter WHERE resolved_at IS NOT NULL") == []
+
+
+async def test_a_mistyped_office_or_rule_is_a_usage_error(icam: Icam, world: World) -> None:
+    for option, value, nearest in (("--office", "gnet", "gent"), ("--rule", "silense", "silence")):
+        shown = await icam("escalations", option, value)
+        assert (shown.exit_code, f"did you mean '{nearest}'?" in shown.stderr) == (2, True)
+
+
 async def test_replay_requires_exactly_one_of_id_and_all(icam: Icam, world: World) -> None:
     assert (await icam("dead-letters", "replay")).exit_code == 2
     assert (await icam("dead-letters", "replay", "1", "--all")).exit_code == 2

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.envelope import Reason
 from streams.casework import unit_of_work
@@ -87,6 +88,19 @@ async def test_a_malformed_record_is_kept_whole_and_withdraws_what_stood(world: 
     withdrawn = [row for row in await world.announced() if row[0] == "withdrawn"]
     assert {reason for _, _, reason in withdrawn} == {"open_dead_letter"}
     assert await world.rows("SELECT status FROM case_projection") == [("needs_repair",)]
+
+
+async def test_a_rejected_record_leaves_one_line_without_its_content(world: World) -> None:
+    broken = world.record(given.miss(2), value=b'{"surname": "Jansen"')
+
+    with capture_logs() as lines:
+        await world.take([broken, world.record(given.order())])
+
+    [line] = [line for line in lines if line["event"] == "record_rejected"]
+    assert (line["source"], line["reason"]) == ("/test", "undecodable")
+    assert line["position"] == str(broken.position)
+    assert "Jansen" not in str(line)
+    assert await world.rows("SELECT source FROM dead_letter") == [("/test",)]
 
 
 async def test_the_same_malformed_record_delivered_twice_is_one_dead_letter(world: World) -> None:
