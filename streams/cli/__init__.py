@@ -6,6 +6,7 @@ error; 3 a service is unreachable.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any, Final
 
@@ -58,6 +59,13 @@ class _Icam(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         ignore_unreadable_home()
+        from streams.runtime import variables
+        from streams.runtime.settings import Settings
+
+        try:
+            variables.expect_known(os.environ, Settings)
+        except variables.UnknownVariable as error:
+            raise click.UsageError(str(error)) from None
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

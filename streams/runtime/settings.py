@@ -1,17 +1,21 @@
 """Read the environment into one frozen settings object. Every variable starts with ``ICAM_``.
 
-Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATABASE__URL``.
+Nested names use two underscores: ``ICAM_KAFKA__BOOTSTRAP_SERVERS``, ``ICAM_DATABASE__URL``. A
+variable that starts with ``ICAM_`` and is no setting is refused.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streams.runtime import variables
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
@@ -227,6 +231,13 @@ class Settings(BaseSettings):
     data_directory: Path = Path(".run/worker")
     allow_plaintext: bool = False
     """Whether brokers elsewhere may be reached without encryption, as in a private network."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        """Refuse a mistyped variable, which would leave a default in force."""
+        variables.expect_known(os.environ, cls)
+        return values
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
