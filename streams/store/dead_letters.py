@@ -237,16 +237,22 @@ class Unresolved(NamedTuple):
     oldest_at: datetime
     overdue: int
     """Number of them that are older than the bound."""
+    recent: int = 0
+    """Number of them that were recorded since a given instant."""
 
 
-async def unresolved(conn: Connection, bound: datetime) -> list[Unresolved]:
-    """Count the open dead letters by topic and reason, and those recorded before ``bound``."""
+async def unresolved(
+    conn: Connection, bound: datetime, since: datetime | None = None
+) -> list[Unresolved]:
+    """Count open dead letters by topic and reason, those before ``bound`` and from ``since``."""
     rows = await conn.fetch(
         """
-        SELECT topic, reason, count(*), min(recorded_at), count(*) FILTER (WHERE recorded_at < $1)
+        SELECT topic, reason, count(*), min(recorded_at), count(*) FILTER (WHERE recorded_at < $1),
+               count(*) FILTER (WHERE recorded_at >= $2)
         FROM dead_letter WHERE resolved_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
         """,
         bound,
+        since,
     )
     return [Unresolved(*row) for row in rows]
 

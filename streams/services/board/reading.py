@@ -14,7 +14,7 @@ from streams.reference import ZONE, Reference
 from streams.runtime.loop import periodic
 from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
-from streams.services.board.signals import SLOT_SECONDS, SLOTS, Live
+from streams.services.board.signals import BURST, SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
 from streams.store import attention, board, cases, dead_letters, outbox, statistics, worklist
 from streams.store.clock import Clock
@@ -125,7 +125,7 @@ class Reader:
                 last_event=self._last_event,
                 outbox=await outbox.backlog(conn),
                 due=await cases.overdue(conn, now),
-                letters=await dead_letters.unresolved(conn, bound),
+                letters=await dead_letters.unresolved(conn, bound, now - BURST),
                 canary=await board.last_of_cases(conn, [canary.case_id(day) for day in days]),
             )
 

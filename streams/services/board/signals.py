@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from schemas.envelope import Reason
 from streams.services.board.suppression import suppress_count
 from streams.store.dead_letters import Unresolved
 
@@ -18,8 +19,11 @@ SLOTS: Final = 60
 
 _OUTBOX_SECONDS: Final = 60.0
 _DUE_SECONDS: Final = 300.0
-_CANARY_SECONDS: Final = 240.0
-"""The canary sends one event per minute: three in a row were missed."""
+_CANARY_SECONDS: Final = 150.0
+"""The canary sends one event per minute and waits half a minute: two in a row were missed."""
+BURST: Final = timedelta(minutes=15)
+_BURST_LETTERS: Final = 10
+"""More dead letters than this within ``BURST`` fire ``IcamDeadLetterBurst``."""
 
 RUNBOOKS: Final = {
     "outbox": "IcamOutboxStuck",
@@ -93,29 +97,51 @@ def to_public_json(live: Live, history: History, *, ops: bool) -> list[dict[str,
     """Return each signal: value, series, age of the oldest entry, and state.
 
     ``state`` is ``well``, ``watch`` (needs action on the next working day), ``act`` (needs action
-    now) or ``plain`` (not judged, because volumes are too small). Rates are events per slot;
-    ``few`` is less than one event per second.
+    now), ``unknown`` (nothing shows that events are applied at all) or ``plain`` (not judged,
+    because volumes are too small). The limits are those of the alerts. Rates are events per slot;
+    ``few`` is less than one event per second. ``advice`` names the text of what to do, if it is
+    not that of the signal.
     """
     rates = [suppress_count(events, ops=ops) for events in live.rates]
     return [
         {"name": "committed", "value": rates[-1], "series": rates, "state": "plain"},
         _age("silent", live.since(live.last_event), history, None),
         _backlog("outbox", *live.outbox, history, _act_after(live.outbox, _OUTBOX_SECONDS), ops),
-        _backlog(
-            "letters", live.open_letters, live.oldest_letter, history, _watch_overdue(live), ops
-        ),
+        _letters(live, history, ops),
         _backlog("due", *live.due, history, _act_after(live.due, _DUE_SECONDS), ops),
-        _age("canary", live.since(live.canary), history, _CANARY_SECONDS),
+        _canary(live, history),
     ]
+
+
+def _letters(live: Live, history: History, ops: bool) -> dict[str, Any]:
+    signal = _backlog("letters", live.open_letters, live.oldest_letter, history, "well", ops)
+    if any(group.reason == Reason.BUG for group in live.letters):
+        return signal | {"state": "act", "advice": "bug", "runbook": "IcamDeadLetterOurBug"}
+    if sum(group.recent for group in live.letters) > _BURST_LETTERS:
+        return signal | {"state": "act", "advice": "burst", "runbook": "IcamDeadLetterBurst"}
+    if any(group.overdue for group in live.letters):
+        return signal | {"state": "watch"}
+    if live.open_letters > _BURST_LETTERS:
+        return signal | {"state": "watch", "advice": "burst", "runbook": "IcamDeadLetterBurst"}
+    return signal
+
+
+def _canary(live: Live, history: History) -> dict[str, Any]:
+    """Return the signal that vouches for the others: without events, no backlog means nothing.
+
+    A worker that is stopped leaves no trace in the database, and neither do the events that wait
+    for it on Kafka.
+    """
+    signal = _age("canary", live.since(live.canary), history, _CANARY_SECONDS)
+    silent = live.since(live.last_event)
+    if live.canary is None and (silent is None or silent > _CANARY_SECONDS):
+        signal |= {"state": "unknown", "advice": "unvouched", "runbook": RUNBOOKS["canary"]}
+    return signal
 
 
 def _act_after(backlog: tuple[int, float], limit: float) -> str:
     count, oldest = backlog
     return "act" if count and oldest > limit else "well"
-
-
-def _watch_overdue(live: Live) -> str:
-    return "watch" if any(group.overdue for group in live.letters) else "well"
 
 
 def _backlog(

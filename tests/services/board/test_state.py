@@ -15,6 +15,7 @@ from streams.reference import staffing
 from streams.services.board.figures import Book, PublicFigures
 from streams.services.board.signals import RUNBOOKS, SLOT_SECONDS, History, Live
 from streams.services.board.state import State
+from streams.services.board.words import words
 from streams.store.board import Moved, Reached
 from streams.store.dead_letters import Unresolved
 from streams.store.statistics import Entered
@@ -246,8 +247,14 @@ def test_reasons_are_suppressed_if_all_have_the_same_small_count() -> None:
         ("due", {"due": (1, 301.0)}, "act"),
         ("letters", {"letters": letters(("schema", 9, 0), age=timedelta(hours=5))}, "well"),
         ("letters", {"letters": letters(("schema", 9, 1), age=timedelta(days=3))}, "watch"),
+        ("letters", {"letters": letters(("schema", 11, 0))}, "watch"),
+        ("letters", {"letters": [Unresolved("topic", "schema", 86, NOW, 0, 68)]}, "act"),
+        ("letters", {"letters": [Unresolved("topic", "schema", 10, NOW, 0, 10)]}, "well"),
+        ("letters", {"letters": letters(("bug", 1, 0))}, "act"),
         ("canary", {"canary": NOW - timedelta(seconds=100)}, "well"),
-        ("canary", {"canary": NOW - timedelta(seconds=300)}, "act"),
+        ("canary", {"canary": NOW - timedelta(seconds=151)}, "act"),
+        ("canary", {"last_event": NOW - timedelta(seconds=151)}, "unknown"),
+        ("canary", {"last_event": None}, "unknown"),
         ("canary", {"canary": None}, "plain"),
         ("silent", {"last_event": NOW - timedelta(days=2)}, "plain"),
     ],
@@ -276,3 +283,20 @@ def test_the_history_keeps_the_latest_readings() -> None:
     for pending in (7, 8, 9):
         history.add(replace(IDLE, outbox=(pending, 1.0)))
     assert history.of("outbox") == [8, 9]
+
+
+def test_what_a_signal_advises_has_a_text_and_a_runbook() -> None:
+    runbooks = Path(__file__).parents[3] / "deploy" / "runbooks"
+    burst = [Unresolved("topic", "schema", 86, NOW, 0, 68)]
+    for changed in (
+        {"letters": letters(("bug", 1, 0))},
+        {"letters": burst},
+        {"last_event": None},
+    ):
+        advised = [
+            one for one in state_of(replace(IDLE, **changed))["live"]["signals"] if "advice" in one
+        ]
+        assert len(advised) == 1
+        assert f"advice.{advised[0]['advice']}" in words()["en"]
+        assert f"state.{advised[0]['state']}" in words()["en"]
+        assert (runbooks / f"{advised[0]['runbook']}.md").is_file()

@@ -6,7 +6,7 @@ import { sparkline } from "./sparkline.js";
 import { age, rate, currentLanguage, word } from "./words.js";
 
 const SLOT_SECONDS = 5;
-const MARKS = { well: "●", watch: "▲", act: "■" };
+const MARKS = { well: "●", watch: "▲", act: "■", unknown: "?" };
 const cards = new Map();
 
 /** Show each signal. Its card is created once, so that a screen reader keeps its position. */
@@ -19,7 +19,7 @@ export function showSignals(signals) {
 
 /** Return the signals that need action, most urgent first. */
 export function needingAction(signals) {
-  const rank = { act: 0, watch: 1 };
+  const rank = { act: 0, unknown: 1, watch: 2 };
   return signals
     .filter((signal) => signal.state in rank)
     .sort((a, b) => rank[a.state] - rank[b.state]);
@@ -42,7 +42,7 @@ export function showVerdict(signals) {
 }
 
 function advice(signal) {
-  return word(`advice.${signal.name}`, { age: age(signal.oldest ?? signal.value ?? 0) });
+  return word(`advice.${signal.advice ?? signal.name}`, { age: age(signal.oldest ?? signal.value ?? 0) });
 }
 
 function card(name) {
