@@ -95,7 +95,7 @@ class Health:
             "intake_retrying": state.batches_retrying > 0,
             "database_away": state.database_away,
             "broker_away": not member.coordinator_known(),
-            "membership_refused": state.membership_refused or False,
+            "membership_refused": bool(state.membership_refused),
             "relay_failing": state.relay_failing,
             "rebalancing": member.rebalancing(),
             "not_fetched": time.monotonic() - self._all_fetched > _FETCH_PATIENCE,
