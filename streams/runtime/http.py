@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+_PATIENCE: Final = 2.0
+"""Seconds that requests under way get at the end; aiohttp waits for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     Raises:
         OSError: the port is in use.
     """
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_PATIENCE)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()
