@@ -18,6 +18,8 @@ from itertools import filterfalse
 from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
+_QUARTERS: Final = 32_768
+"""Those of most of a year, about 4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Calendar:
     """Local day of a quarter of an hour, counted from day 0 of the calendar in UTC. Cached."""
 
     def __post_init__(self) -> None:
-        day_of = lru_cache(maxsize=_CACHE_SIZE)(self._day_of_quarter)
+        day_of = lru_cache(maxsize=_QUARTERS)(self._day_of_quarter)
         object.__setattr__(self, "_day_of", day_of)
         cached = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_count)
         object.__setattr__(self, "_end_after", cached)

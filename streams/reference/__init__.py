@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from importlib import metadata
@@ -37,6 +37,12 @@ class Reference:
     policy: Policy
     directory: Directory
     calendar: Calendar
+    digest: str = field(init=False, repr=False, compare=False)
+    """One digest of policy, directory and calendar; it changes when one of them does."""
+
+    def __post_init__(self) -> None:
+        parts = (self.policy.digest, self.directory.digest, self.calendar.digest)
+        object.__setattr__(self, "digest", "".join(digest[:32] for digest in parts))
 
     def wording(self, language: str) -> Wording:
         """Return the texts of a language, with those of this policy and directory."""
@@ -46,12 +52,6 @@ class Reference:
         return Wording(
             words(), BabelFormats(), self.policy, self.directory, self.calendar, language
         )
-
-    @property
-    def digest(self) -> str:
-        """Return one digest of policy, directory and calendar; it changes when one of them does."""
-        parts = (self.policy.digest, self.directory.digest, self.calendar.digest)
-        return "".join(digest[:32] for digest in parts)
 
     def check_in_force(self, now: datetime) -> None:
         """Refuse a policy whose first day is still to come.
