@@ -46,6 +46,14 @@ _SLICE: Final = 0.2
 """Seconds per wait for acknowledgements in a thread: how long it may outlive a cancellation."""
 
 
+class _Unanswered(KafkaException):
+    """The brokers did not take all messages; ``acknowledged`` are the positions they took."""
+
+    def __init__(self, error: KafkaError, acknowledged: Sequence[int]) -> None:
+        super().__init__(error)
+        self.acknowledged = acknowledged
+
+
 class Relay:
     """Publishes the outbox until cancelled. Every worker runs a relay; one of them is active."""
 
@@ -167,14 +175,19 @@ class Relay:
         A message that the brokers refuse for itself holds back its topic and key, and no other.
 
         Raises:
-            KafkaException: a message was not acknowledged; no entry of the wave is marked.
+            KafkaException: a message was not acknowledged; the others are marked.
             RelayLostError: another relay took over; no entry of the wave is marked.
         """
         clock = asyncio.get_running_loop().time
         started = clock()
         wave = self._refusals.others(wave)
         crash.point("before_publish")
-        refused = await self._send(conn, producer, wave)
+        try:
+            refused = await self._send(conn, producer, wave)
+        except _Unanswered as broken:
+            # Brokers that throttle take a part of a wave at a time: each attempt must get further.
+            await outbox.mark_published(conn, broken.acknowledged, self._fence)
+            raise
         # The brokers refuse a whole batch: alone, only what is refused for itself is refused again.
         self._refusals.note([one for one in refused if await self._send(conn, producer, [one])])
         wave = self._refusals.others(wave)
@@ -194,7 +207,7 @@ class Relay:
         """Send entries and wait for every answer; return those refused for themselves.
 
         Raises:
-            KafkaException: the first other error.
+            _Unanswered: the first other error.
             RelayLostError: another relay took over; what was not sent yet is discarded.
         """
         errors: dict[int, KafkaError] = {}
@@ -222,7 +235,8 @@ class Relay:
                 raise
         for refusal in errors.values():
             if not is_of_the_message(refusal):
-                raise KafkaException(refusal)
+                known = [one.position for one in entries if one.position not in errors]
+                raise _Unanswered(refusal, known)
         return [pending for pending in entries if pending.position in errors]
 
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from uuid import uuid4
 
@@ -10,9 +11,18 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
+from pydantic import SecretStr
 
 from schemas.codec import Outgoing, encode
+from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.audit import Report
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import DatabaseSettings, LoopSettings
+from streams.runtime.state import WorkerState
+from streams.store import outbox
+from streams.store.outbox import OutboxEntry
+from streams.store.pool import open_pool
+from streams.worker.relay import Relay
 from tests.domain import given
 from tests.pipeline.stage import Stage, until
 
@@ -60,6 +70,35 @@ def test_a_worker_that_the_group_refuses_says_so_and_asks_again(stage: Stage) ->
     assert "InvalidSessionTimeoutError" in told
     assert "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS" in told, "it says what to do"
     assert worker.stop() == 0
+
+
+async def test_what_the_brokers_took_is_not_sent_again_when_they_do_not_take_the_rest(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a quota, which lets a part of a wave through at a time."""
+    monkeypatch.setattr("streams.worker.relay._TIMEOUT_MS", 2_000)
+    state = WorkerState()
+    settings = DatabaseSettings(url=SecretStr(stage.postgres.url))
+    pool = await open_pool(settings, "test")
+    topics = [CASE_ROUTED_TOPIC] * 5 + ["icam.not-taken.v1"]
+    entries = [
+        OutboxEntry(uuid4(), topic, f"case-{n}", (), b"{}") for n, topic in enumerate(topics)
+    ]
+    async with pool.acquire() as conn:
+        await outbox.put(conn, entries)
+    relay = asyncio.create_task(
+        Relay(pool, stage.kafka, LoopSettings(), Metrics(state), state).run()
+    )
+
+    async with asyncio.timeout(20):
+        while not state.relay_failing:  # noqa: ASYNC110 - the relay has no event for it
+            await asyncio.sleep(0.05)
+
+    left = stage.query("SELECT topic FROM outbox JOIN outbox_pending USING (position)")
+    assert left == [("icam.not-taken.v1",)]
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+    pool.terminate()
 
 
 def _order(number: int) -> Outgoing:
