@@ -203,6 +203,16 @@ HISTORIES = [
         reason="residence 2000 in BE-VAN",
     ),
     History(
+        "interviewed in Hasselt at the time of the move to Antwerp",
+        [
+            order(),
+            order(residence_postcode="2000", residence_since=day(5), time=day(9)),
+            interview(held_at=day(5), office_id="hasselt"),
+        ],
+        "hasselt",
+        "interview-office",
+    ),
+    History(
         "moved to Antwerp before the interview in Hasselt",
         [
             order(),

@@ -7,6 +7,8 @@ from datetime import datetime
 import pytest
 
 from schemas.events import (
+    Answer,
+    AnswerReason,
     Conclusion,
     Household,
     HouseholdKind,
@@ -26,6 +28,7 @@ from tests.domain.given import (
     LATER,
     MOMENT,
     TERM_END,
+    answered,
     circumstance,
     day,
     derive,
@@ -284,3 +287,70 @@ def test_one_circumstance_goes_on_while_another_has_not_begun() -> None:
 
     assert (status.state, status.cleared_at) == (ACTIVE, None)
     assert status.because.startswith("procedure-1 since")
+
+
+DOUBT, ASYLUM = Guard.IDENTITY_DOUBT, Guard.ASYLUM_REQUEST_PENDING
+CONTRADICTION = [
+    circumstance(DOUBT, effective_at=day(8)),
+    circumstance(DOUBT, effective_at=day(7), time=day(9), ends=True),
+]
+UNDECIDED = [
+    circumstance(ASYLUM, effective_at=day(3)),
+    circumstance(ASYLUM, effective_at=day(7), time=day(9), ends=True),
+]
+CONFIRM = ("confirm-circumstance", "circumstance/identity_doubt/procedure-1/2026-03-11")
+DECISION = ("report-decision", "decision/asylum_request_pending/procedure-1")
+OVER_NOW, STILL = AnswerReason.NO_LONGER_HOLDS, AnswerReason.OTHER
+
+
+@pytest.mark.parametrize(
+    ("guard", "facts", "asked", "answer", "reason", "state"),
+    [
+        (DOUBT, CONTRADICTION, CONFIRM, Answer.DONE, OVER_NOW, CLEAR),
+        (DOUBT, CONTRADICTION, CONFIRM, Answer.DONE, STILL, UNKNOWN),
+        (DOUBT, CONTRADICTION, CONFIRM, Answer.TAKEN_UP, OVER_NOW, UNKNOWN),
+        (ASYLUM, UNDECIDED, DECISION, Answer.NOT_APPLICABLE, OVER_NOW, CLEAR),
+        (ASYLUM, UNDECIDED, DECISION, Answer.DONE, STILL, ACTIVE),
+        (ASYLUM, UNDECIDED, DECISION, Answer.TAKEN_UP, OVER_NOW, ACTIVE),
+    ],
+)
+def test_a_circumstance_ends_with_a_final_answer_that_it_no_longer_holds(
+    guard: Guard,
+    facts: list[Fact],
+    asked: tuple[str, str],
+    answer: Answer,
+    reason: AnswerReason,
+    state: GuardState,
+) -> None:
+    said = answered(*asked, day(10), answer, reason=reason)
+    status = evaluate_guard(guard, [order(), *facts, said], day(12))
+
+    assert status.state is state
+    assert status.cleared_at == (day(10) if state is CLEAR else None)
+
+
+def test_a_missing_decision_is_asked_for_since_the_end_was_reported() -> None:
+    question = derive([order(), *UNDECIDED], day(12)).decision_missing
+
+    assert question is not None
+    assert question.due == day(9)
+
+
+def test_of_two_circumstances_the_one_that_was_due_first_is_asked_about() -> None:
+    facts = [
+        circumstance(DOUBT, effective_at=day(number), reference=name)
+        for name, number in (("a-later", 9), ("b-first", 5))
+    ]
+    question = derive([order(), *facts], day(90)).question
+
+    assert question is not None
+    assert question.procedure.reference == "b-first"
+
+
+def test_an_answer_on_the_day_of_the_begin_starts_no_new_age() -> None:
+    asked = ("confirm-circumstance", "circumstance/identity_doubt/procedure-1/2026-03-07")
+    facts = [circumstance(DOUBT, effective_at=day(5)), answered(*asked, day(5, 17))]
+    question = derive([order(), *facts], day(90)).question
+
+    assert question is not None
+    assert question.occasion == asked[1]

@@ -30,7 +30,7 @@ from schemas.outcomes import Action, EscalationRaised, GuardState, Track
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.policy.load import load_policy
-from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, RuleFacts
+from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, RuleFacts, rule_facts
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
 from tests.domain.given import (
@@ -46,6 +46,7 @@ from tests.domain.given import (
     circumstance,
     day,
     decide,
+    derive,
     interview,
     miss,
     order,
@@ -665,3 +666,38 @@ def test_cached_matches_agree_with_each_condition(facts: RuleFacts) -> None:
             ]
             near_miss = matches.near_misses.get(rule.id)
             assert (list(near_miss.because) if near_miss else []) == failing
+
+
+def test_the_rules_above_are_those_of_the_group_first_then_the_nearest() -> None:
+    above = ref().policy.rules_above("attendance", 1)
+
+    assert [rule.id for rule in above[:2]] == [
+        "outreach-after-second-miss",
+        "review-after-third-miss",
+    ]
+    others = [rule.level for rule in above[2:]]
+    assert others == sorted(others)
+    assert min(others) == 2
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "is_open"),
+    [
+        (None, None, True),
+        (day(4), None, False),  # as the interview is held
+        (day(9), day(11), False),  # since then, and over
+        (day(1), day(3), True),  # before, and over
+        (day(1), None, False),  # before, and going on
+    ],
+)
+def test_a_residence_prospect_is_open_until_a_procedure_begins(
+    begins: datetime | None, ends: datetime | None, is_open: bool
+) -> None:
+    facts = [order(), interview(conclusion=Conclusion.RESIDENCE_PROSPECT)]
+    if begins is not None:
+        facts.append(circumstance(ASYLUM, effective_at=begins))
+    if ends is not None:
+        refused = CircumstanceOutcome.REFUSED
+        facts.append(circumstance(ASYLUM, effective_at=ends, ends=True, outcome=refused))
+
+    assert rule_facts(derive(facts, day(20)), {}).prospect_open is is_open
