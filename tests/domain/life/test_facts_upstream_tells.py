@@ -856,3 +856,33 @@ def test_where_the_person_lived_follows_from_every_version_of_the_order(
     assert [(stay.lodging, stay.since) for stay in known] == [
         (lodging, day(since)) for lodging, since in stays
     ]
+
+
+@pytest.mark.parametrize(
+    ("left_at", "ended_by"),
+    [
+        ((on("4 May"),), on("4 May")),  # as the second order is notified
+        ((on("4 May") - MOMENT,), None),
+        ((on("11 May"), on("18 May")), on("18 May")),
+        ((on("18 May"), on("11 May")), on("18 May")),
+    ],
+)
+def test_a_departure_reported_under_earlier_orders_ends_the_case_from_the_last_order_on(
+    left_at: tuple[datetime, ...], ended_by: datetime | None
+) -> None:
+    names = ["order-1", "order-0"][: len(left_at)]
+    orders = [order(order_id=name) for name in names]
+    latest = order(order_id="order-2", notified_at=on("4 May"))
+    ends = [ended(at, order_id=name) for name, at in zip(names, left_at, strict=True)]
+    end = derive([*orders, latest, *ends], on("1 June")).end
+
+    assert (end and end.effective_at) == ended_by
+
+
+def test_an_end_reported_before_its_day_holds_from_that_day_on() -> None:
+    facts = [order(), ended(on("9 March"), time=on("3 March"))]
+    before, then = (derive(facts, at) for at in (on("9 March") - MOMENT, on("9 March")))
+
+    assert before.end is None
+    assert on("9 March") in before.changes_at
+    assert then.end is not None

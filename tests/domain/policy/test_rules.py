@@ -33,6 +33,7 @@ from streams.domain.policy.load import load_policy
 from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, RuleFacts, rule_facts
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from streams.domain.terms import QuestionRules, ReviewRule
 from tests.domain.given import (
     BRUSSELS,
     FAMILY,
@@ -701,3 +702,35 @@ def test_a_residence_prospect_is_open_until_a_procedure_begins(
         facts.append(circumstance(ASYLUM, effective_at=ends, ends=True, outcome=refused))
 
     assert rule_facts(derive(facts, day(20)), {}).prospect_open is is_open
+
+
+def test_the_rules_whose_answers_change_the_situation_are_found_by_their_actions() -> None:
+    policy = load_policy(ref().policy.body)
+
+    assert policy.questions == QuestionRules(
+        confirm="confirm-circumstance",
+        decision="report-decision",
+        end="record-end",
+        first_date="give-first-date",
+        reviews=(ReviewRule("review-after-third-miss", 3), ReviewRule("review-after-refusal", 0)),
+    )
+    assert repr(policy) == f"Policy({policy.version}, {policy.digest[:12]})"
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "waives_terms", "pauses_in_detention"),
+    [
+        ("silence", True, True),
+        ("report-outcome", True, False),
+        ("minors-detained", True, False),
+        ("review-after-third-miss", False, True),
+        ("address-check-referral", False, True),
+    ],
+)
+def test_what_stops_the_days_of_a_rule_follows_from_its_waivers_and_lodgings(
+    rule_id: str, waives_terms: bool, pauses_in_detention: bool
+) -> None:
+    rule = load_policy(ref().policy.body).rule(rule_id)
+
+    assert rule is not None
+    assert (rule.waives_terms, rule.pauses_in_detention) == (waives_terms, pauses_in_detention)
