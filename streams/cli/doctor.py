@@ -13,7 +13,7 @@ from streams.embedded import kafka as real_kafka
 from streams.kafka.connection import cluster
 from streams.kafka.topics import RETENTION_MS, PropertiesHidden, compare
 from streams.runtime.settings import Settings
-from streams.store import migrate, tls
+from streams.store import address, collation, migrate, tls
 
 
 @click.command()
@@ -28,6 +28,7 @@ def doctor(json_: bool) -> None:
         _check("reference data", 1, lambda: _reference(settings)),
         _check("brokers", 3, lambda: _brokers(settings)),
         _check("database", 3, lambda: _database(settings)),
+        _check("order of text", 3, lambda: _order_of_text(settings)),
         _check("real Kafka for tests", 0, _kafka_for_tests),
     ]
     if json_:
@@ -89,6 +90,16 @@ def _database(settings: Settings) -> str:
     if pending:
         raise _NotReadyError(f"{len(pending)} migrations pending: run icam migrate")
     return "reachable, schema up to date"
+
+
+def _order_of_text(settings: Settings) -> str:
+    if collation.is_outdated(address.read(settings.database).for_psycopg()):
+        raise _NotReadyError(
+            "the database's system orders text otherwise than before, so that indexes miss rows: "
+            "stop the workers, run REINDEX DATABASE, then ALTER DATABASE ... REFRESH COLLATION "
+            "VERSION"
+        )
+    return "as when the indexes were built"
 
 
 def _kafka_for_tests() -> str:

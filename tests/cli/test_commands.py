@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -96,6 +97,25 @@ async def test_a_home_directory_that_cannot_be_read_is_none(
     shown = await icam(*command)
 
     assert (shown.exit_code, shown.stderr) == (0, "")
+
+
+async def test_doctor_finds_that_the_system_orders_text_otherwise_than_before(
+    icam: Icam, database_url: str
+) -> None:
+    async def told() -> tuple[bool, str]:
+        checks = (await icam.json("doctor"))["checks"]
+        return next((c["ok"], c["says"]) for c in checks if c["what"] == "order of text")
+
+    assert (await told())[0]
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(
+            "UPDATE pg_database SET datcollversion = '2.27' WHERE datname = current_database()"
+        )
+
+    well, says = await told()
+
+    assert not well
+    assert "REINDEX DATABASE" in says
 
 
 @pytest.mark.parametrize(
