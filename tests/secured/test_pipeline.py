@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 
 PASSWORD = "correct horse"  # noqa: S105 - of a broker that lives for one test session
 PRINCIPALS = Path(__file__).parents[2] / "deploy" / "kafka" / "principals.toml"
+PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 ROLES = ("icam-worker", "icam-exporter", "icam-auditor", "icam-canary", "orders-register")
 
 
@@ -48,17 +50,32 @@ def postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
         yield server
 
 
+def block(start: str) -> list[str]:
+    """Return the lines of the block of the page "Securing it" that begins with these words."""
+    section = re.search(r"### Kafka\n(.*?)\n### ", PAGE.read_text(), re.DOTALL)
+    assert section
+    blocks = re.findall(r"   ```sh\n(.*?)   ```", section[1], re.DOTALL)
+    (found,) = [text for text in blocks if text.strip().startswith(start)]
+    return [line.strip() for line in found.splitlines()]
+
+
 def environment(
     node: SecuredNode, postgres: EmbeddedPostgres, name: str, secret: Path
 ) -> dict[str, str]:
+    """Return the settings that the page gives for a role, with our addresses and files."""
     secret.write_text(PASSWORD)
-    return {
-        "ICAM_DATABASE__URL": postgres.url,
+    said = dict(line.removeprefix("export ").split("=") for line in block("export"))
+    ours = {
         "ICAM_KAFKA__BOOTSTRAP_SERVERS": node.bootstrap_servers,
-        "ICAM_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
         "ICAM_KAFKA__SASL_USERNAME": name,
         "ICAM_KAFKA__SASL_PASSWORD_FILE": str(secret),
         "ICAM_KAFKA__CA_FILE": str(node.authority.file),
+    }
+    assert ours.keys() <= said.keys()
+    return {
+        **said,
+        **ours,
+        "ICAM_DATABASE__URL": postgres.url,
         "ICAM_KAFKA__PARTITIONS": "2",
         "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
     }
@@ -174,10 +191,18 @@ def test_the_command_compares_and_grants(
         PRINCIPALS.read_text() + '[[principal]]\nname = "newcomer"\nreads = ["outputs"]\n'
     )
 
+    said = [line.split()[1:] for line in block("icam topics")]
+    assert said == [
+        ["topics"],
+        ["topics", "--acls", "deploy/kafka/principals.toml"],
+        ["topics", "--acls", "deploy/kafka/principals.toml", "--apply"],
+    ]
+
     def icam(*words: str) -> tuple[int, str]:
         ran = CliRunner().invoke(main, words, env=admin, catch_exceptions=False)
         return ran.exit_code, ran.output
 
+    assert icam(*said[0])[0] == 0
     code, shown = icam("topics", "--acls", str(file))
     assert (code, "newcomer" in shown, "missing" in shown) == (1, True, True)
     code, shown = icam("topics", "--acls", str(file), "--apply")
