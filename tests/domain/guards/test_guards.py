@@ -354,3 +354,9 @@ def test_an_answer_on_the_day_of_the_begin_starts_no_new_age() -> None:
 
     assert question is not None
     assert question.occasion == asked[1]
+
+
+def test_a_review_of_vulnerability_ends_no_other_circumstance() -> None:
+    reviewed = interview(held_at=day(25), vulnerability_reviewed=True)
+
+    assert evaluate_guard(DOUBT, [order(), circumstance(DOUBT), reviewed], LATER).state is ACTIVE

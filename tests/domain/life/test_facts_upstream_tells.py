@@ -886,3 +886,28 @@ def test_an_end_reported_before_its_day_holds_from_that_day_on() -> None:
     assert before.end is None
     assert on("9 March") in before.changes_at
     assert then.end is not None
+
+
+def test_an_order_to_be_notified_later_is_looked_at_on_that_day() -> None:
+    later = order(order_id="order-2", notified_at=day(10), time=day(1))
+
+    for facts in ([order(), later], [later]):
+        assert day(10) in derive(facts, day(2)).changes_at
+
+
+@pytest.mark.parametrize(
+    ("at", "now", "counted"),
+    [
+        (day(0), day(3), 1),  # as the order is notified
+        (day(0) - MOMENT, day(3), 0),
+        (day(3), day(3), 1),  # this moment
+        (day(3) + MOMENT, day(3), 0),
+    ],
+)
+def test_an_absence_counts_from_the_notification_up_to_now(
+    at: datetime, now: datetime, counted: int
+) -> None:
+    situation = derive([order(), miss(1, scheduled_at=at, time=day(1))], now)
+
+    assert len(situation.counted) == counted
+    assert (situation.date_to_check is not None) == (at > now)
