@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from streams.audit.errors import DatabaseUnreadable
 
@@ -48,8 +49,13 @@ def snapshot(url: str) -> Iterator[Snapshot]:
         DatabaseUnreadable: the snapshot can't be opened, or a query in it failed.
     """
     try:
+        given: dict[str, Any] = dict(conninfo_to_dict(url))
+        options = f"{given.get('options') or ''} -c timezone=UTC".strip()
         with psycopg.connect(
-            url, application_name="icam-audit", options="-c timezone=UTC", connect_timeout=15
+            make_conninfo(
+                **{"connect_timeout": 15, **given, "options": options},
+                application_name="icam-audit",
+            )
         ) as connection:
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             connection.read_only = True

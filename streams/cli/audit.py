@@ -10,6 +10,7 @@ import click
 from streams.cli.output import as_json, console, emit
 from streams.kafka.connection import client
 from streams.runtime.settings import Settings
+from streams.store import address
 
 
 @click.command()
@@ -59,7 +60,7 @@ def audit(
     ids = [UUID(line) for line in produced.read_text().split()] if produced else None
     report = run(
         client(settings.kafka),
-        settings.database.url.get_secret_value(),
+        address.read(settings.database).for_psycopg(),
         group=settings.kafka.group,
         produced=ids,
         drained=drained,

@@ -51,8 +51,8 @@ from streams.runtime.settings import DatabaseSettings, KafkaSettings, Settings
 from streams.simulate.publishing import Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
+from streams.store import address, migrate, statistics, worklist
 from streams.store import escalations as ledger
-from streams.store import migrate, statistics, worklist
 from streams.store.pool import Connection
 
 _DRAIN_SECONDS: Final = 60.0
@@ -305,7 +305,7 @@ class DemoRun:
         for _ in range(10):
             report = audit(
                 kafka,
-                self.settings.database.url.get_secret_value(),
+                address.read(self.settings.database).for_psycopg(),
                 group=self.settings.kafka.group,
                 drained=True,
             )

@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from streams import reference
-from streams.cli.output import as_json, console, emit, table
+from streams.cli.errors import describe_error
+from streams.cli.output import as_json, console, emit, table, with_pool
 from streams.embedded import kafka as real_kafka
 from streams.kafka.connection import cluster
 from streams.kafka.topics import RETENTION_MS, PropertiesHidden, compare
 from streams.runtime.settings import Settings
-from streams.store import address, collation, migrate, tls
+from streams.store import address, clock, collation, migrate
+from streams.store.pool import Pool, is_pooled, role_writes
 
 
 @click.command()
@@ -49,8 +51,8 @@ def _check(what: str, code: int, run: Callable[[], str]) -> dict[str, Any]:
     except _NotReadyError as error:
         return {"what": what, "ok": False, "code": min(code, 1), "says": str(error)}
     except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        says = tls.explain(error) or first
+        described = describe_error(error)
+        says = described.message if described is not None else type(error).__name__
         return {"what": what, "ok": False, "code": code, "says": says}
 
 
@@ -86,10 +88,34 @@ def _brokers(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    pending = migrate.pending(settings.database.url.get_secret_value())
+    """Connect as a worker does, through the same pool, and compare the tables with this version."""
+    shown = address.read(settings.database).shown()
+    url = address.read(settings.database).for_psycopg()
+    pending = migrate.pending(url)  # first: libpq says more about certificates
     if pending:
+        with_pool(settings, _pooled)
         raise _NotReadyError(f"{len(pending)} migrations pending: run icam migrate")
-    return "reachable, schema up to date"
+    if newer := migrate.newer(url):
+        raise _NotReadyError(
+            f"the tables are newer than this version ({', '.join(newer)}): install the version "
+            "that made them"
+        )
+    pooled, writes = with_pool(settings, _pooled)
+    if writes:
+        with_pool(settings, _expect_writable, writes=True)
+    by = ", through a pooler that shares sessions" if pooled else ""
+    return f"{shown} answers{by}, schema up to date"
+
+
+async def _pooled(pool: Pool) -> tuple[bool, bool]:
+    """Return whether a pooler shares sessions, and whether our role writes."""
+    async with pool.acquire() as conn:
+        return await is_pooled(conn), await role_writes(conn)
+
+
+async def _expect_writable(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        await clock.expect_writable(conn)
 
 
 def _order_of_text(settings: Settings) -> str:

@@ -18,12 +18,26 @@ from streams.kafka.connection import SecretUnreadable, Unreachable
 from streams.kafka.publish import PublishError
 from streams.kafka.topics import TopicsError
 from streams.store import tls
-from streams.store.errors import is_transient
+from streams.store.address import AddressError
+from streams.store.errors import advice, is_transient
+from streams.store.migrate import MigrationError
+from streams.store.sqlstates import rule_of
 from streams.worker.errors import WorkerError
 
 FINDINGS: Final = 1
 USAGE_ERROR: Final = 2
 UNREACHABLE: Final = 3
+
+
+_REFUSALS: Final = {
+    "password": "28P01",
+    "pg_hba.conf": "28000",
+    "role ": "28000",
+    "too many": "53300",
+    "permission denied": "42501",
+    "does not exist": "3D000",
+}
+"""Words of a refused connection, with the code that asyncpg gets for the same."""
 
 
 class DescribedError(NamedTuple):
@@ -36,7 +50,7 @@ class DescribedError(NamedTuple):
 def describe_error(error: Exception) -> DescribedError | None:
     """Return the message and exit code of an error; None if it is a bug of ours."""
     if (refused := tls.explain(error)) is not None:
-        return _database(refused)
+        return DescribedError(f"database: {refused}; check ICAM_DATABASE__URL", UNREACHABLE)
     match error:
         case RepairError() | PolicyError() | DirectoryError() | EmbeddedError():
             return DescribedError(str(error), FINDINGS)
@@ -49,14 +63,26 @@ def describe_error(error: Exception) -> DescribedError | None:
         case ValidationError():
             faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             return DescribedError(f"settings: {'; '.join(faults)}", USAGE_ERROR)
+        case AddressError():
+            return DescribedError(str(error), USAGE_ERROR)
+        case MigrationError():
+            return DescribedError(str(error), FINDINGS)
         case asyncpg.UndefinedTableError() | psycopg.errors.UndefinedTable():
             return DescribedError("the database has no tables yet: run icam migrate", FINDINGS)
-        case asyncpg.InvalidPasswordError() | asyncpg.InvalidCatalogNameError():
-            return _database(str(error))
-        case psycopg.OperationalError():
-            return _database(str(error).splitlines()[0])
-    return _database(str(error) or type(error).__name__) if is_transient(error) else None
+        case psycopg.OperationalError() if error.sqlstate is None:  # no connection
+            return _database(error, _libpq(error))
+    return _database(error, advice(error)) if is_transient(error) else None
 
 
-def _database(message: str) -> DescribedError:
-    return DescribedError(f"database: {message}; check ICAM_DATABASE__URL", UNREACHABLE)
+def _libpq(error: psycopg.OperationalError) -> str:
+    """Return what to do when libpq could not connect: it gives no code, only text."""
+    text = str(error)
+    for words, code in _REFUSALS.items():
+        if words in text:
+            return rule_of(code).advice
+    return "check that PostgreSQL runs and that ICAM_DATABASE__URL names it"
+
+
+def _database(error: Exception, do: str) -> DescribedError:
+    says = (str(error).splitlines() or [""])[0].strip() or type(error).__name__
+    return DescribedError(f"database: {says}; {do}", UNREACHABLE)

@@ -42,11 +42,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     return drawn
 
 
-def with_pool(settings: Settings, work: Callable[[Pool], Awaitable[T]]) -> T:
+def with_pool(
+    settings: Settings, work: Callable[[Pool], Awaitable[T]], *, writes: bool = False
+) -> T:
     """Open a connection pool, run ``work`` with it, and close it. Blocks."""
 
     async def run() -> T:
-        pool = await open_pool(settings.database, "icam-cli")
+        pool = await open_pool(settings.database, "icam-cli", writes=writes)
         try:
             return await work(pool)
         finally:

@@ -144,13 +144,11 @@ def read(database: DatabaseSettings, *, writes: bool = False) -> Address:
 
 
 def parse(url: str) -> Address:
-    """Return the address that a URL names.
+    """Return the address that a URL, or another connection string of libpq, names.
 
     Raises:
-        AddressError: it is no URL, or has a parameter that not every command can honour.
+        AddressError: it can't be read, or has a parameter that not every command can honour.
     """
-    if "://" not in url:
-        raise AddressError("ICAM_DATABASE__URL must begin with postgresql://")
     try:
         found = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error as error:
@@ -168,6 +166,8 @@ def parse(url: str) -> Address:
     for name in ("connect_timeout", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"):
         if not found.get(name, "0").isdecimal():
             raise AddressError(f"ICAM_DATABASE__URL: {name} must be a number")
+    if not all(port.isdecimal() for port in found.get("port", "").split(",") if port):
+        raise AddressError("ICAM_DATABASE__URL: a port must be a number")
     if "options" in found:
         _settings(found["options"])
     return Address(found)

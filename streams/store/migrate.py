@@ -1,50 +1,147 @@
-"""Numbered SQL migrations, applied and recorded in the database by yoyo, under its own lock."""
+"""Numbered SQL migrations, applied and recorded in the database by yoyo, one process at a time.
+
+yoyo locks by a row that a killed process leaves behind. Here the session that migrates holds an
+advisory lock, which the server releases when that session ends.
+
+Errors::
+
+    MigrationError     somebody must act first; the message says what to do
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import yoyo
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import default_migration_table, parse_uri
 
-from streams.store.tls import check_files
+from streams.store import address, schema_version, tls
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
+_LOCK: Final = 0x1CA4_31D0
+"""Key of the advisory lock of the session that migrates."""
+_PAUSE: Final = 0.2
+
+
+class MigrationError(Exception):
+    """The tables can't be migrated now; the message says what to do."""
+
 
 def pending(url: str) -> list[str]:
-    """Return the ids of pending migrations, in order. Blocks."""
-    with _Backend(url) as backend:
-        return [migration.id for migration in backend.to_apply(_migrations())]
+    """Return the ids of pending migrations, in order. Reads only. Blocks."""
+    applied = _applied(url)
+    return [name for name in schema_version.known(MIGRATIONS) if name not in applied]
+
+
+def newer(url: str) -> list[str]:
+    """Return the ids of applied migrations that this version does not know. Reads only. Blocks."""
+    return schema_version.unknown(_applied(url), MIGRATIONS)
 
 
 def apply(url: str) -> list[str]:
     """Apply the pending migrations, each in its own transaction; return their ids. Blocks.
 
-    Safe to run concurrently: the other callers wait, and then have nothing to apply.
+    Safe to run concurrently: the other callers wait, and then have nothing to apply. Safe to kill:
+    the lock goes with the session, and a migration that began is rolled back or, if it runs
+    outside a transaction, can be repeated.
+
+    Raises:
+        MigrationError: a role that does not own the tables holds the lock.
     """
-    with _Backend(url) as backend, backend.lock():
+    with _Backend(url) as backend:
+        backend.wait_for_lock()
+        backend.init_database()
+        backend.ensure_internal_schema_updated()
         unapplied = backend.to_apply(_migrations())
         backend.apply_migrations(unapplied)
         return [migration.id for migration in unapplied]
+
+
+def _applied(url: str) -> set[str]:
+    with psycopg.connect(_checked(url), autocommit=True) as conn:
+        try:
+            return {name for (name,) in conn.execute(schema_version.APPLIED).fetchall()}
+        except psycopg.errors.UndefinedTable:
+            return set()
+
+
+def _checked(url: str) -> str:
+    conninfo = address.parse(url).for_psycopg()
+    tls.check_files(conninfo)
+    return conninfo
 
 
 def _migrations() -> Any:
     return yoyo.read_migrations(str(MIGRATIONS))
 
 
-class _Backend:
-    """Context manager for a yoyo backend that closes its connection at the end."""
+class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc] # yoyo has no types
+    """yoyo on a connection of ours, by the same address as every other command."""
 
     def __init__(self, url: str) -> None:
-        check_files(url)
-        parts = urlsplit(url)
-        self._url = urlunsplit(parts._replace(scheme="postgresql+psycopg"))
+        self._url = url
+        super().__init__(parse_uri("postgresql+psycopg://"), default_migration_table)
 
-    def __enter__(self) -> Any:
-        self._opened: Any = yoyo.get_backend(self._url)
-        return self._opened
+    def connect(self, _: object) -> psycopg.Connection[Any]:
+        conn = psycopg.connect(
+            _checked(self._url),
+            autocommit=True,
+            application_name="icam-migrate",
+        )
+        # A statement ends when this process is killed, and with it the lock.
+        conn.execute("SELECT set_config('client_connection_check_interval', '1s', false)")
+        return conn
 
-    def __exit__(self, *_: object) -> None:
-        self._opened.connection.close()
+    def copy(self) -> _Backend:
+        """Return a backend with a connection of its own."""
+        return _Backend(self._url)
+
+    def apply_one(self, migration: Any, force: bool = False, mark: bool = True) -> None:
+        """Apply a migration and record it in one transaction, on the session that holds the lock.
+
+        yoyo records it afterwards, so that a process killed in between left tables that no later
+        run could migrate. A migration without a transaction is repeatable instead.
+        """
+        migration.load()
+        with self.transaction() if migration.use_transactions else nullcontext():
+            migration.process_steps(self, "apply", force=force)
+            self.log_migration(migration, "apply")
+            if mark:
+                self.mark_one(migration, log=False)
+
+    @contextmanager
+    def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002 - yoyo's signature
+        """Do nothing: the session holds the lock already."""
+        yield
+
+    def wait_for_lock(self) -> None:
+        """Take the lock; wait while another ``icam migrate`` holds it.
+
+        Raises:
+            MigrationError: the session of a role that can't migrate holds it.
+        """
+        conn = self.connection
+        while not conn.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:
+            found = conn.execute(
+                """
+                SELECT pid, usename, usesuper OR pg_has_role(usesysid, current_user, 'MEMBER')
+                FROM pg_locks JOIN pg_stat_activity USING (pid)
+                JOIN pg_user USING (usesysid, usename)
+                WHERE locktype = 'advisory' AND classid = 0 AND objid = %s::oid AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """,
+                [_LOCK],
+            ).fetchone()
+            if found is not None and not found[2]:
+                raise MigrationError(
+                    f"a session of {found[1]} holds the lock of migrations: end it with "
+                    f"SELECT pg_terminate_backend({found[0]}), then run icam migrate again"
+                )
+            time.sleep(_PAUSE)

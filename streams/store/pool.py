@@ -32,6 +32,7 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
 
     Raises:
         OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
+        AddressError: the URL can't be used.
         CertificateFileError: a certificate or key that the URL names can't be read.
         AddressError: the URL can't be used.
     """
@@ -86,6 +87,24 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         loop=None,
     )
     return await opened
+
+
+async def is_pooled(conn: Connection) -> bool:
+    """Return whether a pooler shares the server's sessions, as PgBouncer's transaction mode does.
+
+    A pooler announces a process id of its own at the connect.
+    """
+    pid: int = await conn.fetchval("SELECT pg_backend_pid()")
+    return pid != conn.get_server_pid()
+
+
+async def role_writes(conn: Connection) -> bool:
+    """Return whether the role of this connection may add to the log of cases."""
+    may: bool | None = await conn.fetchval(
+        "SELECT bool_or(has_table_privilege(oid, 'INSERT')) FROM pg_class"
+        " WHERE relname = 'case_event'"
+    )
+    return bool(may)
 
 
 class _ReplacingPool(asyncpg.Pool):

@@ -29,13 +29,13 @@ from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.state import WorkerState
-from streams.store import cases, clock, reference_tables
+from streams.store import cases, clock, reference_tables, schema_version
 from streams.store.errors import advice, is_transient, log_fields
 from streams.store.pool import Pool, open_pool
 from streams.worker import agents
 from streams.worker.credentials import credentials
 from streams.worker.database_probe import probe_database
-from streams.worker.errors import DataDirectoryError, PortTakenError
+from streams.worker.errors import DataDirectoryError, PortTakenError, TablesTooNewError
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.membership_probe import probe_membership
@@ -209,6 +209,7 @@ class Parts:
         try:
             async with pool.acquire() as conn:
                 await clock.expect_writable(conn)
+                _accept_tables(await schema_version.read_unknown(conn))
                 stale, now = 0, await clock.now(conn)
                 ref.check_in_force(now)
                 await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
@@ -235,6 +236,17 @@ class Parts:
                 self._tasks.append(asyncio.create_task(self._app.crash(error)))
 
         task.add_done_callback(died)
+
+
+def _accept_tables(newer: list[str]) -> None:
+    """Refuse tables that lack what this version may need; others may be newer."""
+    if lacking := schema_version.too_new(newer):
+        raise TablesTooNewError(
+            f"the tables are newer than this version ({', '.join(lacking)}): install the version "
+            "that they were migrated for"
+        )
+    if newer:
+        log.warning("tables_newer", migrations=newer, do="finish the upgrade of the workers")
 
 
 def build(settings: Settings) -> IcamApp:

@@ -4,7 +4,8 @@ Errors::
 
     WorkerError
     |-- DataDirectoryError     the data directory can't be made
-    `-- PortTakenError         another process listens on the internal port
+    |-- PortTakenError         another process listens on the internal port
+    `-- TablesTooNewError      the tables lack what this version needs: install a newer one
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class DataDirectoryError(WorkerError):
 
 class PortTakenError(WorkerError):
     """Another process listens on the internal port: stop it, or set ``ICAM_HTTP__PORT``."""
+
+
+class TablesTooNewError(WorkerError):
+    """A newer version took away what this one may need: install the newer version."""
 
 
 def describe(error: BaseException) -> str:

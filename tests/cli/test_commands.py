@@ -266,8 +266,6 @@ async def test_replay_requires_exactly_one_of_id_and_all(icam: Icam, world: Worl
 
 
 async def test_migrate_applies_pending_migrations_once(server_url: str) -> None:
-    import psycopg
-
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute("CREATE DATABASE empty")
     icam = Icam({"ICAM_DATABASE__URL": server_url.rsplit("/", 1)[0] + "/empty"})
@@ -302,6 +300,38 @@ async def test_an_unreachable_service_is_reported_in_one_line_with_exit_code_3(
     assert doctor.exit_code == 3
     assert "ICAM_KAFKA__BOOTSTRAP_SERVERS" in doctor.stdout
     assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
+
+
+@pytest.mark.parametrize(("role", "says"), [("visitor", "roles.sql"), ("stranger", "pg_hba.conf")])
+async def test_a_role_that_may_not_read_is_told_so_in_one_line_with_exit_code_3(
+    role: str, says: str, database_url: str
+) -> None:
+    """The visitor has no privilege; the stranger does not exist."""
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE visitor LOGIN")
+    try:
+        icam = Icam(
+            {
+                "ICAM_DATABASE__URL": database_url.replace("//postgres@", f"//{role}@"),
+                "ICAM_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+                "COLUMNS": "300",
+            }
+        )
+        for command in (
+            *("case case-1", "escalations", "worklist --office gent", "dead-letters list"),
+            *("dead-letters show 1", "dead-letters replay 1 --note x", "rebuild --check --json"),
+            *("dead-letters discard 1 --note x", "migrate", "migrate --check"),
+        ):
+            shown = await icam(*command.split())
+            assert shown.exit_code == 3, command
+            assert shown.stderr.startswith("icam: database: "), command
+            assert shown.stderr.count("\n") == 1, command
+            assert says in shown.stderr, command
+        doctor = await icam("doctor")
+        assert (doctor.exit_code, says in doctor.stdout) == (3, True)
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute("DROP ROLE visitor")
 
 
 async def test_worklist_lists_what_an_office_must_do_by_due_date(icam: Icam, world: World) -> None:

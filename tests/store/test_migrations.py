@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,12 +17,18 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import yoyo
+from click.testing import CliRunner
 
 from schemas.codec import decode
 from schemas.codec import digest as digest_of
 from schemas.envelope import canonical
+from streams.cli import main
+from streams.embedded import process
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.store import migrate
+from streams.store import migrate, schema_version
+from streams.store.pool import Pool
+from streams.worker.app import _accept_tables
+from streams.worker.errors import TablesTooNewError
 from tests.pipeline.stage import until
 from tests.schemas.examples import EXAMPLES, binary
 
@@ -177,6 +184,78 @@ def _index(conn: psycopg.Connection) -> list[tuple[str, bool]]:
         " JOIN pg_am ON pg_am.oid = relam WHERE relname = 'case_event_by_time'"
     )
     return [(method, valid) for method, valid in found.fetchall()]
+
+
+@pytest.mark.server
+def test_a_migration_that_is_killed_leaves_no_lock_and_another_one_waits(
+    version: Versions, tmp_path: Path
+) -> None:
+    url, conn = version(3)
+    conn.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")  # of before
+    blocked = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+    with psycopg.connect(url) as worker, ThreadPoolExecutor(1) as thread:
+        worker.execute("LOCK TABLE outbox")
+        killed = process.start(
+            [sys.executable, "-m", "streams", "migrate"],
+            tmp_path / "migrate.log",
+            env={"ICAM_DATABASE__URL": url},
+        )
+        until(lambda: conn.execute(blocked).rowcount == 1, 30, "it migrates")
+        second = thread.submit(migrate.apply, url)
+        waits = "SELECT FROM pg_stat_activity WHERE application_name = 'icam-migrate'"
+        until(lambda: conn.execute(waits).rowcount == 2, 30, "the second one waits")
+        assert conn.execute(blocked).rowcount == 1
+        process.kill(killed)
+        until(lambda: conn.execute(waits).rowcount == 1, 30, "the first one is gone")
+        worker.rollback()
+
+        assert second.result(30)[0].startswith("0004")
+    assert migrate.pending(url) == []
+    assert migrate.apply(url) == []
+
+
+@pytest.mark.server
+def test_a_role_that_can_not_migrate_and_holds_the_lock_is_named(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE idler LOGIN")
+        try:
+            url = database_url.replace("//postgres@", "//idler@")
+            with psycopg.connect(url, autocommit=True) as idler:
+                idler.execute("SELECT pg_advisory_lock(%s)", [migrate._LOCK])
+                with pytest.raises(migrate.MigrationError) as refused:
+                    migrate.apply(database_url)
+                assert f"pg_terminate_backend({idler.info.backend_pid})" in str(refused.value)
+        finally:
+            owner.execute("DROP ROLE idler")
+
+
+@pytest.mark.server
+async def test_tables_that_are_newer_are_named_and_refused_once_something_was_taken_away(
+    database_url: str, pool: Pool
+) -> None:
+    async with pool.acquire() as conn:
+        assert await schema_version.read_unknown(conn) == []
+        for name in ("9001.more", "9002.contract-less"):
+            await conn.execute(
+                "INSERT INTO _yoyo_migration (migration_hash, migration_id) VALUES ($1, $1)", name
+            )
+            newer = await schema_version.read_unknown(conn)
+            assert newer[-1] == name
+            if ".contract-" not in name:
+                _accept_tables(newer)
+
+    with pytest.raises(TablesTooNewError, match=r"9002\.contract-less.*install the version"):
+        _accept_tables(newer)
+    assert migrate.newer(database_url) == newer
+    shown = CliRunner().invoke(main, ["migrate"], env={"ICAM_DATABASE__URL": database_url})
+    assert (shown.exit_code, "newer  9001.more" in shown.stdout) == (1, True)
+
+
+def test_a_migration_that_takes_something_away_says_so_in_its_name() -> None:
+    for file in migrate.MIGRATIONS.glob("*.sql"):
+        if not file.stem.endswith(".rollback"):
+            contracts = "\n-- contracts: " in file.read_text()
+            assert contracts == bool(schema_version.too_new([file.stem])), file.name
 
 
 def test_every_migration_is_compatible_with_workers_of_the_previous_version() -> None:

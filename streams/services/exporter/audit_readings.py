@@ -13,6 +13,7 @@ from streams.audit.log import OffsetRange, Partition
 from streams.kafka.connection import client
 from streams.runtime.metrics import ExporterMetrics
 from streams.runtime.settings import Settings
+from streams.store import address
 
 
 class AuditReadings:
@@ -25,9 +26,13 @@ class AuditReadings:
         self._now = now
         self._kafka = settings.kafka
         self._group = settings.kafka.group
-        self._url = settings.database.url.get_secret_value()
+        self._database = settings.database
         self._metrics = metrics
         self._offsets: Watch | None = None
+
+    @property
+    def _url(self) -> str:
+        return address.read(self._database).for_psycopg()
 
     def behind(self) -> None:
         """Read how many records of each topic are not committed, and how old the oldest is.
