@@ -262,7 +262,8 @@ def test_everything_is_reached_and_worked_from_the_keyboard(
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
-    page.keyboard.press("Tab")
+    for _ in range(1 + page.locator("#verdict-list a").count()):  # what needs action comes first
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("details[open] table")).to_be_visible()
     # The figures change under it; it stays where it was.
