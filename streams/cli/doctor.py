@@ -15,7 +15,7 @@ from streams.kafka.connection import cluster
 from streams.kafka.topics import RETENTION_MS, PropertiesHidden, compare
 from streams.runtime.settings import Settings
 from streams.store import address, clock, collation, migrate
-from streams.store.pool import Pool, is_pooled, role_writes
+from streams.store.pool import Pool, expect_own_session, role_writes
 
 
 @click.command()
@@ -92,25 +92,24 @@ def _database(settings: Settings) -> str:
     shown = address.read(settings.database).shown()
     url = address.read(settings.database).for_psycopg()
     pending = migrate.pending(url)  # first: libpq says more about certificates
+    writes = with_pool(settings, _writes_itself)
     if pending:
-        with_pool(settings, _pooled)
         raise _NotReadyError(f"{len(pending)} migrations pending: run icam migrate")
     if newer := migrate.newer(url):
         raise _NotReadyError(
             f"the tables are newer than this version ({', '.join(newer)}): install the version "
             "that made them"
         )
-    pooled, writes = with_pool(settings, _pooled)
     if writes:
         with_pool(settings, _expect_writable, writes=True)
-    by = ", through a pooler that shares sessions" if pooled else ""
-    return f"{shown} answers{by}, schema up to date"
+    return f"{shown} answers, schema up to date"
 
 
-async def _pooled(pool: Pool) -> tuple[bool, bool]:
-    """Return whether a pooler shares sessions, and whether our role writes."""
+async def _writes_itself(pool: Pool) -> bool:
+    """Check that no pooler stands in between; return whether our role writes."""
     async with pool.acquire() as conn:
-        return await is_pooled(conn), await role_writes(conn)
+        await expect_own_session(conn)
+        return await role_writes(conn)
 
 
 async def _expect_writable(pool: Pool) -> None:

@@ -9,6 +9,7 @@ Errors::
 
     AddressError              the URL or a parameter of it can't be used
     PasswordUnreadableError   a file with the URL or the password can't be read now; an OSError
+    PoolerError               a pooler stands between us and the server; an OSError
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class AddressError(ValueError):
 
 class PasswordUnreadableError(OSError):
     """The file with the URL or the password can't be read; it is read again at each connect."""
+
+
+class PoolerError(OSError):
+    """A pooler gives one server session to many clients; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

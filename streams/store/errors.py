@@ -16,8 +16,8 @@ from typing import Final
 import asyncpg
 
 from streams.store import tls
-from streams.store.address import PasswordUnreadableError
-from streams.store.sqlstates import Kind, Rule, rule_of
+from streams.store.address import PasswordUnreadableError, PoolerError
+from streams.store.sqlstates import POOLER, Kind, Rule, rule_of
 
 _CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
 _UNREACHABLE: Final = Rule(
@@ -51,6 +51,8 @@ def rule(error: BaseException) -> Rule:
             # during a query shows as "cannot switch to state ...; another operation is in
             # progress".
             return _AGAIN if _CLOSED.search(str(error)) else _BUG
+        case PoolerError():
+            return POOLER
         case PasswordUnreadableError():
             return _UNREADABLE
         case OSError():  # connection refused, reset, unreachable; TimeoutError is one

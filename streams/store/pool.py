@@ -11,8 +11,9 @@ from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from streams.runtime.settings import DatabaseSettings
 from streams.store import address, tls
-from streams.store.address import DEAD_AFTER_MS, KEEPALIVE_SECONDS
+from streams.store.address import DEAD_AFTER_MS, KEEPALIVE_SECONDS, PoolerError
 from streams.store.errors import asks_for_new_connections
+from streams.store.sqlstates import POOLER
 
 if TYPE_CHECKING:  # generic in the stubs only
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -89,13 +90,18 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
     return await opened
 
 
-async def is_pooled(conn: Connection) -> bool:
-    """Return whether a pooler shares the server's sessions, as PgBouncer's transaction mode does.
+async def expect_own_session(conn: Connection) -> None:
+    """Check that no pooler stands between us and the server.
 
-    A pooler announces a process id of its own at the connect.
+    A pooler drops the settings that guarantees rest on (``synchronous_commit``, time limits), or
+    refuses them, and mixes up prepared statements. It announces a process id of its own.
+
+    Raises:
+        PoolerError: there is one.
     """
     pid: int = await conn.fetchval("SELECT pg_backend_pid()")
-    return pid != conn.get_server_pid()
+    if pid != conn.get_server_pid():
+        raise PoolerError(POOLER.advice)
 
 
 async def role_writes(conn: Connection) -> bool:

@@ -32,10 +32,10 @@ class Rule:
 _BUG: Final = Rule(Kind.BUG)
 _WAIT: Final = Rule(Kind.TRANSIENT, "wait: the database or another transaction is busy")
 _CHECK_SERVER: Final = Rule(Kind.TRANSIENT, "check that PostgreSQL runs and can be reached")
-_POOLER: Final = Rule(
+POOLER: Final = Rule(
     Kind.OPERATOR,
-    "a connection pooler refuses or mixes up sessions: use PgBouncer 1.21 or newer with "
-    "max_prepared_statements above 0, or connect to PostgreSQL itself",
+    "a connection pooler refuses or mixes up sessions: connect to PostgreSQL itself, as a worker "
+    "keeps its own few connections",
 )
 _LOGIN: Final = Rule(
     Kind.OPERATOR,
@@ -66,7 +66,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "02": _BUG,  # no data
     "03": _BUG,  # SQL statement not yet complete
     "08": _CHECK_SERVER,  # connection exception
-    "08P01": _POOLER,  # protocol violation
+    "08P01": POOLER,  # protocol violation
     "09": _BUG,  # triggered action exception
     "0A": _BUG,  # feature not supported
     "0B": _BUG,  # invalid transaction initiation
@@ -84,7 +84,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "25006": _READ_ONLY,  # read-only transaction
     "25P03": _WAIT,  # idle in transaction for too long
     "25P04": _WAIT,  # transaction took too long
-    "26": _POOLER,  # a prepared statement that does not exist
+    "26": POOLER,  # a prepared statement that does not exist
     "27": _BUG,  # triggered data change violation
     "28": _LOGIN,  # invalid authorization specification
     "2B": _BUG,  # dependent privilege descriptors still exist
@@ -100,7 +100,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "40": _WAIT,  # transaction rollback
     "42": _BUG,  # syntax error or access rule violation
     "42501": _GRANT,  # insufficient privilege
-    "42P05": _POOLER,  # a prepared statement that exists already
+    "42P05": POOLER,  # a prepared statement that exists already
     "44": _BUG,  # WITH CHECK OPTION violation
     "53": _WAIT,  # insufficient resources
     "53100": _DISK,  # disk full

@@ -31,7 +31,7 @@ from streams.runtime.settings import KafkaSettings, Settings
 from streams.runtime.state import WorkerState
 from streams.store import cases, clock, reference_tables, schema_version
 from streams.store.errors import advice, is_transient, log_fields
-from streams.store.pool import Pool, open_pool
+from streams.store.pool import Pool, expect_own_session, open_pool
 from streams.worker import agents
 from streams.worker.credentials import credentials
 from streams.worker.database_probe import probe_database
@@ -208,6 +208,7 @@ class Parts:
         pool = await open_pool(self._settings.database, self._settings.kafka.group, writes=True)
         try:
             async with pool.acquire() as conn:
+                await expect_own_session(conn)
                 await clock.expect_writable(conn)
                 _accept_tables(await schema_version.read_unknown(conn))
                 stale, now = 0, await clock.now(conn)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from streams.runtime.settings import DatabaseSettings
 from streams.store import address
 from streams.store.address import AS_ASYNCPG_DOES, HONOURED, AddressError
-from streams.store.pool import is_pooled, open_pool
+from streams.store.pool import expect_own_session, open_pool
 
 URL = (
     "{address}?connect_timeout=7&keepalives_idle=9&keepalives_interval=8&tcp_user_timeout=7000"
@@ -27,7 +27,7 @@ async def test_both_drivers_take_hosts_and_parameters_alike(database_url: str) -
     pool = await open_pool(DatabaseSettings(url=SecretStr(url)), "test")
     async with pool.acquire() as conn:
         shown = [await conn.fetchval(f"SHOW {name}") for name in ("work_mem", "port")]
-        assert not await is_pooled(conn)
+        await expect_own_session(conn)
     pool.terminate()
     with psycopg.connect(address.parse(url).for_psycopg()) as same:
         also = [same.execute(f"SHOW {n}".encode()).fetchone() for n in ("work_mem", "port")]
