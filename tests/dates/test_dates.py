@@ -24,7 +24,8 @@ from tests.faults.wrong_clock import WrongClock
 from tests.pipeline.histories import due_on_any_day
 
 REAL_PROCESSES = tuple(
-    ROOT / "tests" / name for name in ("bench", "dates", "deploy/containers", "faults", "pipeline")
+    ROOT / "tests" / name
+    for name in (*("bench", "dates", "deploy/containers", "faults", "pipeline", "secured"),)
 )
 """Folders of tests that start processes of ours with clocks of their own, and so read the time."""
 

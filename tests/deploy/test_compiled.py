@@ -36,9 +36,13 @@ def code() -> Path:
     return shipped()
 
 
-def test_about_generated_histories_both_decide_the_same_to_the_byte(code: Path) -> None:
-    by_source = _python(_SOURCE, "-m", "tests.deploy.decisions").splitlines()
-    compiled = _python(environment(code), "-m", "tests.deploy.decisions").splitlines()
+def test_about_generated_histories_both_decide_the_same_to_the_byte(
+    code: Path, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "histories.json")
+    _python(_SOURCE, "-m", "tests.deploy.decisions", "--write", file)
+    by_source = _python(_SOURCE, "-m", "tests.deploy.decisions", file).splitlines()
+    compiled = _python(environment(code), "-m", "tests.deploy.decisions", file).splitlines()
 
     assert by_source[-HISTORIES:] == compiled[-HISTORIES:]
     assert len(set(compiled[-HISTORIES:])) > HISTORIES / 2

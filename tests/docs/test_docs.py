@@ -72,7 +72,7 @@ def test_every_command_shown_runs(
     ran = 0
     for _, command in _commands():
         words = shlex.split(command)
-        if words[0] == "icam" and words[1] not in ON_AND_ON:
+        if words[0] == "icam" and words[1] not in ON_AND_ON and "--acls" not in words:
             result = CliRunner().invoke(main, words[1:], env=environment, catch_exceptions=False)
             unknown_case = words[1] == "case"  # the README's example is of another run
             assert result.exit_code == (1 if unknown_case else 0), (command, result.output)

@@ -39,4 +39,6 @@ def test_another_worker_takes_the_relay_over_from_one_that_is_frozen(stage: Stag
     until(lambda: "relay_lost" in holder.log.read_text(), 15, "it noticed")
     until(lambda: f":{other.pid} since " in _relay(holder), 10, "and waits its turn")
     assert stage.audit(produced=valid_ids(planned)).findings == ()
-    assert (holder.stop(), other.stop()) == (0, 0)
+    # Its session is over: it works again, or ends with 1 to be started again.
+    assert holder.stop() in (0, 1)
+    assert other.stop() == 0

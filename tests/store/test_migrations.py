@@ -191,7 +191,9 @@ def test_a_migration_that_is_killed_leaves_no_lock_and_another_one_waits(
     version: Versions, tmp_path: Path
 ) -> None:
     url, conn = version(3)
-    conn.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")  # of before
+    conn.execute(
+        "INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, '2026-03-01', 1)"
+    )  # of before
     blocked = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
     with psycopg.connect(url) as worker, ThreadPoolExecutor(1) as thread:
         worker.execute("LOCK TABLE outbox")

@@ -20,7 +20,7 @@ from streams.embedded import process
 from streams.embedded.ports import free_port, listening
 from tests.pipeline.stage import until
 
-pytestmark = pytest.mark.usefixtures("server_url")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server_url")]
 
 IGNORED: Final = (
     "jit, enable_seqscan, statement_timeout, lock_timeout, idle_in_transaction_session_timeout, "

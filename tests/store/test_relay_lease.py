@@ -30,7 +30,7 @@ async def test_a_relay_that_is_silent_loses_it_and_can_mark_nothing(world: World
         before = await relay_lease.take(frozen, "worker-1")
         wave = [item.position for item in await outbox.pending(frozen, 100)]
         assert before.fence is not None
-        await world.rows("UPDATE relay_lease SET expires_at = clock_timestamp()")
+        await world.rows("UPDATE relay_lease SET expires_at = expires_at - interval '1 hour'")
         after = await relay_lease.take(next_one, "worker-2")
 
         assert after.fence == before.fence + 1

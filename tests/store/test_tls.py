@@ -29,6 +29,7 @@ from tests.secured.postgres import SecuredPostgres
 pytestmark = [
     pytest.mark.postgresql,
     pytest.mark.server,
+    pytest.mark.slow,
     pytest.mark.usefixtures("refused_connections"),
 ]
 

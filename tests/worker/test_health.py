@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -51,6 +50,10 @@ class Member:
         return self.moving
 
 
+NOW = 1_772_442_000.0
+"""Unix time, in seconds."""
+
+
 def health(
     state: WorkerState | None = None,
     member: Member | Membership | None = None,
@@ -95,7 +98,7 @@ def reading(held: Iterable[TP] = (), **states: Any) -> SimpleNamespace:
 
 
 def at(position: int, stable: int | None, seconds_ago: float = 0) -> SimpleNamespace:
-    polled = (time.time() - seconds_ago) * 1000
+    polled = (NOW - seconds_ago) * 1000
     return SimpleNamespace(_position=position, lso=stable, timestamp=polled)
 
 
@@ -105,7 +108,10 @@ def test_records_behind_are_those_that_a_reader_of_committed_records_has_not_don
     assert (member.partitions_assigned(), member.records_behind()) == (4, 3)
 
 
-def test_a_partition_that_is_held_is_named_and_does_not_count_as_behind() -> None:
+def test_a_partition_that_is_held_is_named_and_does_not_count_as_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.worker.transport.time", SimpleNamespace(time=lambda: NOW))
     consumer = reading([TP("orders", 0)], p0=at(7, 10), p1=at(4, 9), p2=at(4, 4, seconds_ago=60))
     member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None))
 

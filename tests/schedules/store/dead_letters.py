@@ -33,7 +33,13 @@ async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) ->
         await resolve(conn, number, "replayed", "applied when delivered again")
 
 
-async def resolve(conn: Connection, dead_letter_id: int, resolution: str, note: str) -> bool:
+async def resolve(
+    conn: Connection,
+    dead_letter_id: int,
+    resolution: str,
+    note: str,
+    who: str | None = None,
+) -> bool:
     async with link(conn).statement("dead_letters.resolve") as mine:
         for position, (number, letter, resolved) in list(mine.rows(TABLE)):
             if number == dead_letter_id and resolved is None:
