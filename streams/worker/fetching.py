@@ -160,6 +160,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 state = assignment.state_value(tp) if assignment.active else None
                 if state is not None and state.has_valid_position and state.position:
                     await self._note_gap(tp, state)
+        except asyncio.CancelledError:
+            # As in the method extended: the client's shutdown awaits the task that it cancelled.
+            return False
         finally:
             self.settling.difference_update(tps)
         return needs_wakeup
