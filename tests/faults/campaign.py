@@ -12,6 +12,7 @@ from tests.faults.arena import Arena
 from tests.faults.results import Outcome
 from tests.faults.scenarios import (
     clocks,
+    compound,
     deadlines,
     disk,
     disorder,
@@ -49,6 +50,8 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "hours": hours.take,
 }
 """By name, in running order."""
+LONG_ONLY: Final[Mapping[str, Callable[[Arena], Outcome]]] = {"compound": compound.take}
+"""Scenarios without a short form that is a test."""
 
 _STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]]] = {
     "network": network.stage,
@@ -76,4 +79,4 @@ def take(
         _STAGES.get(name, Stage)(servers, directory) as stage,
         Arena(stage, node, name, seed, share=share, say=say) as arena,
     ):
-        return SCENARIOS[name](arena)
+        return {**SCENARIOS, **LONG_ONLY}[name](arena)
