@@ -35,7 +35,6 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
         AddressError: the URL can't be used.
         CertificateFileError: a certificate or key that the URL names can't be read.
-        AddressError: the URL can't be used.
     """
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
     keepalive, dead_after_ms = str(KEEPALIVE_SECONDS), str(DEAD_AFTER_MS)

@@ -38,6 +38,12 @@ _FIRST_SINCE: Final = """
         UNION ALL SELECT recorded_at FROM dead_letter WHERE recorded_at > %(since)s) AS taken
 """
 
+_CUT: Final = """
+    SELECT count(pg_terminate_backend(pid)) FROM (
+        SELECT pid FROM pg_stat_activity WHERE application_name = %s
+        ORDER BY random() LIMIT %s) AS chosen
+"""
+
 _SEEDED: Final = "SELECT count(*) FROM case_event WHERE payload::text LIKE %s"
 
 
@@ -143,6 +149,11 @@ class Arena:
             return None
         return found[0] if found else None
 
+    def cut_connections(self, most: int) -> int:
+        """End up to ``most`` of the workers' database sessions; return how many."""
+        cut: int = self.stage.query(_CUT, self.stage.kafka.group, most)[0][0]
+        return cut
+
     @contextmanager
     def flowing(self, records: Iterable[Outgoing], rate: float) -> Iterator[None]:
         """Publish records during the block; at its end wait until all are acknowledged."""
@@ -159,7 +170,7 @@ class Arena:
         """
         wanted = frozenset(ids)
         try:
-            until(self._drained, patience, "the stream is processed")
+            until(self.drained, patience, "the stream is processed")
         except AssertionError as late:
             outcome.failures.append(str(late))
         self._watched.close()
@@ -182,7 +193,8 @@ class Arena:
             named = (line.rpartition(" ")[0] for line in worker.metrics().splitlines())
             yield f"{worker.directory.name} metrics", "\n".join(named)
 
-    def _drained(self) -> bool:
+    def drained(self) -> bool:
+        """Whether nothing is under way; False while a server is away."""
         with suppress(KafkaException, psycopg.OperationalError):
             return self.stage.drained()
         return False

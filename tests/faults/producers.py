@@ -57,14 +57,16 @@ class ForeignProducers:
                 continue
             producer = self._dice.choice(self._transactional)
             if self._dice.random() < _ABORTED:
-                decoys = [self._decoy(record) for record in chunk]
+                decoys = [under_new_id(record, self._dice) for record in chunk]
                 self.aborted += producer.abort(decoys)
             producer.publish(chunk)
 
-    def _decoy(self, record: Outgoing) -> Outgoing:
-        event_id = str(UUID(int=self._dice.getrandbits(128), version=4)).encode()
-        headers = [(name, event_id if name == "ce_id" else value) for name, value in record.headers]
-        return replace(record, headers=tuple(headers))
+
+def under_new_id(record: Outgoing, dice: Random) -> Outgoing:
+    """Return a copy of an event under an event id of its own."""
+    event_id = str(UUID(int=dice.getrandbits(128), version=4)).encode()
+    headers = [(name, event_id if name == "ce_id" else value) for name, value in record.headers]
+    return replace(record, headers=tuple(headers))
 
 
 def _chunks(records: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:

@@ -12,14 +12,11 @@ import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
 from random import Random
 from typing import Final
-from uuid import UUID
 
 import psycopg
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.codec import Outgoing
@@ -27,7 +24,7 @@ from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import WorkerProcess
 from streams.kafka.publish import at_rate
 from tests.faults.arena import Arena, now
-from tests.faults.producers import ForeignProducers
+from tests.faults.producers import ForeignProducers, under_new_id
 from tests.faults.results import Outcome
 from tests.pipeline.stage import until
 
@@ -37,11 +34,6 @@ _RATE: Final = 40.0
 _UNREAD: Final = 7
 """Number of records that are deleted before a worker reads them."""
 _WRITABLE: Final = "-c default_transaction_read_only=off"
-_CUT: Final = """
-    SELECT count(pg_terminate_backend(pid)) FROM (
-        SELECT pid FROM pg_stat_activity WHERE application_name = %s
-        ORDER BY random() LIMIT 3) AS chosen
-"""
 
 
 def take(arena: Arena) -> Outcome:
@@ -184,7 +176,7 @@ class _Servers:
 
     def _cut(self) -> None:
         for _ in range(5):
-            self._arena.stage.query(_CUT, self._arena.stage.kafka.group)
+            self._arena.cut_connections(3)
             time.sleep(self._dice.uniform(0, 0.3))
 
     def _set_read_only(self, value: str) -> None:
@@ -195,12 +187,7 @@ class _Servers:
 
 
 def _await_drained(arena: Arena) -> None:
-    def drained() -> bool:
-        with suppress(KafkaException, psycopg.OperationalError):
-            return arena.stage.drained()
-        return False
-
-    until(drained, 180, "all that was published is processed")
+    until(arena.drained, 180, "all that was published is processed")
 
 
 def _delete_unread(
@@ -212,10 +199,8 @@ def _delete_unread(
     """
     workers.end()
     model = next(record for record in records if record.topic == "icam.oqt-issued.v1")
-    event_id = str(UUID(int=arena.dice.getrandbits(128), version=4)).encode()
-    headers = [(name, event_id if name == "ce_id" else value) for name, value in model.headers]
     admin, before = _admin(arena), _ends(arena, model.topic)
-    arena.stage.publish([replace(model, headers=tuple(headers))] * _UNREAD)
+    arena.stage.publish([under_new_id(model, arena.dice)] * _UNREAD)
     after = _ends(arena, model.topic)
     (partition,) = (part for part, end in after.items() if end != before[part])
     asked = TopicPartition(model.topic, partition, after[partition])

@@ -9,12 +9,6 @@ from tests.faults.arena import Arena, now, shuffled
 from tests.faults.results import Outcome
 from tests.pipeline.stage import until
 
-_CUT = """
-    SELECT count(pg_terminate_backend(pid)) FROM (
-        SELECT pid FROM pg_stat_activity WHERE application_name = %s
-        ORDER BY random() LIMIT 1) AS one
-"""
-
 
 def take(arena: Arena) -> Outcome:
     """Make the database unavailable in every way; one worker recovers without dead letters."""
@@ -56,7 +50,7 @@ def take(arena: Arena) -> Outcome:
     cut, rate = 0, max(20.0, len(rest) / max(4.0, cuts / 20))
     with arena.flowing(rest, rate):
         while cut < cuts:
-            cut += arena.stage.query(_CUT, arena.stage.kafka.group)[0][0]
+            cut += arena.cut_connections(1)
             time.sleep(arena.dice.uniform(0, 0.1))
     outcome.runs += cut
     outcome.figures["connections cut"] = cut
