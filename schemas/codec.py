@@ -35,6 +35,7 @@ from schemas.events import (
     ProposalAnswered,
 )
 from schemas.fields import NearlyKnown, known_fields
+from schemas.producers import Producer, Producers, type_of
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
@@ -62,6 +63,11 @@ class Decoded(NamedTuple):
     event: Event
     unknown: int = 0
 
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """Return id and source, which CloudEvents makes unique together."""
+        return self.event_id, self.source
+
 
 def decode(
     topic: str,
@@ -70,11 +76,14 @@ def decode(
     headers: Headers,
     now: datetime | None = None,
     max_ahead: timedelta = MAX_AHEAD,
+    producers: Producers | None = None,
 ) -> Decoded:
     """Return the event in one record of an input topic.
 
     ``now`` is when the record arrived. The event's time, and each time in it that can't be known in
     advance, may be later by ``max_ahead`` at most. Without ``now`` this is not tested.
+
+    ``producers`` says what the event's source may say at ``now``. Without it this is not tested.
 
     Raises:
         Rejected: the record is not a valid event. No input raises anything else.
@@ -88,10 +97,17 @@ def decode(
             detail = "a version of this type that is not known here"
             raise Rejected(Reason.UNKNOWN_VERSION, detail, case_id)
         raise Rejected(Reason.UNKNOWN_TYPE, "a type that is not in the vocabulary", case_id)
-    if envelope.type != topic:
+    if envelope.type != topic and envelope.type != type_of(topic):
         raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic", case_id)
-    if case_id.startswith(canary.PREFIX) or envelope.source == canary.SOURCE:
-        _refuse_borrowed(case_id, envelope.source)
+    if (
+        case_id.startswith(canary.PREFIX)
+        or envelope.source == canary.SOURCE
+        or canary.is_topic(topic)
+    ):
+        _refuse_borrowed(case_id, envelope.source, topic)
+    producer = None
+    if producers is not None:
+        producer = _producer(envelope, topic, now, producers)
     payload, unknown = canonical(data), 0
     try:
         event = model.model_validate_json(payload, extra="forbid")
@@ -100,6 +116,13 @@ def decode(
     if national_number.contains(_references(event)):
         detail = "a reference contains a national number; send an opaque reference instead"
         raise Rejected(Reason.SCHEMA, detail, case_id)
+    if (
+        producer is not None
+        and type(event) is CircumstanceChanged
+        and event.circumstance not in producer.circumstances
+    ):
+        detail = "circumstance: beyond what this source may say; see the table of producers"
+        raise Rejected(Reason.BEYOND_AUTHORITY, detail, case_id)
     time = envelope.time.astimezone(UTC)
     occurred_at = _occurred_at(event)
     if occurred_at is not None and occurred_at > time + _CLOCK_SKEW:
@@ -177,15 +200,35 @@ def _occurred_at(event: Event) -> datetime | None:
     assert_never(event)
 
 
-def _refuse_borrowed(case_id: str, source: str) -> None:
-    """Refuse a case id of the canary from a producer, and the canary's name on a person's case.
+def _producer(
+    envelope: Envelope, topic: str, now: datetime | None, producers: Producers
+) -> Producer:
+    """Return what the event's source may say on this topic, at the record's arrival."""
+    producer = producers.find(envelope.source, now)
+    if producer is None:
+        detail = "source: not in the table of producers at this time; name the publishing system"
+        raise Rejected(Reason.UNKNOWN_SOURCE, detail, envelope.subject)
+    if envelope.type not in producer.types:
+        detail = "type: beyond what this source may say; see the table of producers"
+        raise Rejected(Reason.BEYOND_AUTHORITY, detail, envelope.subject)
+    if topic not in producer.topics:
+        detail = "source: not the one that writes to this topic; see the table of producers"
+        raise Rejected(Reason.UNKNOWN_SOURCE, detail, envelope.subject)
+    return producer
+
+
+def _refuse_borrowed(case_id: str, source: str, topic: str) -> None:
+    """Refuse a name of the canary from a producer, and a person's case from the canary.
 
     Either would hide a person: cases and events of the canary are counted nowhere.
     """
     if source != canary.SOURCE:
-        detail = f"subject: case ids that start with {canary.PREFIX} belong to the canary"
-        raise Rejected(Reason.RESERVED, f"{detail}; use another id", case_id)
-    if not canary.is_case_id(case_id):
+        if case_id.startswith(canary.PREFIX):
+            detail = f"subject: case ids that start with {canary.PREFIX} belong to the canary"
+            raise Rejected(Reason.RESERVED, f"{detail}; use another id", case_id)
+        detail = "source: this topic belongs to the canary; use the topic of the type"
+        raise Rejected(Reason.RESERVED, detail, case_id)
+    if not (canary.is_case_id(case_id) and canary.is_topic(topic)):
         detail = f"source: {canary.SOURCE} belongs to the canary; name the publishing system"
         raise Rejected(Reason.RESERVED, detail, case_id)
 
@@ -242,9 +285,10 @@ def encode(
     time: datetime,
     type_: str | None = None,
 ) -> Outgoing:
-    """Return the binary-mode record of an input event.
+    """Return the binary-mode record of an input event, on the topic of its type.
 
-    ``event`` may be a mapping, which may hold unknown fields and requires ``type_``.
+    The canary's events are on its own topics. ``event`` may be a mapping, which may hold unknown
+    fields and requires ``type_``.
 
     Raises:
         ValidationError: an attribute does not fit the profile.
@@ -258,4 +302,5 @@ def encode(
         name = type_ or _TYPE_OF[type(event)]
         value = event.model_dump_json().encode()
     envelope = Envelope(id=event_id, source=source, type=name, time=time, subject=case_id)
-    return Outgoing(name, case_id.encode(), value, tuple(write(envelope)))
+    topic = canary.topic(name) if source == canary.SOURCE else name
+    return Outgoing(topic, case_id.encode(), value, tuple(write(envelope)))

@@ -5,7 +5,7 @@ headers in other case, media types with parameters and ``data_base64`` are accep
 
 The profile is stricter than CloudEvents:
 
-- ``id`` is a UUID, unique across all producers; it is the primary key of the log;
+- ``id`` is a UUID, unique for its source; both are the primary key of the log;
 - ``subject`` and the Kafka key are the case id and must be equal;
 - ``time`` is required: it orders corrections of one fact;
 - ``type`` equals the input topic's name, ``datacontenttype`` is JSON.
@@ -32,7 +32,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from schemas import national_number
-from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
+from schemas.types import MAX_VALUE_BYTES, CaseId, Instant, unvalidated, utc_instant
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -54,7 +54,7 @@ _ATTRIBUTE_OF: Final = {f"ce_{name}": name for name in _ATTRIBUTES} | {
 
 _HINTS: Final = {
     "specversion": "1.0",
-    "id": "a UUID, unique across all producers",
+    "id": "a UUID, unique for its source",
     "source": "a URI reference of 1 to 200 characters",
     "type": "the name of the topic",
     "time": "RFC 3339 with an offset, 1990 to 2100",
@@ -78,6 +78,8 @@ class Reason(StrEnum):
     SCHEMA = "schema"
     AHEAD = "ahead"
     RESERVED = "reserved"
+    UNKNOWN_SOURCE = "unknown_source"
+    BEYOND_AUTHORITY = "beyond_authority"
     ID_REUSED = "id_reused"
     BUG = "bug"
 
@@ -112,6 +114,14 @@ class Envelope(BaseModel):
     subject: CaseId
 
 
+_envelope: Final = unvalidated(Envelope)
+_USUAL: Final = re.compile(  # the same as the model's patterns, of which none has a line break
+    r"1\.0\n"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n"
+    r"[A-Za-z0-9:/._~#?=&%-]{1,200}\n"
+    r"[a-z0-9.-]{1,100}\n"
+    r"[A-Za-z][A-Za-z0-9_-]{7,63}"
+)
 _CASE_ID: Final = TypeAdapter(CaseId)
 _SOURCE: Final = TypeAdapter(Source)
 
@@ -144,9 +154,11 @@ def read(
     if "specversion" not in attributes:  # the model's default is for writing only
         raise Rejected(Reason.ENVELOPE, _no_attributes(headers), _subject(attributes))
     try:
-        # Headers are text, which always has a JSON form.
-        text = orjson.dumps(attributes) if binary else canonical(attributes)
-        envelope = Envelope.model_validate_json(text)
+        envelope = _usual(attributes) if binary else None
+        if envelope is None:
+            # Headers are text, which always has a JSON form.
+            text = orjson.dumps(attributes) if binary else canonical(attributes)
+            envelope = Envelope.model_validate_json(text)
     except ValidationError as error:
         raise Rejected(Reason.ENVELOPE, _hinted(error), _subject(attributes)) from None
     subject = envelope.subject
@@ -157,6 +169,24 @@ def read(
         detail = "the record's key is not the event's subject"
         raise Rejected(Reason.WRONG_KEY, detail, envelope.subject)
     return envelope, data
+
+
+def _usual(attributes: Mapping[str, str]) -> Envelope | None:
+    """Return the envelope of headers in their usual form, else None: the model judges the others.
+
+    It costs half of what the model does, and gives the same envelope.
+    """
+    try:
+        id_, source, type_ = attributes["id"], attributes["source"], attributes["type"]
+        time, subject = utc_instant(attributes["time"]), attributes["subject"]
+    except KeyError:
+        return None
+    version = attributes["specversion"]
+    if time is None or not _USUAL.fullmatch("\n".join((version, id_, source, type_, subject))):
+        return None
+    return _envelope(
+        specversion=version, id=UUID(id_), source=source, type=type_, time=time, subject=subject
+    )
 
 
 def _structured_data(body: dict[str, Any]) -> dict[str, Any]:
@@ -211,22 +241,23 @@ def _media_type(value: object) -> str:
 def write(envelope: Envelope) -> list[tuple[str, bytes]]:
     """Return the Kafka headers of an event in binary mode."""
     e = envelope
-    return headers(e.id, e.source, e.type, e.time, e.subject, e.specversion)
+    texts = headers(str(e.id), e.source, e.type, rfc3339(e.time), e.subject, e.specversion)
+    return [(name, value.encode()) for name, value in texts.items()]
 
 
 def headers(
-    id_: UUID, source: str, type_: str, time: datetime, subject: str, specversion: str = "1.0"
-) -> list[tuple[str, bytes]]:
-    """Return the Kafka headers for attributes already known to be valid. Like ``write``."""
-    return [
-        ("ce_specversion", specversion.encode()),
-        ("ce_id", str(id_).encode()),
-        ("ce_source", source.encode()),
-        ("ce_type", type_.encode()),
-        ("ce_time", rfc3339(time).encode()),
-        ("ce_subject", subject.encode()),
-        ("content-type", b"application/json"),
-    ]
+    id_: str, source: str, type_: str, time: str, subject: str, specversion: str = "1.0"
+) -> dict[str, str]:
+    """Return the Kafka headers for attributes already known to be valid, as text, in order."""
+    return {
+        "ce_specversion": specversion,
+        "ce_id": id_,
+        "ce_source": source,
+        "ce_type": type_,
+        "ce_time": time,
+        "ce_subject": subject,
+        "content-type": JSON,
+    }
 
 
 def write_structured(envelope: Envelope, data: Mapping[str, Any]) -> bytes:
@@ -245,15 +276,12 @@ def write_structured(envelope: Envelope, data: Mapping[str, Any]) -> bytes:
     )
 
 
-def cases_named(key: bytes | None, headers: Headers, subject: str | None = None) -> tuple[str, ...]:
-    """Return the well-formed case ids that a rejected record names, sorted.
+def case_named(key: bytes | None) -> str | None:
+    """Return the well-formed case id that a rejected record names: its key, and nothing else.
 
-    A record whose key and subject differ names both cases, because either may lack a fact.
-    ``subject`` is the subject of a structured event, taken from ``Rejected.subject``.
+    Headers and content may name any number of cases. The key names one, and decides the partition.
     """
-    raw = [key, *(value for name, value in headers if name == "ce_subject")]
-    texts = [(candidate or b"").decode(errors="replace") for candidate in raw]
-    return tuple(sorted({case_id for text in (*texts, subject) for case_id in _well_formed(text)}))
+    return next(iter(_well_formed((key or b"").decode(errors="replace"))), None)
 
 
 def source_named(value: bytes | None, headers: Headers) -> str | None:

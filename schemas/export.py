@@ -1,7 +1,10 @@
 """Export the message contract: one JSON Schema per type and one AsyncAPI document.
 
+The AsyncAPI document has events and outcomes. Checkpoints are for auditors, not for subscribers.
+
 Input events are described as the codec accepts them, outcomes as the pipeline writes them: a field
-with a default is optional in an event and always present in an outcome.
+with a default is optional in an event and always present in an outcome, except for the flags of a
+routing, which are written only if they are set.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from schemas.checkpoints import CHECKPOINT_TYPE, HEADS_TYPE, Checkpoint, CheckpointHeads
 from schemas.envelope import JSON, STRUCTURED
 from schemas.events import EVENT_TYPES
 from schemas.outcomes import OUTCOME_TYPES
@@ -27,7 +31,8 @@ def documents() -> dict[str, bytes]:
     """Return file name to JSON text, with sorted keys, indented, and a newline at the end."""
     schemas = {f"{name}.json": _schema(name, model, "validation") for name, model in _events()}
     schemas |= {
-        f"{name}.json": _schema(name, model, "serialization") for name, model in _outcomes()
+        f"{name}.json": _schema(name, model, "serialization")
+        for name, model in (*_outcomes(), *_checkpoints())
     }
     schemas[ASYNCAPI] = _asyncapi()
     return {name: _text(schemas[name]) for name in sorted(schemas)}
@@ -50,6 +55,10 @@ def _events() -> list[tuple[str, type[BaseModel]]]:
 
 def _outcomes() -> list[tuple[str, type[BaseModel]]]:
     return [(name, model) for name, (_, model) in OUTCOME_TYPES.items()]
+
+
+def _checkpoints() -> list[tuple[str, type[BaseModel]]]:
+    return [(HEADS_TYPE, CheckpointHeads), (CHECKPOINT_TYPE, Checkpoint)]
 
 
 def _text(document: Mapping[str, Any]) -> bytes:

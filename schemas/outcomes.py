@@ -7,7 +7,7 @@ detention, so no message of this system can express them.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Any, Final, Literal, final
 
 import orjson
 from pydantic import BaseModel, Field
@@ -102,6 +102,23 @@ class RouteRef(Message):
     """Routing rule that decided."""
 
 
+class OfficeLoad(Message):
+    """How much room an office had for a case when the case was routed."""
+
+    office_id: OfficeId
+    """Office or special queue."""
+    open_cases: Annotated[int, Field(ge=0)]
+    """Open cases of its team that follows such cases."""
+    capacity: Annotated[int, Field(ge=0)] | None
+    """Cases that the team can follow on that day; null if not known."""
+    skills_missing: tuple[str, ...]
+    """Skills that the case needs and the office lacks."""
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 @final
 class CaseRouted(Message):
     """A case is assigned to an office and a team, with the rule that decided."""
@@ -130,6 +147,14 @@ class CaseRouted(Message):
     """SHA-256 of the directory, hexadecimal."""
     previous: RouteRef | None
     """Previous route; null for the first routing."""
+    office_full: bool = Field(default=False, exclude_if=_is_empty)
+    """True if the team had no room when the case was routed to it; absent otherwise."""
+    skills_missing: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    """Skills that the case needs and the office lacks: a track, or ``interpreter:`` and a language;
+    absent if it lacks none, or if that is not known."""
+    candidates: tuple[OfficeLoad, ...] = Field(default=(), exclude_if=_is_empty)
+    """The equally proper offices that the choice was between, the chosen one included, and their
+    room; absent if there was no choice and nothing to flag."""
 
 
 class GuardCheck(Message):
@@ -358,12 +383,23 @@ def body(outcome: Outcome) -> bytes:
     if type(outcome) is EscalationRaised:
         # The many small parts as dictionaries: orjson would call back for each of them.
         evidence = outcome.evidence
+        nearest = evidence.nearest
         parts = {
             "facts": [check.__dict__ for check in evidence.facts],
+            "clocks": [step.__dict__ for step in evidence.clocks],
             "guards": [check.__dict__ for check in evidence.guards],
+            "nearest": None if nearest is None else nearest.__dict__,
         }
         fields = {**fields, "evidence": {**evidence.__dict__, **parts}}
+    elif not _FLAGS.isdisjoint(fields):
+        fields = {name: value for name, value in fields.items() if value or name not in _FLAGS}
     return orjson.dumps(fields, default=_fields, option=orjson.OPT_UTC_Z)
+
+
+_FLAGS: Final = frozenset(
+    name for name, field in CaseRouted.model_fields.items() if field.exclude_if is not None
+)
+"""Fields of a routing that are written only if they are set."""
 
 
 def _fields(value: object) -> dict[str, Any]:

@@ -97,15 +97,22 @@ _INSTANT: Final = re.compile(_TEXT)
 _UTC_TEXT: Final = re.compile(rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)")
 
 
+def utc_instant(text: str) -> datetime | None:
+    """Return the instant of an RFC 3339 text in UTC; None if it is another text."""
+    if _UTC_TEXT.fullmatch(text) is None:
+        return None
+    try:  # yields the standard library's UTC, much cheaper to compare than pydantic's
+        return datetime.fromisoformat(text)
+    except ValueError:  # no such day
+        return None
+
+
 def _date_time(value: object) -> object:
     """Refuse a number of seconds, even as text: pydantic would read "1767225600" as an instant."""
     if isinstance(value, str):
-        if _UTC_TEXT.fullmatch(value):
-            try:  # yields the standard library's UTC, much cheaper to compare than pydantic's
-                return datetime.fromisoformat(value)
-            except ValueError:  # no such day: pydantic reports the error
-                return value
-        if _INSTANT.fullmatch(value):
+        if (instant := utc_instant(value)) is not None:
+            return instant
+        if _INSTANT.fullmatch(value):  # of a day that does not exist, pydantic reports the error
             return value
     elif isinstance(value, datetime):
         return value
@@ -142,7 +149,7 @@ class Message(BaseModel):
 
 
 P = ParamSpec("P")
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=BaseModel)
 
 
 def unvalidated(model: Callable[P, M]) -> Callable[P, M]:
