@@ -14,6 +14,7 @@ Errors::
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,6 +149,10 @@ def read(database: DatabaseSettings, *, writes: bool = False) -> Address:
     return Address({**address.parameters, **more})
 
 
+_SLASH_IN_PASSWORD: Final = re.compile(r"\s*postgres(ql)?://[^/@?]*/[^?]*@")
+"""A path with an "@": libpq reads what precedes the first slash as the host, the rest as a name."""
+
+
 def parse(url: str) -> Address:
     """Return the address that a URL, or another connection string of libpq, names.
 
@@ -158,8 +163,14 @@ def parse(url: str) -> Address:
         found = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error as error:
         # libpq quotes what it can't parse, which may be the password.
-        reason = str(error).split('"', 1)[0].strip(" :")
+        reason = str(error).split('"', 1)[0].strip(" :\n")
         raise AddressError(f"ICAM_DATABASE__URL can't be read ({reason})") from None
+    # libpq ends the password at the first "@", and takes what follows for the host, which is shown.
+    if "@" in found.get("host", "") or _SLASH_IN_PASSWORD.match(url):
+        raise AddressError(
+            'ICAM_DATABASE__URL: write "@" and "/" of the password as %40 and %2F, or use '
+            "ICAM_DATABASE__PASSWORD_FILE"
+        )
     for name, value in found.items():
         if name in HONOURED:
             continue
@@ -181,7 +192,10 @@ def parse(url: str) -> Address:
 def _settings(options: str) -> dict[str, str]:
     """Return the server settings of ``options``, as ``-c name=value`` or ``--name=value``."""
     settings: dict[str, str] = {}
-    words = iter(shlex.split(options))
+    try:
+        words = iter(shlex.split(options))
+    except ValueError:
+        raise AddressError("ICAM_DATABASE__URL: options has a quote that is not closed") from None
     for word in words:
         text = next(words, "") if word == "-c" else word.removeprefix("-c").removeprefix("--")
         name, equals, value = text.partition("=")

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 
 from streams.store.pool import Connection
-from streams.store.statistics import CANARY_PATTERN
 
 _DUE_BOUND: Final = timedelta(minutes=5)
 """How long a due case may wait for its decision. It has an alert of its own."""
@@ -44,9 +43,7 @@ async def breaches(conn: Connection, now: datetime, longest_pause_days: int) -> 
         SELECT breach, count(*) FROM (
             SELECT CASE
                 WHEN ended_at IS NOT NULL THEN CASE
-                    WHEN EXISTS (SELECT FROM escalation AS held
-                                 WHERE held.case_id = shown.case_id AND withdrawn_at IS NULL)
-                        THEN 'ended_with_proposal'
+                    WHEN has_standing THEN 'ended_with_proposal'
                     WHEN next_check_at > $1 AND next_reason IS DISTINCT FROM 'reopening'
                         THEN 'ended_with_date'
                     END
@@ -56,21 +53,15 @@ async def breaches(conn: Connection, now: datetime, longest_pause_days: int) -> 
                 WHEN next_check_at > $1 AND office_id IS NULL THEN 'no_office'
                 WHEN next_check_at > $1 AND next_check_at > updated_at + $2::interval
                     THEN 'too_late'
-                WHEN NOT EXISTS (SELECT FROM case_event AS event
-                                 WHERE event.case_id = shown.case_id AND recorded_at >= $3)
-                 AND NOT EXISTS (SELECT FROM escalation AS held
-                                 WHERE held.case_id = shown.case_id AND raised_at >= $3)
-                 AND NOT EXISTS (SELECT FROM dead_letter
-                                 WHERE resolved_at IS NULL AND case_ids @> ARRAY[shown.case_id])
-                    THEN 'silent'
+                WHEN coalesce(last_event_at < $3, true) AND coalesce(last_raised_at < $3, true)
+                 AND NOT in_dead_letter THEN 'silent'
                 END AS breach
-            FROM case_projection AS shown WHERE case_id NOT LIKE $4) AS judged
+            FROM case_figure) AS judged
         WHERE breach IS NOT NULL GROUP BY 1
         """,
         now,
         pause,
         now - pause - _DUE_BOUND,
-        CANARY_PATTERN,
     )
     found = dict.fromkeys(Breach, 0)
     found |= {Breach(row["breach"]): row["count"] for row in rows}

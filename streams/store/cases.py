@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+import asyncpg
 import orjson
 
+from schemas.chain import NO_LINKS, Head
 from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC
 from streams.store.pool import Connection
 
@@ -22,6 +24,8 @@ class CaseRow(NamedTuple):
     endings: int
     known_since: datetime | None
     """When the case was first decided; None before that."""
+    head: Head = NO_LINKS
+    """Head of its chain."""
 
 
 class Saved(NamedTuple):
@@ -47,6 +51,16 @@ class Saved(NamedTuple):
     reference_digest: str
 
 
+async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
+    """Return those of these cases that exist."""
+    if not case_ids:
+        return set()
+    rows = await conn.fetch(
+        "SELECT case_id FROM case_projection WHERE case_id = any($1::text[])", list(case_ids)
+    )
+    return {row["case_id"] for row in rows}
+
+
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     """Lock the rows of these cases in case-id order and return them.
 
@@ -64,26 +78,62 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     )
     rows = await conn.fetch(
         """
-        SELECT case_id, route::text AS route, routings, endings, known_since
+        SELECT case_id, route::text AS route, routings, endings, known_since, links, entries, head
         FROM case_projection WHERE case_id = any($1::text[])
         ORDER BY case_id FOR UPDATE
         """,
         ordered,
     )
-    return [
-        CaseRow(
-            row["case_id"],
-            orjson.loads(row["route"]) if row["route"] else None,
-            row["routings"],
-            row["endings"],
-            row["known_since"],
-        )
-        for row in rows
-    ]
+    return [_row(row) for row in rows]
 
 
-async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
-    """Update projections in one statement; this transaction must have locked their rows."""
+def _row(row: asyncpg.Record) -> CaseRow:
+    return CaseRow(
+        row["case_id"],
+        orjson.loads(row["route"]) if row["route"] else None,
+        row["routings"],
+        row["endings"],
+        row["known_since"],
+        Head(row["links"], row["entries"], row["head"]),
+    )
+
+
+async def read(conn: Connection, case_ids: Collection[str]) -> list[CaseRow]:
+    """Return the rows of these cases, in order, without a lock."""
+    rows = await conn.fetch(
+        """
+        SELECT case_id, route::text AS route, routings, endings, known_since, links, entries, head
+        FROM case_projection WHERE case_id = any($1::text[]) ORDER BY case_id
+        """,
+        list(case_ids),
+    )
+    return [_row(row) for row in rows]
+
+
+async def open_under_others(conn: Connection, policy: str) -> list[tuple[str, str]]:
+    """Return the open cases that another policy than this one applies to, each with that policy.
+
+    A policy is named by the first 32 digits of its digest. Cases are in order.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id, substr(reference_digest, 1, 32) FROM case_projection
+        WHERE ended_at IS NULL AND order_id IS NOT NULL
+            AND substr(reference_digest, 1, 32) IS DISTINCT FROM $1
+        ORDER BY case_id
+        """,
+        policy,
+    )
+    return [(case_id, digest or "") for case_id, digest in rows]
+
+
+async def save(
+    conn: Connection, rows: Sequence[Saved], heads: Mapping[str, Head], now: datetime
+) -> None:
+    """Update projections in one statement; this transaction must have locked their rows.
+
+    ``heads`` are the heads of their chains, by case.
+    """
     body = [
         {
             "case_id": row.case_id,
@@ -104,6 +154,9 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
             "end_reason": row.end_reason,
             "endings": row.endings,
             "reference_digest": row.reference_digest,
+            "links": heads[row.case_id].links,
+            "entries": heads[row.case_id].entries,
+            "head": heads[row.case_id].hash.hex(),
         }
         for row in rows
     ]
@@ -117,16 +170,47 @@ async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
             next_check_at = new.next_check_at, next_reason = new.next_reason,
             owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
             endings = new.endings, reference_digest = new.reference_digest,
+            links = new.links, entries = new.entries, head = decode(new.head, 'hex'),
             known_since = coalesce(held.known_since, $2), updated_at = $2
         FROM json_to_recordset($1::json) AS new (
             case_id text, digest text, events integer, order_id text, status text,
             office_id text, track text, route json, routings integer, level smallint,
             blocked json, next_check_at timestamptz, next_reason text, owner text,
-            ended_at timestamptz, end_reason text, endings integer, reference_digest text)
+            ended_at timestamptz, end_reason text, endings integer, reference_digest text,
+            links integer, entries integer, head text)
         WHERE held.case_id = new.case_id
         """,
         orjson.dumps(body).decode(),
         now,
+    )
+
+
+async def hold_back(
+    conn: Connection, rows: Mapping[str, tuple[Head, datetime]], now: datetime
+) -> None:
+    """Mark cases that can't be folded: no level, and their next check.
+
+    ``rows`` has the head of each case's chain and its next check, by case. The rest of the
+    projection stays that of the last fold. This transaction must have locked the rows.
+    """
+    await conn.execute(
+        """
+        UPDATE case_projection AS held
+        SET status = CASE WHEN ended_at IS NULL THEN 'needs_repair' ELSE status END,
+            level = 0, blocked = '[]', next_reason = 'dead_letter',
+            next_check_at = new.next_check_at,
+            owner = coalesce(owner, 'team_lead'), known_since = coalesce(known_since, $2),
+            updated_at = $2, links = new.links, entries = new.entries, head = new.head
+        FROM unnest($1::text[], $3::int[], $4::int[], $5::bytea[], $6::timestamptz[])
+             AS new (case_id, links, entries, head, next_check_at)
+        WHERE held.case_id = new.case_id
+        """,
+        list(rows),
+        now,
+        [head.links for head, _ in rows.values()],
+        [head.entries for head, _ in rows.values()],
+        [head.hash for head, _ in rows.values()],
+        [at for _, at in rows.values()],
     )
 
 
@@ -179,13 +263,13 @@ async def between(
     return found
 
 
-async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
-    """Insert the missing rows of these cases, each with what was announced for it.
+async def restore(conn: Connection, case_ids: Sequence[str]) -> list[str]:
+    """Insert the missing rows of these cases, each with what was announced for it; return them.
 
     That is its last route, and how many routings and ends. Reads the whole outbox. Existing rows
     are not changed.
     """
-    await conn.execute(
+    rows = await conn.fetch(
         """
         INSERT INTO case_projection (case_id, route, routings, endings, known_since)
         SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id),
@@ -198,11 +282,13 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> None:
           ON said.key = wanted.case_id
         ORDER BY case_id, said.position DESC
         ON CONFLICT (case_id) DO NOTHING
+        RETURNING case_id
         """,
         case_ids,
         CASE_ROUTED_TOPIC,
         CASE_STATE_TOPIC,
     )
+    return [row["case_id"] for row in rows]
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
@@ -226,6 +312,8 @@ async def mark_stale(
 ) -> int:
     """Make cases decided under other reference data due now; return how many were changed.
 
+    ``reference_digest`` is the one over all tables, with which that of a case ends.
+
     Changes at most ``limit`` cases, locked in the same order as everywhere else. Call it until it
     returns 0, each time in a new transaction.
     """
@@ -234,13 +322,34 @@ async def mark_stale(
         UPDATE case_projection SET next_check_at = $2
         WHERE case_id IN (
             SELECT case_id FROM case_projection
-            WHERE reference_digest IS DISTINCT FROM $1
+            WHERE substr(reference_digest, 129) IS DISTINCT FROM $1
               AND (next_check_at IS NULL OR next_check_at > $2)
             ORDER BY case_id LIMIT $3 FOR UPDATE)
         """,
         reference_digest,
         now,
         limit,
+    )
+    return int(done.rsplit(" ", 1)[1])
+
+
+async def mark_blocked(conn: Connection, latest: datetime, now: datetime) -> int:
+    """Make open cases with open dead letters due now if their next check is later than ``latest``.
+
+    Returns how many were changed, locked in the same order as everywhere else. A worker of the
+    version before checks such a case only after the longest pause.
+    """
+    done: str = await conn.execute(
+        """
+        UPDATE case_projection SET next_check_at = $2
+        WHERE case_id IN (
+            SELECT case_id FROM case_projection
+            WHERE next_check_at > $1 AND ended_at IS NULL AND case_id IN (
+                SELECT unnest(case_ids) FROM dead_letter WHERE resolved_at IS NULL)
+            ORDER BY case_id FOR UPDATE)
+        """,
+        latest,
+        now,
     )
     return int(done.rsplit(" ", 1)[1])
 
@@ -267,6 +376,12 @@ async def due_until(conn: Connection, now: datetime, until: datetime) -> int:
         until,
     )
     return found
+
+
+async def known_since(conn: Connection, case_id: str) -> tuple[bool, datetime | None]:
+    """Return whether a case exists, and when it was first decided; None before that."""
+    row = await conn.fetchrow("SELECT known_since FROM case_projection WHERE case_id = $1", case_id)
+    return (False, None) if row is None else (True, row["known_since"])
 
 
 async def show(conn: Connection, case_id: str) -> dict[str, Any] | None:

@@ -1,10 +1,14 @@
-"""Dead letters: records that could not be applied, stored unchanged until they are resolved."""
+"""Dead letters: records that could not be applied, stored until they are resolved.
+
+A record is stored unchanged, or in part if a flood of its size would fill the disk.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -32,6 +36,38 @@ class DeadLetter:
     """Arrival on Kafka, in milliseconds of Unix time; None when unknown."""
     source: str | None = None
     """The producer that the record names; None if that can't be read."""
+    whole_bytes: int | None = None
+    """Length of the record if it is stored in part: key, value and headers together."""
+    whole_digest: bytes | None = None
+    """SHA-256 over the SHA-256 of its key and of its value; None for a whole record."""
+
+    def in_part(self) -> DeadLetter:
+        """Return the letter with as much of its record as is stored."""
+        size = sum(len(name) + len(value or b"") for name, value in self.headers)
+        key, value = self.key or b"", self.value or b""
+        if len(key) <= _MOST_KEY and len(value) <= _MOST_VALUE and size <= _MOST_HEADERS:
+            return self
+        kept: list[tuple[str, bytes | None]] = []
+        room = _MOST_HEADERS
+        for name, content in self.headers:
+            room -= len(name) + len(content or b"")
+            if room < 0:
+                break
+            kept.append((name, content))
+        return replace(
+            self,
+            key=None if self.key is None else key[:_MOST_KEY],
+            value=None if self.value is None else value[:_MOST_VALUE],
+            headers=tuple(kept),
+            whole_bytes=len(key) + len(value) + size,
+            whole_digest=sha256(sha256(key).digest() + sha256(value).digest()).digest(),
+        )
+
+
+_MOST_KEY: Final = 1024
+_MOST_VALUE: Final = 16 * 1024
+_MOST_HEADERS: Final = 8 * 1024
+"""Most bytes that are stored of a record. An event of ours has less than 4 KiB."""
 
 
 async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
@@ -62,8 +98,8 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     await conn.executemany(
         """
         INSERT INTO dead_letter (topic, "partition", "offset", key, value, headers, reason,
-                                 detail, case_ids, arrived_ms, source)
-        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $11)
+                                 detail, case_ids, arrived_ms, source, whole_bytes, whole_digest)
+        VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (topic, "partition", "offset") DO NOTHING
         """,
         [
@@ -79,6 +115,8 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
                 list(letter.case_ids),
                 letter.arrived_ms,
                 letter.source,
+                letter.whole_bytes,
+                letter.whole_digest,
             )
             for letter in letters
         ],
@@ -93,20 +131,39 @@ class OpenDeadLetter:
     position: Position
     reason: str
     case_ids: tuple[str, ...]
+    recorded_at: datetime
 
 
 async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     """Return the open dead letters that name at least one of these cases."""
     rows = await conn.fetch(
         """
-        SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids FROM dead_letter
-        WHERE resolved_at IS NULL AND case_ids && $1::text[]
+        SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids, recorded_at
+        FROM dead_letter WHERE resolved_at IS NULL AND case_ids && $1::text[]
         """,
         case_ids,
     )
     return [
-        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named))
-        for letter_id, *place, reason, named in rows
+        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named), recorded_at)
+        for letter_id, *place, reason, named, recorded_at in rows
+    ]
+
+
+async def open_at(conn: Connection, case_id: str, at: datetime) -> list[OpenDeadLetter]:
+    """Return the dead letters that name a case and were open at ``at``."""
+    rows = await conn.fetch(
+        """
+        SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids, recorded_at
+        FROM dead_letter
+        WHERE case_ids @> ARRAY[$1::text] AND recorded_at <= $2
+          AND (resolved_at IS NULL OR resolved_at > $2)
+        """,
+        case_id,
+        at,
+    )
+    return [
+        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named), recorded_at)
+        for letter_id, *place, reason, named, recorded_at in rows
     ]
 
 
@@ -255,6 +312,22 @@ async def unresolved(
         since,
     )
     return [Unresolved(*row) for row in rows]
+
+
+async def unresolved_by_producer(conn: Connection, most: int) -> list[tuple[str, int]]:
+    """Return the ``most`` producers with the most open dead letters, and their numbers.
+
+    A producer is what the records say, which may be anybody's text, or ``UNKNOWN``.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT coalesce(source, $1), count(*) FROM dead_letter WHERE resolved_at IS NULL
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
+        """,
+        UNKNOWN,
+        most,
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _dump_headers(headers: Headers) -> str:

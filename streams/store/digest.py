@@ -13,5 +13,5 @@ def digest(case: Case) -> bytes:
     Two folds have the same digest only when they are equal, since an event id always identifies the
     same content.
     """
-    ids = sorted([fact.event_id.int for fact in case.facts.values()])
-    return sha256(b"".join([number.to_bytes(16) for number in ids])).digest()
+    ids = sorted([fact.event_id.bytes for fact in case.facts.values()])
+    return sha256(b"".join(ids)).digest()

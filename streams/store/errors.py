@@ -15,8 +15,10 @@ from typing import Final
 
 import asyncpg
 
+from streams.domain.policy.versions import PolicyLackingError
 from streams.store import tls
 from streams.store.address import PasswordUnreadableError, PoolerError
+from streams.store.publication_errors import NotPublished, VersionUnreadable
 from streams.store.sqlstates import POOLER, Kind, Rule, rule_of
 
 _CLOSED: Final = re.compile(r"clos(ed|ing)|released|terminated|another operation")
@@ -55,6 +57,10 @@ def rule(error: BaseException) -> Rule:
             return POOLER
         case PasswordUnreadableError():
             return _UNREADABLE
+        case NotPublished() | VersionUnreadable():
+            return Rule(Kind.OPERATOR, str(error))
+        case PolicyLackingError():  # published while the case was being read
+            return _AGAIN
         case OSError():  # connection refused, reset, unreachable; TimeoutError is one
             return _UNREACHABLE
     code = getattr(error, "sqlstate", None)
@@ -81,6 +87,12 @@ def asks_for_new_connections(error: BaseException) -> bool:
     """Return whether open connections lead to a server that can't serve them any more."""
     code = getattr(error, "sqlstate", None) or ""
     return code in {"25006", "26000", "42P05"} or code.startswith(("08", "57P"))
+
+
+def is_refused(error: BaseException) -> bool:
+    """Return whether the server refuses our role: its login, its privilege, or the database."""
+    code = getattr(error, "sqlstate", None) or ""
+    return code == "42501" or code[:2] in {"28", "3D", "3F"}
 
 
 def is_not_migrated(error: BaseException) -> bool:

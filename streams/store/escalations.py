@@ -23,17 +23,39 @@ class Ledger(NamedTuple):
 
 async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]:
     """Return the ledger of each case that has an entry. The caller must have locked the cases."""
+    return _ledgers(
+        await conn.fetch(
+            """
+            SELECT DISTINCT ON (escalation_id)
+                   case_id, withdrawn_at IS NULL AS stands,
+                   escalation_id, round, rule_id, level, order_id, office_id, track,
+                   policy_digest, raised_at, reminder
+            FROM escalation WHERE case_id = any($1::text[])
+            ORDER BY escalation_id, round DESC
+            """,
+            case_ids,
+        )
+    )
+
+
+async def ledger_at(conn: Connection, case_id: str, at: datetime) -> Ledger:
+    """Return the ledger of a case as it was at ``at``."""
     rows = await conn.fetch(
         """
         SELECT DISTINCT ON (escalation_id)
-               case_id, withdrawn_at IS NULL AS stands,
+               case_id, withdrawn_at IS NULL OR withdrawn_at > $2 AS stands,
                escalation_id, round, rule_id, level, order_id, office_id, track,
                policy_digest, raised_at, reminder
-        FROM escalation WHERE case_id = any($1::text[])
+        FROM escalation WHERE case_id = $1 AND raised_at <= $2
         ORDER BY escalation_id, round DESC
         """,
-        case_ids,
+        case_id,
+        at,
     )
+    return _ledgers(rows).get(case_id, Ledger((), {}))
+
+
+def _ledgers(rows: Iterable[Any]) -> dict[str, Ledger]:
     standing: dict[str, list[StandingEscalation]] = {}
     rounds: dict[str, dict[UUID, int]] = {}
     for case_id, stands, *rest in rows:

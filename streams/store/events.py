@@ -7,11 +7,12 @@ Errors::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import orjson
 from pydantic import ValidationError
 
@@ -32,8 +33,7 @@ class UnreadableEvent(Exception):
         self.event_id = event_id
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Position of a record on Kafka."""
 
     topic: str
@@ -41,13 +41,24 @@ class Position:
     offset: int
 
 
-async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -> set[UUID]:
-    """Append new events and return their ids; one statement, in id order.
+EventKey: TypeAlias = tuple[UUID, str]
+"""Id and source of an event, which are unique together."""
 
-    An event whose id is already in the log is skipped, even if its content differs; compare
-    ``digests`` to detect that. The fixed order prevents a deadlock between two workers that append
-    the same ids.
+
+async def append(
+    conn: Connection, events: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]
+) -> set[EventKey]:
+    """Append new events and return their keys; one statement, in the order of keys.
+
+    ``links`` are the numbers of the links that these events begin, by case.
+
+    An event whose key is already in the log is skipped, even if its content differs; compare
+    ``digests`` to detect that. Before migration 0017, so is one whose id another source has used;
+    it has no digest then. The fixed order prevents a deadlock between two workers that append the
+    same events.
     """
+    # By number: comparing UUIDs runs Python code of theirs.
+    ordered = sorted(events, key=lambda pair: (pair[0].event_id.int, pair[0].source))
     rows = [
         {
             "event_id": event.event_id,
@@ -60,24 +71,26 @@ async def append(conn: Connection, events: Iterable[tuple[Decoded, Position]]) -
             "topic": position.topic,
             "partition": position.partition,
             "offset": position.offset,
+            "link": links[event.case_id],
         }
-        for event, position in sorted(events, key=lambda pair: pair[0].event_id)
+        for event, position in ordered
     ]
     added = await conn.fetch(
         """
         INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
-                                topic, "partition", "offset")
+                                topic, "partition", "offset", link)
         SELECT event_id, case_id, type, source, occurred_at, payload, decode(digest, 'hex'),
-               topic, "partition", "offset"
+               topic, "partition", "offset", link
         FROM json_to_recordset($1::json) AS event (
             event_id uuid, case_id text, type text, source text, occurred_at timestamptz,
-            payload json, digest text, topic text, "partition" integer, "offset" bigint)
-        ON CONFLICT (event_id) DO NOTHING
-        RETURNING event_id
+            payload json, digest text, topic text, "partition" integer, "offset" bigint,
+            link integer)
+        ON CONFLICT DO NOTHING
+        RETURNING event_id, source
         """,
         orjson.dumps(rows).decode(),
     )
-    return {row["event_id"] for row in added}
+    return {(event_id, source) for event_id, source in added}
 
 
 async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]]:
@@ -89,7 +102,7 @@ async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]
     return _facts(
         await conn.fetch(
             """
-            SELECT case_id, occurred_at, event_id, type, payload::text
+            SELECT case_id, occurred_at, event_id, type, payload::text, source
             FROM case_event WHERE case_id = any($1::text[])
             """,
             case_ids,
@@ -97,43 +110,161 @@ async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]
     )
 
 
-async def log_between(conn: Connection, first: str, after: str | None) -> dict[str, list[Fact]]:
+async def recorded_by(conn: Connection, case_id: str, at: datetime) -> list[Fact]:
+    """Return the events of a case that were recorded up to ``at``, in no particular order.
+
+    Raises:
+        UnreadableEvent: as ``log``.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id, occurred_at, event_id, type, payload::text, source
+        FROM case_event WHERE case_id = $1 AND recorded_at <= $2
+        """,
+        case_id,
+        at,
+    )
+    return _facts(rows).get(case_id, [])
+
+
+class Unreadable(NamedTuple):
+    """An event of the log whose payload no longer fits its type."""
+
+    event_id: UUID
+    case_id: str
+    source: str
+    position: Position
+    payload: bytes
+
+
+async def unreadable(conn: Connection, case_ids: Sequence[str]) -> list[Unreadable]:
+    """Return the events of these cases that raise ``UnreadableEvent``."""
+    rows = await conn.fetch(
+        """
+        SELECT event_id, case_id, source, topic, "partition", "offset", occurred_at, type,
+               payload::text AS payload
+        FROM case_event WHERE case_id = any($1::text[]) ORDER BY event_id
+        """,
+        case_ids,
+    )
+    found = []
+    for event_id, case_id, source, *place, occurred_at, type_, payload in rows:
+        try:
+            _facts([(case_id, occurred_at, event_id, type_, payload, source)])
+        except UnreadableEvent:
+            position = Position(*place)
+            found.append(Unreadable(event_id, case_id, source, position, payload.encode()))
+    return found
+
+
+async def log_between(
+    conn: Connection, first: str, after: str | None
+) -> tuple[dict[str, list[Fact]], frozenset[str]]:
     """Return all events of the cases from ``first`` up to but excluding ``after``.
 
-    ``after`` None means no upper limit. Raises as ``log`` does.
+    ``after`` None means no upper limit. Cases with an event that can't be read are left out, and
+    returned as well.
     """
-    return _facts(
+    rows = await conn.fetch(
+        """
+        SELECT case_id, occurred_at, event_id, type, payload::text, source
+        FROM case_event WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
+        """,
+        first,
+        after,
+    )
+    return _readable(rows)
+
+
+async def readable_log(
+    conn: Connection, case_ids: Sequence[str]
+) -> tuple[dict[str, list[Fact]], frozenset[str]]:
+    """Return all events of these cases. Cases with an event that can't be read are left out.
+
+    They are returned as well.
+    """
+    return _readable(
         await conn.fetch(
             """
-            SELECT case_id, occurred_at, event_id, type, payload::text
-            FROM case_event WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
+            SELECT case_id, occurred_at, event_id, type, payload::text, source
+            FROM case_event WHERE case_id = any($1::text[])
             """,
-            first,
-            after,
+            case_ids,
         )
     )
 
 
-def _facts(rows: Iterable[asyncpg.Record]) -> dict[str, list[Fact]]:
+def _readable(rows: Sequence[Any]) -> tuple[dict[str, list[Fact]], frozenset[str]]:
+    try:
+        return _facts(rows), frozenset()
+    except UnreadableEvent:
+        by_case: dict[str, list[Any]] = {}
+        for row in rows:
+            by_case.setdefault(row[0], []).append(row)
     found: dict[str, list[Fact]] = {}
-    for case_id, occurred_at, event_id, type_, payload in rows:
+    unreadable_cases = set()
+    for case_id, of_case in by_case.items():
+        try:
+            found |= _facts(of_case)
+        except UnreadableEvent:
+            unreadable_cases.add(case_id)
+    return found, frozenset(unreadable_cases)
+
+
+def _facts(rows: Iterable[Any]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for case_id, occurred_at, event_id, type_, payload, source in rows:
         try:
             event = EVENT_TYPES[type_].model_validate_json(payload)
         except (KeyError, ValidationError):
             raise UnreadableEvent(event_id) from None
-        found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event))
+        found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event, source))
     return found
 
 
-async def digests(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+async def digests(conn: Connection, keys: Iterable[EventKey]) -> dict[EventKey, bytes]:
     """Return the digests of these events; events not in the log are left out."""
+    wanted = set(keys)
     rows = await conn.fetch(
-        "SELECT event_id, digest FROM case_event WHERE event_id = any($1::uuid[])", event_ids
+        "SELECT event_id, source, digest FROM case_event WHERE event_id = any($1::uuid[])",
+        [event_id for event_id, _ in wanted],
     )
-    return {row["event_id"]: row["digest"] for row in rows}
+    found = {(event_id, source): digest for event_id, source, digest in rows}
+    return {key: digest for key, digest in found.items() if key in wanted}
 
 
-async def history(conn: Connection, case_id: str) -> list[dict[str, object]]:
+async def contents(conn: Connection, keys: Iterable[EventKey]) -> dict[EventKey, tuple[str, Fact]]:
+    """Return case and fact of these events; those not in the log or not readable are left out."""
+    wanted = set(keys)
+    rows = await conn.fetch(
+        """
+        SELECT case_id, occurred_at, event_id, type, payload::text, source
+        FROM case_event WHERE event_id = any($1::uuid[])
+        """,
+        [event_id for event_id, _ in wanted],
+    )
+    found = {}
+    for row in rows:
+        key = row["event_id"], row["source"]
+        if key in wanted:
+            with suppress(UnreadableEvent):
+                [(case_id, (fact,))] = _facts([row]).items()
+                found[key] = case_id, fact
+    return found
+
+
+async def has_content(conn: Connection, case_id: str, source: str, digest: bytes) -> bool:
+    """Return whether the log has an event of this source with this content, under whatever id."""
+    found: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM case_event WHERE case_id = $1 AND source = $2 AND digest = $3)",
+        case_id,
+        source,
+        digest,
+    )
+    return found
+
+
+async def history(conn: Connection, case_id: str) -> list[dict[str, Any]]:
     """Return the log of one case for display, oldest event first."""
     rows = await conn.fetch(
         """

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from streams.store.events import Position
 from streams.store.pool import Connection
@@ -25,6 +26,15 @@ class GapReason(StrEnum):
     """The group has no offset, and the log begins after what was handled before."""
     UNREADABLE = "unreadable"
     """A batch whose records can't be told apart."""
+    TOO_LARGE = "too_large"
+    """A batch that holds more than we read when it is decompressed."""
+    TRUNCATED = "truncated"
+    """The log ends before the next offset that was expected: the brokers lost what followed."""
+    TOPIC_REPLACED = "topic_replaced"
+    """The topic was deleted and made again with records unread. If no worker read the topic at that
+    time, their number is not known, and the gap counts as one offset."""
+    SKIPPED = "skipped"
+    """Somebody moved the group past offsets that can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,92 @@ class Gap:
     next_offset: int
     """The first offset after the gap."""
     reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class LogOpened:
+    """Where a worker begins to read a partition: after an assignment, or anew."""
+
+    position: Position
+    topic_id: UUID | None
+    """Id of the topic: another one than before means that it was deleted and made again. None if
+    the brokers give no ids."""
+    anew: bool = False
+    """Whether the worker read this partition before: what follows may have lower offsets."""
+    gap: Gap | None = None
+    """What was lost, as far as the worker knows."""
+    read_until: int | None = None
+    """The offset up to which the worker read a former topic of this name, and ``gap`` is what lay
+    after it; None if it read none."""
+
+    @property
+    def next_offset(self) -> int:
+        """Return the offset that is read next."""
+        return self.position.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """A request to read a partition from an earlier offset; from its beginning if that is None."""
+
+    topic: str
+    partition: int
+    offset: int | None
+
+
+async def open_log(
+    conn: Connection, opened: LogOpened
+) -> tuple[list[tuple[str, int]], Reread | None]:
+    """Compare where a worker begins to read with what was handled; store the id of the topic.
+
+    Returns the topics and numbers of offsets of new gaps, and what must be read again first. May
+    be repeated.
+
+    1. The id of the topic is another one, and the worker is not at its beginning: its offset is
+       that of the former topic. The new one is read from its beginning.
+    2. The id is another one: what is stored from now on is from the new topic. If no worker knows
+       what was unread in the former one, a gap says so.
+    3. The worker is past what was handled: somebody moved the group, or only marks of transactions
+       lie between. What lies between is read.
+    """
+    at = opened.position
+    row = await conn.fetchrow(
+        """
+        SELECT next_offset, topic_id FROM input_position WHERE topic = $1 AND "partition" = $2
+        """,
+        at.topic,
+        at.partition,
+    )
+    handled, known = (None, None) if row is None else row
+    replaced = known is not None and opened.topic_id is not None and known != opened.topic_id
+    if replaced and not opened.anew and at.offset:
+        return [], Reread(at.topic, at.partition, None)
+    found = [] if opened.gap is None else [opened.gap]
+    witnessed = opened.read_until is not None and opened.read_until >= (handled or 0)
+    if replaced and handled and not witnessed:
+        former = Position(at.topic, at.partition, handled)
+        found.append(Gap(former, handled + 1, GapReason.TOPIC_REPLACED))
+    stored = await put(conn, found)
+    if row is None or replaced or known is None or opened.anew:
+        await conn.execute(
+            """
+            INSERT INTO input_position AS known (topic, "partition", next_offset, topic_id)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (topic, "partition") DO UPDATE SET
+              next_offset = CASE WHEN $5 THEN excluded.next_offset ELSE known.next_offset END,
+              topic_id = coalesce(excluded.topic_id, known.topic_id),
+              topic_since = CASE WHEN $6 THEN clock_timestamp() ELSE known.topic_since END
+            """,
+            at.topic,
+            at.partition,
+            at.offset,
+            opened.topic_id,
+            replaced or opened.anew,
+            replaced,
+        )
+    if not (replaced or opened.anew) and handled is not None and handled < at.offset:
+        return stored, Reread(at.topic, at.partition, handled)
+    return stored, None
 
 
 async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:

@@ -11,10 +11,10 @@ Errors::
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 import yoyo
@@ -28,16 +28,28 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x1CA4_31D0
 """Key of the advisory lock of the session that migrates."""
 _PAUSE: Final = 0.2
+_LOCK_WAIT: Final = "500ms"
+"""Longest wait for a table. Shorter than PostgreSQL's deadlock timeout of 1 s, so that a migration
+gives way to a worker, and not the other way round; statements queue behind it for no longer."""
+_PATIENCE_SECONDS: Final = 60.0
+"""How long a migration is tried while other sessions use its tables."""
 
 
 class MigrationError(Exception):
     """The tables can't be migrated now; the message says what to do."""
 
 
-def pending(url: str) -> list[str]:
-    """Return the ids of pending migrations, in order. Reads only. Blocks."""
-    applied = _applied(url)
-    return [name for name in schema_version.known(MIGRATIONS) if name not in applied]
+class Pending(NamedTuple):
+    """Ids of migrations that are not applied, in order."""
+
+    now: list[str]
+    later: list[str]
+    """Contracts: they wait until no worker of the previous version runs."""
+
+
+def pending(url: str) -> Pending:
+    """Return the pending migrations. Reads only. Blocks."""
+    return _split(_applied(url))
 
 
 def newer(url: str) -> list[str]:
@@ -45,23 +57,42 @@ def newer(url: str) -> list[str]:
     return schema_version.unknown(_applied(url), MIGRATIONS)
 
 
-def apply(url: str) -> list[str]:
+def apply(url: str, *, contract: bool = False) -> list[str]:
     """Apply the pending migrations, each in its own transaction; return their ids. Blocks.
+
+    Contracts at the end are applied only with ``contract``, or to a new database: workers of the
+    previous version can't run on what they leave.
 
     Safe to run concurrently: the other callers wait, and then have nothing to apply. Safe to kill:
     the lock goes with the session, and a migration that began is rolled back or, if it runs
     outside a transaction, can be repeated.
 
+    Workers may run: a migration that does not get a table soon, or would deadlock with them, is
+    rolled back and tried again.
+
     Raises:
-        MigrationError: a role that does not own the tables holds the lock.
+        MigrationError: a role that does not own the tables holds the lock, or other sessions kept
+            a table in use for a minute.
     """
     with _Backend(url) as backend:
         backend.wait_for_lock()
         backend.init_database()
         backend.ensure_internal_schema_updated()
-        unapplied = backend.to_apply(_migrations())
+        wanted = _split(_applied(url))
+        names = wanted.now + (wanted.later if contract else [])
+        unapplied = backend.to_apply(_migrations()).filter(lambda one: one.id in names)
         backend.apply_migrations(unapplied)
         return [migration.id for migration in unapplied]
+
+
+def _split(applied: Set[str]) -> Pending:
+    known = schema_version.known(MIGRATIONS)
+    later = set(schema_version.contracts(known)) if applied else set()
+    missing = [name for name in known if name not in applied]
+    return Pending(
+        [name for name in missing if name not in later],
+        [name for name in missing if name in later],
+    )
 
 
 def _applied(url: str) -> set[str]:
@@ -110,11 +141,31 @@ class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc] # yoyo has no ty
         run could migrate. A migration without a transaction is repeatable instead.
         """
         migration.load()
-        with self.transaction() if migration.use_transactions else nullcontext():
-            migration.process_steps(self, "apply", force=force)
-            self.log_migration(migration, "apply")
-            if mark:
-                self.mark_one(migration, log=False)
+        if not migration.use_transactions:
+            self._apply_steps(migration, force, mark)
+            return
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                with self.transaction():
+                    self.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
+                    self._apply_steps(migration, force, mark)
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                if time.monotonic() > give_up:
+                    raise MigrationError(
+                        f"{migration.id} waits for tables that other sessions use: end those with "
+                        "a long transaction (see pg_stat_activity.xact_start), then run icam "
+                        "migrate again"
+                    ) from error
+                time.sleep(_PAUSE)
+            else:
+                return
+
+    def _apply_steps(self, migration: Any, force: bool, mark: bool) -> None:
+        migration.process_steps(self, "apply", force=force)
+        self.log_migration(migration, "apply")
+        if mark:
+            self.mark_one(migration, log=False)
 
     @contextmanager
     def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002 - yoyo's signature

@@ -6,13 +6,13 @@ is the order of commits: a transaction that sees a row also sees the case's earl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
+from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.chain import message_entry
 from streams.store.pool import Connection
 from streams.store.relay_lease import LEASE_SECONDS, RelayLostError
 
@@ -20,13 +20,27 @@ from streams.store.relay_lease import LEASE_SECONDS, RelayLostError
 class OutboxEntry(NamedTuple):
     """One message to publish. ``headers`` and ``body`` are the exact bytes of every attempt."""
 
-    message_id: UUID
+    message_id: str
+    """A UUID, as text: it is a header too."""
     topic: str
     key: str
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Mapping[str, str]
+    """In the order in which they are sent, encoded as UTF-8."""
     body: bytes
     caused_at: datetime | None = None
     """When there was first something to announce; for latency metrics, not published."""
+    link: int = 0
+    """Number of the link of the case's chain that it is in."""
+
+    @property
+    def entry(self) -> bytes:
+        """Return its hash in the chain of its case."""
+        return message_entry(self.message_id, self.topic, self.key, self._headers, self.body)
+
+    @property
+    def _headers(self) -> str:
+        """Return the headers as stored."""
+        return orjson.dumps([*self.headers.items()]).decode()
 
 
 class Pending(NamedTuple):
@@ -48,25 +62,22 @@ async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
     await conn.execute(
         """
         WITH added AS (
-            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at)
-            SELECT message_id, topic, key, headers::json, body::json, caused_at
+            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
+            SELECT message_id, topic, key, headers::json, body::json, caused_at, link
             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
-                        $6::timestamptz[])
-                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, nth)
+                        $6::timestamptz[], $7::integer[])
+                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, link, nth)
             ORDER BY nth RETURNING position)
         INSERT INTO outbox_pending (position) SELECT position FROM added
         """,
         [row.message_id for row in rows],
         [row.topic for row in rows],
         [row.key for row in rows],
-        [_headers(row.headers) for row in rows],
+        [row._headers for row in rows],
         [row.body.decode() for row in rows],
         [row.caused_at for row in rows],
+        [row.link for row in rows],
     )
-
-
-def _headers(headers: tuple[tuple[str, bytes], ...]) -> str:
-    return orjson.dumps([[name, value.decode()] for name, value in headers]).decode()
 
 
 async def pending(conn: Connection, limit: int) -> list[Pending]:
@@ -75,7 +86,7 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     # which reads the whole outbox up to the first pending position.
     rows = await conn.fetch(
         """
-        SELECT position, message_id, topic, key, headers::text AS headers, body::text AS body,
+        SELECT position, message_id::text, topic, key, headers::text, body::text,
                caused_at, extract(epoch FROM clock_timestamp() - caused_at)::float8 AS waited
         FROM outbox WHERE position = any(ARRAY(
             SELECT position FROM outbox_pending ORDER BY position LIMIT $1))
@@ -85,18 +96,13 @@ async def pending(conn: Connection, limit: int) -> list[Pending]:
     )
     return [
         Pending(
-            row["position"],
+            position,
             OutboxEntry(
-                row["message_id"],
-                row["topic"],
-                row["key"],
-                tuple([(name, value.encode()) for name, value in orjson.loads(row["headers"])]),
-                row["body"].encode(),
-                row["caused_at"],
+                message_id, topic, key, dict(orjson.loads(headers)), body.encode(), caused_at
             ),
-            row["waited"],
+            waited,
         )
-        for row in rows
+        for position, message_id, topic, key, headers, body, caused_at, waited in rows
     ]
 
 
@@ -126,6 +132,21 @@ async def mark_published(conn: Connection, positions: Sequence[int], fence: int)
     )
     if not held:
         raise RelayLostError
+
+
+async def last_routing(conn: Connection, case_id: str, at: datetime) -> dict[str, Any] | None:
+    """Return the newest routing of a case that was announced by an instant, decoded, or None."""
+    # The topic is written out, so that the index of routings fits.
+    body: str | None = await conn.fetchval(
+        """
+        SELECT body::text FROM outbox
+        WHERE topic = 'icam.case-routed.v1' AND key = $1 AND created_at <= $2
+        ORDER BY position DESC LIMIT 1
+        """,
+        case_id,
+        at,
+    )
+    return None if body is None else orjson.loads(body)
 
 
 async def backlog(conn: Connection) -> tuple[int, float]:

@@ -106,7 +106,7 @@ async def expect_own_session(conn: Connection) -> None:
 async def role_writes(conn: Connection) -> bool:
     """Return whether the role of this connection may add to the log of cases."""
     may: bool | None = await conn.fetchval(
-        "SELECT bool_or(has_table_privilege(oid, 'INSERT')) FROM pg_class"
+        "SELECT bool_or(has_any_column_privilege(oid, 'INSERT')) FROM pg_class"
         " WHERE relname = 'case_event'"
     )
     return bool(may)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from streams.store.pool import Connection
-from streams.store.statistics import CANARY_PATTERN
 
 _WINDOW: Final = timedelta(days=14)
 _DAY: Final = timedelta(days=1)
@@ -35,28 +34,27 @@ async def producer_activity(
         """
         WITH lately AS (
             SELECT source, recorded_at, recorded_at AT TIME ZONE $3 AS local
-            FROM case_event
-            WHERE recorded_at > $1::timestamptz - $2::interval AND case_id NOT LIKE $4
+            FROM event_arrival
+            WHERE recorded_at > $1::timestamptz - $2::interval
         ), office_hours AS (
             SELECT source, recorded_at - lag(recorded_at) OVER (
                 PARTITION BY source, local::date ORDER BY recorded_at) AS gap
             FROM lately
             WHERE extract(isodow FROM local) < 6
-              AND extract(hour FROM local) >= $5 AND extract(hour FROM local) < $6
+              AND extract(hour FROM local) >= $4 AND extract(hour FROM local) < $5
         ), gaps AS (
             SELECT source, percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM gap))
                    AS usual
             FROM office_hours WHERE gap IS NOT NULL GROUP BY source
         )
         SELECT source, max(recorded_at),
-               count(*) FILTER (WHERE recorded_at > $1::timestamptz - $7::interval), max(usual)
+               count(*) FILTER (WHERE recorded_at > $1::timestamptz - $6::interval), max(usual)
         FROM lately LEFT JOIN gaps USING (source)
-        GROUP BY source ORDER BY count(*) DESC, source LIMIT $8
+        GROUP BY source ORDER BY count(*) DESC, source LIMIT $7
         """,
         now,
         _WINDOW,
         zone,
-        CANARY_PATTERN,
         opens,
         closes,
         _DAY,

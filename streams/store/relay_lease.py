@@ -41,6 +41,31 @@ class Held:
         return f"{self.holder or 'nobody'}{since}"
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease as anybody may read it."""
+
+    holder: str
+    """Its last holder; empty if there never was one."""
+    since: datetime | None
+    held: bool
+    free_seconds: float | None
+    """Since when it is free; None while it is held, and if it was given back."""
+
+
+async def read(conn: Connection) -> Lease | None:
+    """Return the lease; None if its row is missing."""
+    row = await conn.fetchrow(
+        """
+        SELECT holder, since, expires_at >= clock_timestamp() AS held,
+            CASE WHEN expires_at = '-infinity' OR expires_at >= clock_timestamp() THEN NULL
+                 ELSE extract(epoch FROM clock_timestamp() - expires_at)::float8 END AS free_seconds
+        FROM relay_lease
+        """
+    )
+    return None if row is None else Lease(**row)
+
+
 async def take(conn: Connection, holder: str) -> Held:
     """Take the lease if it is free; return who holds it now. Does not block.
 

@@ -2,12 +2,14 @@
 
 Migrations only add for one version (decision 7), so a worker runs on tables that are newer, as in
 a rolling upgrade. A migration that takes something away has ``.contract-`` in its name; a version
-that does not know it is too old for these tables.
+that does not know it is too old for these tables. Those that come last wait until no worker of the
+previous version runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -29,6 +31,11 @@ def known(directory: Path = MIGRATIONS) -> list[str]:
 def unknown(applied: Iterable[str], directory: Path = MIGRATIONS) -> list[str]:
     """Return the applied ids that this version does not know, in order."""
     return sorted(set(applied) - set(known(directory)))
+
+
+def contracts(names: Sequence[str]) -> list[str]:
+    """Return the contracts at the end of ``names``: nothing that follows relies on them."""
+    return list(takewhile(lambda name: _CONTRACTS in name, reversed(names)))[::-1]
 
 
 def too_new(unknown_ids: Iterable[str]) -> list[str]:

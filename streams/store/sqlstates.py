@@ -55,7 +55,7 @@ _NAME: Final = Rule(Kind.OPERATOR, "correct the name of the database in ICAM_DAT
 _READ_ONLY: Final = Rule(
     Kind.TRANSIENT,
     "the server is read-only: wait for the failover, or name all hosts in ICAM_DATABASE__URL with "
-    "target_session_attrs=read-write",
+    "target_session_attrs=read-write; or the role is: take that of deploy/postgres/roles.sql",
 )
 _DAMAGED: Final = Rule(
     Kind.OPERATOR, "the database is damaged: call its administrator, do not restart the workers"

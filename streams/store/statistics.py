@@ -1,5 +1,7 @@
 """Aggregate counts over all cases, for summaries, gauges and pages. Canary cases are excluded.
 
+All is read from views that have neither payloads nor case ids (migration 0011).
+
 A case is open while its follow-up has not ended. Each function reads a whole table: call it every
 half minute, not every second.
 """
@@ -20,11 +22,9 @@ async def cases_by_office(conn: Connection) -> list[tuple[str, str, int]]:
     """Return office, track and number of open cases with an order."""
     rows = await conn.fetch(
         """
-        SELECT office_id, track, count(*) FROM case_projection
-        WHERE route IS NOT NULL AND ended_at IS NULL AND case_id NOT LIKE $1
-        GROUP BY 1, 2 ORDER BY 1, 2
-        """,
-        CANARY_PATTERN,
+        SELECT office_id, track, count(*) FROM case_figure
+        WHERE routed AND ended_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2
+        """
     )
     return [tuple(row) for row in rows]
 
@@ -46,13 +46,10 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
                    WHEN days < 8 THEN '0-7' WHEN days < 31 THEN '8-30' WHEN days < 91 THEN '31-90'
                    WHEN days < 366 THEN '91-365' ELSE '366+' END AS age, count(*)
         FROM (SELECT office_id, track,
-                     extract(epoch FROM $2::timestamptz - (route->>'as_of')::timestamptz)
-                         / 86400 AS days
-              FROM case_projection
-              WHERE route IS NOT NULL AND ended_at IS NULL AND case_id NOT LIKE $1) AS routed
+                     extract(epoch FROM $1::timestamptz - ordered_at) / 86400 AS days
+              FROM case_figure WHERE routed AND ended_at IS NULL) AS routed
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """,
-        CANARY_PATTERN,
         now,
     )
     return [CasesByAge(*row) for row in rows]
@@ -61,11 +58,7 @@ async def cases_by_age(conn: Connection, now: datetime) -> list[CasesByAge]:
 async def cases_by_status(conn: Connection) -> list[tuple[str, int]]:
     """Return status and number of cases; those whose follow-up ended have the status ``ended``."""
     rows = await conn.fetch(
-        """
-        SELECT status, count(*) FROM case_projection WHERE case_id NOT LIKE $1
-        GROUP BY 1 ORDER BY 1
-        """,
-        CANARY_PATTERN,
+        "SELECT status, count(*) FROM case_figure GROUP BY 1 ORDER BY 1",
     )
     return [tuple(row) for row in rows]
 
@@ -74,10 +67,9 @@ async def ended_by_reason(conn: Connection) -> list[tuple[str, int]]:
     """Return the reason for the end of the follow-up, and the number of ended cases."""
     rows = await conn.fetch(
         """
-        SELECT end_reason, count(*) FROM case_projection
-        WHERE ended_at IS NOT NULL AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
-        """,
-        CANARY_PATTERN,
+        SELECT end_reason, count(*) FROM case_figure
+        WHERE ended_at IS NOT NULL GROUP BY 1 ORDER BY 1
+        """
     )
     return [tuple(row) for row in rows]
 
@@ -90,12 +82,9 @@ async def unrouted(conn: Connection) -> list[tuple[str, int]]:
     """
     rows = await conn.fetch(
         """
-        SELECT coalesce(route->>'rule_id', 'awaiting_order') AS reason, count(*)
-        FROM case_projection
-        WHERE (route IS NULL OR track = 'triage') AND ended_at IS NULL AND case_id NOT LIKE $1
-        GROUP BY 1 ORDER BY 1
-        """,
-        CANARY_PATTERN,
+        SELECT coalesce(routing_rule, 'awaiting_order') AS reason, count(*) FROM case_figure
+        WHERE (NOT routed OR track = 'triage') AND ended_at IS NULL GROUP BY 1 ORDER BY 1
+        """
     )
     return [tuple(row) for row in rows]
 
@@ -104,12 +93,9 @@ async def guards_blocking(conn: Connection) -> list[tuple[str, int]]:
     """Return each guard that blocks a rule, and in how many open cases it does."""
     rows = await conn.fetch(
         """
-        SELECT by->>'guard' AS guard, count(DISTINCT case_id)
-        FROM case_projection, json_array_elements(blocked) AS rule,
-             json_array_elements(rule->'by') AS by
-        WHERE ended_at IS NULL AND case_id NOT LIKE $1 GROUP BY 1 ORDER BY 1
-        """,
-        CANARY_PATTERN,
+        SELECT guard, count(*) FROM case_figure, unnest(guards) AS guard
+        WHERE ended_at IS NULL GROUP BY 1 ORDER BY 1
+        """
     )
     return [tuple(row) for row in rows]
 
@@ -130,9 +116,8 @@ async def escalations(conn: Connection) -> list[Entered]:
     rows = await conn.fetch(
         """
         SELECT office_id, track, level, rule_id, withdrawn_at IS NULL, count(*)
-        FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-        """,
-        CANARY_PATTERN,
+        FROM escalation_figure GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+        """
     )
     return [Entered(*row) for row in rows]
 
@@ -142,9 +127,8 @@ async def escalations_by_rule(conn: Connection) -> list[tuple[int, str, int, int
     rows = await conn.fetch(
         """
         SELECT level, rule_id, count(*) FILTER (WHERE withdrawn_at IS NULL), count(withdrawn_at)
-        FROM escalation WHERE case_id NOT LIKE $1 GROUP BY 1, 2 ORDER BY 1, 2
-        """,
-        CANARY_PATTERN,
+        FROM escalation_figure GROUP BY 1, 2 ORDER BY 1, 2
+        """
     )
     return [tuple(row) for row in rows]
 

@@ -1,0 +1,17 @@
+DROP TABLE dead_letter_request;
+DROP TRIGGER case_event_once ON case_event;
+DROP TRIGGER outbox_once ON outbox;
+DROP TRIGGER reference_table_once ON reference_table;
+DROP TRIGGER case_projection_once ON case_projection;
+DROP TRIGGER case_projection_kept ON case_projection;
+DROP TRIGGER escalation_once ON escalation;
+DROP TRIGGER escalation_kept ON escalation;
+DROP TRIGGER dead_letter_once ON dead_letter;
+DROP TRIGGER dead_letter_kept ON dead_letter;
+DROP TRIGGER dead_letter_stamp ON dead_letter;
+DROP TRIGGER input_gap_once ON input_gap;
+DROP TRIGGER input_gap_kept ON input_gap;
+DROP TRIGGER input_gap_stamp ON input_gap;
+DROP FUNCTION stamp_answer();
+DROP FUNCTION stamp_resolution();
+DROP FUNCTION refuse_change();

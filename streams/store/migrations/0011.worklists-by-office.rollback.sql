@@ -1,0 +1,3 @@
+DROP VIEW worklist_proposal;
+DROP VIEW my_office;
+DROP TABLE office_member;

@@ -1,0 +1,2 @@
+ALTER TABLE dead_letter DROP COLUMN whole_digest;
+ALTER TABLE dead_letter DROP COLUMN whole_bytes;

@@ -1,0 +1,1 @@
+DROP VIEW worklist_blocked;

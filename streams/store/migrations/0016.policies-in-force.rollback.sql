@@ -1,0 +1,3 @@
+DROP TABLE policy_move;
+DROP TABLE publication;
+DROP FUNCTION stamp_publication();

@@ -1,0 +1,2 @@
+DROP TABLE case_access;
+DROP FUNCTION stamp_access();
