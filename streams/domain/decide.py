@@ -8,12 +8,12 @@ Every case that has not ended gets a next check, with a reason and an owner: nob
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, assert_never
 from uuid import UUID
 
+from schemas.canary import is_canary
 from schemas.events import AnswererRole
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
@@ -36,17 +36,20 @@ from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
 from streams.domain.judge import Blocked, Judge, Judgement, Proposal
+from streams.domain.letters import OpenLetters
+from streams.domain.loads import NO_CHOICE, Choice, Loads, choice_of
 from streams.domain.policy.rules import Policy, Rule
+from streams.domain.policy.versions import Move
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
+from streams.domain.tables import Tables
 
 _raised: Final = unvalidated(EscalationRaised)
 _withdrawn: Final = unvalidated(EscalationWithdrawn)
 _routed: Final = unvalidated(CaseRouted)
 
 
-@dataclass(frozen=True, slots=True)
-class StandingEscalation:
+class StandingEscalation(NamedTuple):
     """An escalation that was announced and has not been withdrawn."""
 
     escalation_id: UUID
@@ -79,24 +82,30 @@ class StandingEscalation:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """Everything already announced about a case, and its number of open dead letters."""
+_NO_ROUNDS: Final[Mapping[UUID, int]] = {}
+
+
+class Announced(NamedTuple):
+    """Everything already announced about a case, and its open dead letters."""
 
     route: RouteRef | None = None
     routings: int = 0
     standing: tuple[StandingEscalation, ...] = ()
-    rounds: Mapping[UUID, int] = field(default_factory=dict)
+    rounds: Mapping[UUID, int] = _NO_ROUNDS
     """Last round of each escalation. If it is raised again, it gets the next round."""
-    open_dead_letters: int = 0
+    open_dead_letters: OpenLetters | None = None
     endings: int = 0
     """Number of ends and reopenings announced; an odd number means that the case has ended."""
     known_since: datetime | None = None
     """When the pipeline first decided the case; None means at its first event."""
+    moves: tuple[Move, ...] = ()
+    """Versions of the policy that officials moved the case to."""
+    choice: Choice = NO_CHOICE
+    """What the route was chosen by."""
 
     def after(self, decision: Decision) -> Announced:
         """Return what is announced once the messages of a decision are published."""
-        route = self.route
+        route, choice = self.route, self.choice
         standing = {s.escalation_id: s for s in self.standing}
         rounds = dict(self.rounds)
         for _, outcome in decision.messages:
@@ -109,6 +118,7 @@ class Announced:
                     interpreter_language=outcome.interpreter_language,
                     rule_id=outcome.rule_id,
                 )
+                choice = Choice(outcome.candidates, outcome.office_full, outcome.skills_missing)
             elif type(outcome) is EscalationRaised:
                 escalation = StandingEscalation.of(outcome)
                 rounds[escalation.escalation_id] = outcome.round
@@ -117,13 +127,13 @@ class Announced:
                 standing.pop(UUID(outcome.escalation_id), None)
             elif type(outcome) is not CaseEnded and type(outcome) is not CaseReopened:
                 assert_never(outcome)
-        return replace(
-            self,
+        return self._replace(
             route=route,
             routings=decision.routings,
             standing=tuple(standing.values()),
             rounds=rounds,
             endings=decision.endings,
+            choice=choice,
         )
 
 
@@ -155,50 +165,75 @@ class Decision(NamedTuple):
     track: Track
     end: End | None
     endings: int
+    policy: Policy
+    """Version that applies to the case now."""
+    directory: Directory
+    """Version in force now."""
+    choice: Choice = NO_CHOICE
+    """What the route was chosen by when it was announced."""
 
 
 def decide(
     case: Case,
     announced: Announced,
-    policy: Policy,
-    directory: Directory,
-    calendar: Calendar,
+    tables: Tables,
     now: datetime,
+    loads: Loads | None = None,
 ) -> Decision:
     """Return the decision on a case at ``now``, given what was already announced.
 
-    An open dead letter means that a fact is missing, so no escalation stands until it is resolved.
+    An open dead letter means that a fact is missing. If it may be any fact, no escalation stands
+    until the letter is resolved. If it can only be one of some circumstances, these are unknown:
+    what stands are the escalations whose rules waive all of them.
     Without a known order the case has no route, and only the question for its order can stand.
+
+    ``loads`` matters only if the case is routed anew: it chooses between equally proper offices,
+    and flags the route. Without it, as when a projection is rebuilt, the case stays where it is.
     """
-    situation = situations.derive_situation(
-        case,
-        policy.terms,
-        policy.counting,
-        policy.questions,
-        calendar,
-        lambda order, postcode: routing.contact_language(order, postcode, directory),
-        now,
-    )
-    if situation is None:
-        return _without_facts(case, announced, policy, directory, now)
-    judge = Judge(situation, policy, calendar, announced.known_since)
+    judge = judge_of(case, announced, tables, now)
+    return decide_judged(case, judge, announced, tables, now, loads)
+
+
+def decide_judged(
+    case: Case,
+    judge: Judge | None,
+    announced: Announced,
+    tables: Tables,
+    now: datetime,
+    loads: Loads | None = None,
+) -> Decision:
+    """Return the same decision with what ``judge_of`` returned for these arguments."""
+    directory, calendar = tables.directory_at(now), tables.calendar
+    if judge is None:
+        policy = tables.policies.on(calendar.local_date(now))
+        return _without_facts(case, announced, directory, policy, calendar, now)
+    policy = judge.policy
+    situation, letters = judge.situation, announced.open_dead_letters
     judgement = judge.judgement()
-    has_dead_letters = bool(announced.open_dead_letters)
+    all_held_back = letters is not None and letters.guards is None
     # By number: hashing and comparing UUIDs runs Python code of theirs.
     proposals: dict[int, tuple[UUID, Proposal]] = {}
-    if not has_dead_letters:
+    # About a canary case nothing is ever proposed, whatever its events say.
+    if not all_held_back and not is_canary(case.case_id):
         for proposal in judgement.proposals:
             escalation_id = judge.escalation_id(proposal)
             proposals[escalation_id.int] = (escalation_id, proposal)
     order = situation.order
     messages, routings = list[Announcement](), announced.routings
     route: Route | None = None
+    choice = announced.choice
     office_id, track = directory.triage_office, Track.TRIAGE
     if order is not None and situation.residence is not None:
         lodging, living = situation.stays[-1].lodging, situation.residence
         place = Place(order, lodging, living.postcode, living.since, _followed(situation))
-        route = find_route(place, directory, calendar, judge.local_now)
-        messages, routings = _announce_route(case, order.order_id, route, announced, directory)
+        last = announced.route
+        route = find_route(place, directory, calendar, judge.local_now, last, loads)
+        if _differs(route, order.order_id, last):
+            choice = _choice(route, loads)
+            messages.append(
+                _announce_route(case, order.order_id, route, announced, directory, choice)
+            )
+            routings += 1
         office_id, track = route.office_id, route.track
     endings = _announce_end(case, situation, announced, messages)
     standing = {s.escalation_id.int: s for s in announced.standing}
@@ -209,8 +244,8 @@ def decide(
     reminders: dict[int, int] = {}
     answers_due: list[tuple[datetime, str]] = []
     for number in sorted(standing.keys() & proposals.keys()):
-        current, rule = standing[number], proposals[number][1].rule
-        answer_by = _answer_by(rule.answer_working_days, policy, calendar, current.raised_at)
+        current, proposal = standing[number], proposals[number][1]
+        answer_by = _answer_by(proposal, calendar, current.raised_at)
         if (current.office_id, current.track) != (office_id, track):
             # Withdraw and raise again so that the new office is notified.
             because = (f"to {office_id} ({track})",)
@@ -221,13 +256,13 @@ def decide(
             messages.append(_withdraw(case, current, WithdrawalReason.REMINDED, because, now))
             reminders[number] = current.reminder + 1
         else:
-            answers_due.append((answer_by, rule.id))
+            answers_due.append((answer_by, proposal.rule.id))
             continue
         del standing[number]
     for number in sorted(proposals.keys() - standing.keys()):
         escalation_id, proposal = proposals[number]
         name = str(escalation_id)
-        answer_by = _answer_by(proposal.rule.answer_working_days, policy, calendar, now)
+        answer_by, policy = _answer_by(proposal, calendar, now), proposal.judge.policy
         answers_due.append((answer_by, proposal.rule.id))
         raised = _raised(
             escalation_id=name,
@@ -247,18 +282,20 @@ def decide(
             addressed_to=proposal.rule.owner,
             reminder=reminders.get(number, 0),
             answer_by=answer_by,
-            evidence=judge.evidence(proposal),
+            evidence=proposal.judge.evidence(proposal),
         )
         messages.append(Announcement(name_id(f"{name}|raised|{raised.round}"), raised))
     rules = [proposal.rule for _, proposal in proposals.values()]
     level = max([rule.level for rule in rules], default=0)
-    owner = _owner(rules, judgement)
+    owner = _owner(rules, judgement, letters)
+    check_at = letters.check_at(now, calendar) if letters is not None else None
+    changes = _table_changes(announced, judge, tables)
     next_check, next_reason = _next_check(
-        situation, judgement, route, answers_due, has_dead_letters, policy
+        situation, judgement, route, answers_due, check_at, changes, judge.policy
     )
     return Decision(
         messages=tuple(messages),
-        status=_status(has_dead_letters, level, situation, judgement),
+        status=_status(letters, level, situation, judgement),
         order_id=order.order_id if order is not None else None,
         route=route,
         routings=routings,
@@ -271,7 +308,78 @@ def decide(
         track=track,
         end=situation.end,
         endings=endings,
+        policy=judge.policy,
+        directory=directory,
+        choice=choice,
     )
+
+
+def judge_of(
+    case: Case,
+    announced: Announced,
+    tables: Tables,
+    now: datetime,
+) -> Judge | None:
+    """Return what judges a case at ``now``; None if no fact of it is known.
+
+    Raises:
+        PolicyLackingError: the case was moved to a policy version that is not loaded.
+    """
+    policies, calendar, directory = tables.policies, tables.calendar, tables.directory_at(now)
+    newest = policies.newest
+    situation = _situation(case, newest, directory, calendar, now)
+    if situation is None:
+        return None
+    letters = announced.open_dead_letters
+    unknown = (letters.guards if letters is not None else None) or frozenset()
+    if len(policies.versions) == 1:
+        return Judge(situation, newest, calendar, announced.known_since, unknown)
+    began = _began(situation)
+    applied, _ = policies.applied(began, calendar, announced.moves, now)
+    judge: Judge | None = None
+    for policy, since in applied:
+        if policy is not newest:
+            derived = _situation(case, policy, directory, calendar, now)
+            # The facts are the same, so the case is not empty.
+            situation = derived if derived is not None else situation
+        judge = Judge(situation, policy, calendar, announced.known_since, unknown, since, judge)
+    return judge
+
+
+def _situation(
+    case: Case, policy: Policy, directory: Directory, calendar: Calendar, now: datetime
+) -> Situation | None:
+    return situations.derive_situation(
+        case,
+        policy.terms,
+        policy.counting,
+        policy.questions,
+        calendar,
+        lambda order, postcode: routing.contact_language(order, postcode, directory),
+        now,
+    )
+
+
+def _began(situation: Situation) -> datetime:
+    """Return when the order was notified, or when the case began if no order is known."""
+    order = situation.order
+    return order.notified_at if order is not None else situation.first_event
+
+
+def _table_changes(
+    announced: Announced, judge: Judge, tables: Tables
+) -> list[tuple[datetime, str]]:
+    """Return when another version of the policy or of the directory comes, each with its reason."""
+    policies, directories, calendar = tables.policies, tables.directories, tables.calendar
+    now, changes = judge.situation.now, list[tuple[datetime, str]]()
+    if len(policies.versions) > 1:
+        _, at = policies.applied(_began(judge.situation), calendar, announced.moves, now)
+        if at is not None:
+            changes.append((at, "policy"))
+    if len(directories.versions) > 1:
+        days = directories.first_days_after(calendar.local_date(now))
+        changes += [(calendar.start_of(day), "route") for day in days[:1]]
+    return changes
 
 
 def _followed(situation: Situation) -> Followed | None:
@@ -289,28 +397,49 @@ def _followed(situation: Situation) -> Followed | None:
 
 
 def _without_facts(
-    case: Case, announced: Announced, policy: Policy, directory: Directory, now: datetime
+    case: Case,
+    announced: Announced,
+    directory: Directory,
+    policy: Policy,
+    calendar: Calendar,
+    now: datetime,
 ) -> Decision:
     """Return the decision on a case of which only dead letters are known."""
+    letters = announced.open_dead_letters
+    latest = now + timedelta(days=policy.terms.longest_pause_days)
     withdrawn = [
         _withdraw(case, s, WithdrawalReason.NO_LONGER_HOLDS, ("no order is known",), now)
         for s in announced.standing
     ]
     return Decision(
         messages=tuple(withdrawn),
-        status="needs_repair" if announced.open_dead_letters else "awaiting_order",
+        status="needs_repair" if letters is not None else "awaiting_order",
         order_id=None,
         route=None,
         routings=announced.routings,
         level=0,
         blocked=(),
-        next_check=now + timedelta(days=policy.terms.longest_pause_days),
+        next_check=letters.check_at(now, calendar) if letters is not None else latest,
         next_reason="dead_letter",
         owner=AnswererRole.TEAM_LEAD,
         office_id=directory.triage_office,
         track=Track.TRIAGE,
         end=None,
         endings=announced.endings,
+        policy=policy,
+        directory=directory,
+    )
+
+
+def hold_back(
+    case_id: str, standing: Iterable[StandingEscalation], now: datetime
+) -> tuple[Announcement, ...]:
+    """Return the withdrawals for a case of which an event can't be read: a fact is unknown."""
+    because = ("a stored event of this case can't be read",)
+    case = Case(case_id)
+    return tuple(
+        _withdraw(case, one, WithdrawalReason.OPEN_DEAD_LETTER, because, now)
+        for one in sorted(standing, key=lambda one: one.escalation_id.int)
     )
 
 
@@ -339,15 +468,21 @@ def _announce_end(
     return count + 1
 
 
-def _answer_by(
-    working_days: int | None, policy: Policy, calendar: Calendar, raised_at: datetime
-) -> datetime:
-    days = working_days or policy.terms.answer_working_days
+def _answer_by(proposal: Proposal, calendar: Calendar, raised_at: datetime) -> datetime:
+    terms = proposal.judge.policy.terms
+    days = proposal.rule.answer_working_days or terms.answer_working_days
     return calendar.after_working_days(raised_at, days)
 
 
-def _owner(rules: Sequence[Rule], judgement: Judgement) -> AnswererRole:
-    """Return the owner of the highest proposal, else of the highest blocked rule, else a coach."""
+def _owner(
+    rules: Sequence[Rule], judgement: Judgement, letters: OpenLetters | None
+) -> AnswererRole:
+    """Return the owner of the highest proposal, else of the highest blocked rule, else a coach.
+
+    Without a proposal, a case with open dead letters waits for the team lead, who decides on them.
+    """
+    if not rules and letters is not None:
+        return AnswererRole.TEAM_LEAD
     rules = rules or [settled.rule for settled in judgement.settled]
     rules = rules or [blocked.rule for blocked in judgement.blocked]
     if not rules:
@@ -363,13 +498,15 @@ def _next_check(
     judgement: Judgement,
     route: Route | None,
     answers_due: Sequence[tuple[datetime, str]],
-    has_dead_letters: bool,
+    letters_at: datetime | None,
+    changes: Sequence[tuple[datetime, str]],
     policy: Policy,
 ) -> tuple[datetime | None, str]:
     """Return the earliest future check and its reason.
 
-    It is never later than the longest pause of the policy. A case that has ended has one only if
-    its end is to be reopened at a known instant.
+    It is never later than the longest pause of the policy, nor than the day on which somebody must
+    decide about the open dead letters: ``letters_at``, None without any. A case that has ended has
+    one only if its end is to be reopened at a known instant.
     """
     now, agenda = situation.now, judgement.agenda
     if route is not None and route.until is not None and situation.end is None:
@@ -377,20 +514,24 @@ def _next_check(
     for settled in judgement.settled:
         if settled.settlement.until is not None:
             agenda.add(settled.settlement.until, "answer", settled.rule.id)
-    if not has_dead_letters:
-        for answer_by, rule_id in answers_due:
-            agenda.add(answer_by, "reminder", rule_id)
+    for answer_by, rule_id in answers_due:
+        agenda.add(answer_by, "reminder", rule_id)
     if situation.end is None:
-        reason = "dead_letter" if has_dead_letters else _NO_LATER
-        agenda.add(now + timedelta(days=policy.terms.longest_pause_days), reason)
+        for change_at, kind in changes:
+            agenda.add(change_at, kind)
+        agenda.add(now + timedelta(days=policy.terms.longest_pause_days), _NO_LATER)
+        if letters_at is not None:
+            agenda.add(letters_at, "dead_letter")
     at, reason = agenda.first()
     return at, "reopening" if at is not None and situation.end is not None else reason
 
 
-def _status(has_dead_letters: bool, level: int, situation: Situation, judgement: Judgement) -> str:
+def _status(
+    letters: OpenLetters | None, level: int, situation: Situation, judgement: Judgement
+) -> str:
     if situation.end is not None:
         return "ended"
-    if has_dead_letters:
+    if letters is not None:
         return "needs_repair"
     if level:
         return "escalated"
@@ -402,39 +543,49 @@ def _status(has_dead_letters: bool, level: int, situation: Situation, judgement:
     return "on_hold" if judgement.blocked or stopped else "followed"
 
 
+def _differs(route: Route, order_id: str, previous: RouteRef | None) -> bool:
+    """Return whether a route must be announced. Another rule with the same result need not."""
+    return previous is None or not (
+        previous.order_id == order_id
+        and previous.office_id == route.office_id
+        and previous.track == route.track
+        and previous.language == route.language
+        and previous.interpreter_language == route.interpreter_language
+    )
+
+
+def _choice(route: Route, loads: Loads | None) -> Choice:
+    if loads is None or not route.candidates:
+        return NO_CHOICE
+    return choice_of(route.office_id, route.candidates, route.need, loads)
+
+
 def _announce_route(
     case: Case,
     order_id: str,
-    new_route: Route,
+    route: Route,
     announced: Announced,
     directory: Directory,
-) -> tuple[list[Announcement], int]:
-    previous = announced.route
-    # A different rule with the same result does not change the route.
-    if previous is not None and (
-        previous.order_id == order_id
-        and previous.office_id == new_route.office_id
-        and previous.track == new_route.track
-        and previous.language == new_route.language
-        and previous.interpreter_language == new_route.interpreter_language
-    ):
-        return [], announced.routings
-    count = announced.routings + 1
+    choice: Choice,
+) -> Announcement:
     outcome = _routed(
         case_id=case.case_id,
         order_id=order_id,
-        office_id=new_route.office_id,
-        track=new_route.track,
-        language=new_route.language,
-        interpreter_language=new_route.interpreter_language,
-        rule_id=new_route.rule_id,
-        reason=new_route.reason,
-        as_of=new_route.as_of,
+        office_id=route.office_id,
+        track=route.track,
+        language=route.language,
+        interpreter_language=route.interpreter_language,
+        rule_id=route.rule_id,
+        reason=route.reason,
+        as_of=route.as_of,
         directory_version=directory.version,
         directory_digest=directory.digest,
-        previous=previous,
+        previous=announced.route,
+        office_full=choice.office_full,
+        skills_missing=choice.skills_missing,
+        candidates=choice.candidates,
     )
-    return [Announcement(name_id(f"{case.case_id}|routed|{count}"), outcome)], count
+    return Announcement(name_id(f"{case.case_id}|routed|{announced.routings + 1}"), outcome)
 
 
 def _withdraw(
@@ -465,10 +616,12 @@ def _withdrawal_reason(
     situation = judge.situation
     if situation.end is not None:
         return WithdrawalReason.ENDED, (str(situation.end.reason),)
-    if announced.open_dead_letters:
-        text = f"{announced.open_dead_letters} record(s) of this case could not be applied"
+    letters = announced.open_dead_letters
+    if letters is not None and letters.guards is None:
+        text = f"{letters.number} record(s) of this case could not be applied"
         return WithdrawalReason.OPEN_DEAD_LETTER, (text,)
-    rule = judge.policy.rule(standing.rule_id)
+    own = _proposed_by(standing, judge)
+    rule = own.policy.rule(standing.rule_id)
     owner = rule.owner if rule is not None else AnswererRole.COACH
     settlement = situation.settlement(owner, standing.escalation_id)
     if settlement is not None:
@@ -479,15 +632,31 @@ def _withdrawal_reason(
         return WithdrawalReason.ORDER_SUPERSEDED, (f"by {order.order_id}",)
     if rule is None:
         return WithdrawalReason.POLICY_CHANGED, (f"no such rule in {judge.policy.version}",)
-    reasons = judge.reasons_against(rule)
-    if any(blocked.rule is rule for blocked in judgement.blocked):
-        return WithdrawalReason.GUARD, reasons
+    reasons = own.reasons_against(rule)
+    for blocked in judgement.blocked:
+        if blocked.rule is rule:
+            if any(guard in judge.unknown for guard, _ in blocked.by):
+                return WithdrawalReason.OPEN_DEAD_LETTER, reasons
+            return WithdrawalReason.GUARD, reasons
     for proposal in judgement.proposals:
         if proposal.rule.group == rule.group and proposal.rule.level > rule.level:
             return WithdrawalReason.SUPERSEDED, (f"by {proposal.rule.id}",)
     covering = judgement.covered.get(rule.group)
     if covering is not None and not reasons:
         return WithdrawalReason.SUPERSEDED, (f"by {covering.id}",)
-    if standing.policy_digest != judge.policy.digest and reasons:
+    if own is not judge and not reasons:
+        because = f"not complete before {judge.policy.version} applied"
+        return WithdrawalReason.POLICY_CHANGED, (because,)
+    if standing.policy_digest != own.policy.digest and reasons:
         return WithdrawalReason.POLICY_CHANGED, reasons
     return WithdrawalReason.NO_LONGER_HOLDS, reasons or ("it stands on another occasion now",)
+
+
+def _proposed_by(standing: StandingEscalation, judge: Judge) -> Judge:
+    """Return the judge by whose version it was proposed; the newest if none has that version."""
+    found: Judge | None = judge
+    while found is not None:
+        if found.policy.digest == standing.policy_digest:
+            return found
+        found = found.earlier
+    return judge

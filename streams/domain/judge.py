@@ -19,6 +19,7 @@ from streams.domain.clocks import Agenda, Calendar
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
+from streams.domain.letters import MAY_BE_REPORTED
 from streams.domain.pauses import Pausing, paused_days
 from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
 from streams.domain.situation import (
@@ -88,9 +89,10 @@ class Cause:
 class Proposal:
     """A matching rule that no guard blocks, with its occasion.
 
-    ``guards`` are the guards that could block it.
+    ``guards`` are the guards that could block it, ``judge`` has the version that the rule is of.
     """
 
+    judge: Final[Judge]
     rule: Final[Rule]
     cause: Final[Cause]
     clocks: Final[Sequence[Step]]
@@ -98,11 +100,13 @@ class Proposal:
 
     def __init__(
         self,
+        judge: Judge,
         rule: Rule,
         cause: Cause,
         clocks: Sequence[Step],
         guards: Sequence[tuple[Guard, GuardStatus]],
     ) -> None:
+        self.judge = judge
         self.rule = rule
         self.cause = cause
         self.clocks = clocks
@@ -167,7 +171,13 @@ class Judgement:
 
 
 class Judge:
-    """Judges one situation. Evaluates the guards once, on first use."""
+    """Judges one situation. Evaluates the guards once, on first use.
+
+    ``unknown`` are guards about which a report may be missing: they block whatever is known.
+    ``earlier`` judges by the version that applied to the case until ``since``; None if the case
+    began with this version. No version is applied backwards: what was complete before ``since`` is
+    judged by the earlier one.
+    """
 
     def __init__(
         self,
@@ -175,8 +185,14 @@ class Judge:
         policy: Policy,
         calendar: Calendar,
         known_since: datetime | None = None,
+        unknown: frozenset[Guard] = frozenset(),
+        since: datetime | None = None,
+        earlier: Judge | None = None,
     ) -> None:
         self.situation = situation
+        self.since = since
+        self.earlier = earlier
+        self.unknown = unknown
         self.policy = policy
         self.calendar = calendar
         self.known_since = max(situation.first_event, known_since or situation.first_event)
@@ -195,9 +211,17 @@ class Judge:
     def guards(self) -> Mapping[Guard, GuardStatus]:
         """Status of every guard at this instant."""
         if self._guards is None:
-            self._guards = evaluate.evaluate_guards(
-                self.situation, self.calendar, self.policy.terms
-            )
+            guards = evaluate.evaluate_guards(self.situation, self.calendar, self.policy.terms)
+            for guard in self.unknown:
+                known = guards[guard]
+                guards[guard] = guard_status(
+                    guard,
+                    GuardState.UNKNOWN,
+                    MAY_BE_REPORTED,
+                    changes_at=known.changes_at,
+                    report=known.report,
+                )
+            self._guards = guards
         return self._guards
 
     @property
@@ -213,12 +237,34 @@ class Judge:
         """
         situation = self.situation
         agenda = Agenda(situation.moment)
-        for at in situation.changes_at:
-            agenda.add(at, "situation")
+        judge: Judge | None = self
+        while judge is not None:
+            for at in judge.situation.changes_at:
+                agenda.add(at, "situation")
+            judge = judge.earlier
         if situation.end is not None:
             return Judgement((), (), (), {}, agenda)
+        candidates, blocked = self._candidates(agenda)
         winners: dict[str, Proposal] = {}
+        for candidate in candidates:
+            current = winners.get(candidate.rule.group)
+            if current is None or candidate.rule.level > current.rule.level:
+                winners[candidate.rule.group] = candidate
+        unsettled, settled = self._unsettled(winners)
+        standing: list[Proposal] = []
+        covered: dict[str, Rule] = {}
+        # Higher levels first, so that a rule which is itself covered covers nothing.
+        for proposal in sorted(unsettled, key=lambda one: -one.rule.level):
+            if proposal.rule.group not in covered:
+                standing.append(proposal)
+                covered |= dict.fromkeys(proposal.rule.covers, proposal.rule)
+        return Judgement(tuple(standing), tuple(blocked), settled, covered, agenda)
+
+    def _candidates(self, agenda: Agenda) -> tuple[list[Proposal], list[Blocked]]:
+        """Return the matching rules that no guard blocks, and those that one does."""
+        mine: list[Proposal] = []
         blocked: list[Blocked] = []
+        highest: dict[str, int] = {}
         stopped = self.stopped
         for rule in self.matches.matching:
             if stopped and not rule.when_stopped:
@@ -238,19 +284,37 @@ class Judge:
             if blocking:
                 blocked.append(Blocked(rule, tuple(blocking)))
                 continue
-            current = winners.get(rule.group)
-            if current is None or rule.level > current.rule.level:
-                cause = self._cause(rule)
-                winners[rule.group] = Proposal(rule, cause, clocks, guards)
-        unsettled, settled = self._unsettled(winners)
-        standing: list[Proposal] = []
-        covered: dict[str, Rule] = {}
-        # Higher levels first, so that a rule which is itself covered covers nothing.
-        for proposal in sorted(unsettled, key=lambda one: -one.rule.level):
-            if proposal.rule.group not in covered:
-                standing.append(proposal)
-                covered |= dict.fromkeys(proposal.rule.covers, proposal.rule)
-        return Judgement(tuple(standing), tuple(blocked), settled, covered, agenda)
+            # In its group only a higher level wins, so the cause of the others is not needed.
+            level = highest.get(rule.group, 0)
+            if self.earlier is None and rule.level <= level:
+                continue
+            highest[rule.group] = rule.level
+            mine.append(Proposal(self, rule, self._cause(rule), clocks, guards))
+        if self.earlier is None or self.since is None:
+            return mine, blocked
+        return self._with_earlier(self.earlier, self.since, agenda, mine, blocked)
+
+    def _with_earlier(
+        self,
+        earlier: Judge,
+        since: datetime,
+        agenda: Agenda,
+        mine: Sequence[Proposal],
+        blocked: Sequence[Blocked],
+    ) -> tuple[list[Proposal], list[Blocked]]:
+        """Leave to the earlier version what was complete before this one applied to the case.
+
+        A cause that was complete by this version but not by the earlier one goes on by the earlier
+        one, so that no cause is lost between the two.
+        """
+        complete = {_key(one) for one in mine if one.due_at < since}
+        found = [one for one in mine if one.due_at >= since]
+        theirs, blocked_earlier = earlier._candidates(agenda)
+        found += [one for one in theirs if one.due_at < since or _key(one) in complete]
+        # Of two rules of one level, the one that comes first in the table covers the other.
+        found.sort(key=_place_in_table)
+        decided = {one.rule.id for one in mine} | {one.rule.id for one in blocked}
+        return found, [*blocked, *(one for one in blocked_earlier if one.rule.id not in decided)]
 
     def _unsettled(
         self, winners: Mapping[str, Proposal]
@@ -280,13 +344,7 @@ class Judge:
             facts=self.matches.checks[rule.id],
             clocks=tuple(
                 [
-                    _clock_step(
-                        clock=step.clock,
-                        start=step.start,
-                        working_days=step.working_days,
-                        due=step.due,
-                        paused=_pause_evidence(step, self.situation.now),
-                    )
+                    self.clock_step(step)
                     for step in [*proposal.clocks, *_occasion_step(proposal.cause)]
                 ]
             ),
@@ -299,6 +357,16 @@ class Judge:
                 ]
             ),
             nearest=self._nearest(rule),
+        )
+
+    def clock_step(self, step: Step) -> ClockStep:
+        """Return a clock as evidence; a pause that goes on is counted up to now."""
+        return _clock_step(
+            clock=step.clock,
+            start=step.start,
+            working_days=step.working_days,
+            due=step.due,
+            paused=_pause_evidence(step, self.situation.now),
         )
 
     def clocks(self, rule: Rule) -> list[Step]:
@@ -539,6 +607,14 @@ class Judge:
             if because:
                 return _near_miss(rule_id=candidate.id, level=candidate.level, because=because)
         return None
+
+
+def _key(proposal: Proposal) -> tuple[str, str]:
+    return proposal.rule.id, proposal.cause.occasion
+
+
+def _place_in_table(proposal: Proposal) -> int:
+    return proposal.judge.policy.rules.index(proposal.rule)
 
 
 def _both(order: Fact, fact: Fact) -> tuple[Fact, ...]:

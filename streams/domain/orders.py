@@ -3,6 +3,8 @@
 An order has versions. The newest one holds, but what an earlier version said about lodging and
 residence stays known: a stay in detention is not forgotten when the person goes home.
 
+- A version of a source that ranks below the source of an earlier version is ignored: it can't
+  correct it. An earlier version of a lower source stays known.
 - An order notified in the future does not supersede today's.
 - An order that was annulled, withdrawn or opened in error is void: it is not an order any more.
 - A version says since when its lodging and residence hold. The version told last replaces what was
@@ -19,7 +21,7 @@ from datetime import datetime
 from typing import Final, TypeVar, final
 
 from schemas.events import Lodging, OqtIssued
-from streams.domain.case import Fact
+from streams.domain.case import Fact, Rank, unranked
 
 
 @final
@@ -52,7 +54,9 @@ class OrderVersions:
         self.versions = versions
 
 
-def newest_versions(facts: Iterable[tuple[Fact, OqtIssued]]) -> Mapping[str, OrderVersions]:
+def newest_versions(
+    facts: Iterable[tuple[Fact, OqtIssued]], rank: Rank = unranked
+) -> Mapping[str, OrderVersions]:
     """Return each order with its versions, by reference."""
     facts = list(facts)
     if len(facts) == 1:
@@ -64,10 +68,22 @@ def newest_versions(facts: Iterable[tuple[Fact, OqtIssued]]) -> Mapping[str, Ord
     found = {}
     for order_id, versions in by_order.items():
         if len(versions) > 1:
-            versions.sort(key=lambda pair: (pair[0].time, pair[0].event_id))
+            versions.sort(key=lambda pair: (pair[0].time, pair[0].event_id, pair[0].source))
+            versions = _allowed(versions, rank)
         fact, order = versions[-1]
         found[order_id] = OrderVersions(order, fact, tuple(versions))
     return found
+
+
+def _allowed(versions: list[tuple[Fact, OqtIssued]], rank: Rank) -> list[tuple[Fact, OqtIssued]]:
+    """Return the versions, oldest first, without those that may not correct an earlier one."""
+    highest, allowed = 0, []
+    for pair in versions:
+        own = rank(pair[0].source)
+        if own >= highest:
+            highest = own
+            allowed.append(pair)
+    return allowed
 
 
 def notified_last(

@@ -2,6 +2,8 @@
 
 A circumstance has a begin and an end under one reference.
 
+- An end ends only a begin that its source may correct: one of its own, or of a source that ranks
+  below it.
 - An end before its own begin is a contradiction: the circumstance blocks until it is corrected.
 - A procedure that ends without a reported decision, or with the decision ``unknown``, goes on
   blocking: that is not a refusal.
@@ -17,7 +19,7 @@ from typing import Final, final
 from schemas.events import CircumstanceChanged, CircumstanceOutcome, CircumstanceState
 from schemas.outcomes import GuardState
 from schemas.types import Guard
-from streams.domain.case import Fact
+from streams.domain.case import Fact, Rank, unranked
 
 
 @final
@@ -60,7 +62,7 @@ class Procedure:
 
 
 def procedures(
-    changes: Iterable[tuple[Fact, CircumstanceChanged]],
+    changes: Iterable[tuple[Fact, CircumstanceChanged]], rank: Rank = unranked
 ) -> dict[Guard, Sequence[Procedure]]:
     """Return the circumstances of each guard, by reference in ascending order."""
     grouped: dict[tuple[Guard, str], dict[CircumstanceState, tuple[Fact, CircumstanceChanged]]] = {}
@@ -71,6 +73,8 @@ def procedures(
         states = grouped[guard, reference]
         begins = states.get(CircumstanceState.BEGINS)
         ends = states.get(CircumstanceState.ENDS)
+        if begins and ends and _may_not_correct(ends[0], begins[0], rank):
+            ends = None
         found.setdefault(guard, []).append(
             Procedure(
                 guard,
@@ -78,10 +82,14 @@ def procedures(
                 begins[1].effective_at if begins else None,
                 ends[1].effective_at if ends else None,
                 ends[1].outcome if ends else None,
-                tuple([states[state][0] for state in CircumstanceState if state in states]),
+                tuple([pair[0] for pair in (begins, ends) if pair is not None]),
             )
         )
     return dict(found)
+
+
+def _may_not_correct(fact: Fact, other: Fact, rank: Rank) -> bool:
+    return fact.source != other.source and rank(fact.source) < rank(other.source)
 
 
 @final

@@ -20,18 +20,26 @@ the case stays where it is. The reason of the route says which of these applies,
 that an event names does not follow the case.
 
 A person without a known address comes to a counter [DVZ-AMIF]: the reason names it with its hours.
+
+The directory may name several offices for a place, or several teams for a lodging: they are
+equally proper. A case stays with the one that has it. Routed anew, it goes to the one with the
+skills that it needs (a family coach, an interpreter), then to the one with room. Place and language
+come first: room never brings a case to an office that the directory does not name for the place.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple, final
 
 from schemas.events import HouseholdKind, Lodging, OqtIssued
-from schemas.outcomes import Track
+from schemas.outcomes import RouteRef, Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory, Office
+from streams.domain.loads import Loads, Need, best_of
 from streams.domain.orders import postcode_number
 
 
@@ -46,6 +54,13 @@ class Route(NamedTuple):
     reason: str
     as_of: datetime
     until: datetime | None = None
+    candidates: tuple[str, ...] = ()
+    """The equally proper offices, this one included."""
+
+    @property
+    def need(self) -> Need:
+        """Return what the case asks of its office."""
+        return Need(self.track, self.interpreter_language)
 
 
 _NO_OFFICE: Final = "no_office_open"
@@ -103,20 +118,25 @@ class Place:
 
 @final
 class _Location:
-    """Office found for a postcode, with the rule and the facts. Without an office: triage."""
+    """Offices found for a postcode, with the rule and the facts. Without an office: triage."""
 
-    office: Final[Office | None]
+    offices: Final[tuple[Office, ...]]
     rule_id: Final[str]
     facts: Final[str]
     change: Final[str]
     """What changed since the case began; empty if nothing did."""
     today: Final[bool]
-    """Whether the office was looked up for today."""
+    """Whether the offices were looked up for today."""
 
     def __init__(
-        self, office: Office | None, rule_id: str, facts: str, change: str = "", today: bool = False
+        self,
+        offices: tuple[Office, ...],
+        rule_id: str,
+        facts: str,
+        change: str = "",
+        today: bool = False,
     ) -> None:
-        self.office = office
+        self.offices = offices
         self.rule_id = rule_id
         self.facts = facts
         self.change = change
@@ -125,73 +145,123 @@ class _Location:
     @property
     def reason(self) -> str:
         """Return the facts and the change."""
-        return f"{self.facts}; {self.change}" if self.change else self.facts
+        facts, offices = self.facts, self.offices
+        if len(offices) > 1:
+            facts += _one_of([office.id for office in offices])
+        return f"{facts}; {self.change}" if self.change else facts
 
-    def changed(self, change: str, *, today: bool) -> _Location:
+    def changed(
+        self, change: str, *, today: bool, offices: tuple[Office, ...] | None = None
+    ) -> _Location:
         """Return the same location with what changed since the case began."""
-        return _Location(self.office, self.rule_id, self.facts, change, today)
+        kept = self.offices if offices is None else offices
+        return _Location(kept, self.rule_id, self.facts, change, today)
 
 
-def find_route(place: Place, directory: Directory, calendar: Calendar, now: datetime) -> Route:
-    """Return the route of a case at ``now``. Every case with an order has a route."""
+def _one_of(office_ids: Sequence[str]) -> str:
+    return f", one of {'+'.join(office_ids)}" if len(office_ids) > 1 else ""
+
+
+def find_route(
+    place: Place,
+    directory: Directory,
+    calendar: Calendar,
+    now: datetime,
+    current: RouteRef | None = None,
+    loads: Loads | None = None,
+) -> Route:
+    """Return the route of a case at ``now``. Every case with an order has a route.
+
+    ``current`` is the route that was announced last. ``loads`` decides between equally proper
+    offices if none of them has the case; without it the first one does. Asked again with its own
+    answer as ``current``, with or without ``loads``, the function gives the same answer.
+    """
     order, followed = place.order, place.followed
-    team = directory.teams.get(place.lodging)
+    teams = directory.teams.get(place.lodging)
     language = contact_language(order, place.residence_postcode, directory)
-    if team is not None:
-        reason = f"lodging {place.lodging}"
-        if followed is not None and followed.office_id != team.office_id:
+    interpreter = order.interpreter_language
+    if teams is not None:
+        names = tuple(team.office_id for team in teams)
+        reason = f"lodging {place.lodging}{_one_of(names)}"
+        proper = names
+        if followed is not None and followed.office_id not in names:
             reason += f"; {followed.rule_id} {followed.office_id} {_OTHER_LODGING}"
+        elif followed is not None and followed.since >= place.residence_since:
+            proper = (followed.office_id,)
+        track = teams[0].track
         return Route(
-            team.office_id,
-            team.track,
+            _pick(proper, Need(track, interpreter), current, loads),
+            track,
             language,
-            order.interpreter_language,
+            interpreter,
             place.lodging.value.replace("_", "-"),
             reason,
             order.notified_at,
+            candidates=proper,
         )
     day, today = calendar.local_date(place.residence_since), calendar.local_date(now)
     location = _locate(place, directory, day, today)
     as_of = calendar.start_of(today) if location.today else place.residence_since
-    office, rule_id, reason = location.office, location.rule_id, location.reason
-    until = _until(place, directory, day, max(day, today), office)
+    offices, rule_id, reason = location.offices, location.rule_id, location.reason
+    until = _until(place, directory, day, max(day, today), offices)
     if followed is not None:
         following = directory.office_of(followed.office_id)
-        if following is None or following is not office:
-            refusal = _refusal(place, followed, following, directory, today)
-            if refusal:
-                reason += f"; {followed.rule_id} {followed.office_id} {refusal}"
-                if following is not None and today < following.span.since:
-                    until = min(until, following.span.since)
-            elif following is not None:
-                reason = _following(followed, following, location)
-                rule_id, as_of = followed.rule_id, max(place.residence_since, followed.since)
-                office, until = following, following.span.until
-    if place.residence_postcode is None:
-        reason += _counter(place, directory, office, today)
-    changes_at = None if until == date.max else calendar.start_of(until)
-    if office is None:
-        return Route(
-            directory.triage_office,
-            Track.TRIAGE,
-            language,
-            order.interpreter_language,
-            rule_id,
-            reason,
-            as_of,
-            changes_at,
-        )
+        refusal = _refusal(place, followed, following, directory, today)
+        if following is not None and following in offices:
+            if not refusal:
+                offices = (following,)
+        elif refusal:
+            reason += f"; {followed.rule_id} {followed.office_id} {refusal}"
+            if following is not None and today < following.span.since:
+                until = min(until, following.span.since)
+        elif following is not None:
+            reason = _following(followed, following, location)
+            rule_id, as_of = followed.rule_id, max(place.residence_since, followed.since)
+            offices, until = (following,), following.span.until
     track, household_rule = _TRACKS.get(order.household.kind, (Track.INDIVIDUAL, rule_id))
+    if len(offices) == 1:
+        office_id = offices[0].id
+        candidates: tuple[str, ...] = (office_id,)
+    elif offices:
+        candidates = tuple([office.id for office in offices])
+        office_id = _pick(candidates, Need(track, interpreter), current, loads)
+    else:
+        candidates = ()
+        office_id, track, household_rule = directory.triage_office, Track.TRIAGE, rule_id
+    if place.residence_postcode is None:
+        reason += _counter(place, directory, office_id, today)
     return Route(
-        office.id,
+        office_id,
         track,
         language,
-        order.interpreter_language,
+        interpreter,
         household_rule,
         reason if household_rule == rule_id else f"{rule_id}: {reason}",
         as_of,
-        changes_at,
+        None if until == date.max else calendar.start_of(until),
+        candidates,
     )
+
+
+def _pick(offices: Sequence[str], need: Need, current: RouteRef | None, loads: Loads | None) -> str:
+    """Return the office of several equally proper ones that follows a case.
+
+    The one that has the case keeps it, unless the case has come to need a skill that it lacks and
+    another one has.
+    """
+    if len(offices) == 1:
+        return offices[0]
+    kept = None
+    if current is not None and current.track is not Track.TRIAGE and current.office_id in offices:
+        kept = current.office_id
+        if loads is None or need == Need(current.track, current.interpreter_language):
+            return kept
+    if loads is None:
+        return offices[0]
+    best = best_of([loads.of(name, need) for name in offices])
+    if kept is not None and len(loads.of(kept, need).skills_missing) <= len(best.skills_missing):
+        return kept
+    return best.office_id
 
 
 _OTHER_LODGING: Final = "not for this lodging"
@@ -206,7 +276,7 @@ def _refusal(
 ) -> str:
     """Return why the office of an interview or appointment does not follow; empty if it does."""
     if following is None:
-        teams = {team.office_id for team in directory.teams.values()}
+        teams = {team.office_id for team in directory.all_teams}
         return _OTHER_LODGING if followed.office_id in teams else "not in the directory"
     if followed.since < place.residence_since:
         moved = place.residence_since > place.order.notified_at
@@ -217,18 +287,26 @@ def _refusal(
 def _following(followed: Followed, office: Office, location: _Location) -> str:
     """Return the reason why an office follows a case, and which one would do so otherwise."""
     by = f", by {followed.office_id}" if followed.office_id != office.id else ""
-    otherwise = f", covered by {location.office.id}" if location.office is not None else ""
+    otherwise = f", covered by {_ids(location.offices)}" if location.offices else ""
     return f"{office.id} follows the case{by}; {location.facts}{otherwise}"
 
 
 def _until(
-    place: Place, directory: Directory, day: date, today: date, office: Office | None
+    place: Place, directory: Directory, day: date, today: date, offices: tuple[Office, ...]
 ) -> date:
-    """Return the first day after ``today`` on which another office covers the place."""
+    """Return the first day after ``today`` on which other offices cover the place."""
     for change in directory.changes_after(today):
-        if _locate(place, directory, day, change).office is not office:
+        if _locate(place, directory, day, change).offices != offices:
             return change
     return date.max
+
+
+def _ids(offices: Sequence[Office]) -> str:
+    return "+".join(office.id for office in offices)
+
+
+def _said(offices: Sequence[Office], change: str) -> str:
+    return "; ".join(f"{office.id} {change}" for office in offices)
 
 
 def _locate(place: Place, directory: Directory, day: date, today: date) -> _Location:
@@ -237,56 +315,72 @@ def _locate(place: Place, directory: Directory, day: date, today: date) -> _Loca
     if today <= day or not directory.changes_between(day, today):
         return location
     present = _locate_on(place, directory, today)
-    before, after = location.office, present.office
-    if before is after:
+    before, after = location.offices, present.offices
+    if before == after:
         return location
-    if before is None:
+    if not before:
         return present.changed("none was open when notified", today=True)
-    if not before.span.includes(today):
-        return present.changed(f"{before.id} has closed", today=True)
-    if after is None:
-        return location
-    if after.span.since > day:
-        return present.changed(f"{after.id} has opened", today=True)
-    return location.changed(f"{after.id} covers later cases", today=False)
+    still = tuple(office for office in before if office.span.includes(today))
+    if not still:
+        return present.changed(_said(before, "has closed"), today=True)
+    if not after:
+        return location.changed("", today=False, offices=still)
+    opened = [office for office in after if office.span.since > day and office not in before]
+    if opened:
+        return present.changed(_said(opened, "has opened"), today=True)
+    if still == after:
+        closed = [office for office in before if office not in still]
+        return location.changed(_said(closed, "has closed"), today=False, offices=still)
+    later = [office for office in after if office not in still]
+    return location.changed(_said(later, "covers later cases"), today=False, offices=still)
 
 
 def _locate_on(place: Place, directory: Directory, day: date) -> _Location:
     code, residence = place.postcode, place.residence_postcode is not None
     if code is None:
-        return _Location(None, "triage", "no_postcode")
+        return _Location((), "triage", "no_postcode")
     facts = f"{'residence' if residence else 'interception'} {code}"
     postcode = postcode_number(code)
     if postcode is None:
-        return _Location(None, "triage", f"postcode_foreign: {facts}")
+        return _Location((), "triage", f"postcode_foreign: {facts}")
     province = directory.province_of(postcode, day)
     if province is None:
-        return _Location(None, "triage", f"postcode_unknown: {facts}")
+        return _Location((), "triage", f"postcode_unknown: {facts}")
     by = "" if residence else "interception-"
     line = directory.line_for(directory.coverage, postcode, province, day)
     if line is not None and line.ranges:
-        office = directory.offices[line.office_id]
-        return _Location(office, f"{by}commune", f"{facts}, postcodes {line.area}")
+        offices = directory.offices_of(line, day)
+        return _Location(offices, f"{by}commune", f"{facts}, postcodes {line.area}")
     if postcode in directory.german_postcodes:
         office = directory.offices[directory.german_office]
         if office.span.includes(day):
-            return _Location(office, "german-speaking", f"{facts}, German-speaking")
+            return _Location((office,), "german-speaking", f"{facts}, German-speaking")
     rule_id = "province"
     if line is None:
         line = directory.line_for(directory.fallback, postcode, province, day)
         rule_id = "fallback"
     if line is None:
-        return _Location(None, "triage", f"{_NO_OFFICE}: {facts} in {province}")
-    return _Location(directory.offices[line.office_id], f"{by}{rule_id}", f"{facts} in {province}")
+        return _Location((), "triage", f"{_NO_OFFICE}: {facts} in {province}")
+    offices = directory.offices_of(line, day)
+    return _Location(offices, f"{by}{rule_id}", f"{facts} in {province}")
 
 
-def _counter(place: Place, directory: Directory, office: Office | None, day: date) -> str:
+def _counter(place: Place, directory: Directory, office_id: str, day: date) -> str:
     """Return the counter to which a person without a known address comes, as a reason."""
     code = place.postcode
-    office_id = directory.triage_office if office is None else office.id
     postcode = None if code is None else postcode_number(code)
     counter = directory.counter_of(office_id, postcode, day)
     return "" if counter is None else f"; counter {counter.id} {counter.hours}"
+
+
+_PLACE_IN: Final = re.compile(r"(?:residence|interception) [^,;]*? in ")
+_PLACE: Final = re.compile(r"(?:: |^)?(?:residence|interception) [^,;]+(?:, )?")
+_COUNTER: Final = re.compile(r"; counter [^;]*")
+
+
+def reason_without_place(reason: str) -> str:
+    """Return the reason of a route without the postcode, so that equal reasons can be counted."""
+    return _PLACE.sub("", _PLACE_IN.sub("", _COUNTER.sub("", reason)))
 
 
 def contact_language(

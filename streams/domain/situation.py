@@ -393,7 +393,7 @@ def derive_situation(
     facts = _Facts(case, now)
     moment = Moment(now, calendar)
     case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
-    orders = order_versions.newest_versions(facts.orders)
+    orders = order_versions.newest_versions(facts.orders, case.rank)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
     changes = [*case_ends.changes_at, *facts.reported_later]
@@ -425,7 +425,7 @@ def derive_situation(
     spans: dict[Guard, Sequence[BlockingSpan]] = {}
     questions: list[Question] = []
     if facts.changes:
-        for guard, of_guard in procedures(facts.changes).items():
+        for guard, of_guard in procedures(facts.changes, case.rank).items():
             found = []
             for procedure in of_guard:
                 asked = ask(case.case_id, procedure, answers, counting, rules, calendar, now)

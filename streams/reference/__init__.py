@@ -1,4 +1,4 @@
-"""Load the reference data: the policy, the office directory and the working days of Belgium.
+"""Load the reference data: policy, office directory, table of producers, working days of Belgium.
 
 A process loads it once at start and passes it to the domain, which never opens a file.
 """
@@ -6,7 +6,7 @@ A process loads it once at start and passes it to the domain, which never opens 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -17,12 +17,16 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from schemas.producers import Producers, load_producers
 from streams.domain.clocks import Calendar
+from streams.domain.decide import Decision
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
 from streams.domain.explain.wording import Wording
 from streams.domain.policy.load import PolicyError, load_policy
 from streams.domain.policy.rules import Policy
+from streams.domain.policy.versions import Policies, digest_of
+from streams.domain.tables import Directories, Tables
 
 ZONE: Final = "Europe/Brussels"
 HERE = Path(__file__).parent
@@ -35,14 +39,95 @@ class Reference:
     """Everything that a decision depends on, apart from the case and the clock."""
 
     policy: Policy
+    """The newest version of the policy."""
     directory: Directory
+    """The newest version of the office directory."""
     calendar: Calendar
+    producers: Producers
+    earlier_policies: tuple[Policy, ...] = ()
+    earlier_directories: tuple[Directory, ...] = ()
+    publication: int = 0
+    """How much had been published when this was read from the database."""
+    moved: bool = False
+    """Whether an official has moved a case to another version."""
+    tables: Tables = field(init=False, repr=False, compare=False)
+    """What the domain decides with: all versions of the policy and the directory."""
     digest: str = field(init=False, repr=False, compare=False)
-    """One digest of policy, directory and calendar; it changes when one of them does."""
+    """One digest of all tables in all versions; it changes when one of them does."""
 
     def __post_init__(self) -> None:
-        parts = (self.policy.digest, self.directory.digest, self.calendar.digest)
-        object.__setattr__(self, "digest", "".join(digest[:32] for digest in parts))
+        tables = Tables(
+            Policies((*self.earlier_policies, self.policy)),
+            Directories((*self.earlier_directories, self.directory)),
+            self.calendar,
+        )
+        digests = [tables.policies.digest, tables.directories.digest, self.calendar.digest]
+        digests.append(self.producers.digest)
+        object.__setattr__(self, "tables", tables)
+        object.__setattr__(self, "digest", digest_of([*digests, str(self.publication)])[:32])
+
+    @classmethod
+    def of(
+        cls,
+        policies: Iterable[Policy],
+        directories: Iterable[Directory],
+        calendar: Calendar,
+        producers: Producers,
+        *,
+        publication: int = 0,
+        moved: bool = False,
+    ) -> Reference:
+        """Return the reference data with several versions of the policy and the directory."""
+        *old_policies, policy = Policies(policies).versions
+        *old_directories, directory = Directories(directories).versions
+        return cls(
+            policy,
+            directory,
+            calendar,
+            producers,
+            tuple(old_policies),
+            tuple(old_directories),
+            publication,
+            moved,
+        )
+
+    def check_in_force(self, now: datetime) -> None:
+        """Refuse a policy whose first day is still to come, if there is no other version.
+
+        Raises:
+            PolicyError: no version of the policy is in force at ``now``.
+        """
+        first = self.tables.policies.versions[0]
+        if self.calendar.local_date(now) < first.valid_from:
+            raise PolicyError(
+                [f"version {first.version} is valid from {first.valid_from}, not before"]
+            )
+
+    async def current(self, _: object) -> Reference:
+        """Return itself: these tables are in force whatever was published."""
+        return self
+
+    @property
+    def longest_pause_days(self) -> int:
+        """Return the longest pause that a version of the policy allows."""
+        return max(one.terms.longest_pause_days for one in self.tables.policies.versions)
+
+    @property
+    def version_digests(self) -> tuple[str, ...]:
+        """Return the digests of every version of every table."""
+        tables = self.tables
+        digests = [one.digest for one in tables.policies.versions]
+        digests += [one.digest for one in tables.directories.versions]
+        return *digests, self.calendar.digest, self.producers.digest
+
+    def digest_for(self, decision: Decision) -> str:
+        """Return the digests of what a decision rests on, 32 digits each, and that of all tables.
+
+        In this order: the policy version that applied to the case, the directory in force, the
+        calendar, the producers, and everything that was loaded.
+        """
+        used = (decision.policy.digest, decision.directory.digest, self.calendar.digest)
+        return "".join([one[:32] for one in (*used, self.producers.digest)]) + self.digest
 
     def wording(self, language: str) -> Wording:
         """Return the texts of a language, with those of this policy and directory."""
@@ -50,32 +135,43 @@ class Reference:
         from streams.reference.formats import BabelFormats
 
         return Wording(
-            words(), BabelFormats(), self.policy, self.directory, self.calendar, language
+            words(),
+            BabelFormats(),
+            self.tables.policies,
+            self.directory,
+            self.calendar,
+            language,
         )
 
-    def check_in_force(self, now: datetime) -> None:
-        """Refuse a policy whose first day is still to come.
 
-        Raises:
-            PolicyError: the policy is not yet in force at ``now``.
-        """
-        first = self.policy.valid_from
-        if self.calendar.local_date(now) < first:
-            raise PolicyError([f"version {self.policy.version} is valid from {first}, not before"])
-
-
-def load(policy_file: Path | None = None, directory_file: Path | None = None) -> Reference:
+def load(
+    policy_file: Path | None = None,
+    directory_file: Path | None = None,
+    producers_file: Path | None = None,
+) -> Reference:
     """Read and lint the reference data. A given file replaces the one in this folder.
 
     Raises:
-        PolicyError, DirectoryError: the data can't be used; the error lists every fault.
+        PolicyError, DirectoryError, ProducersError: the data can't be used; the error lists every
+            fault.
         OSError: a file can't be read.
     """
     return Reference(
         load_policy((policy_file or HERE / "policy.toml").read_text()),
         load_directory((directory_file or HERE / "directory.toml").read_text()),
         belgian_calendar(),
+        producers(producers_file),
     )
+
+
+def producers(file: Path | None = None) -> Producers:
+    """Read and lint the table of producers, for processes that decide nothing.
+
+    Raises:
+        ProducersError: the table can't be used; the error lists every fault.
+        OSError: the file can't be read.
+    """
+    return load_producers((file or HERE / "producers.toml").read_text())
 
 
 @lru_cache(maxsize=1)

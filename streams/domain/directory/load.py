@@ -41,19 +41,21 @@ class DirectoryError(Exception):
 _SPAN: Final = ("valid_from", "valid_to")
 _NAMES: Final = values("fr", "nl", "de", "en")
 _KEYS: Final[Keys] = {
-    "version": None,
+    **values("version", "valid_from"),
     "office": {**values("id", "at", *_SPAN), "name": _NAMES},
-    "team": {**values("lodging", "office_id", "track"), "name": _NAMES},
+    "team": {**values("lodging", "office_id", "track", "shared"), "name": _NAMES},
     "triage": values("office_id"),
     "territory": values("province", "postcodes", "language", "honours"),
     "transfer": values("postcodes", "province", *_SPAN),
-    "coverage": values("province", "postcodes", "office_id", *_SPAN),
-    "fallback": values("province", "postcodes", "office_id", *_SPAN),
+    "coverage": values("province", "postcodes", "office_id", "office_ids", *_SPAN),
+    "fallback": values("province", "postcodes", "office_id", "office_ids", *_SPAN),
     "counter": values("id", "office_id", "postcodes", "weekdays", "opens", "closes", *_SPAN),
     "german": values("office_id", "postcodes"),
     "facility": values("postcodes", "honours"),
 }
-"""Keys of the directory. ``at`` is an office's position on the board's map."""
+"""Keys of the directory. ``at`` is an office's position on the board's map.
+
+``office_ids``, and ``shared`` of a team, say that several offices or teams are equally proper."""
 
 
 def load_directory(text: str) -> Directory:
@@ -79,6 +81,11 @@ def load_directory(text: str) -> Directory:
 
 def _build(table: Mapping[str, Any], text: str) -> Directory:
     facilities: dict[int, frozenset[Language]] = {}
+    teams: dict[Lodging, tuple[Team, ...]] = {}
+    for row in table["team"]:
+        team = Team(row["office_id"], Track(row["track"]), row["name"], row.get("shared", False))
+        lodging = Lodging(row["lodging"])
+        teams[lodging] = (*teams.get(lodging, ()), team)
     for row in table["facility"]:
         for code in row["postcodes"]:
             facilities[code] = facilities.get(code, frozenset()) | {*map(Language, row["honours"])}
@@ -87,10 +94,7 @@ def _build(table: Mapping[str, Any], text: str) -> Directory:
         digest=sha256(text.encode()).hexdigest(),
         body=text,
         offices={row["id"]: Office(row["id"], row["name"], _span(row)) for row in table["office"]},
-        teams={
-            Lodging(row["lodging"]): Team(row["office_id"], Track(row["track"]), row["name"])
-            for row in table["team"]
-        },
+        teams=teams,
         triage_office=table["triage"]["office_id"],
         territories=tuple(
             Territory(
@@ -111,6 +115,7 @@ def _build(table: Mapping[str, Any], text: str) -> Directory:
         german_office=table["german"]["office_id"],
         german_postcodes=frozenset(table["german"]["postcodes"]),
         facilities=facilities,
+        valid_from=_span(table).since,
     )
 
 
@@ -124,7 +129,10 @@ def _span(row: Mapping[str, Any]) -> Span:
 def _assignment(row: Mapping[str, Any]) -> Assignment:
     """Return a line; one that names both a province and postcodes is a fault that lint finds."""
     ranges = _ranges(row.get("postcodes", ()))
-    return Assignment(row.get("province", ""), row["office_id"], _span(row), ranges)
+    office_ids = row["office_ids"] if "office_ids" in row else [row["office_id"]]
+    if type(office_ids) is not list or not office_ids or {*map(type, office_ids)} != {str}:
+        raise ValueError("office_id must be a text, and office_ids a list of texts")
+    return Assignment(row.get("province", ""), tuple(office_ids), _span(row), ranges)
 
 
 def _ranges(values: Sequence[Any]) -> tuple[tuple[int, int], ...]:

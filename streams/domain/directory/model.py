@@ -37,11 +37,13 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team that follows every case with one kind of lodging, whatever its province."""
+    """A team that follows cases with one kind of lodging, whatever their province."""
 
     office_id: str
     track: Track
     name: Mapping[str, str]
+    shared: bool = False
+    """Whether other teams follow the same kind of lodging, each as properly as this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,24 @@ class Assignment:
     """A province, or ranges of postcodes, and the office that covers it during a period.
 
     A line with postcodes is finer than one with a province, which is empty then, and wins over it.
+    Several offices of one line are equally proper: the one with the needed skills and with room
+    follows a new case.
     """
 
     province: str
-    office_id: str
+    office_ids: tuple[str, ...]
     span: Span
     ranges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def office_id(self) -> str:
+        """Return the first office of the line."""
+        return self.office_ids[0]
+
+    @property
+    def offices(self) -> str:
+        """Return all offices of the line as text."""
+        return "+".join(self.office_ids)
 
     @property
     def area(self) -> str:
@@ -115,7 +129,7 @@ class Directory:
     digest: str
     body: str
     offices: Mapping[str, Office]
-    teams: Mapping[Lodging, Team]
+    teams: Mapping[Lodging, tuple[Team, ...]]
     triage_office: str
     territories: tuple[Territory, ...]
     transfers: tuple[Transfer, ...]
@@ -125,6 +139,8 @@ class Directory:
     german_office: str
     german_postcodes: frozenset[int]
     facilities: Mapping[int, frozenset[Language]]
+    valid_from: date = date.min
+    """First day on which this version is in force."""
     territory_of: Callable[[int], Territory | None] = field(init=False, repr=False, compare=False)
     """Return the territory of a postcode, ignoring transfers. Cached."""
     _bounds: tuple[date, ...] = field(init=False, repr=False, compare=False)
@@ -143,9 +159,14 @@ class Directory:
 
     def name(self, office_id: str, language: str) -> str:
         """Return the display name of an office or team."""
-        teams = {team.office_id: team.name for team in self.teams.values()}
+        teams = {team.office_id: team.name for team in self.all_teams}
         names = teams.get(office_id) or self.offices[office_id].name
         return names[language]
+
+    @property
+    def all_teams(self) -> tuple[Team, ...]:
+        """Return the teams of every kind of lodging."""
+        return tuple(team for teams in self.teams.values() for team in teams)
 
     def province_of(self, postcode: int, day: date) -> str | None:
         """Return the province of a postcode on a day, or None if no range contains it."""
@@ -165,18 +186,25 @@ class Directory:
         return office
 
     def open_office(self, lines: Sequence[Assignment], province: str, day: date) -> Office | None:
-        """Return the open office that ``lines`` assign to a whole province on a day, or None."""
+        """Return the first open office that ``lines`` assign to a whole province on a day."""
         for line in lines:
             if line.province == province and line.span.includes(day):
-                office = self.offices[line.office_id]
-                if office.span.includes(day):
+                for office in self.offices_of(line, day):
                     return office
         return None
+
+    def offices_of(self, line: Assignment, day: date) -> tuple[Office, ...]:
+        """Return the offices of a line that are open on a day."""
+        offices, names = self.offices, line.office_ids
+        if len(names) == 1:  # nearly always, and every decision asks
+            office = offices[names[0]]
+            return (office,) if office.span.includes(day) else ()
+        return tuple(one for name in names if (one := offices[name]).span.includes(day))
 
     def line_for(
         self, lines: Sequence[Assignment], postcode: int, province: str, day: date
     ) -> Assignment | None:
-        """Return the line that assigns a postcode to an open office on a day, or None.
+        """Return the line that assigns a postcode to open offices on a day, or None.
 
         A line that names the postcode wins over the line of the province.
         """
@@ -186,7 +214,7 @@ class Directory:
             if (
                 (finer or line.province == province)
                 and line.span.includes(day)
-                and self.offices[line.office_id].span.includes(day)
+                and self.offices_of(line, day)
             ):
                 if finer:
                     return line

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from streams.domain.case import Fact
 from streams.domain.explain.events import event_in_words
 from streams.domain.explain.proposals import Proposal, explain_proposal
 from streams.domain.explain.reasons import guard_in_words
-from streams.domain.explain.routes import route_in_words
+from streams.domain.explain.routes import choice_in_words, route_in_words
 from streams.domain.explain.wording import Wording
+from streams.domain.loads import Choice
 
 
 class HeldGuard(NamedTuple):
@@ -48,7 +50,7 @@ class CaseView:
     office_id: str | None
     track: str | None
     route: Mapping[str, Any] | None
-    """``rule_id`` and ``reason`` of the route."""
+    """``rule_id`` and ``reason`` of the route, and what it was chosen by, if it says so."""
     next_check_at: datetime | None
     next_reason: str | None
     owner: str | None
@@ -59,6 +61,8 @@ class CaseView:
     log: Sequence[Fact]
     """Events in the order in which they occurred."""
     proposals: Sequence[Proposal]
+    outranked: Mapping[UUID, str] = field(default_factory=dict)
+    """Events without effect, and the source above theirs that keeps them so."""
 
 
 def explain_case(view: CaseView, wording: Wording) -> list[str]:
@@ -74,6 +78,7 @@ def explain_case(view: CaseView, wording: Wording) -> list[str]:
         lines.append(say("case_office", office=office, track=track))
     if view.route is not None:
         lines.append(route_in_words(view.route["rule_id"], view.route["reason"], wording))
+        lines += choice_in_words(Choice.of(view.route), view.office_id, wording)
     lines += [_end(view, wording), _next(view, wording), *_held(view, wording)]
     if view.letters:
         lines.append(say("case_letters"))
@@ -87,7 +92,7 @@ def explain_case(view: CaseView, wording: Wording) -> list[str]:
             for letter in view.letters
         ]
     lines += ["", say("case_log")]
-    lines += [f"  - {_logged(fact, wording)}" for fact in view.log] or [
+    lines += [f"  - {_logged(fact, view, wording)}" for fact in view.log] or [
         f"  - {say('case_log_empty')}"
     ]
     lines += ["", say("case_proposals" if view.proposals else "case_no_proposals")]
@@ -104,13 +109,20 @@ def _end(view: CaseView, wording: Wording) -> str:
 
 
 def _next(view: CaseView, wording: Wording) -> str:
-    if view.next_check_at is None:
+    return next_check_in_words(view.next_check_at, view.next_reason, view.owner, wording)
+
+
+def next_check_in_words(
+    at: datetime | None, next_reason: str | None, owner: str | None, wording: Wording
+) -> str:
+    """Return when a case is looked at next, why then, and the role that it waits for."""
+    if at is None:
         return wording.sentence("case_no_next")
-    day = wording.day(view.next_check_at)
-    if not view.next_reason or view.owner is None:
+    day = wording.day(at)
+    if not next_reason or owner is None:
         return wording.sentence("case_next_only", day=day)
-    reason = next_in_words(view.next_reason, wording)
-    role = wording.word("role", view.owner)
+    reason = next_in_words(next_reason, wording)
+    role = wording.word("role", owner)
     return wording.sentence("case_next", day=day, reason=reason, role=role)
 
 
@@ -143,10 +155,14 @@ def _held(view: CaseView, wording: Wording) -> list[str]:
     return lines
 
 
-def _logged(fact: Fact, wording: Wording) -> str:
-    return wording.sentence(
+def _logged(fact: Fact, view: CaseView, wording: Wording) -> str:
+    line = wording.sentence(
         "case_log_event",
         moment=wording.moment(fact.time),
         event=event_in_words(fact.event, wording),
         id=fact.event_id,
     )
+    above = view.outranked.get(fact.event_id)
+    if above is None:
+        return line
+    return f"{line}; {wording.sentence('case_log_outranked', source=above)}"

@@ -66,13 +66,13 @@ def explain_proposal(proposal: Proposal, wording: Wording) -> list[str]:
         lines.append(say("answer_by", role=role, day=wording.last_day(raised.answer_by)))
     if raised.reminder:
         lines.append(say("reminder", count=raised.reminder))
-    lines += [_since(proposal, rule, wording), say("because")]
+    lines += [since_in_words(proposal, rule, wording), say("because")]
     conditions = [found(check.fact, check.found, wording) for check in raised.evidence.facts]
     lines += _indented(conditions or [say("always")])
     clocks = _clocks(raised, rule, wording)
     if clocks:
         lines += [say("clocks"), *_indented(clocks)]
-    lines += [say("guards"), *_indented(_guards(raised.evidence.guards, wording))]
+    lines += [say("guards"), *_indented(guards_in_words(raised.evidence.guards, wording))]
     lines += _nearest(proposal, wording)
     lines += [say("events"), *_indented(_events(proposal, wording))]
     lines.append(
@@ -104,7 +104,8 @@ def _place(raised: EscalationRaised, wording: Wording) -> str:
     )
 
 
-def _since(proposal: Proposal, rule: Rule | None, wording: Wording) -> str:
+def since_in_words(proposal: Proposal, rule: Rule | None, wording: Wording) -> str:
+    """Return when the conditions of a proposal were met and what decided that."""
     raised = proposal.raised
     due, seen = wording.day(raised.due_at), wording.day(raised.detected_at)
     term = _decided_by_term(raised, rule, wording)
@@ -165,8 +166,15 @@ def _terms_over(raised: EscalationRaised, rule: Rule | None) -> list[GuardCheck]
 def _clocks(raised: EscalationRaised, rule: Rule | None, wording: Wording) -> list[str]:
     lines = []
     for step in raised.evidence.clocks:
-        lines.append(_clock(step, wording))
+        lines.append(clock_in_words(step, wording))
         lines += [_pause(pause, step, wording) for pause in step.paused if pause.until > step.start]
+    lines += terms_in_words(raised, rule, wording)
+    return lines
+
+
+def terms_in_words(raised: EscalationRaised, rule: Rule | None, wording: Wording) -> list[str]:
+    """Return the terms of the order that had to run out before the proposal."""
+    lines = []
     for check in _terms_over(raised, rule):
         line = in_words(guard_reason(check.because), wording)
         if wording.has_word("term", check.guard):
@@ -176,7 +184,8 @@ def _clocks(raised: EscalationRaised, rule: Rule | None, wording: Wording) -> li
     return lines
 
 
-def _clock(step: ClockStep, wording: Wording) -> str:
+def clock_in_words(step: ClockStep, wording: Wording) -> str:
+    """Return a clock as a sum: its start, its working days and its last day."""
     clock = wording.word("clock", step.clock)
     if not step.working_days:
         return wording.sentence("clock_at", clock=clock, due=_instant(step, wording))
@@ -207,7 +216,7 @@ def _pause(pause: Pause, step: ClockStep, wording: Wording) -> str:
 _WAIVED: Final = "; waived: "
 
 
-def _guards(checks: Iterable[GuardCheck], wording: Wording) -> list[str]:
+def guards_in_words(checks: Iterable[GuardCheck], wording: Wording) -> list[str]:
     """Return what was reported about each guard; guards with nothing to add are listed together."""
     lines: list[str] = []
     clear: list[Guard] = []

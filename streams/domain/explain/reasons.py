@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from schemas.outcomes import FactCheck
 from streams.domain.explain.facts import found, not_met
 from streams.domain.explain.wording import Wording
+from streams.domain.letters import MAY_BE_REPORTED
 
 
 class Reason(NamedTuple):
@@ -69,6 +70,7 @@ _GUARD_SHAPES: Final = (
     ("{reference} not begun", "not_begun"),
     ("reviewed in interview {reference}", "reviewed"),
     ("not reviewed in interview {reference}", "not_reviewed"),
+    (MAY_BE_REPORTED, "may_be_reported"),
 )
 _RULE_SHAPES: Final = (
     ("{fact} is {value}, needs {test} {wanted}", "condition"),
@@ -86,6 +88,7 @@ _WITHDRAWAL_SHAPES: Final = (
     ("{count} record(s) of this case could not be applied", "letters"),
     ("{answer}: {answer_reason}", "answer"),
     ("no such rule in {version}", "no_such_rule"),
+    ("not complete before {version} applied", "not_complete_before"),
     ("it stands on another occasion now", "other_occasion"),
     ("to {office} ({track})", "to_office"),
     ("by {by}", "by"),

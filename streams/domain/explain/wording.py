@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import Directory
 from streams.domain.policy.rules import Policy
+from streams.domain.policy.versions import Policies
 
 Words = Mapping[str, Any]
 """Texts by kind, code and language; a sentence has no code. See ``streams/reference``."""
@@ -47,10 +48,15 @@ class Wording:
 
     words: Words
     formats: Formats
-    policy: Policy
+    policies: Policies
     directory: Directory
     calendar: Calendar
     language: str
+
+    @property
+    def policy(self) -> Policy:
+        """The newest version of the policy."""
+        return self.policies.newest
 
     def sentence(self, name: str, **values: object) -> str:
         """Return a sentence with its places filled in; ``name`` may be dotted."""
@@ -96,12 +102,15 @@ class Wording:
 
     def office(self, office_id: str) -> str:
         """Return the name of an office or team; its id if this directory does not know it."""
-        known = {team.office_id for team in self.directory.teams.values()}
+        known = {team.office_id for team in self.directory.all_teams}
         if office_id in known or office_id in self.directory.offices:
             return self.directory.name(office_id, self.language)
         return office_id
 
     def rule(self, rule_id: str) -> str | None:
-        """Return what a rule asks for, or None if this policy does not have it."""
-        rule = self.policy.rule(rule_id)
-        return rule.text[self.language] if rule is not None else None
+        """Return what a rule asks for, by the newest version that has it; None if none has."""
+        for version in reversed(self.policies.versions):
+            rule = version.rule(rule_id)
+            if rule is not None:
+                return rule.text[self.language]
+        return None

@@ -24,6 +24,9 @@ from streams.domain.procedures import BlockingSpan
 from streams.domain.situation import Situation
 from streams.domain.terms import PolicyTerms
 
+_TERMS: Final = {guard: derive for guard, derive in DERIVED_GUARDS.items() if guard in TERMS}
+"""In this order in every process: it is the order in which evidence names pauses."""
+
 
 def evaluate_guards(
     situation: Situation, calendar: Calendar, terms: PolicyTerms
@@ -52,8 +55,8 @@ def term_ends(
     """Return when each term that began with the notification ends or ended."""
     context = GuardContext.of(situation, order, calendar, terms)
     found = {}
-    for guard in TERMS:
-        status = DERIVED_GUARDS[guard](context)
+    for guard, derive in _TERMS.items():
+        status = derive(context)
         end = status.cleared_at or min(status.changes_at, default=None)
         if end is not None:
             found[guard] = end
@@ -120,5 +123,5 @@ def _report_vulnerability(statuses: dict[Guard, GuardStatus], situation: Situati
         text, report = f"not reviewed in interview {last}", GuardReport.ACTIVE
     else:
         return
-    check = status.check.model_copy(update={"because": text, "report": report})
-    statuses[_REVIEWED] = status._replace(because=text, check=check)
+    at, changes = status.cleared_at, status.changes_at
+    statuses[_REVIEWED] = guard_status(_REVIEWED, GuardState.CLEAR, text, at, changes, report)

@@ -6,17 +6,20 @@ A status gives its reason, what was reported, and the instants at which time alo
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from schemas.events import OqtIssued
 from schemas.outcomes import GuardCheck, GuardReport, GuardState
-from schemas.types import Guard
+from schemas.types import Guard, unvalidated
 from streams.domain.clocks import Calendar, departure_term_end
 from streams.domain.situation import Situation
 from streams.domain.terms import PolicyTerms
 
+_guard_check: Final = unvalidated(GuardCheck)
 
-class GuardStatus(NamedTuple):
+
+@final
+class GuardStatus:
     """The state of one guard at an instant, and the reason for it.
 
     ``check`` is the same status as evidence; its ``report`` says what was reported. ``cleared_at``
@@ -25,12 +28,43 @@ class GuardStatus(NamedTuple):
     guard is clear at every instant, so it neither blocks nor delays anything.
     """
 
-    state: GuardState
-    because: str
-    check: GuardCheck
-    cleared_at: datetime | None
-    changes_at: tuple[datetime, ...]
-    always_clear: bool
+    state: Final[GuardState]
+    because: Final[str]
+    check: Final[GuardCheck]
+    cleared_at: Final[datetime | None]
+    changes_at: Final[tuple[datetime, ...]]
+    always_clear: Final[bool]
+
+    def __init__(
+        self,
+        state: GuardState,
+        because: str,
+        check: GuardCheck,
+        cleared_at: datetime | None,
+        changes_at: tuple[datetime, ...],
+        always_clear: bool,
+    ) -> None:
+        self.state = state
+        self.because = because
+        self.check = check
+        self.cleared_at = cleared_at
+        self.changes_at = changes_at
+        self.always_clear = always_clear
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GuardStatus):
+            return NotImplemented
+        return (self.check, self.cleared_at, self.changes_at) == (
+            other.check,
+            other.cleared_at,
+            other.changes_at,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.check, self.cleared_at, self.changes_at))
+
+    def __repr__(self) -> str:
+        return f"GuardStatus({self.check!r}, {self.cleared_at!r}, {self.changes_at!r})"
 
     @property
     def report(self) -> GuardReport:
@@ -92,7 +126,7 @@ def guard_status(
     report: GuardReport = GuardReport.NONE,
 ) -> GuardStatus:
     """Return a status together with its evidence."""
-    check = GuardCheck(guard=guard, state=state, because=because, report=report)
+    check = _guard_check(guard=guard, state=state, because=because, report=report)
     always_clear = state is GuardState.CLEAR and cleared_at is None and not changes_at
     return GuardStatus(state, because, check, cleared_at, changes_at, always_clear)
 

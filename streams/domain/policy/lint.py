@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
+from itertools import pairwise
 from typing import Final
 
 from schemas.events import Conclusion, HouseholdKind, Lodging, ReviewDecision
 from schemas.types import Guard
+from streams.domain.policy.reach import unreachable
 from streams.domain.policy.rules import (
     FOR_NUMBERS,
     HIGHEST_LEVEL,
@@ -75,6 +78,7 @@ def lint(policy: Policy) -> list[str]:
         for name, days in asdict(policy.terms).items()
         if type(days) is not int or days < 0
     ]
+    faults += _transition_faults(policy)
     for rule in policy.rules:
         if not 1 <= rule.level <= HIGHEST_LEVEL:
             faults.append(f"{rule.id}: level {rule.level} is not 1 to {HIGHEST_LEVEL}")
@@ -106,7 +110,7 @@ def lint(policy: Policy) -> list[str]:
         faults += [
             f"{rule.id}: waives {guard} without a reason: write a sentence"
             for guard, because in rule.waives.items()
-            if len(because.strip()) < _SHORTEST_REASON or " " not in because.strip()
+            if _is_no_reason(because)
         ]
         if rule.level >= _REVIEW_LEVEL:
             faults += [
@@ -123,7 +127,51 @@ def lint(policy: Policy) -> list[str]:
         other = by_level.setdefault((rule.group, rule.level), rule.id)
         if other != rule.id:
             faults.append(f"{rule.id}: same group and level as {other}, so neither would win")
+    return faults or unreachable(policy, _CODES)
+
+
+def lint_together(versions: Sequence[Policy], today: date) -> list[str]:
+    """Return every fault of several versions side by side, each of which is without fault.
+
+    A version ends where the next one begins, so that no day has two of them. A day without one
+    lies before the first version only.
+    """
+    ordered = sorted(versions, key=lambda one: one.valid_from)
+    faults = []
+    if ordered and ordered[0].valid_from > today:
+        faults.append(f"no version is in force before {ordered[0].valid_from}")
+    for earlier, later in pairwise(ordered):
+        if earlier.valid_from == later.valid_from:
+            faults.append(
+                f"{earlier.version} and {later.version} are both valid from {later.valid_from}"
+            )
+        transition = earlier.transition
+        if transition is not None and transition.open_cases_from >= later.valid_from:
+            faults.append(
+                f"{earlier.version}: open_cases_from {transition.open_cases_from} is not before "
+                f"{later.version} is valid, {later.valid_from}"
+            )
+    names = [one.version for one in ordered]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [*faults, *(f"version {name} is there twice" for name in twice)]
+
+
+def _transition_faults(policy: Policy) -> list[str]:
+    transition, faults = policy.transition, []
+    if transition is None:
+        return []
+    if transition.open_cases_from < policy.valid_from:
+        faults.append(
+            f"transition: open_cases_from {transition.open_cases_from} is before the first day of "
+            f"the version, {policy.valid_from}"
+        )
+    if _is_no_reason(transition.because):
+        faults.append("transition: give a reason in because: write a sentence")
     return faults
+
+
+def _is_no_reason(because: str) -> bool:
+    return len(because.strip()) < _SHORTEST_REASON or " " not in because.strip()
 
 
 def _covered_too_late(policy: Policy) -> list[str]:

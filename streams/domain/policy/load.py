@@ -32,6 +32,7 @@ from streams.domain.policy.rules import (
     Occasion,
     Policy,
     Rule,
+    Transition,
 )
 from streams.domain.terms import Counting, PolicyTerms
 
@@ -50,6 +51,7 @@ _GUARDS: Final = values(*Guard)
 _TEXTS: Final = values(*LANGUAGES)
 _KEYS: Final[Keys] = {
     **values("version", "valid_from"),
+    "transition": values(*Transition._fields),
     "terms": values(*(field.name for field in fields(PolicyTerms))),
     "counting": {
         **values("interview_restarts_count", "pausing", "decided"),
@@ -97,6 +99,7 @@ def load_policy(text: str) -> Policy:
                 if (rule := _rule(row, table.get("waivers", {}), faults)) is not None
             ),
             contest=table["contest"],
+            transition=_transition(table["transition"]) if "transition" in table else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PolicyError([*faults, f"missing or misplaced: {error}"]) from None
@@ -117,6 +120,11 @@ def _exactly(kind: type[T], value: Any, fault: str) -> T:
 
 def _days(name: str, days: Any) -> int:
     return _exactly(int, days, f"terms: {name} must be a number of days, 0 or more")
+
+
+def _transition(table: Mapping[str, Any]) -> Transition:
+    fault = "transition: open_cases_from must be a date without quotes"
+    return Transition(_exactly(date, table["open_cases_from"], fault), table["because"])
 
 
 def _counting(table: Mapping[str, Any]) -> Counting:

@@ -246,6 +246,13 @@ class Rule:
         object.__setattr__(self, "pauses_in_detention", bool(lodgings) and not detained)
 
 
+class Transition(NamedTuple):
+    """Since when a version applies to cases that an earlier version began, and why."""
+
+    open_cases_from: date
+    because: str
+
+
 class RuleMatches(NamedTuple):
     """Result of matching all rules' conditions against one set of facts (no clocks, no guards)."""
 
@@ -269,6 +276,8 @@ class Policy:
     counting: Counting
     rules: tuple[Rule, ...]
     contest: Mapping[str, str]
+    transition: Transition | None = None
+    """None if the version applies to new orders only."""
     match_rules: Callable[[RuleFacts], RuleMatches] = field(init=False, repr=False, compare=False)
     """Match the rules against a set of facts. Cached: most cases have one of a few sets."""
     rules_above: Callable[[str, int], tuple[Rule, ...]] = field(
