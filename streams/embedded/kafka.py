@@ -34,7 +34,13 @@ def available(libs: Path = LIBS) -> str | None:
     java = shutil.which("java")
     if java is None:
         return "real Kafka needs Java 17: install a JRE, or set ICAM_KAFKA__BOOTSTRAP_SERVERS"
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    told = subprocess.run(  # noqa: S603 - our own command
+        [java, "-version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=process.without_settings(),
+    )
     version = re.search(r'version "(\d+)', told.stderr)
     if version is None or int(version[1]) < _JAVA:
         return f"real Kafka needs Java {_JAVA}, this is {version[1] if version else 'unknown'}"
@@ -70,6 +76,7 @@ def fetch(libs: Path = LIBS) -> bool:
             capture_output=True,
             text=True,
             check=False,
+            env=process.without_settings(),
         )
         if copied.returncode != 0:
             raise ToolMissing(f"Maven could not fetch Kafka:\n{copied.stdout[-2000:]}")
@@ -199,6 +206,7 @@ class KafkaNode(Server):
             capture_output=True,
             text=True,
             check=False,
+            env=process.without_settings(),
         )
         if made.returncode != 0:
             raise ServerDidNotStart(f"formatting failed:\n{made.stderr[-2000:]}")

@@ -44,7 +44,8 @@ def leashed(
         become = ["--reuid", str(account[0]), "--regid", str(account[1]), "--clear-groups"]
         program, directory = str(command[0]), str(cwd or Path.cwd())
         reach = ["test", "-r", program, "-a", "-x", program, "-a", "-w", directory]
-        if subprocess.run([setpriv, *become, *reach], check=False).returncode != 0:  # noqa: S603
+        tried = subprocess.run([setpriv, *become, *reach], check=False, env=without_settings())  # noqa: S603
+        if tried.returncode != 0:
             become += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
             # PostgreSQL asks access(2) for its own programs, which otherwise ignores capabilities.
             become += ["--securebits", "+no_setuid_fixup"]
@@ -62,8 +63,13 @@ def spawn(
     stderr: int = subprocess.DEVNULL,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    ours: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a new session, out of reach of Ctrl-C. Thread-safe."""
+    """Start a child in a new session, out of reach of Ctrl-C. Thread-safe.
+
+    ``env`` is added to our environment, of which only a child that is ``ours`` gets the settings:
+    some are secret.
+    """
     return _SPAWNER.submit(
         subprocess.Popen[bytes],
         command,
@@ -71,9 +77,14 @@ def spawn(
         stdout=stdout,
         stderr=stderr,
         cwd=cwd,
-        env=None if env is None else {**os.environ, **env},
+        env={**(os.environ if ours else without_settings()), **(env or {})},
         start_new_session=True,
     ).result()
+
+
+def without_settings() -> dict[str, str]:
+    """Return our environment without our settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ICAM_")}
 
 
 def start(
@@ -84,6 +95,7 @@ def start(
     env: Mapping[str, str] | None = None,
     death_signal: int = signal.SIGKILL,
     account: tuple[int, int] | None = None,
+    ours: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a child as ``leashed`` describes, with its output appended to ``log``."""
     with log.open("ab") as out:
@@ -93,6 +105,7 @@ def start(
             stderr=subprocess.STDOUT,
             cwd=cwd,
             env=env,
+            ours=ours,
         )
 
 

@@ -77,6 +77,7 @@ class RoleProcess:
             self._command,
             self.log,
             env=self._environment,
+            ours=True,
         )
         if wait:
             process.await_ready(self._process, self.ready, self.log, 60)

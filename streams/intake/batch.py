@@ -7,20 +7,25 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
-from uuid import UUID
 
+from schemas import canary
 from schemas.canary import is_canary
-from schemas.envelope import Reason, cases_named, source_named
+from schemas.chain import event_entry
+from schemas.codec import Decoded
+from schemas.envelope import Reason, case_named, source_named
 from schemas.outcomes import Outcome
 from streams.casework import unit_of_work
+from streams.casework.in_force import ReferenceSource
 from streams.casework.unit_of_work import LockedCases
-from streams.domain.case import Fact
+from streams.domain.case import Fact, Rank
+from streams.domain.corrections import Outranked, outranked
+from streams.domain.loads import Loads
 from streams.intake.record import Accepted, DecodedRecord, Malformed
-from streams.reference import Reference
 from streams.runtime import crash
-from streams.store import dead_letters, events
+from streams.store import cases, dead_letters, events
 from streams.store.clock import Clock
 from streams.store.dead_letters import DeadLetter
+from streams.store.events import EventKey, Position
 from streams.store.pool import Connection
 
 LATE_SECONDS: Final = 86_400
@@ -41,6 +46,15 @@ class AppliedEvent(NamedTuple):
         return self.arrived is not None and self.arrived - self.time > LATE_SECONDS
 
 
+class BeyondRank(NamedTuple):
+    """An event without effect: it would correct a fact of a source above its own."""
+
+    position: Position
+    """Where the event was that showed it: this one, or the one of the source above."""
+    source: str
+    above: str
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """The result of one batch. Every record has exactly one verdict."""
@@ -57,6 +71,8 @@ class BatchResult:
     """Unknown fields that were dropped, by producer."""
     rejected: tuple[DeadLetter, ...] = ()
     """What became a dead letter."""
+    beyond_rank: tuple[BeyondRank, ...] = ()
+    """Events that a source above keeps without effect, found with the events of this batch."""
     at: float = 0.0
     """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
@@ -69,6 +85,7 @@ class BatchResult:
             self.applied + other.applied,
             self.unknown + other.unknown,
             self.rejected + other.rejected,
+            self.beyond_rank + other.beyond_rank,
             max(self.at, other.at),
             self.outcomes + other.outcomes,
         )
@@ -81,29 +98,34 @@ class BatchResult:
 async def apply_batch(
     conn: Connection,
     records: Sequence[DecodedRecord],
-    reference: Reference,
+    source: ReferenceSource,
     clock: Clock,
     *,
     touched: Collection[str] = (),
+    loads: Loads | None = None,
 ) -> BatchResult:
     """Apply records inside the caller's transaction.
 
-    ``touched`` are further cases to decide again. Repeatable: the same records are duplicates then.
+    ``touched`` are further cases to decide again. ``loads`` chooses between equally proper offices.
+    Repeatable: the same records are duplicates then.
 
-    1. Sort the records: the first of each event id, its repetitions, the malformed.
-    2. Lock every case that is named, and load its state.
+    1. Sort the records: the first of each event, its repetitions, the malformed.
+    2. Lock every case with an event, and every known case that a dead letter names or that is
+       touched, and load their state. A case that only a rejected record names is not created; the
+       dead letter blocks it once it is.
     3. Append the events that are not in the log yet; its primary key drops the others.
-    4. Tell duplicates from event ids that were reused with other content, by digest.
+    4. Tell duplicates from ids that their source reused with other content.
     5. Store what can't be applied as dead letters, whole. Resolve the dead letters of our own bugs
        whose record is applied now.
     6. Decide every case with a new event or a new dead letter, and the touched ones.
     """
     first, repeated, rejected = _sort(records)  # 1
     letters = [_dead_letter(record) for record in rejected]
-    named = {case_id for letter in letters for case_id in letter.case_ids}.union(touched)
-    named |= {record.event.case_id for record in first.values()}
-    locked = await unit_of_work.lock_and_load(conn, named, clock)  # 2
-    added, known = await _append(conn, first)  # 3
+    claimed = {case_id for letter in letters for case_id in letter.case_ids}.union(touched)
+    known_cases = await cases.known(conn, claimed)  # 2
+    with_events = {record.event.case_id for record in first.values()}
+    locked = await unit_of_work.lock_and_load(conn, known_cases | with_events, clock)
+    added, known = await _append(conn, first, locked)  # 3
     duplicates, reused = await _tell_duplicates(conn, [*repeated, *known])  # 4
     rejected += reused
     letters += [_dead_letter(record) for record in reused]
@@ -111,19 +133,29 @@ async def apply_batch(
     outcomes = await unit_of_work.reconsider(  # 6
         conn,
         locked,
-        reference,
+        source,
         new=_facts(added),
+        appended=_entries(added),
         touched={case_id for letter in letters for case_id in letter.case_ids}.union(touched),
         causes=_latest_arrivals(added, rejected, letters),
+        loads=loads,
     )
-    return _result(added, duplicates, letters, locked.now, outcomes)
+    beyond = _beyond_rank(added, locked, source.producers.rank)
+    return _result(added, duplicates, letters, beyond, locked.now, outcomes)
+
+
+_REUSED: Final = "this source has used the event id before, with other content"
+_TAKEN: Final = (
+    "another source has used the event id: run icam migrate --contract once every worker is of "
+    "this version, then replay"
+)
 
 
 class _Sorted(NamedTuple):
-    first: dict[UUID, Accepted]
-    """The first record of each event id."""
+    first: dict[EventKey, Accepted]
+    """The first record of each event."""
     repeated: list[Accepted]
-    """Further records of the same event ids."""
+    """Further records of the same ids and sources."""
     rejected: list[Malformed]
 
 
@@ -132,38 +164,53 @@ def _sort(records: Iterable[DecodedRecord]) -> _Sorted:
     for record in records:
         if isinstance(record, Malformed):
             result.rejected.append(record)
-        elif result.first.setdefault(record.event.event_id, record) is not record:
+        elif result.first.setdefault(record.event.key, record) is not record:
             result.repeated.append(record)
     return result
 
 
 async def _append(
-    conn: Connection, first: Mapping[UUID, Accepted]
+    conn: Connection, first: Mapping[EventKey, Accepted], locked: LockedCases
 ) -> tuple[list[Accepted], list[Accepted]]:
     """Append events to the log; return those that were added, and those that it had already."""
     if not first:
         return [], []
     crash.point("before_append")
-    new = await events.append(conn, [(event, record.position) for record, event in first.values()])
+    links = {row.case_id: row.head.links + 1 for row in locked.rows}
+    pairs = [(event, record.position) for record, event in first.values()]
+    new = await events.append(conn, pairs, links)
     crash.point("after_append")
-    added = [record for event_id, record in first.items() if event_id in new]
-    return added, [record for event_id, record in first.items() if event_id not in new]
+    if len(new) == len(first):
+        return list(first.values()), []
+    added = [record for key, record in first.items() if key in new]
+    return added, [record for key, record in first.items() if key not in new]
 
 
 async def _tell_duplicates(
     conn: Connection, records: Sequence[Accepted]
 ) -> tuple[list[Accepted], list[Malformed]]:
-    """Split records whose event id is in the log: the same event again, or another one."""
+    """Split records whose id and source are in the log: the same event again, or another one.
+
+    The same is what means the same: a field may be null or left out, an instant in another zone.
+    """
     if not records:
         return [], []
-    digests = await events.digests(conn, [event.event_id for _, event in records])
+    digests = await events.digests(conn, [event.key for _, event in records])
     duplicates: list[Accepted] = []
-    reused: list[Malformed] = []
+    others: list[Accepted] = []
     for accepted in records:
-        if digests[accepted.event.event_id] == accepted.event.digest:
+        same = digests.get(accepted.event.key) == accepted.event.digest
+        (duplicates if same else others).append(accepted)
+    if not others:
+        return duplicates, []
+    stored = await events.contents(conn, [event.key for _, event in others])
+    reused: list[Malformed] = []
+    for accepted in others:
+        event = accepted.event
+        if stored.get(event.key) == (event.case_id, _fact(event)):
             duplicates.append(accepted)
         else:
-            detail = "this event id is in the log with other content"
+            detail = _REUSED if event.key in digests else _TAKEN
             reused.append(Malformed(accepted.record, Reason.ID_REUSED, detail))
     return duplicates, reused
 
@@ -177,12 +224,9 @@ async def _store_dead_letters(
     """Store new dead letters and resolve those that are obsolete; return the cases as they are."""
     if letters:
         await dead_letters.put(conn, letters)
-    applied = {record.position for record, _ in added}
-    obsolete = [
-        letter.dead_letter_id
-        for letter in locked.letters
-        if letter.reason == Reason.BUG and letter.position in applied
-    ]
+    bugs = [letter for letter in locked.letters if letter.reason == Reason.BUG]
+    applied = {record.position for record, _ in added} if bugs else set()
+    obsolete = [letter.dead_letter_id for letter in bugs if letter.position in applied]
     if obsolete:
         await dead_letters.applied_after_all(conn, obsolete)
     if letters or obsolete:
@@ -194,8 +238,59 @@ def _facts(added: Iterable[Accepted]) -> dict[str, list[Fact]]:
     """Return the new facts by case."""
     facts: dict[str, list[Fact]] = {}
     for _, event in added:
-        facts.setdefault(event.case_id, []).append(Fact(event.time, event.event_id, event.event))
+        facts.setdefault(event.case_id, []).append(_fact(event))
     return facts
+
+
+def _fact(event: Decoded) -> Fact:
+    return Fact(event.time, event.event_id, event.event, event.source)
+
+
+def _beyond_rank(
+    added: Sequence[Accepted], locked: LockedCases, rank: Rank
+) -> tuple[BeyondRank, ...]:
+    """Return the events that a source above keeps without effect since these events are known.
+
+    Whichever of the two arrives first, one is found when the other arrives.
+    """
+    found: list[BeyondRank] = []
+    for case_id, new in _facts(added).items():
+        before = locked.log.get(case_id, ())
+        after = [one for one in outranked([*before, *new], rank) if one.differs]
+        if not after:
+            continue
+        known = {_pair(one) for one in outranked(before, rank) if one.differs}
+        places = {
+            (event.event_id, event.source): record.position
+            for record, event in added
+            if event.case_id == case_id
+        }
+        for one in after:
+            if _pair(one) in known or canary.SOURCE in (one.fact.source, one.above.source):
+                continue
+            own, other = (
+                places.get((fact.event_id, fact.source)) for fact in (one.fact, one.above)
+            )
+            position = own or other
+            if position is not None:
+                found.append(BeyondRank(position, one.fact.source, one.above.source))
+    return tuple(found)
+
+
+def _pair(one: Outranked) -> EventKey:
+    return one.fact.event_id, one.fact.source
+
+
+def _entries(added: Iterable[Accepted]) -> dict[str, list[bytes]]:
+    """Return the hashes of the new events by case, in the order of their ids."""
+    entries: dict[str, list[bytes]] = {}
+    for record, event in sorted(added, key=lambda one: (one.event.event_id, one.event.source)):
+        at = record.position
+        entry = event_entry(
+            event.event_id, event.digest, event.source, at.topic, at.partition, at.offset
+        )
+        entries.setdefault(event.case_id, []).append(entry)
+    return entries
 
 
 def _latest_arrivals(
@@ -220,6 +315,7 @@ def _result(
     added: Iterable[Accepted],
     duplicates: Iterable[Accepted],
     letters: Sequence[DeadLetter],
+    beyond: tuple[BeyondRank, ...],
     now: datetime,
     outcomes: tuple[Outcome, ...],
 ) -> BatchResult:
@@ -239,20 +335,41 @@ def _result(
         verdicts[letter.position.topic, None, "dead_lettered"] += 1
     reasons = Counter((letter.position.topic, letter.reason) for letter in letters)
     return BatchResult(
-        verdicts, reasons, tuple(applied), unknown, tuple(letters), now.timestamp(), outcomes
+        verdicts,
+        reasons,
+        tuple(applied),
+        unknown,
+        tuple(letters),
+        beyond,
+        now.timestamp(),
+        outcomes,
     )
 
 
 def _dead_letter(malformed: Malformed) -> DeadLetter:
+    """Return the dead letter of a record. It names the case of its key, if its topic may.
+
+    Whoever writes to a topic may speak about the case, and so block it until a person has decided.
+    A record beyond the authority of its source blocks nothing, nor does one about a case of the
+    canary on the topic of a producer, or the reverse.
+    """
     record = malformed.record
-    return DeadLetter(
+    case_id = case_named(record.key)
+    may_speak = (
+        case_id is not None
+        and malformed.reason is not Reason.BEYOND_AUTHORITY
+        and is_canary(case_id) == canary.is_topic(record.position.topic)
+    )
+    letter = DeadLetter(
         record.position,
         record.key,
         record.value,
         record.headers,
         malformed.reason,
         malformed.detail,
-        cases_named(record.key, record.headers, malformed.subject),
+        (case_id,) if case_id is not None and may_speak else (),
         record.timestamp_ms,
         source_named(record.value, record.headers),
     )
+    # A record on which our code failed is valid, and has to be applied whole.
+    return letter if malformed.reason is Reason.BUG else letter.in_part()

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -22,10 +23,11 @@ import structlog
 
 from schemas import canary
 from schemas.envelope import Reason
+from streams.casework.caseload import Caseload
+from streams.casework.in_force import ReferenceSource
 from streams.intake.batch import BatchResult, apply_batch
 from streams.intake.bugs import BugCounter
 from streams.intake.record import DecodedRecord, Malformed, Record, decode_record
-from streams.reference import Reference
 from streams.runtime import crash
 from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
@@ -34,13 +36,13 @@ from streams.runtime.state import WorkerState
 from streams.store import gaps
 from streams.store.clock import Clock
 from streams.store.errors import is_transient, log_fields
-from streams.store.gaps import Gap
+from streams.store.gaps import Gap, LogOpened, Reread
 from streams.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
-Item: TypeAlias = DecodedRecord | Gap
-"""A record, or offsets in its place that were never seen."""
+Item: TypeAlias = DecodedRecord | Gap | LogOpened
+"""A record, offsets in its place that were never seen, or where reading begins."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _OURS: Final = (str(_ROOT / "streams"), str(_ROOT / "schemas"))
@@ -64,17 +66,23 @@ class Intake:
     def __init__(
         self,
         pool: Pool,
-        reference: Reference,
+        source: ReferenceSource,
         clock: Clock,
         metrics: Metrics,
         state: WorkerState,
         bugs: BugCounter,
         settings: IntakeSettings,
         on_commit: Callable[[], None] = lambda: None,
+        on_opened: Callable[[LogOpened, Reread | None], None] = lambda *_: None,
+        caseload: Caseload | None = None,
     ) -> None:
-        """``bugs`` is shared by all lanes of a worker; ``on_commit`` is called after commits."""
+        """``bugs`` is shared by all lanes of a worker; ``on_commit`` is called after commits.
+
+        ``on_opened`` is called once the database knows where a worker begins to read a partition,
+        with the offset to read from if it is another one.
+        """
         self._pool = pool
-        self._reference = reference
+        self._source = source
         self._clock = clock
         self._metrics = metrics
         self._state = state
@@ -82,8 +90,10 @@ class Intake:
         self._settings = settings
         self._max_ahead = settings.max_ahead
         self._on_commit = on_commit
+        self._on_opened = on_opened
+        self._caseload = caseload
 
-    async def handle(self, records: Sequence[Record | Gap]) -> BatchResult:
+    async def handle(self, records: Sequence[Record | Gap | LogOpened]) -> BatchResult:
         """Apply a batch; on return it is committed in the database and may be acknowledged.
 
         May be repeated with the same records: they are duplicates then. Blocks, retrying without
@@ -92,10 +102,19 @@ class Intake:
         Raises:
             BrokenDeploy: our own code fails on too many records in a row.
         """
+        total = BatchResult()
+        # Records before and after such a point may be of two logs: each part is stored by itself.
+        for _, part in groupby(records, key=lambda item: isinstance(item, LogOpened)):
+            total += await self._handle_part(list(part))
+        return total
+
+    async def _handle_part(self, records: Sequence[Record | Gap | LogOpened]) -> BatchResult:
         started = time.monotonic()
-        max_ahead = self._max_ahead
+        max_ahead, producers = self._max_ahead, self._source.producers
         decoded = [
-            item if isinstance(item, Gap) else decode_record(item, None, max_ahead)
+            item
+            if isinstance(item, Gap | LogOpened)
+            else decode_record(item, None, max_ahead, producers)
             for item in records
         ]
         try:
@@ -103,7 +122,8 @@ class Intake:
         except Exception as error:
             log.error("batch_failed", error=_type_and_place(error), records=len(decoded))
             result = await self._isolate(decoded)
-        self._observe(len(decoded), result, time.monotonic() - started)
+        if not isinstance(records[0], LogOpened):
+            self._observe(len(decoded), result, time.monotonic() - started)
         return result
 
     async def _apply_with_retry(self, records: Sequence[Item]) -> BatchResult:
@@ -142,7 +162,7 @@ class Intake:
                 result = await self._apply_with_retry([record])
                 self._bugs.applied(self)
             except Exception as error:
-                if isinstance(record, Gap):
+                if isinstance(record, Gap | LogOpened):
                     raise
                 place = _type_and_place(error)
                 failures = self._bugs.failed(self)
@@ -159,14 +179,23 @@ class Intake:
 
     async def apply(self, records: Sequence[Item]) -> BatchResult:
         """Apply records in one transaction: all of them, or none."""
-        decoded = [item for item in records if not isinstance(item, Gap)]
+        opened = [item for item in records if isinstance(item, LogOpened)]
         missing = [item for item in records if isinstance(item, Gap)]
+        decoded = [item for item in records if not isinstance(item, Gap | LogOpened)]
+        answers: list[tuple[LogOpened, Reread | None]] = []
         async with self._pool.acquire() as conn, conn.transaction():
             lost = await gaps.put(conn, missing)
-            result = await apply_batch(conn, decoded, self._reference, self._clock)
+            for item in opened:
+                found, reread = await gaps.open_log(conn, item)
+                lost += found
+                answers.append((item, reread))
+            loads = self._caseload.loads if self._caseload is not None else None
+            result = await apply_batch(conn, decoded, self._source, self._clock, loads=loads)
             await gaps.advance(conn, _handled(records))
             crash.point("before_commit")
         crash.point("after_commit")
+        for item, reread in answers:
+            self._on_opened(item, reread)
         for topic, count in lost:
             log.error("records_lost", topic=topic, offsets=count)
             self._metrics.records_lost.labels(topic).inc(count)
@@ -190,10 +219,20 @@ class Intake:
                 reason=str(letter.reason),
                 detail=letter.detail,
             )
+        for beyond in result.beyond_rank:
+            metrics.corrections_beyond_rank.labels(metrics.producer(beyond.source)).inc()
+            log.warning(
+                "correction_beyond_rank",
+                position=str(beyond.position),
+                source=beyond.source,
+                above=beyond.above,
+            )
         metrics.observe_applied(result.applied, result.at)
         metrics.batch_seconds.observe(seconds)
         metrics.batch_records.observe(records)
         metrics.count_announced(result.outcomes)
+        if self._caseload is not None:
+            self._caseload.count(result.outcomes)
         self._state.last_batch_at = time.time()
 
 
@@ -201,6 +240,8 @@ def _handled(records: Sequence[Item]) -> dict[tuple[str, int], int]:
     """Return the offset after the last record of each partition."""
     handled = {}
     for item in records:
+        if isinstance(item, LogOpened):
+            continue
         at, after = (
             (item.position, item.next_offset)
             if isinstance(item, Gap)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.codec import MAX_AHEAD, Decoded, decode
 from schemas.envelope import Headers, Reason, Rejected
+from schemas.producers import Producers
 from streams.store.events import Position
 
 _FIRST_MS: Final = 0
@@ -15,8 +15,7 @@ _LAST_MS: Final = 4_102_444_800_000
 """1970 and 2100. A time beyond them is none: -1, or microseconds or nanoseconds of a producer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One Kafka record as received."""
 
     position: Position
@@ -62,18 +61,24 @@ DecodedRecord = Accepted | Malformed
 
 
 def decode_record(
-    record: Record, now: datetime | None = None, max_ahead: timedelta = MAX_AHEAD
+    record: Record,
+    now: datetime | None = None,
+    max_ahead: timedelta = MAX_AHEAD,
+    producers: Producers | None = None,
 ) -> DecodedRecord:
     """Decode a record. A malformed record is a value, not an exception.
 
     Its times are compared with ``now``, or else with its arrival on Kafka, which is the broker's
-    clock: the verdict is the same whenever the record is delivered.
+    clock: the verdict is the same whenever the record is delivered. So is what ``producers`` says
+    that its source may say; without it that is not tested.
     """
     position, arrived = record.position, record.arrived
     if now is None and arrived is not None:
         now = datetime.fromtimestamp(arrived, UTC)
     try:
-        event = decode(position.topic, record.key, record.value, record.headers, now, max_ahead)
+        event = decode(
+            position.topic, record.key, record.value, record.headers, now, max_ahead, producers
+        )
     except Rejected as rejection:
         return Malformed(record, rejection.reason, rejection.detail, rejection.subject)
     return Accepted(record, event)

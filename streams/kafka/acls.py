@@ -1,7 +1,9 @@
-"""Access lists of the brokers: what deploy/kafka/principals.toml asks for against what there is.
+"""Access lists of the brokers: what our files ask for against what there is.
 
-Rights are only ever allowed, for any host; the brokers deny everything else. A right on our topics
-or groups that the file does not ask for is surplus, whoever has it.
+``deploy/kafka/principals.toml`` names readers and services. The rights to write to input topics
+come from the table of producers, so that a topic has one principal. Rights are only ever allowed,
+for any host; the brokers deny everything else. A right on our topics or groups that the files do
+not ask for is surplus, whichever principal has it.
 """
 
 from __future__ import annotations
@@ -21,17 +23,14 @@ from confluent_kafka.admin._acl import (
     AclPermissionType,
 )
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.events import INPUT_TOPICS
+from schemas.checkpoints import CHECKPOINT_TOPIC
 from schemas.outcomes import OUTPUT_TOPICS
+from schemas.producers import Producers, type_of
 from streams.kafka.connection import Diagnosis, cluster
 from streams.runtime.settings import KafkaSettings
 
-_GROUPS_OF_TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
-    "inputs": INPUT_TOPICS,
-    "outputs": OUTPUT_TOPICS,
-}
 _ANY_HOST: Final = "*"
 _WILDCARD: Final = "*"
 """The name that stands for every topic or group."""
@@ -47,7 +46,7 @@ class Right(NamedTuple):
 
     principal: str
     resource: str
-    """``topic`` or ``group``."""
+    """``topic``, ``group`` or ``transactional_id``."""
     name: str
     operation: str
     """Kafka's name of the operation, in lower case."""
@@ -61,43 +60,76 @@ class Difference(NamedTuple):
 
 
 class _Principal(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     observes: tuple[str, ...] = ()
+    transactions: tuple[str, ...] = ()
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     principal: tuple[_Principal, ...]
+    producer_bytes_per_second: int | None = Field(default=None, gt=0)
 
 
-def load(file: Path) -> frozenset[Right]:
-    """Return the rights that a file asks for.
+def load(file: Path, producers: Producers) -> frozenset[Right]:
+    """Return the rights that a file asks for, and those of the producers to write.
 
     Raises:
-        AclsError: it can't be read, or names a topic that does not exist here.
+        AclsError: it can't be read, names a topic that does not exist here, or lets a principal
+            write to an input topic.
     """
+    principals = _read(file).principal
+    names = [principal.name for principal in principals]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise AclsError(f"{file}: {', '.join(twice)} twice: write one entry for each principal")
+    writing = [
+        _Principal(name=name, writes=tuple(sorted(topics)))
+        for name, topics in producers.writers().items()
+    ]
+    for principal in principals:
+        if inputs := sorted({*principal.writes}.intersection(("inputs", *producers.topics))):
+            raise AclsError(
+                f"{file}: {principal.name} writes {', '.join(inputs)}: input topics belong to "
+                "producers; name it in the table of producers instead"
+            )
+    known = {"inputs": producers.topics, "outputs": OUTPUT_TOPICS}
+    return frozenset(
+        right for one in (*principals, *writing) for right in _rights(one, known, file)
+    )
+
+
+def quotas(file: Path, producers: Producers) -> dict[str, int | None]:
+    """Return how many bytes a second each principal may send; None for any number.
+
+    Raises:
+        AclsError: the file can't be read.
+    """
+    found = _read(file)
+    rates: dict[str, int | None] = dict.fromkeys(one.name for one in found.principal)
+    return rates | dict.fromkeys(producers.writers(), found.producer_bytes_per_second)
+
+
+def _read(file: Path) -> _File:
     try:
-        principals = _File.model_validate(tomllib.loads(file.read_text())).principal
+        return _File.model_validate(tomllib.loads(file.read_text()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AclsError(f"{file}: {error}") from None
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise AclsError(f"{file}: {'; '.join(faults)}") from None
-    names = [principal.name for principal in principals]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise AclsError(f"{file}: {', '.join(twice)} twice: write one entry for each principal")
-    return frozenset(right for one in principals for right in _rights(one, file))
 
 
-def _rights(principal: _Principal, file: Path) -> Iterator[Right]:
+def _rights(
+    principal: _Principal, known: Mapping[str, tuple[str, ...]], file: Path
+) -> Iterator[Right]:
     for operation, wanted in (("read", principal.reads), ("write", principal.writes)):
-        for topic in _topics(wanted, principal.name, file):
+        for topic in _topics(wanted, principal.name, known, file):
             yield Right(principal.name, "topic", topic, operation)
             yield Right(principal.name, "topic", topic, "describe")
     for group in principal.groups:
@@ -105,13 +137,18 @@ def _rights(principal: _Principal, file: Path) -> Iterator[Right]:
         yield Right(principal.name, "group", group, "describe")
     for group in principal.observes:
         yield Right(principal.name, "group", group, "describe")
+    for transaction in principal.transactions:
+        yield Right(principal.name, "transactional_id", transaction, "write")
+        yield Right(principal.name, "transactional_id", transaction, "describe")
 
 
-def _topics(names: Iterable[str], principal: str, file: Path) -> Iterator[str]:
+def _topics(
+    names: Iterable[str], principal: str, known: Mapping[str, tuple[str, ...]], file: Path
+) -> Iterator[str]:
     for name in names:
-        if name in _GROUPS_OF_TOPICS:
-            yield from _GROUPS_OF_TOPICS[name]
-        elif name in INPUT_TOPICS or name in OUTPUT_TOPICS:
+        if name in known:
+            yield from known[name]
+        elif name == CHECKPOINT_TOPIC or any(name in topics for topics in known.values()):
             yield name
         else:
             raise AclsError(
@@ -174,7 +211,7 @@ def _present(admin: AdminClient, wanted: frozenset[Right]) -> dict[Right, AclBin
     )
     found = admin.describe_acls(everything, request_timeout=_SECONDS).result()
     principals = {right.principal for right in wanted}
-    resources = {("topic", name) for name in (*INPUT_TOPICS, *OUTPUT_TOPICS)}
+    resources = {("topic", name) for name in (*OUTPUT_TOPICS, CHECKPOINT_TOPIC)}
     resources |= {(right.resource, right.name) for right in wanted}
     present = {_right(binding): binding for binding in found}
     return {
@@ -182,6 +219,7 @@ def _present(admin: AdminClient, wanted: frozenset[Right]) -> dict[Right, AclBin
         for right, binding in present.items()
         if right.principal in principals
         or (right.resource, right.name) in resources
+        or (right.resource == "topic" and type_of(right.name) is not None)
         or binding.resource_pattern_type is not ResourcePatternType.LITERAL
         or right.name == _WILDCARD
     }

@@ -5,6 +5,7 @@ The worker's consumer renders the same settings for aiokafka in ``streams.worker
 
 from __future__ import annotations
 
+import ssl
 import time
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -29,6 +30,8 @@ _DENIED: Final = frozenset(
 )
 
 
+_NO_TOKEN: Final = "Failed to acquire SASL OAUTHBEARER token"  # noqa: S105 - a message
+"""How librdkafka begins what it says when the server of tokens refused or did not answer."""
 _REFUSALS: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE})
 
 
@@ -67,6 +70,19 @@ def client(kafka: KafkaSettings) -> ClientConfig:
     return config
 
 
+def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    """Return a context that verifies the brokers' certificate and host name."""
+    context = ssl.create_default_context(cafile=kafka.ca_file)
+    if kafka.certificate_file is not None:
+        context.load_cert_chain(
+            kafka.certificate_file,
+            kafka.key_file,
+            # Never empty: without a password OpenSSL would ask for one on the terminal.
+            lambda: secret(kafka.key_password, kafka.key_password_file) or " ",
+        )
+    return context
+
+
 def _tls(kafka: KafkaSettings) -> ClientConfig:
     found: ClientConfig = {}
     if kafka.ca_file is not None:
@@ -97,8 +113,8 @@ def _sasl(kafka: KafkaSettings) -> ClientConfig:
     }
     if kafka.sasl_scope:
         found["sasl.oauthbearer.scope"] = kafka.sasl_scope
-    if kafka.ca_file is not None:
-        found["https.ca.location"] = str(kafka.ca_file)
+    # Without a file, the places of all systems are searched: the default is that of one.
+    found["https.ca.location"] = "probe" if kafka.ca_file is None else str(kafka.ca_file)
     return found
 
 
@@ -159,6 +175,14 @@ class Diagnosis:
             return (
                 f"the brokers at {servers} allow {self._who()} less than it needs "
                 f"({error.str()}): grant it with icam topics --acls"
+            )
+        if noted.code() == KafkaError._AUTHENTICATION and _NO_TOKEN in noted.str():
+            return (
+                f"{self._kafka.sasl_token_url} gave {self._who()} no token: check "
+                "ICAM_KAFKA__SASL_TOKEN_URL, the client's id and secret "
+                "(ICAM_KAFKA__SASL_USERNAME, ICAM_KAFKA__SASL_PASSWORD_FILE), its scope, and "
+                "ICAM_KAFKA__CA_FILE "
+                f"({_brief(noted).removeprefix(_NO_TOKEN).lstrip(': ')})"
             )
         if noted.code() == KafkaError._AUTHENTICATION:
             return (

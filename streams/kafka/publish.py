@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -103,3 +104,54 @@ def publish(kafka: KafkaSettings, records: Iterable[Outgoing]) -> int:
     except KafkaException as error:
         raise PublishError(error.args[0].str()) from None
     return publisher.acknowledged
+
+
+class Transaction:
+    """Publishes records all or none, as the only publisher under a transactional id.
+
+    A publisher that begins later ends this one: its commit then fails. So what was read after the
+    beginning is still the last when the commit succeeds.
+    """
+
+    def __init__(self, kafka: KafkaSettings, transactional_id: str, timeout: float = 30.0) -> None:
+        """Begin. Blocks up to ``timeout`` seconds.
+
+        Raises:
+            PublishError: the brokers do not answer or refuse.
+            SecretUnreadable: the file of a secret can't be read.
+        """
+        self._timeout = timeout
+        self._diagnosis = Diagnosis(kafka)
+        self._producer = Producer(
+            {
+                **client(kafka),
+                "error_cb": self._diagnosis.note,
+                "transactional.id": transactional_id,
+                "log_level": 2,
+                "partitioner": "murmur2_random",
+            }
+        )
+        with self._described():
+            self._producer.init_transactions(timeout)
+
+    def commit(self, records: Iterable[Outgoing]) -> None:
+        """Publish the records and wait until they are committed. Blocks up to twice the timeout.
+
+        Raises:
+            PublishError: none of them is published, or the answer did not come.
+        """
+        with self._described():
+            self._producer.begin_transaction()
+            for record in records:
+                self._producer.produce(
+                    record.topic, record.value, record.key, headers=list(record.headers)
+                )
+                self._producer.poll(0)
+            self._producer.commit_transaction(self._timeout)
+
+    @contextmanager
+    def _described(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise PublishError(self._diagnosis.describe(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,17 +12,17 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.events import INPUT_TOPICS
+from schemas.checkpoints import CHECKPOINT_TOPIC
 from schemas.outcomes import OUTPUT_TOPICS
+from schemas.producers import type_of
 from streams.kafka.connection import Diagnosis, cluster
 from streams.runtime.settings import KafkaSettings
 
 _DAY_MS: Final = 24 * 3600 * 1000
-RETENTION_MS: Final = {
-    # Kafka keeps raw facts for at most 30 days; PostgreSQL keeps the log permanently.
-    **dict.fromkeys(INPUT_TOPICS, 30 * _DAY_MS),
-    **dict.fromkeys(OUTPUT_TOPICS, 30 * _DAY_MS),
-}
+_RETENTION_MS: Final = 30 * _DAY_MS
+"""Kafka keeps raw facts for at most 30 days; PostgreSQL keeps the log permanently."""
+_FOR_EVER_MS: Final = -1
+"""A checkpoint proves everything before it, for ever."""
 BACKLOG_ORDER: Final = (
     "icam.follow-up-ended.v1",
     "icam.circumstance-changed.v1",
@@ -33,12 +33,25 @@ BACKLOG_ORDER: Final = (
     "icam.oqt-issued.v1",
 )
 """Order in which a backlog is ingested: first the topics whose events can block an escalation, then
-those whose events can cause one. This avoids escalations that would be withdrawn at once."""
+those whose events can cause one. This avoids escalations that would be withdrawn at once. Topics of
+single producers have the place of their type."""
 
 
 _LEAST_BYTES: Final = 1_048_588
 """Smallest limit, Kafka's default: it holds for whole batches, and clients fill them up to 1 MB."""
+_MOST_BYTES: Final = 8 * 1024 * 1024
+"""Largest limit that workers read: they refuse batches that hold more (``worker.decompress``)."""
 _MOST_REPLICAS: Final = 3
+
+
+def every(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Return all topics, in our order: of inputs, of outputs, of checkpoints."""
+    return (*inputs, *OUTPUT_TOPICS, CHECKPOINT_TOPIC)
+
+
+def backlog_rank(topic: str) -> int:
+    """Return the place of an input topic in ``BACKLOG_ORDER``."""
+    return BACKLOG_ORDER.index(type_of(topic) or topic)
 
 
 class TopicsError(Exception):
@@ -72,8 +85,10 @@ class TopicState:
     differences: tuple[Difference, ...] = ()
 
 
-def ensure(kafka: KafkaSettings, *, apply: bool = False) -> list[TopicState]:
+def ensure(kafka: KafkaSettings, inputs: Sequence[str], *, apply: bool = False) -> list[TopicState]:
     """Create the missing topics and return the state of all topics. Blocks up to half a minute.
+
+    ``inputs`` are the input topics of the table of producers.
 
     Existing topics are changed with ``apply`` only, and then only properties of their
     configuration: adding partitions would move keys to other partitions.
@@ -84,7 +99,7 @@ def ensure(kafka: KafkaSettings, *, apply: bool = False) -> list[TopicState]:
     """
     admin, found = cluster(kafka)
     replicas = _replicas(kafka, len(found.brokers))
-    missing = [name for name in RETENTION_MS if name not in found.topics]
+    missing = [name for name in every(inputs) if name not in found.topics]
     with _described(kafka):
         new_topics = [
             NewTopic(
@@ -99,7 +114,7 @@ def ensure(kafka: KafkaSettings, *, apply: bool = False) -> list[TopicState]:
             future.result(timeout=15)
     states = [
         TopicState(name, kafka.partitions, True) if name in missing else state
-        for name, state in zip(RETENTION_MS, compare(kafka), strict=True)
+        for name, state in zip(every(inputs), compare(kafka, inputs), strict=True)
     ]
     if not apply or not any(state.differences for state in states):
         return states
@@ -125,7 +140,7 @@ def ensure(kafka: KafkaSettings, *, apply: bool = False) -> list[TopicState]:
     ]
 
 
-def compare(kafka: KafkaSettings) -> list[TopicState]:
+def compare(kafka: KafkaSettings, inputs: Sequence[str]) -> list[TopicState]:
     """Return the topics as they are, in our order; one that is missing has no partitions. Blocks.
 
     Raises:
@@ -135,19 +150,19 @@ def compare(kafka: KafkaSettings) -> list[TopicState]:
     """
     admin, found = cluster(kafka)
     topics = found.topics
-    present = [name for name in RETENTION_MS if name in topics]
+    present = [name for name in every(inputs) if name in topics]
     with _described(kafka):
         properties = configured(admin, present)
     replicas = _replicas(kafka, len(found.brokers))
     numbers = {name: len(topics[name].partitions) for name in present}
-    most = max((numbers.get(name, 0) for name in INPUT_TOPICS), default=0)
+    most = max((numbers.get(name, 0) for name in inputs), default=0)
     states = []
-    for name in RETENTION_MS:
+    for name in every(inputs):
         if name not in properties:
             states.append(TopicState(name, 0, False))
             continue
         differences = _differences(properties[name], wanted(name, replicas))
-        if name in INPUT_TOPICS and numbers[name] != most:
+        if name in inputs and numbers[name] != most:
             differences.append(Difference("partitions", str(numbers[name]), str(most), False))
         copies = min(len(p.replicas) for p in topics[name].partitions.values())
         if copies < replicas:
@@ -175,20 +190,25 @@ def _differences(found: Mapping[str, str], ours: Mapping[str, str]) -> list[Diff
     return [
         Difference(name, found[name], value)
         for name, value in ours.items()
-        if found.get(name) != value
-        and not (name in _AT_LEAST and name in found and int(found[name]) >= int(value))
+        if found.get(name) != value and not _is_as_good(name, found.get(name), value)
     ]
 
 
+def _is_as_good(name: str, found: str | None, ours: str) -> bool:
+    if name not in _AT_LEAST or found is None or int(found) < int(ours):
+        return False
+    return name != "max.message.bytes" or int(found) <= _MOST_BYTES
+
+
 _AT_LEAST: Final = frozenset({"max.message.bytes", "min.insync.replicas"})
-"""Properties of which more is as good."""
+"""Properties of which more is as good, within what workers read."""
 
 
 def wanted(name: str, replicas: int) -> dict[str, str]:
     """Return every property of a topic that we rely on."""
-    return {
+    properties = {
         "cleanup.policy": "delete",
-        "retention.ms": str(RETENTION_MS[name]),
+        "retention.ms": str(_FOR_EVER_MS if name == CHECKPOINT_TOPIC else _RETENTION_MS),
         "retention.bytes": "-1",
         # With producer timestamps, Kafka would reject records from a fast clock and delete records
         # from a slow clock too early.
@@ -196,6 +216,11 @@ def wanted(name: str, replicas: int) -> dict[str, str]:
         "max.message.bytes": str(_LEAST_BYTES),
         "min.insync.replicas": str(max(1, replicas - 1)),
     }
+    if type_of(name) is not None:
+        # The broker decompresses each batch, and refuses one that is too large then. A producer may
+        # compress with any codec.
+        properties["compression.type"] = "uncompressed"
+    return properties
 
 
 def _replicas(kafka: KafkaSettings, brokers: int) -> int:

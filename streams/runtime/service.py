@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from streams.runtime import logs
+from streams.runtime.connections import Limits
 from streams.runtime.http import serve
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,11 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def run_with_http(
-    work: Coroutine[Any, Any, None], app: web.Application, host: str, port: int
+    work: Coroutine[Any, Any, None],
+    app: web.Application,
+    host: str,
+    port: int,
+    limits: Limits | None = None,
 ) -> None:
     """Run the work with the internal port open.
 
@@ -49,7 +54,7 @@ async def run_with_http(
         Exception: the work's own error.
     """
     try:
-        runner, bound = await serve(app, host, port)
+        runner, bound = await serve(app, host, port, limits)
     except BaseException:
         work.close()
         raise

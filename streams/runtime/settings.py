@@ -24,7 +24,7 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"
 class KafkaSettings(BaseModel):
     """How to reach the brokers and how topics are laid out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
     group: str = "icam-streams"
@@ -95,7 +95,7 @@ class KafkaSettings(BaseModel):
 class DatabaseSettings(BaseModel):
     """How to reach PostgreSQL."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
     """Any URL that PostgreSQL documents, with several hosts and with parameters."""
@@ -110,7 +110,7 @@ class DatabaseSettings(BaseModel):
 class IntakeSettings(BaseModel):
     """How records are applied."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     writers: Annotated[int, Field(ge=1, le=16)] = 2
@@ -131,20 +131,24 @@ class IntakeSettings(BaseModel):
 class LoopSettings(BaseModel):
     """Intervals of the worker's background loops, in seconds. New work also wakes the relay."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     relay_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     relay_batch: Annotated[int, Field(ge=1, le=5000)] = 1000
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    requests_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How often requests to replay or discard a dead letter are sought."""
     stale_seconds: Annotated[float, Field(gt=0, le=86400)] = 300.0
     """How often cases are sought that a worker with earlier reference data decided."""
+    caseload_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """How often the open cases of all teams are counted, to route new cases."""
 
 
 class HttpSettings(BaseModel):
     """The internal port: health and metrics. Never expose it outside the cluster."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6066
@@ -155,7 +159,7 @@ class HttpSettings(BaseModel):
 class Exporter(BaseModel):
     """The exporter: port, and the intervals of its readings in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6067
@@ -172,7 +176,7 @@ class Exporter(BaseModel):
 class CanarySettings(BaseModel):
     """The canary, which sends synthetic events through the whole pipeline."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6068
@@ -181,15 +185,34 @@ class CanarySettings(BaseModel):
     """How long an announcement may take before it counts as missed."""
 
 
+class CheckpointSettings(BaseModel):
+    """The signed checkpoints of what cases hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key_file: Path | None = None
+    """The private key that signs, as PEM. Only ``icam checkpoint sign`` may have it."""
+    public_key_file: Path | None = None
+    """The public keys, as PEM: the present one and those before it. With it the exporter's hourly
+    audit verifies the checkpoints."""
+
+
 class Board(BaseModel):
     """The board, which serves the live page. Never expose it outside the cluster."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 6070
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """Prometheus with our rules. Without it the page names no worker, lag and alert."""
+    streams_per_address: Annotated[int, Field(ge=1, le=500)] = 50
+    """Open pages per IP address. All readers behind a proxy have its address."""
     ops: bool = False
-    """Whether counts under 5 are shown, for people who work on these cases anyway."""
+    """Whether counts are exact, for people who work on these cases anyway."""
+    step_key: SecretStr | None = None
+    """Secret of the offsets of public counts: keep it. Reports need it; the board's default is the
+    database's address."""
     every_seconds: Annotated[float, Field(ge=0.2, le=60)] = 2.0
     runbooks: Path = Path("deploy/runbooks")
 
@@ -211,26 +234,54 @@ class Settings(BaseSettings):
     """All settings of one deployment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ICAM_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="ICAM_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
+    audit_database: DatabaseSettings | None = None
+    """The database as the audit connects to it, which reads what the exporter's role may not; by
+    default as ``database``."""
     intake: IntakeSettings = IntakeSettings()
     loops: LoopSettings = LoopSettings()
     http: HttpSettings = HttpSettings()
     exporter: Exporter = Exporter()
     canary: CanarySettings = CanarySettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
     board: Board = Board()
     policy_file: Path | None = None
     directory_file: Path | None = None
+    producers_file: Path | None = None
+    """Which producer may say what; replaces the table of this version."""
     staffing_file: Path | None = None
     case_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """Address of cases in the offices' own system; a link to a case ends with its id."""
+    allowed_hosts: str = ""
+    """Names by which clients may address the internal ports, separated by commas: of services, and
+    the public name of the board. localhost and IP addresses are always allowed."""
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     data_directory: Path = Path(".run/worker")
     allow_plaintext: bool = False
     """Whether brokers elsewhere may be reached without encryption, as in a private network."""
+
+    @property
+    def database_of_audit(self) -> DatabaseSettings:
+        """Return how the audit connects to the database."""
+        return self.audit_database or self.database
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Return ``allowed_hosts`` as a set."""
+        return frozenset(name.strip() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @property
+    def reference_files(self) -> tuple[Path | None, Path | None, Path | None]:
+        """Return the files that replace the policy, the directory and the table of producers."""
+        return self.policy_file, self.directory_file, self.producers_file
 
     @model_validator(mode="before")
     @classmethod

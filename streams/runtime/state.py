@@ -31,6 +31,8 @@ class WorkerState:
     """Partitions of the input topics, for all workers together. Written likewise."""
     partitions_fetched: int = 0
     """Partitions of this worker whose broker delivers. Written likewise."""
+    records_behind: int = 0
+    """Records of this worker's partitions that it has not done. Written by the liveness probe."""
     partitions_held: tuple[str, ...] = ()
     """Partitions of this worker that can't be read, as ``topic[number]``. Written likewise."""
 

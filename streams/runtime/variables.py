@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, get_args
 
 from pydantic import BaseModel
 
 PREFIX: Final = "ICAM_"
 _OTHERS: Final = re.compile(
     # Of docker compose and of the tests.
-    r"ICAM_(POSTGRES_PASSWORD|GRAFANA_PASSWORD|CRASH_AT|COMPILE|CODE|CLOCK_OFF|HYPOTHESIS"
+    r"ICAM_(POSTGRES_([A-Z]+_)?PASSWORD|GRAFANA_PASSWORD|[A-Z]+_IMAGE|CRASH_AT|COMPILE|CODE|CLOCK_OFF|HYPOTHESIS"
     r"|(REQUIRE|BENCH|FAULTY|STUBBORN)_[A-Z_]+)"
 )
 _SERVICE_LINK: Final = re.compile(r"ICAM_\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)")
@@ -54,9 +54,9 @@ def names(settings: type[BaseModel], prefix: str = PREFIX) -> Iterator[str]:
     for name, field in settings.model_fields.items():
         variable = f"{prefix}{name}".upper()
         yield variable
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from names(kind, f"{variable}__")
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from names(kind, f"{variable}__")
 
 
 def _is_other(name: str, value: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 from prometheus_client import disable_created_metrics
 
 from schemas.envelope import Reason
-from schemas.events import INPUT_TOPICS, EndReason
+from schemas.events import EndReason
 from schemas.outcomes import OUTPUT_TOPICS, WithdrawalReason
 from schemas.types import Guard
 from streams.runtime.metrics.spec import Capped, RoleMetrics, Source, counter, gauge, histogram
@@ -40,7 +40,7 @@ _RECORDS: Final = (1, 2, 5, 10, 50, 100, 250, 500, 1000)
 
 _VERDICTS: Final = ("applied", "late", "duplicate", "dead_lettered")
 _PRODUCERS: Final = Capped(MOST_PRODUCERS, (OTHER_PRODUCER, UNKNOWN_PRODUCER))
-_READINGS: Final = ("backlog", "group", "cases", "producers", "offsets", "audit")
+_READINGS: Final = ("backlog", "group", "cases", "producers", "offsets", "audit", "checkpoints")
 _AGES: Final = ("0-7", "8-30", "31-90", "91-365", "366+")
 _STATUSES: Final = (
     *("awaiting_order", "needs_repair", "escalated", "on_hold", "followed", "handed_over"),
@@ -53,11 +53,13 @@ _BREACHES: Final = (
     *("no_next_date", "no_reason", "no_owner", "no_office", "too_late", "silent"),
     *("ended_with_date", "ended_with_proposal"),
 )
+_FLAGS: Final = ("office_full", "skills_missing")
 _DUE: Final = ("late", "today", "week", "later")
 _CHECKS: Final = (
     *("log", "offsets", "fold", "escalations", "guards", "outbox", "deadlines"),
-    *("attention", "personal data"),
+    *("attention", "personal data", "checkpoints", "chain", "heads"),
 )
+_NOT_VERIFIED: Final = -1
 _UNREAD: Final = math.nan
 """The value of a gauge before its first reading; 0 would look like good news."""
 
@@ -87,7 +89,7 @@ class WorkerTable(BuildMetrics):
         "icam_records",
         "Records handled, by topic and outcome (applied, late, duplicate, dead_lettered); "
         "late: applied, a day or more after its own time.",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
         outcome=_VERDICTS,
     )
     producer_records = counter(
@@ -101,16 +103,22 @@ class WorkerTable(BuildMetrics):
         "Fields that no schema knows, dropped from events that were applied, by producer.",
         producer=_PRODUCERS,
     )
+    corrections_beyond_rank = counter(
+        "icam_corrections_beyond_rank",
+        "Events without effect, because they would correct a fact of a source that ranks above "
+        "theirs, by producer.",
+        producer=_PRODUCERS,
+    )
     dead_lettered = counter(
         "icam_dead_lettered",
         "Records stored as dead letters, by topic and reason.",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
         reason=Reason,
     )
     records_lost = counter(
         "icam_records_lost",
         "Offsets that were gone before they were read, by topic.",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     batch_seconds = histogram(
         "icam_batch_seconds", "Time from the start of a batch to its database commit.", _SECONDS
@@ -120,13 +128,13 @@ class WorkerTable(BuildMetrics):
         "icam_event_age_seconds",
         "Age of an event, from its CloudEvents time, when it was committed.",
         _AGE,
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     record_seconds = histogram(
         "icam_record_seconds",
         "Time from a record's arrival on Kafka to its commit in the database.",
         _SECONDS,
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     announced_seconds = histogram(
         "icam_announced_seconds",
@@ -148,6 +156,13 @@ class WorkerTable(BuildMetrics):
         "Cases routed or re-routed.",
         office=Source.DIRECTORY,
         track=Source.DIRECTORY,
+    )
+    routings_flagged = counter(
+        "icam_routings_flagged",
+        "Cases routed to a team that was full or lacked a skill that the case needs.",
+        office=Source.DIRECTORY,
+        track=Source.DIRECTORY,
+        flag=_FLAGS,
     )
     raised = counter(
         "icam_escalations_raised",
@@ -196,6 +211,10 @@ class WorkerTable(BuildMetrics):
     partitions_fetched = gauge(
         "icam_partitions_fetched", "Partitions assigned to this worker whose broker delivers."
     )
+    records_behind = gauge(
+        "icam_assigned_records_behind",
+        "Records of the partitions assigned to this worker that it has not done.",
+    )
     partition_held = gauge(
         "icam_partition_held",
         "1 while this worker can't read a partition, named as topic[number]; capped, the rest is "
@@ -222,7 +241,7 @@ class ExporterMetrics(BuildMetrics):
     reading_age = gauge(
         "icam_reading_age_seconds",
         "Age of the gauges below, by the reading that they come from "
-        "(backlog, cases, producers, group, offsets, audit).",
+        "(backlog, cases, producers, group, offsets, audit, checkpoints).",
         reading=_READINGS,
     )
     reading_seconds = gauge(
@@ -254,7 +273,7 @@ class ExporterMetrics(BuildMetrics):
     dead_letters_open = gauge(
         "icam_dead_letters_open",
         "Dead letters that are not resolved (backlog).",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
         reason=Reason,
     )
     dead_letters_oldest = gauge(
@@ -295,7 +314,13 @@ class ExporterMetrics(BuildMetrics):
     )
     capacity = gauge(
         "icam_office_capacity",
-        "Cases that an office's team can follow, from the staffing table.",
+        "Cases that an office's team can follow today, from the staffing table.",
+        office=Source.STAFFING,
+        track=Source.STAFFING,
+    )
+    load = gauge(
+        "icam_office_load",
+        "Open cases of an office's team divided by the cases that it can follow today (ratio).",
         office=Source.STAFFING,
         track=Source.STAFFING,
     )
@@ -342,22 +367,22 @@ class ExporterMetrics(BuildMetrics):
     behind_records = gauge(
         "icam_records_behind",
         "Records that the group has not committed (group).",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     behind_seconds = gauge(
         "icam_seconds_behind",
         "Age of the oldest record that the group has not committed (group).",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     topic_partitions = gauge(
         "icam_topic_partitions",
         "Partitions of an input topic; all of them need as many (group).",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     never_seen = gauge(
         "icam_records_never_seen",
         "Offsets in gaps that are not resolved: gone before they were read (backlog).",
-        topic=INPUT_TOPICS,
+        topic=Source.PRODUCERS,
     )
     brokers_away = gauge("icam_brokers_away", "1 while the brokers do not answer the exporter.")
     database_away = gauge(
@@ -370,7 +395,15 @@ class ExporterMetrics(BuildMetrics):
         initially=_UNREAD,
     )
     audit_findings = gauge(
-        "icam_audit_findings", "Findings of the last audit, by check (audit).", check=_CHECKS
+        "icam_audit_findings",
+        "Findings of the last audit, by check (audit; the last three checkpoints).",
+        check=_CHECKS,
+    )
+    checkpoint_last = gauge(
+        "icam_checkpoint_last_timestamp_seconds",
+        "When the heads of all cases were last signed, as Unix time; 0 if never, -1 while "
+        "the exporter has no public key (checkpoints).",
+        initially=_NOT_VERIFIED,
     )
 
 

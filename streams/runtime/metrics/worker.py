@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
@@ -38,6 +39,7 @@ class Metrics(WorkerTable):
         self.partitions.set_function(lambda: shown.partitions_assigned)
         self.partitions_expected.set_function(lambda: shown.partitions_expected)
         self.partitions_fetched.set_function(lambda: shown.partitions_fetched)
+        self.records_behind.set_function(lambda: shown.records_behind)
         self.last_batch.set_function(lambda: shown.last_batch_at)
         self._producers: set[str] = set()
         self._latest = 0.0
@@ -65,31 +67,54 @@ class Metrics(WorkerTable):
         self, applied: Sequence[tuple[str, float, float | None]], now: float
     ) -> None:
         """Observe events committed at ``now``: topic, time and arrival, all as Unix time."""
-        topics = {topic for topic, *_ in applied}
-        # One lookup per topic and batch, not per event: labels() costs more than observe().
-        ages = {topic: self.event_age.labels(topic) for topic in topics}
-        waits = {topic: self.record_seconds.labels(topic) for topic in topics}
+        ages: dict[str, list[float]] = {}
+        waits: dict[str, list[float]] = {}
+        latest = self._latest
         for topic, at, arrived in applied:
-            ages[topic].observe(now - at)
+            ages.setdefault(topic, []).append(now - at)
             if arrived is not None:
-                waits[topic].observe(max(0.0, now - arrived))
-        self._latest = max(self._latest, max((at for _, at, _ in applied), default=0.0))
-        self.last_event.set(self._latest)
+                waits.setdefault(topic, []).append(max(0.0, now - arrived))
+            latest = max(latest, at)
+        for topic, amounts in ages.items():
+            self.event_age.labels(topic).observe_all(amounts)
+        for topic, amounts in waits.items():
+            self.record_seconds.labels(topic).observe_all(amounts)
+        self._latest = latest
+        self.last_event.set(latest)
 
     def count_announced(self, outcomes: Iterable[Outcome]) -> None:
         """Count what was announced, except for the canary; call it after the commit."""
+        routed: Counter[tuple[str, ...]] = Counter()
+        flagged: Counter[tuple[str, ...]] = Counter()
+        raised: Counter[tuple[str, ...]] = Counter()
+        withdrawn: Counter[tuple[str, ...]] = Counter()
+        changed: Counter[str] = Counter()
         for outcome in outcomes:
             if is_canary(outcome.case_id):
                 continue
             if type(outcome) is CaseRouted:
-                self.routings.labels(outcome.office_id, outcome.track).inc()
+                routed[outcome.office_id, outcome.track] += 1
+                if outcome.office_full:
+                    flagged[outcome.office_id, outcome.track, "office_full"] += 1
+                if outcome.skills_missing:
+                    flagged[outcome.office_id, outcome.track, "skills_missing"] += 1
             elif type(outcome) is EscalationRaised:
-                self.raised.labels(
-                    outcome.office_id, outcome.track, str(outcome.level), outcome.rule_id
-                ).inc()
+                level = str(outcome.level)
+                raised[outcome.office_id, outcome.track, level, outcome.rule_id] += 1
             elif type(outcome) is EscalationWithdrawn:
-                self.withdrawn.labels(str(outcome.level), outcome.rule_id, outcome.reason).inc()
+                withdrawn[str(outcome.level), outcome.rule_id, outcome.reason] += 1
             elif type(outcome) is CaseEnded or type(outcome) is CaseReopened:
-                self.state_changes.labels(outcome.kind).inc()
+                changed[outcome.kind] += 1
             else:
                 assert_never(outcome)
+        # One lookup for all that are alike: labels() costs more than everything above.
+        for metric, counts in (
+            (self.routings, routed),
+            (self.routings_flagged, flagged),
+            (self.raised, raised),
+            (self.withdrawn, withdrawn),
+        ):
+            for labels, count in counts.items():
+                metric.labels(*labels).inc(count)
+        for kind, count in changed.items():
+            self.state_changes.labels(kind).inc(count)
