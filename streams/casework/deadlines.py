@@ -13,14 +13,17 @@ from typing import NoReturn
 import structlog
 
 from streams.casework import unit_of_work
+from streams.casework.caseload import Caseload
+from streams.casework.in_force import ReferenceSource
+from streams.domain.letters import decide_by
 from streams.reference import Reference
 from streams.runtime.loop import periodic
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import LoopSettings
-from streams.store import cases, reference_tables
+from streams.store import cases, chains, reference_tables
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
-from streams.store.pool import Pool
+from streams.store.pool import Connection, Pool
 
 log = structlog.get_logger(__name__)
 
@@ -31,20 +34,24 @@ class Deadlines:
     def __init__(
         self,
         pool: Pool,
-        reference: Reference,
+        source: ReferenceSource,
         clock: Clock,
         metrics: Metrics,
         settings: LoopSettings,
         on_commit: Callable[[], None] = lambda: None,
+        caseload: Caseload | None = None,
     ) -> None:
         """``on_commit`` is called after every sweep that found cases."""
         self._pool = pool
-        self._reference = reference
+        self._source = source
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
         self._on_commit = on_commit
+        self._caseload = caseload
         self._marked = time.monotonic()
+        self._marked_digest: str | None = None
+        self._may_be_unchained = True
 
     async def run(self) -> NoReturn:
         """Sweep until cancelled; after a full sweep the next one starts at once.
@@ -62,25 +69,42 @@ class Deadlines:
     async def mark_stale(self) -> int:
         """Make cases due that were decided with earlier reference data; return how many.
 
+        Blocked cases too, if they are not checked by the day on which somebody must decide.
+
         During a rolling upgrade a worker of the version before still decides cases with its policy.
         Nothing else would bring them back. A worker whose own reference data is not the newest
         leaves them alone.
         """
-        ref, stale = self._reference, 0
         async with self._pool.acquire() as conn:
-            if not await reference_tables.are_newest(conn, ref.policy, ref.directory, ref.calendar):
-                return 0
-            now = await self._clock(conn)
-            while marked := await cases.mark_stale(conn, ref.digest, now):
-                stale += marked
+            return await self._mark_stale(conn, await self._source.current(conn))
+
+    async def _mark_stale(self, conn: Connection, ref: Reference) -> int:
+        self._marked_digest = ref.digest
+        if not await reference_tables.are_newest(
+            conn, ref.tables, ref.producers, published=ref.publication > 0
+        ):
+            return 0
+        stale, now = 0, await self._clock(conn)
+        while marked := await cases.mark_stale(conn, ref.digest, now):
+            stale += marked
+        stale += await cases.mark_blocked(conn, decide_by(now, ref.calendar), now)
         if stale:
             log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
         return stale
+
+    async def adopt(self) -> int:
+        """Add what workers of the version before wrote to the chains; return for how many cases."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            return await chains.adopt(conn, self._settings.sweep_batch)
 
     async def _sweep_or_isolate(self) -> int:
         if time.monotonic() - self._marked >= self._settings.stale_seconds:
             self._marked = time.monotonic()
             await self.mark_stale()
+            self._may_be_unchained = True
+        await self._mark_at_publication()
+        if self._may_be_unchained:
+            self._may_be_unchained = await self.adopt() > 0
         try:
             return await self.sweep(self._settings.sweep_batch)
         except Exception as error:
@@ -88,6 +112,14 @@ class Deadlines:
                 raise
             log.error("sweep_failed", error=type(error).__name__)
             return await self._one_by_one()
+
+    async def _mark_at_publication(self) -> None:
+        """Make the cases due that were decided before something was published, at once."""
+        async with self._pool.acquire() as conn:
+            ref = await self._source.current(conn)
+            if self._marked_digest not in (None, ref.digest):
+                await self._mark_stale(conn, ref)
+            self._marked_digest = ref.digest
 
     async def sweep(self, limit: int, skip: int = 0) -> int:
         """Reconsider up to ``limit`` due cases in one transaction; return how many there were.
@@ -103,11 +135,18 @@ class Deadlines:
             causes = dict(due)
             locked = await unit_of_work.lock_and_load(conn, causes, self._clock)
             outcomes = await unit_of_work.reconsider(
-                conn, locked, self._reference, touched=causes, causes=causes
+                conn,
+                locked,
+                self._source,
+                touched=causes,
+                causes=causes,
+                loads=self._caseload.loads if self._caseload is not None else None,
             )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
         self._metrics.count_announced(outcomes)
+        if self._caseload is not None:
+            self._caseload.count(outcomes)
         self._on_commit()
         return len(due)
 

@@ -12,6 +12,9 @@ from schemas.outcomes import RouteRef, Track
 from schemas.types import Language, unvalidated
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Announcement, Decision, decide
+from streams.domain.letters import OpenLetters
+from streams.domain.loads import Choice, Loads
+from streams.domain.policy.versions import Move
 from streams.reference import Reference
 from streams.store.cases import CaseRow, Saved
 from streams.store.digest import digest
@@ -26,28 +29,30 @@ def project(
     row: CaseRow,
     facts: Sequence[Fact],
     ledger: Ledger,
-    open_letters: int,
+    open_letters: OpenLetters | None,
     reference: Reference,
     now: datetime,
+    moves: tuple[Move, ...] = (),
+    loads: Loads | None = None,
 ) -> tuple[Saved, Sequence[Announcement]]:
     """Return the projection of a case as of ``now``, and the announcements that are due.
 
     ``facts`` are all events of its log, in any order. Called again with these announcements in the
-    ledger, it returns the same projection and nothing to announce.
+    ledger, with or without ``loads``, it returns the same projection and nothing to announce.
     """
-    case = fold(Case(row.case_id), facts)
+    case = fold(Case(row.case_id, rank=reference.producers.rank), facts)
     announced = Announced(
-        route=_announced_route(row.route),
+        route=announced_route(row.route),
         routings=row.routings,
         standing=ledger.standing,
         rounds=ledger.rounds,
         open_dead_letters=open_letters,
         endings=row.endings,
         known_since=row.known_since or now,
+        moves=moves,
+        choice=Choice.of(row.route),
     )
-    decision = decide(
-        case, announced, reference.policy, reference.directory, reference.calendar, now
-    )
+    decision = decide(case, announced, reference.tables, now, loads)
     end = decision.end
     projection = Saved(
         case_id=row.case_id,
@@ -67,12 +72,13 @@ def project(
         ended_at=end.effective_at if end else None,
         end_reason=end.reason if end else None,
         endings=decision.endings,
-        reference_digest=reference.digest,
+        reference_digest=reference.digest_for(decision),
     )
     return projection, decision.messages
 
 
-def _announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
+def announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
+    """Return the route that was announced last, from the stored one."""
     if route is None:
         return None
     return _route_ref(
@@ -101,7 +107,10 @@ def _route_json(decision: Decision) -> bytes:
             "rule_id": route.rule_id,
             "reason": route.reason,
             "as_of": route.as_of,
-        }
+            # As in the message, so that a row restored from it is the same.
+            **{name: value for name, value in decision.choice._asdict().items() if value},
+        },
+        default=vars,
     )
 
 

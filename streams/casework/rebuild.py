@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from streams import reference
-from streams.casework import unit_of_work
-from streams.casework.projection import NO_LEDGER, project
+from streams.casework import ranges, unit_of_work
+from streams.casework.in_force import InForce, in_force_source
 from streams.reference import Reference
 from streams.runtime.settings import Settings
-from streams.store import cases, clock, dead_letters, escalations, events, reference_tables
+from streams.store import cases, chains, clock, reference_tables
 from streams.store.pool import Connection, open_pool
 
 _NAME: Final = "icam-rebuild"
-_RANGE: Final = 1000
-"""Cases that a process has in memory at a time."""
-_SHARE: Final = 8
-"""Ranges per task of a process; a task has one connection."""
 _SHOWN: Final = 100
 """Most case references that a result lists."""
 
@@ -63,9 +55,6 @@ class Rebuilt:
         )
 
 
-Range = tuple[str, str | None]
-
-
 def rebuild(
     settings: Settings,
     *,
@@ -81,9 +70,8 @@ def rebuild(
     Raises:
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
     """
-    ranges = asyncio.run(_ranges(settings))
-    shares = [ranges[at : at + _SHARE] for at in range(0, len(ranges), _SHARE)]
-    total, done = Rebuilt(), 0
+    shares = asyncio.run(ranges.shares(settings, _NAME))
+    total, done, of = Rebuilt(), 0, sum(map(len, shares))
     # Spawned, not forked: a child must not inherit connections or threads.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         work = {pool.submit(_run_share, settings, share, mend): len(share) for share in shares}
@@ -91,7 +79,7 @@ def rebuild(
             for finished in as_completed(work):
                 total += finished.result()
                 done += work[finished]
-                progress(done, len(ranges))
+                progress(done, of)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -103,25 +91,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-async def _ranges(settings: Settings) -> list[Range]:
-    pool = await open_pool(settings.database, _NAME)
-    try:
-        async with pool.acquire() as conn:
-            return await cases.ranges(conn, _RANGE)
-    finally:
-        await pool.close()
-
-
-def _run_share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
+def _run_share(settings: Settings, share: Sequence[ranges.Range], mend: bool) -> Rebuilt:
     return asyncio.run(_compare_share(settings, share, mend))
 
 
-async def _compare_share(settings: Settings, share: Sequence[Range], mend: bool) -> Rebuilt:
-    ref = _reference(settings.policy_file, settings.directory_file)
+async def _compare_share(settings: Settings, share: Sequence[ranges.Range], mend: bool) -> Rebuilt:
     pool = await open_pool(settings.database, _NAME)
     total = Rebuilt()
     try:
         async with pool.acquire() as conn:
+            ref = await _source(settings).current(conn)
             for first, after in share:
                 found, wrong = await _compare(conn, ref, first, after)
                 if wrong and mend:
@@ -137,35 +116,15 @@ async def _compare(
     conn: Connection, ref: Reference, first: str, after: str | None
 ) -> tuple[Rebuilt, Sequence[str]]:
     """Rebuild the projections of a range; return the counts and the cases that differ."""
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
-        now = await clock.now(conn)
-        projections = await cases.between(conn, first, after)
-        log = await events.log_between(conn, first, after)
-        wanted = sorted({*projections, *log})
-        ledgers = await escalations.ledger(conn, wanted)
-        letters = Counter(
-            case_id
-            for letter in await dead_letters.open_on(conn, wanted)
-            for case_id in letter.case_ids
-        )
+    held = await ranges.read(conn, ref, first, after)
     wrong, older = [], 0
-    for case_id in wanted:
-        stored, decided_at, known_since = projections.get(case_id, (None, None, None))
-        if stored is None:
+    for case_id in held.case_ids:
+        if case_id not in held.projections:
             wrong.append(case_id)
             continue
-        row = cases.CaseRow(
-            case_id, orjson.loads(stored.route), stored.routings, stored.endings, known_since
-        )
-        rebuilt, due = project(
-            row,
-            log.get(case_id, ()),
-            ledgers.get(case_id, NO_LEDGER),
-            letters[case_id],
-            ref,
-            decided_at or now,
-        )
-        if stored.reference_digest == ref.digest:
+        stored, decided_at, _ = held.projections[case_id]
+        rebuilt, due = held.project(case_id, ref, decided_at or held.now)
+        if stored.reference_digest.endswith(ref.digest):
             same = rebuilt == stored and not due
         else:
             older += 1
@@ -177,22 +136,29 @@ async def _compare(
         if not same:
             wrong.append(case_id)
     return Rebuilt(
-        cases=len(wanted),
-        events=sum(map(len, log.values())),
+        cases=len(held.case_ids) + len(held.unreadable),
+        events=sum(map(len, held.log.values())),
         older=older,
-        differing=len(wrong),
-        shown=tuple(wrong[:_SHOWN]),
+        differing=len(wrong) + len(held.unreadable),
+        shown=(*sorted(held.unreadable), *wrong)[:_SHOWN],
     ), wrong
 
 
 async def _mend(conn: Connection, ref: Reference, wrong: Sequence[str]) -> None:
     async with conn.transaction():
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
-        await cases.restore(conn, wrong)
+        await reference_tables.record(conn, ref.tables, ref.producers)
+        if restored := await cases.restore(conn, wrong):
+            await chains.restore(conn, restored)
         locked = await unit_of_work.lock_and_load(conn, wrong, clock.now)
         await unit_of_work.reconsider(conn, locked, ref, touched=wrong)
 
 
-@lru_cache(maxsize=1)
-def _reference(policy_file: Path | None, directory_file: Path | None) -> Reference:
-    return reference.load(policy_file, directory_file)
+_sources: Final[dict[tuple[Path | None, ...], InForce]] = {}
+
+
+def _source(settings: Settings) -> InForce:
+    """Return the tables in force for this process, which works on several shares."""
+    files = settings.reference_files
+    if files not in _sources:
+        _sources[files] = in_force_source(reference.load(*files), settings)
+    return _sources[files]

@@ -5,14 +5,17 @@ Events, late events, replayed events, deadlines, new offices and new policies al
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 from uuid import UUID
 
-from schemas.envelope import headers
+import structlog
+
+from schemas.chain import Head, extend
+from schemas.envelope import Reason, headers, rfc3339
 from schemas.outcomes import (
     OUTCOME_TYPES,
     CaseEnded,
@@ -23,13 +26,21 @@ from schemas.outcomes import (
     Outcome,
     body,
 )
+from streams.casework.in_force import ReferenceSource
 from streams.casework.projection import NO_LEDGER, project
+from streams.domain import decide
 from streams.domain.case import Fact
 from streams.domain.decide import Announcement
+from streams.domain.letters import OpenLetters, open_letters
+from streams.domain.loads import Loads
+from streams.domain.policy.versions import Move
 from streams.reference import Reference
-from streams.store import cases, dead_letters, escalations, events, outbox
+from streams.store import cases, dead_letters, escalations, events, outbox, publications
 from streams.store.clock import Clock
+from streams.store.dead_letters import DeadLetter
 from streams.store.pool import Connection
+
+logger = structlog.get_logger(__name__)
 
 SOURCE: Final = "/icam/streams"
 """CloudEvents ``source`` of everything announced here."""
@@ -47,6 +58,10 @@ class LockedCases:
     log: Mapping[str, Sequence[Fact]]
     ledgers: Mapping[str, escalations.Ledger]
     letters: Sequence[dead_letters.OpenDeadLetter]
+    unreadable: frozenset[str] = frozenset()
+    """Cases with a stored event that can't be read; their log is not loaded."""
+    moves: Mapping[str, tuple[Move, ...]] = field(default_factory=dict)
+    """Policy versions that officials moved cases to, by case."""
 
 
 class Decided(NamedTuple):
@@ -54,6 +69,8 @@ class Decided(NamedTuple):
 
     projections: Sequence[cases.Saved]
     announcements: Sequence[tuple[str, Announcement]]
+    held_back: Mapping[str, datetime] = MappingProxyType({})
+    """Cases that can't be folded, and when each is checked next."""
 
 
 async def lock_and_load(conn: Connection, case_ids: Iterable[str], clock: Clock) -> LockedCases:
@@ -66,13 +83,45 @@ async def lock_and_load(conn: Connection, case_ids: Iterable[str], clock: Clock)
         return LockedCases(await clock(conn), (), {}, {}, ())
     rows = await cases.lock(conn, wanted)
     ordered = [row.case_id for row in rows]
+    now, unreadable = await clock(conn), frozenset[str]()
+    try:
+        log = await events.log(conn, ordered)
+    except events.UnreadableEvent:
+        unreadable = await _set_apart(conn, ordered)
+        log = await events.log(conn, [name for name in ordered if name not in unreadable])
     return LockedCases(
-        await clock(conn),
+        now,
         rows,
-        await events.log(conn, ordered),
+        log,
         await escalations.ledger(conn, ordered),
         await dead_letters.open_on(conn, ordered),
+        unreadable,
     )
+
+
+async def _set_apart(conn: Connection, case_ids: Sequence[str]) -> frozenset[str]:
+    """Store a dead letter for each event that can't be read; return the cases of these events."""
+    found = await events.unreadable(conn, case_ids)
+    for event in found:
+        error = events.UnreadableEvent(event.event_id)
+        logger.error("event_unreadable", event_id=str(event.event_id), position=str(event.position))
+        await dead_letters.put(
+            conn,
+            [
+                DeadLetter(
+                    event.position,
+                    event.case_id.encode(),
+                    event.payload,
+                    (),
+                    Reason.BUG,
+                    str(error),
+                    (event.case_id,),
+                    None,
+                    event.source,
+                )
+            ],
+        )
+    return frozenset(event.case_id for event in found)
 
 
 async def reload_dead_letters(conn: Connection, locked: LockedCases) -> LockedCases:
@@ -84,24 +133,36 @@ async def reload_dead_letters(conn: Connection, locked: LockedCases) -> LockedCa
 async def reconsider(
     conn: Connection,
     locked: LockedCases,
-    reference: Reference,
+    source: ReferenceSource,
     *,
     new: Mapping[str, Sequence[Fact]] | None = None,
+    appended: Mapping[str, Sequence[bytes]] | None = None,
     touched: Iterable[str] = (),
     causes: Mapping[str, datetime] | None = None,
+    loads: Loads | None = None,
 ) -> tuple[Outcome, ...]:
     """Decide cases again and write what follows; return what was announced, in order.
 
     Decides the cases with ``new`` facts and the ``touched`` ones; all of them must be locked.
+    ``appended`` are the hashes of the events of these facts, by case, in the order of their ids.
     ``causes`` says, by case, since when there was something to announce. It is stored with the
-    announcement, to measure the latency. Runs inside the caller's transaction and commits nothing.
+    announcement, to measure the latency. ``loads`` chooses between equally proper offices. Runs
+    inside the caller's transaction and commits nothing.
     Repeated with the same facts it announces nothing.
 
-    1. Decide every case, without I/O.
-    2. Write projections, ledger and outbox, one statement each.
+    1. Ask for the tables in force: the locks are held, so that a case is never decided by older
+       tables than before.
+    2. Decide every case, without I/O.
+    3. Write projections, ledger and outbox, one statement each; the events and the announcements
+       of a case are one more link of its chain.
     """
-    decided = decide_cases(locked, reference, new or {}, touched)
-    await _write(conn, decided, locked.now, causes or {})
+    reference = await source.current(conn)
+    if reference.moved:
+        moves = await publications.moves_of(conn, [row.case_id for row in locked.rows])
+        locked = replace(locked, moves=moves)
+    decided = decide_cases(locked, reference, new or {}, touched, loads)
+    heads = {row.case_id: row.head for row in locked.rows}
+    await _write(conn, decided, heads, appended or {}, locked.now, causes or {})
     return tuple(message.outcome for _, message in decided.announcements)
 
 
@@ -110,35 +171,75 @@ def decide_cases(
     reference: Reference,
     new: Mapping[str, Sequence[Fact]],
     touched: Iterable[str] = (),
+    loads: Loads | None = None,
 ) -> Decided:
-    """Return what must be written for the cases with ``new`` facts and the ``touched`` ones."""
+    """Return what must be written for the cases with ``new`` facts and the ``touched`` ones.
+
+    Each case that is routed counts in the loads for the next ones.
+    """
     wanted = {*new, *touched}
-    open_letters = Counter(case_id for letter in locked.letters for case_id in letter.case_ids)
+    letters = letters_of(locked.letters, reference)
     projections: list[cases.Saved] = []
     announcements: list[tuple[str, Announcement]] = []
+    held_back: dict[str, datetime] = {}
     for row in locked.rows:
         case_id = row.case_id
         if case_id not in wanted:
+            continue
+        if case_id in locked.unreadable:
+            held = letters.get(case_id) or OpenLetters(1, locked.now)
+            held_back[case_id] = held.check_at(locked.now, reference.calendar)
+            standing = locked.ledgers.get(case_id, NO_LEDGER).standing
+            announcements += [
+                (case_id, message) for message in decide.hold_back(case_id, standing, locked.now)
+            ]
             continue
         projection, messages = project(
             row,
             (*locked.log.get(case_id, ()), *new.get(case_id, ())),
             locked.ledgers.get(case_id, NO_LEDGER),
-            open_letters[case_id],
+            letters.get(case_id),
             reference,
             locked.now,
+            locked.moves.get(case_id, ()),
+            loads,
         )
+        if loads is not None:
+            loads = loads.after(message.outcome for message in messages)
         projections.append(projection)
         announcements += [(case_id, message) for message in messages]
-    return Decided(projections, announcements)
+    return Decided(projections, announcements, held_back)
+
+
+def letters_of(
+    letters: Iterable[dead_letters.OpenDeadLetter], reference: Reference
+) -> Mapping[str, OpenLetters]:
+    """Return what the open dead letters of each case may concern, by case."""
+    of_case: dict[str, list[tuple[str, datetime]]] = {}
+    for letter in letters:
+        for case_id in letter.case_ids:
+            pair = (letter.position.topic, letter.recorded_at)
+            of_case.setdefault(case_id, []).append(pair)
+    found = {}
+    for case_id, pairs in of_case.items():
+        held = open_letters(pairs, reference.producers.concerned_by)
+        if held is not None:
+            found[case_id] = held
+    return found
 
 
 async def _write(
-    conn: Connection, decided: Decided, now: datetime, causes: Mapping[str, datetime]
+    conn: Connection,
+    decided: Decided,
+    heads: Mapping[str, Head],
+    appended: Mapping[str, Sequence[bytes]],
+    now: datetime,
+    causes: Mapping[str, datetime],
 ) -> None:
     withdrawn: list[EscalationWithdrawn] = []
     raised: list[tuple[UUID, EscalationRaised]] = []
     entries: list[outbox.OutboxEntry] = []
+    time = rfc3339(now)
     for case_id, message in decided.announcements:
         outcome = message.outcome
         if type(outcome) is EscalationRaised:
@@ -151,9 +252,14 @@ async def _write(
             or type(outcome) is CaseReopened
         ):
             assert_never(outcome)
-        entries.append(_outbox_entry(case_id, message, now, causes.get(case_id)))
+        link = heads[case_id].links + 1
+        entries.append(_outbox_entry(case_id, message, time, causes.get(case_id), link))
     if decided.projections:
-        await cases.save(conn, decided.projections, now)
+        await cases.save(conn, decided.projections, _extended(heads, appended, entries), now)
+    if decided.held_back:
+        longer = _extended(heads, appended, entries)
+        held_back = {name: (longer[name], at) for name, at in decided.held_back.items()}
+        await cases.hold_back(conn, held_back, now)
     if withdrawn:
         await escalations.withdraw(conn, withdrawn)
     if raised:
@@ -162,11 +268,25 @@ async def _write(
         await outbox.put(conn, entries)
 
 
+def _extended(
+    heads: Mapping[str, Head],
+    appended: Mapping[str, Sequence[bytes]],
+    messages: Iterable[outbox.OutboxEntry],
+) -> Mapping[str, Head]:
+    """Return the heads of all cases, those with new entries after one more link."""
+    links = {case_id: list(entries) for case_id, entries in appended.items()}
+    for message in messages:
+        links.setdefault(message.key, []).append(message.entry)
+    longer = {case_id: extend(heads[case_id], entries) for case_id, entries in links.items()}
+    return {**heads, **longer}
+
+
 def _outbox_entry(
-    case_id: str, message: Announcement, now: datetime, caused_at: datetime | None
+    case_id: str, message: Announcement, time: str, caused_at: datetime | None, link: int
 ) -> outbox.OutboxEntry:
     name, topic = _TYPE_OF[type(message.outcome)]
-    attributes = headers(message.message_id, SOURCE, name, now, case_id)
+    message_id = str(message.message_id)
+    attributes = headers(message_id, SOURCE, name, time, case_id)
     return outbox.OutboxEntry(
-        message.message_id, topic, case_id, tuple(attributes), body(message.outcome), caused_at
+        message_id, topic, case_id, attributes, body(message.outcome), caused_at, link
     )

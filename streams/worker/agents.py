@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import faust
 from mode import CrashingSupervisor
 
-from schemas.events import INPUT_TOPICS
 
-
-def declare(app: faust.App) -> None:
+def declare(app: faust.App, topics: Iterable[str]) -> None:
     """Subscribe to the input topics for the lanes; the agent itself must receive nothing.
 
     Raises:
@@ -19,21 +18,24 @@ def declare(app: faust.App) -> None:
     """
 
     @app.agent(
-        input_topics(app), name="intake", concurrency=1, supervisor_strategy=CrashingSupervisor
+        input_topics(app, topics),
+        name="intake",
+        concurrency=1,
+        supervisor_strategy=CrashingSupervisor,
     )
     async def reject_all(stream: Any) -> None:
         async for _ in stream.noack():
             raise RuntimeError("Faust delivered a record past the lanes: its transport is not ours")
 
 
-def input_topics(app: faust.App) -> Any:
+def input_topics(app: faust.App, topics: Iterable[str]) -> Any:
     """Return the channel of all input topics, as raw bytes.
 
     Without "raw" Faust parses bytes as JSON. It acknowledges a record that is not JSON without
     delivering it, and stops the agent while the worker looks alive.
     """
     return app.topic(
-        *INPUT_TOPICS,
+        *topics,
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",

@@ -19,10 +19,13 @@ from aiohttp import web
 from faust.app import BootStrategy
 
 from streams import reference
+from streams.casework.caseload import Caseload
 from streams.casework.deadlines import Deadlines
+from streams.casework.in_force import in_force_source
 from streams.intake.bugs import BugCounter
 from streams.intake.intake import Intake
 from streams.kafka import topics
+from streams.reference import Reference, staffing
 from streams.runtime import logs
 from streams.runtime.http import Verdict, application, serve
 from streams.runtime.loop import retry
@@ -40,7 +43,9 @@ from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.membership_probe import probe_membership
 from streams.worker.process import IcamWorker
+from streams.worker.recovery import TableManager
 from streams.worker.relay import Relay
+from streams.worker.requests import Requests
 from streams.worker.transport import LaneTransport, Membership
 
 log = structlog.get_logger(__name__)
@@ -97,8 +102,11 @@ class Parts:
         self._settings = settings
         self.state = WorkerState()
         self.metrics = Metrics(self.state)
-        self.reference = reference.load(settings.policy_file, settings.directory_file)
-        self._membership = Membership(app)
+        self.reference = reference.load(*settings.reference_files)
+        self.source = in_force_source(self.reference, settings, self._show_tables)
+        staff = staffing.load(settings.staffing_file)
+        self.caseload = Caseload(staff, self.reference.calendar, clock.now)
+        self._membership = Membership(app, self.reference.producers.topics)
         self.health = Health(
             self.state, self._membership, app.seconds_in_flight, settings.http.stuck_seconds
         )
@@ -110,18 +118,37 @@ class Parts:
     async def open(self) -> None:
         """Open the internal port, wait for the database, then start the loops."""
         settings = self._settings
-        app = application(self.health.live, self._ready, self.metrics.registry)
+        app = application(self.health.live, self._ready, self.metrics.registry, settings.host_names)
         self._runner, port = await self._listen(app)
         log.info("internal_port", port=port)
         pool = self._pool = await self._reach_database()
         relay = Relay(pool, settings.kafka, settings.loops, self.metrics, self.state)
         self.start_intake(pool, relay)
         deadlines = Deadlines(
-            pool, self.reference, clock.now, self.metrics, settings.loops, relay.wake
+            pool,
+            self.source,
+            clock.now,
+            self.metrics,
+            settings.loops,
+            relay.wake,
+            self.caseload,
         )
         self._run_in_background("relay", relay.run())
+        requests = Requests(
+            pool,
+            self.source,
+            clock.now,
+            self.metrics,
+            settings.loops,
+            settings.intake.max_ahead,
+            relay.wake,
+            self.caseload,
+        )
         self._run_in_background("deadlines", deadlines.run())
-        self._run_in_background("database_probe", probe_database(pool, self.state))
+        self._run_in_background("requests", requests.run())
+        counting = self.caseload.run(pool, settings.loops.caseload_seconds)
+        self._run_in_background("caseload", counting)
+        self._run_in_background("database_probe", probe_database(pool, self.state, self.source))
         self._run_in_background("membership", probe_membership(self._membership, self.state))
         # A batch allocates thousands of objects. With the default thresholds the collector
         # traverses the whole heap several times per batch.
@@ -141,19 +168,21 @@ class Parts:
         intakes = [
             Intake(
                 pool,
-                self.reference,
+                self.source,
                 clock.now,
                 self.metrics,
                 self.state,
                 bugs,
                 settings,
                 relay.wake,
+                self._membership.answer,
+                self.caseload,
             )
             for _ in range(settings.writers)
         ]
-        agents.declare(self._app)
+        agents.declare(self._app, self.reference.producers.topics)
         handlers = [intake.handle for intake in intakes]
-        lanes = self._app.lanes = Lanes(handlers, settings.batch_max, topics.BACKLOG_ORDER.index)
+        lanes = self._app.lanes = Lanes(handlers, settings.batch_max, topics.backlog_rank)
         self._run_in_background("lanes", lanes.run())
 
     async def close(self) -> None:
@@ -204,7 +233,6 @@ class Parts:
         return pool
 
     async def _prepare_database(self) -> Pool:
-        ref = self.reference
         pool = await open_pool(self._settings.database, self._settings.kafka.group, writes=True)
         try:
             async with pool.acquire() as conn:
@@ -212,17 +240,31 @@ class Parts:
                 await clock.expect_writable(conn)
                 _accept_tables(await schema_version.read_unknown(conn))
                 stale, now = 0, await clock.now(conn)
+                ref = await self.source.current(conn)
                 ref.check_in_force(now)
-                await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+                await reference_tables.record(conn, ref.tables, ref.producers)
                 while marked := await cases.mark_stale(conn, ref.digest, now):
                     stale += marked
+                await self.caseload.read(conn)
         except BaseException:
             pool.terminate()
             raise
-        self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
+        self._show_tables(ref)
         if stale:
             log.info("cases_to_reconsider", cases=stale, policy=ref.policy.version)
         return pool
+
+    def _show_tables(self, ref: Reference) -> None:
+        """Show which versions are in force, in the log and as a metric."""
+        policies, directories = ref.tables.policies.versions, ref.tables.directories.versions
+        self.metrics.reference.clear()
+        self.metrics.reference.labels(ref.policy.version, ref.directory.version).set(1)
+        log.info(
+            "tables_in_force",
+            publication=ref.publication,
+            policies=[one.version for one in policies],
+            directories=[one.version for one in directories],
+        )
 
     def _run_in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task; crash the worker if it fails before it is closed."""
@@ -254,7 +296,7 @@ def build(settings: Settings) -> IcamApp:
     """Build the worker's app; nothing is opened yet.
 
     Raises:
-        PolicyError, DirectoryError: the reference data can't be used.
+        PolicyError, DirectoryError, StaffingError: the reference data can't be used.
     """
     servers = [f"kafka://{name.strip()}" for name in settings.kafka.bootstrap_servers.split(",")]
     app = IcamApp(
@@ -262,6 +304,8 @@ def build(settings: Settings) -> IcamApp:
         broker=servers,
         broker_credentials=credentials(settings.kafka),
         datadir=str(settings.data_directory),
+        # A seek that takes long would end Faust's recovery, and with it all reading.
+        TableManager=TableManager,
         # "latest" skips the records that a new partition has already.
         consumer_auto_offset_reset="earliest",
         # Agents never produce; a full producer buffer would stall consumption.
@@ -302,7 +346,7 @@ def run(settings: Settings, make_app: Callable[[Settings], IcamApp] = build) -> 
     """Run a worker until SIGTERM or SIGINT; return the exit code. Blocks.
 
     Raises:
-        PolicyError, DirectoryError: the reference data can't be used.
+        PolicyError, DirectoryError, StaffingError: the reference data can't be used.
         DataDirectoryError: the data directory can't be made.
     """
     import uvloop

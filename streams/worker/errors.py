@@ -10,6 +10,7 @@ Errors::
 
 from __future__ import annotations
 
+from schemas.producers import ProducersError
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.runtime.logs import place
@@ -40,7 +41,7 @@ def describe(error: BaseException) -> str:
     Only our own errors are quoted. The text of any other may quote a record, so it is named by type
     and place.
     """
-    if isinstance(error, (WorkerError, PolicyError, DirectoryError, AddressError)):
+    if isinstance(error, (WorkerError, PolicyError, DirectoryError, ProducersError, AddressError)):
         return str(error)
     if is_not_migrated(error):
         return "the database has no tables yet, or old ones: run icam migrate"

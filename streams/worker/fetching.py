@@ -6,9 +6,12 @@ batch is fetched again after each restart. Here each partition fails by itself:
 - records that aiokafka can't decode are decoded here, with the bytes of header names kept;
 - a batch that can't be decoded at all holds its partition, which is fetched again every
   ``HOLD_SECONDS``; the reason is in ``held``, and nothing is skipped;
-- a position that is not in the log becomes a ``Gap``, in order with the records after it.
+- a batch that holds too much when decompressed is not read, and becomes a ``Gap``;
+- a position that is not in the log becomes a ``Gap``, in order with the records after it;
+- a topic that was deleted and made again is noticed by its id, and read from its beginning.
 
-Everything runs in the thread of the Kafka client. Other threads read ``held`` and take ``gaps``.
+Everything runs in the thread of the Kafka client. Other threads read ``held``, take ``gaps``, and
+call ``answer``.
 
 Overridden methods; tests/worker/test_transport.py compares them with the aiokafka release:
 
@@ -21,6 +24,7 @@ Overridden methods; tests/worker/test_transport.py compares them with the aiokaf
 from __future__ import annotations
 
 import asyncio
+import math
 import struct
 import time
 from collections import deque
@@ -29,6 +33,7 @@ from contextlib import suppress
 from copy import copy
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self
+from uuid import UUID
 
 import structlog
 from aiokafka import errors
@@ -41,15 +46,29 @@ from aiokafka.record.util import decode_varint
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.store.events import Position
-from streams.store.gaps import Gap, GapReason
+from streams.store.gaps import Gap, GapReason, LogOpened, Reread
+from streams.worker.decompress import BatchTooLarge, bound_aiokafka
+from streams.worker.topic_ids import TopicIdsRequest, topic_ids
 
 log = structlog.get_logger(__name__)
+bound_aiokafka()
 
 _BROKERS_SECONDS: Final = 10.0
 """How long the known brokers may take to answer before the bootstrap servers are asked."""
 HOLD_SECONDS: Final = 5.0
 """Pause before a partition that is held is fetched again."""
+_MOST_RECORDS: Final = 100_000
+"""Most records of a batch that is decoded here, all at once."""
 _OUT_OF_RANGE: Final = errors.OffsetOutOfRangeError.errno
+_ANOTHER_TOPIC: Final = frozenset(
+    {
+        _OUT_OF_RANGE,
+        errors.UnknownTopicOrPartitionError.errno,
+        errors.NotLeaderForPartitionError.errno,
+    }
+)
+"""Codes after which a topic may be another one of the same name."""
+_LATEST: Final = -1
 
 
 class Held(NamedTuple):
@@ -71,6 +90,8 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
         """Return a consumer that was not started yet as one of ours."""
         made.__class__ = cls
         made._client.__class__ = Client
+        made._client.topic_ids = {}
+        made._client.ids_read_at = -math.inf
         ours: Self = made
         return ours
 
@@ -87,8 +108,18 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
 class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
     """aiokafka's client, which asks the bootstrap servers again when no known broker answers.
 
-    Brokers may come back under other addresses. aiokafka asks only those that it knows.
+    Brokers may come back under other addresses. aiokafka asks only those that it knows. With the
+    metadata it asks for the ids of the topics.
     """
+
+    topic_ids: dict[str, UUID]
+    ids_read_at: float
+    """When the ids were asked for, on the monotonic clock; infinity if brokers give none."""
+
+    @property
+    def topic_ids_known(self) -> bool:
+        """Whether the brokers gave the ids of topics, or give none."""
+        return self.ids_read_at > -math.inf
 
     async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
         updated = False
@@ -97,7 +128,23 @@ class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
                 updated = await super()._metadata_update(cluster_metadata, topics)
         if not updated and await self._find_brokers():
             updated = await super()._metadata_update(cluster_metadata, topics)
+        if updated and cluster_metadata is self.cluster:
+            await self._read_topic_ids(topics)
         return updated
+
+    async def _read_topic_ids(self, topics: Any) -> None:
+        """Ask for the ids of topics; keep the known ones when no broker answers."""
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(_BROKERS_SECONDS):
+                answer = await self.send(self.get_random_node(), TopicIdsRequest(topics))
+        except (NotImplementedError, errors.IncompatibleBrokerVersion):
+            self.ids_read_at = math.inf
+        except (errors.KafkaError, TimeoutError, OSError):
+            return
+        else:
+            self.topic_ids |= topic_ids(answer)
+            self.ids_read_at = asked_at
 
     async def _find_brokers(self) -> bool:
         """Resolve the bootstrap servers, and take the brokers' addresses from one that answers."""
@@ -116,15 +163,54 @@ class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
         return bool(self.cluster._brokers)
 
 
+class _Anew(NamedTuple):
+    """How a partition is to be read anew; see ``LogOpened``."""
+
+    gap: Gap | None = None
+    read_until: int | None = None
+    offset: int | None = None
+    """The offset to begin at; None for the beginning of the log."""
+
+
+class _Former(NamedTuple):
+    """How far a partition of an earlier assignment was read."""
+
+    topic_id: UUID
+    read_until: int
+    end: int | None
+
+    def unread(self, tp: TopicPartition) -> Gap | None:
+        """Return what was not read of the log as it was last seen."""
+        if self.end is None or self.end <= self.read_until:
+            return None
+        return Gap(_place(tp, self.read_until), self.end, GapReason.TOPIC_REPLACED)
+
+
 class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
     """A fetcher whose partitions fail one by one."""
 
     def __init__(self, client: Any, *args: Any, **kwargs: Any) -> None:
         self.held: dict[TopicPartition, Held] = {}
-        self.gaps: deque[Gap] = deque()
+        self.gaps: deque[Gap | LogOpened] = deque()
+        """What was lost and where reading begins, in order."""
+        self.opening: dict[TopicPartition, LogOpened] = {}
+        """Partitions that are fetched once the intake has compared where reading begins."""
+        self._replies: deque[tuple[LogOpened, Reread | None]] = deque()
         self.settling: set[TopicPartition] = set()
-        """Partitions whose first position is being sought; a gap before it may follow."""
+        """Partitions whose next position is being sought; a gap before it may follow."""
         self._lost_at: dict[TopicPartition, int] = {}
+        self._logs: dict[TopicPartition, UUID | None] = {}
+        """The id of the topic in whose log each position is."""
+        self._doubted: dict[str, float] = {}
+        """Topics that may be others of the same name, each with the time of the doubt."""
+        self._anew: dict[TopicPartition, _Anew] = {}
+        """Partitions that are to be read from another position."""
+        self._assignment: Any = None
+        self._former: dict[TopicPartition, _Former] = {}
+        self.discarded: dict[TopicPartition, int] = {}
+        """The first offset of each partition that was read and discarded for a rebalance."""
+        self._moved_past: dict[TopicPartition, int] = {}
+        """Where the group stood on partitions that are read from an earlier offset."""
         super().__init__(_Answers(client), *args, **kwargs)
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
@@ -139,6 +225,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             for number, code, _, *rest in partitions:
                 tp = TopicPartition(topic, number)
                 state = assignment.state_value(tp) if assignment.active else None
+                if code in _ANOTHER_TOPIC:
+                    self._doubted[topic] = time.monotonic()
                 if code == _OUT_OF_RANGE and state is not None and state.awaiting_reset:
                     self._lost_at[tp] = asked[tp]
                 found = self._records.get(tp)
@@ -158,8 +246,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             needs_wakeup = await super()._update_fetch_positions(assignment, node_id, tps)
             for tp in tps:
                 state = assignment.state_value(tp) if assignment.active else None
-                if state is not None and state.has_valid_position and state.position:
-                    await self._note_gap(tp, state)
+                if state is not None and state.has_valid_position:
+                    await self._note_position(tp, state, node_id)
         except asyncio.CancelledError:
             # As in the method extended: the client's shutdown awaits the task that it cancelled.
             return False
@@ -167,14 +255,46 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             self.settling.difference_update(tps)
         return needs_wakeup
 
-    async def _note_gap(self, tp: TopicPartition, state: Any) -> None:
-        """Note a gap before the first position. No fetch from this broker happens meanwhile."""
+    async def _note_position(self, tp: TopicPartition, state: Any, node_id: int) -> None:
+        """Note what lies before a new position. No fetch from this broker happens meanwhile."""
         first, expected = state.position, self._lost_at.pop(tp, None)
-        if expected is None:
-            if (await state.fetch_committed()).offset == fetcher.UNKNOWN_OFFSET:
+        anew = self._anew.pop(tp, None)
+        if anew is not None:
+            self._open(tp, state, anew)
+        elif expected is None:
+            if first and (await state.fetch_committed()).offset == fetcher.UNKNOWN_OFFSET:
                 self.gaps.append(Gap(_place(tp, 0), first, GapReason.NOT_COMMITTED))
+            before = self.opening.get(tp)
+            if before is not None:  # the intake has not answered about the former position
+                anew = _Anew(before.gap, before.read_until) if before.anew else None
+                self._open(tp, state, anew)
         elif first > expected:
             self.gaps.append(Gap(_place(tp, expected), first, GapReason.DELETED))
+        else:
+            asked = {tp.topic: [(tp.partition, _LATEST)]}
+            try:
+                end, _ = (await self._proc_offset_request(node_id, asked))[tp]
+            except errors.KafkaError:  # seek again, and ask again
+                self._lost_at[tp] = expected
+                state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
+                return
+            lost = Gap(_place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
+            self._open(tp, state, _Anew(lost))
+
+    def _open(self, tp: TopicPartition, state: Any, anew: _Anew | None = None) -> None:
+        """Note that reading begins at the present position."""
+        place, topic_id = _place(tp, state.position), self._client.topic_ids.get(tp.topic)
+        self._logs[tp] = topic_id
+        self.settling.discard(tp)
+        former = self._former.get(tp)
+        if anew is not None:
+            opened = LogOpened(place, topic_id, True, anew.gap, anew.read_until)
+        elif former is not None and former.topic_id != topic_id:
+            opened = LogOpened(place, topic_id, False, former.unread(tp), former.read_until)
+        else:
+            opened = LogOpened(place, topic_id)
+        self.opening[tp] = opened
+        self.gaps.append(opened)
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         now = time.monotonic()
@@ -182,10 +302,129 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         for tp in list(self.held):
             if tp not in assigned:
                 del self.held[tp]
-        wanted = [tp for tp in assigned if tp not in self.held or self.held[tp].until <= now]
+        if assignment is not self._assignment:
+            self._forget(self._assignment)
+            self._assignment = assignment
+        self._settle_doubts()
+        self._take_replies()
+        wanted = []
+        for tp in assigned:
+            state = assignment.state_value(tp)
+            if tp.topic in self._doubted or not self._client.topic_ids_known:
+                continue
+            self._compare_topic(tp, state)
+            if tp in self._anew:
+                if tp in self._records:  # what was fetched before is read first
+                    continue
+                self._begin_anew(tp, state)
+            elif tp not in self._logs and state.has_valid_position:
+                self._open(tp, state)
+            # Whoever had the position sought waits for it, and takes no gaps before.
+            if tp in self.opening and not state.awaiting_reset:
+                continue
+            if tp not in self.held or self.held[tp].until <= now:
+                wanted.append(tp)
         return super()._get_actions_per_node(
             SimpleNamespace(tps=wanted, state_value=assignment.state_value)
         )
+
+    def _settle_doubts(self) -> None:
+        """Forget the doubts that are older than the ids of topics; else have the ids read."""
+        for topic, since in list(self._doubted.items()):
+            if self._client.ids_read_at > since:
+                del self._doubted[topic]
+        if self._doubted or not self._client.topic_ids_known:
+            self._client.force_metadata_update()
+
+    def _forget(self, former: Any) -> None:
+        """Forget where partitions were read from, but how far those of the former assignment were.
+
+        A topic that is deleted is no longer assigned until it is made again.
+        """
+        for tp, topic_id in self._logs.items():
+            anew = self._anew.get(tp)
+            if anew is not None and anew.offset is None:  # its position is not of this topic
+                continue
+            state = former.state_value(tp)
+            position = state.position if state.has_valid_position else self._lost_at.get(tp)
+            if topic_id is not None and position is not None:
+                until = min(position, self.discarded.get(tp, position))
+                self._former[tp] = _Former(topic_id, until, state.lso)
+        self.discarded.clear()
+        for known in (self._logs, self._anew, self._moved_past, self._lost_at, self.opening):
+            known.clear()
+        kept = [item for item in self.take_gaps() if isinstance(item, Gap)]
+        self.gaps.extend(kept)
+
+    def is_open(self, tp: TopicPartition) -> bool:
+        """Whether a partition is fetched."""
+        return tp in self._logs and tp not in self.opening
+
+    def take_gaps(self) -> list[Gap | LogOpened]:
+        """Remove and return ``gaps``."""
+        taken: list[Gap | LogOpened] = []
+        with suppress(IndexError):  # another thread may take some too
+            while True:
+                taken.append(self.gaps.popleft())
+        return taken
+
+    def _compare_topic(self, tp: TopicPartition, state: Any) -> None:
+        """Plan to read a partition anew if its topic is another one than before."""
+        before, now = self._logs.get(tp), self._client.topic_ids.get(tp.topic)
+        if before is None or now is None or before == now or tp in self._anew:
+            return
+        log.error("topic_replaced", topic=tp.topic, partition=tp.partition)
+        position = self._lost_at.pop(tp, None)
+        if position is None and state.has_valid_position:
+            position = state.position
+        former = None if position is None else _Former(before, position, state.lso)
+        earlier = self._former.get(tp)
+        # The id may be noticed late, when a rebalance is over and records of the new one were read.
+        if (
+            earlier is not None
+            and earlier.topic_id == before
+            and (former is None or earlier.read_until > former.read_until)
+        ):
+            former = earlier
+        if former is None:
+            self._anew[tp] = _Anew()
+        else:
+            self._anew[tp] = _Anew(former.unread(tp), former.read_until)
+            self._former[tp] = former  # a rebalance may come before the new one is opened
+        self._logs[tp] = now
+        self.settling.add(tp)
+
+    def answer(self, opened: LogOpened, reread: Reread | None) -> None:
+        """Fetch a partition from where reading begins, or from another offset. Thread-safe."""
+        self._replies.append((opened, reread))
+        self._loop.call_soon_threadsafe(self._notify, self._wait_consume_future)
+
+    def _take_replies(self) -> None:
+        while self._replies:
+            opened, asked = self._replies.popleft()
+            tp = TopicPartition(opened.position.topic, opened.position.partition)
+            if self.opening.get(tp) is not opened:  # of an earlier assignment
+                continue
+            del self.opening[tp]
+            if asked is None or tp in self._anew:
+                continue
+            if asked.offset is not None:
+                self._moved_past[tp] = opened.position.offset
+            log.warning("partition_reread", topic=tp.topic, partition=tp.partition,
+                        offset=asked.offset)  # fmt: skip
+            self._anew[tp] = _Anew(opened.gap, opened.read_until, asked.offset)
+            self.settling.add(tp)
+
+    def _begin_anew(self, tp: TopicPartition, state: Any) -> None:
+        """Go to the offset from which a partition is read anew; its beginning has to be sought."""
+        anew = self._anew[tp]
+        if anew.offset is None:
+            if not state.awaiting_reset:
+                state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
+            return
+        del self._anew[tp]
+        state.seek(anew.offset)
+        self._open(tp, state, anew)
 
     def _set_error(self, tp: TopicPartition, error: Exception) -> None:
         position = self._subscriptions.subscription.assignment.state_value(tp).position
@@ -198,6 +437,14 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         if known is None or known.reason != reason:
             log.error("partition_held", topic=tp.topic, partition=tp.partition, offset=offset,
                       error=reason)  # fmt: skip
+
+    def skip(self, tp: TopicPartition, offset: int) -> int | None:
+        """Return the offset to go on at, if somebody moved the group past what can't be read."""
+        beyond = self._moved_past.pop(tp, offset)
+        if beyond <= offset:
+            return None
+        self.gaps.append(Gap(_place(tp, offset), beyond, GapReason.SKIPPED))
+        return beyond
 
     def release(self, tp: TopicPartition) -> None:
         """Note that a partition can be read again."""
@@ -243,6 +490,9 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
         while True:
             try:
                 yield from super()._unpack_records()
+            except BatchTooLarge:
+                if not self._skip_too_large():
+                    return
             except Exception as error:
                 batch = _batch_at(self._raw, self.next_fetch_offset)
                 try:
@@ -250,6 +500,10 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
                         raise
                     batch._maybe_uncompress()
                 except Exception:
+                    beyond = self._fetcher.skip(self._tp, self.next_fetch_offset)
+                    if beyond is not None:
+                        self.next_fetch_offset = beyond
+                        return
                     reason = type(error).__name__
                     self._fetcher.hold(self._tp, reason, self.next_fetch_offset)
                     return
@@ -257,6 +511,17 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
             else:
                 self._fetcher.release(self._tp)
                 return
+
+    def _skip_too_large(self) -> bool:
+        """Note the batch at the next offset as a gap, and go on after it."""
+        first, batch = self.next_fetch_offset, _batch_at(self._raw, self.next_fetch_offset)
+        if batch is None:
+            self._fetcher.hold(self._tp, BatchTooLarge.__name__, first)
+            return False
+        place = _place(self._tp, first)
+        self._fetcher.gaps.append(Gap(place, batch.next_offset, GapReason.TOO_LARGE))
+        self.next_fetch_offset = batch.next_offset
+        return True
 
     def _unpack_alone(self, batch: Any) -> Iterator[Any]:
         """Yield the records of a batch that aiokafka could not decode, or note a gap."""
@@ -302,6 +567,8 @@ def _decode(batch: Any, tp: TopicPartition) -> list[Any]:
         ValueError, IndexError, CorruptRecordException: the batch is no sequence of records.
     """
     data, at = bytes(batch._buffer), batch._pos
+    if batch._num_records > _MOST_RECORDS:
+        raise errors.CorruptRecordException("too many records in a batch")
     records = []
     for _ in range(batch._num_records):
         length, at = decode_varint(data, at)

@@ -62,18 +62,25 @@ class Health:
         self._progress = time.monotonic()
         self._last_batch = 0.0
         self._all_fetched = time.monotonic()
+        self._settled = time.monotonic()
 
     def live(self) -> Verdict:
         """Not alive when no batch was committed for the patience while records wait, or when one
-        batch has been in flight for as long; a wait for the database counts as progress.
+        batch has been in flight for as long; a wait for the database counts as progress. Nor when
+        partitions are assigned and the rebalance does not end for as long: Faust's recovery can
+        end without resuming, and then nothing is read and no record seems to wait.
         """
         last_batch = self._state.last_batch_at
-        behind = self._member.records_behind()
+        behind = self._state.records_behind = self._member.records_behind()
         waits = self._state.waits_for_database
         if last_batch != self._last_batch or behind == 0 or waits:
             self._last_batch, self._progress = last_batch, time.monotonic()
+        member = self._member
+        resuming = member.rebalancing() and member.partitions_assigned() > 0
+        if not resuming or waits or not member.coordinator_known():
+            self._settled = time.monotonic()
         in_flight = 0.0 if waits else self._seconds_in_flight()
-        stuck = max(time.monotonic() - self._progress, in_flight)
+        stuck = max(time.monotonic() - min(self._progress, self._settled), in_flight)
         return Verdict(
             stuck < self._patience, {"records_behind": behind, "seconds_stuck": round(stuck, 1)}
         )

@@ -18,10 +18,11 @@ from contextlib import suppress
 from typing import Final, TypeAlias
 
 from streams.intake.record import Record
-from streams.store.gaps import Gap
+from streams.store.gaps import Gap, LogOpened
 
-Item: TypeAlias = Record | Gap
-"""What a lane holds: a record, or offsets in its place that were never seen."""
+Item: TypeAlias = Record | Gap | LogOpened
+"""What a lane holds: a record, offsets in its place that were never seen, or where reading begins.
+"""
 
 Handle: TypeAlias = Callable[[Sequence[Item]], Awaitable[object]]
 """Commits a batch in the database before it returns. A lane never calls it concurrently."""
@@ -40,6 +41,8 @@ class _Lane:
         self.handle = handle
         self.queues: dict[int, deque[tuple[Partition, Sequence[Item]]]] = {}
         self.waiting: Counter[Partition] = Counter()
+        self.reopening: Counter[Partition] = Counter()
+        """Partitions with a queued item after which they are read anew."""
         self.in_flight: Counter[Partition] = Counter()
         self.filled = asyncio.Event()
         self.idle = asyncio.Event()
@@ -49,6 +52,7 @@ class _Lane:
     def put(self, rank: int, partition: Partition, records: Sequence[Item]) -> None:
         self.queues.setdefault(rank, deque()).append((partition, records))
         self.waiting[partition] += len(records)
+        self.reopening[partition] += _reopens(records)
         self.filled.set()
 
     def take(self, limit: int) -> tuple[list[Item], dict[Partition, int]]:
@@ -65,6 +69,7 @@ class _Lane:
                 batch += records
                 after[partition] = records[-1].next_offset
                 self.waiting[partition] -= len(records)
+                self.reopening[partition] -= _reopens(records)
                 self.in_flight[partition] += len(records)
         if not any(self.queues.values()):
             self.filled.clear()
@@ -73,6 +78,7 @@ class _Lane:
     def clear(self) -> None:
         self.queues.clear()
         self.waiting.clear()
+        self.reopening.clear()
         self.filled.clear()
 
 
@@ -114,6 +120,15 @@ class Lanes:
         lane = self._lane(partition)
         return lane.waiting[partition] + lane.in_flight[partition]
 
+    def queued(self) -> dict[Partition, int]:
+        """Return the first queued offset of each partition that has any."""
+        first: dict[Partition, int] = {}
+        for lane in self._lanes:
+            for queue in lane.queues.values():
+                for partition, records in queue:
+                    first.setdefault(partition, records[0].position.offset)
+        return first
+
     def skip_to(self, partition: Partition, offset: int) -> None:
         """Count everything below an offset as done, unless records are queued or in flight.
 
@@ -131,7 +146,12 @@ class Lanes:
                 await self._room.wait()
 
     def put(self, partition: Partition, records: Sequence[Item]) -> None:
-        """Queue records of one partition, ascending by offset. Never blocks; see ``has_room``."""
+        """Queue records of one partition, ascending by offset. Never blocks; see ``has_room``.
+
+        Once it is to be read anew, no offset of before counts as done: it may be of another log.
+        """
+        if _reopens(records):
+            self._done.pop(partition, None)
         self._lane(partition).put(self._rank(partition[0]), partition, records)
 
     async def run(self) -> None:
@@ -194,4 +214,11 @@ class Lanes:
                 lane.in_flight.clear()
                 lane.idle.set()
             if era == self._era:
-                self._done.update(after)
+                self._done.update(
+                    {part: offset for part, offset in after.items() if not lane.reopening[part]}
+                )
+
+
+def _reopens(records: Sequence[Item]) -> int:
+    """Return how many of these items begin to read a partition anew."""
+    return sum(isinstance(item, LogOpened) and item.anew for item in records)

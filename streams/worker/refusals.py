@@ -50,6 +50,8 @@ class Refusals:
             for stream in over:
                 del self._until[stream]
             self._show()
+        if not self._until:
+            return list(entries)
         return [one for one in entries if (one.entry.topic, one.entry.key) not in self._until]
 
     def forget(self) -> None:

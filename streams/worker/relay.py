@@ -198,8 +198,7 @@ class Relay:
         elapsed = clock() - started
         for topic, count in Counter(pending.entry.topic for pending in wave).items():
             self._metrics.published.labels(topic).inc(count)
-        for _ in wave:
-            self._metrics.publish_seconds.observe(elapsed)
+        self._metrics.publish_seconds.observe_all([elapsed] * len(wave))
 
     async def _send(
         self, conn: Connection, producer: Producer, entries: Sequence[Pending]
@@ -222,7 +221,7 @@ class Relay:
                     pending.entry.topic,
                     pending.entry.body,
                     pending.entry.key,
-                    headers=list(pending.entry.headers),
+                    headers=dict(pending.entry.headers),
                     on_delivery=partial(answered, pending.position),
                 )
             except KafkaException as error:
@@ -241,10 +240,12 @@ class Relay:
 
     def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
         """Observe the time from cause to acknowledgement; a producer's clock may be ahead."""
-        for pending in wave:
-            if pending.waited is not None and not is_canary(pending.entry.key):
-                waited = max(0.0, pending.waited + since_read)
-                self._metrics.announced_seconds.labels(pending.entry.topic).observe(waited)
+        waits: dict[str, list[float]] = {}
+        for _, entry, waited in wave:
+            if waited is not None and not is_canary(entry.key):
+                waits.setdefault(entry.topic, []).append(max(0.0, waited + since_read))
+        for topic, amounts in waits.items():
+            self._metrics.announced_seconds.labels(topic).observe_all(amounts)
 
 
 def _passes(error: Exception) -> bool:

@@ -11,6 +11,7 @@ Overridden methods; tests/worker/test_transport.py compares them with the Faust 
 - ``AIOKafkaConsumerThread._create_worker_consumer``: sets three arguments that Faust hard-codes,
   and makes it a consumer whose fetcher is ours (``fetching``);
 - ``AIOKafkaConsumerThread.on_start``: waits while no broker answers, where Faust would crash;
+- ``AIOKafkaConsumerThread.on_thread_stop``: limits how long stopping the client may take;
 - ``AIOKafkaConsumerThread.seek_to_committed``: seeks to the beginning without a committed offset;
 - ``Consumer._drain_messages``: the fetch loop;
 - ``Consumer._filter_tps_with_pending_acks`` and ``_new_offset``: the offsets to commit;
@@ -23,7 +24,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import structlog
@@ -33,11 +35,10 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from schemas.events import INPUT_TOPICS
 from streams.intake.record import Record
 from streams.runtime import crash
 from streams.store.events import Position
-from streams.store.gaps import Gap
+from streams.store.gaps import Gap, LogOpened, Reread
 from streams.worker.credentials import read_secret_anew
 from streams.worker.fetching import Consumer as TolerantConsumer
 from streams.worker.fetching import Held, LaneFetcher
@@ -47,6 +48,12 @@ log = structlog.get_logger(__name__)
 
 _PAUSE: Final = 1.0
 """Seconds between two attempts to reach the brokers at the start."""
+_STOP_SECONDS: Final = 8.0
+"""Seconds for the client to stop: batches were finished and offsets committed before."""
+_LEAVE_SECONDS: Final = 2.0
+_OPENING_PATIENCE: Final = 0.02
+"""Seconds to wait for records while partitions are not fetched yet: what is noted about them must
+reach the intake first."""
 _HEARTBEAT_ONLY: Final = TP("", 0)
 """A partition that does not exist: fetching it keeps the membership alive and returns nothing."""
 
@@ -92,6 +99,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await asyncio.wait({stopped}, timeout=_PAUSE)
         finally:
             stopped.cancel()
+
+    async def on_thread_stop(self) -> None:
+        """Stop the client; after a time limit, leave the group without waiting any longer.
+
+        aiokafka lets a rebalance that has begun end first. That may wait for Faust's callbacks in
+        the main thread, which may wait for this thread.
+        """
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await super().on_thread_stop()
+        except TimeoutError:
+            log.warning("client_stop_cut_short", seconds=_STOP_SECONDS)
+            coordinator = getattr(self._consumer, "_coordinator", None)
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    if coordinator is not None:
+                        await coordinator.maybe_leave_group()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to the committed offsets, and to the beginning of partitions without one.
@@ -146,9 +170,11 @@ class LaneConsumer(driver.Consumer):
             active = self._get_active_partitions()
             wanted = {tp for tp in active if lanes.has_room(tp)}
             patient = 0 < len(wanted) == len(active)
+            opened = Reader(self._thread).are_open(active)
+            patience = (1.0 if opened else _OPENING_PATIENCE) if patient else 0.0
             generation = self.app.consumer_generation_id
             try:
-                fetched = await self._getmany(wanted or {_HEARTBEAT_ONLY}, 1.0 if patient else 0.0)
+                fetched = await self._getmany(wanted or {_HEARTBEAT_ONLY}, patience)
             except self.consumer_stopped_errors:
                 if self.app.should_stop:
                     return
@@ -170,13 +196,22 @@ class LaneConsumer(driver.Consumer):
         # Positions before gaps: a position that a gap explains is not passed without the gap.
         positions = {tp: reader.position(tp) for tp in active}
         items: dict[TP, list[Item]] = {}
+        opened: dict[TP, list[Item]] = {}
         for gap in reader.take_gaps():
-            items.setdefault(TP(gap.position.topic, gap.position.partition), []).append(gap)
+            tp = TP(gap.position.topic, gap.position.partition)
+            if isinstance(gap, Gap):
+                items.setdefault(tp, []).append(gap)
+            else:
+                opened.setdefault(tp, []).append(gap)
         for tp, records in fetched.items():
             found: list[Item] = [_record(record) for record in records]
             if tp in items:
                 found = sorted(items[tp] + found, key=lambda item: item.position.offset)
             items[tp] = found
+        # What was fetched is from before: nothing is fetched until the intake has answered.
+        for tp, last in opened.items():
+            items[tp] = [*items.get(tp, ()), *last]
+            self._committed_offset.pop(tp, None)  # the next offset to commit may be a lower one
         for tp, ordered in items.items():
             self.lanes.put((tp.topic, tp.partition), ordered)
         for tp, position in positions.items():
@@ -200,6 +235,7 @@ class LaneConsumer(driver.Consumer):
         """
         self.stop_flow()
         patience = self.app.conf.broker_session_timeout / 2
+        Reader(self._thread).discard(self.lanes.queued())
         if not await self.lanes.settle(patience):
             self.log.warning("Partitions released with a batch in flight; it will be redelivered")
         await self.commit()
@@ -239,10 +275,26 @@ class Reader:
         fetcher = self._fetcher
         return {} if fetcher is None else {TP(*tp): held for tp, held in fetcher.held.items()}
 
-    def take_gaps(self) -> list[Gap]:
-        """Return the gaps noted since the last call."""
+    def take_gaps(self) -> list[Gap | LogOpened]:
+        """Return the gaps, and the beginnings of reading, noted since the last call."""
         fetcher = self._fetcher
-        return [] if fetcher is None else [fetcher.gaps.popleft() for _ in range(len(fetcher.gaps))]
+        return [] if fetcher is None else fetcher.take_gaps()
+
+    def discard(self, queued: Mapping[tuple[str, int], int]) -> None:
+        """Note that records from these offsets on were read and are discarded."""
+        if self._fetcher is not None:
+            for partition, offset in queued.items():
+                self._fetcher.discarded[TopicPartition(*partition)] = offset
+
+    def answer(self, opened: LogOpened, reread: Reread | None) -> None:
+        """Fetch a partition from where reading begins, or from another offset."""
+        if self._fetcher is not None:
+            self._fetcher.answer(opened, reread)
+
+    def are_open(self, tps: Iterable[TP]) -> bool:
+        """Whether all of these partitions are fetched."""
+        fetcher = self._fetcher
+        return fetcher is None or all(fetcher.is_open(TopicPartition(*tp)) for tp in tps)
 
     def position(self, tp: TP) -> int | None:
         """Return the next offset to read; None while it is being sought."""
@@ -279,8 +331,10 @@ class Reader:
 class Membership:
     """The app's membership in its consumer group; see ``health.GroupMember``."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, topics: Sequence[str]) -> None:
+        """``topics`` are the input topics."""
         self._app = app
+        self._topics = topics
 
     def partitions_assigned(self) -> int:
         """Return how many input partitions are assigned."""
@@ -297,7 +351,7 @@ class Membership:
         cluster = getattr(getattr(client, "_client", None), "cluster", None)
         if cluster is None:
             return 0
-        return sum(len(cluster.partitions_for_topic(topic) or ()) for topic in INPUT_TOPICS)
+        return sum(len(cluster.partitions_for_topic(topic) or ()) for topic in self._topics)
 
     def partitions_held(self) -> dict[str, str]:
         """Return the partitions that can't be read, each with the reason and the offset."""
@@ -350,6 +404,10 @@ class Membership:
 
         in_thread = asyncio.run_coroutine_threadsafe(take(), thread.thread_loop)
         return await asyncio.wrap_future(in_thread)
+
+    def answer(self, opened: LogOpened, reread: Reread | None) -> None:
+        """Fetch a partition from where reading begins, or from another offset."""
+        self._reader().answer(opened, reread)
 
     def rebalancing(self) -> bool:
         """Whether the group is being rebalanced."""

@@ -28,10 +28,8 @@ from schemas.outcomes import (
     EscalationRaised,
     EscalationWithdrawn,
 )
-from streams.domain.clocks import Calendar
 from streams.domain.decide import decide
-from streams.domain.directory.model import Directory
-from streams.domain.policy.rules import Policy
+from streams.domain.tables import Tables
 from streams.simulate import days
 from streams.simulate.dice import Dice
 from streams.simulate.event import SimulatedEvent, World
@@ -42,14 +40,6 @@ from streams.simulate.stream import histories
 from streams.simulate.year import offices
 from streams.simulate.year.file import CaseFile
 from streams.simulate.year.months import Month, month_of
-
-
-class Rules(NamedTuple):
-    """Everything that a decision depends on, apart from the case and the clock."""
-
-    policy: Policy
-    directory: Directory
-    calendar: Calendar
 
 
 class _Kind(IntEnum):
@@ -74,7 +64,7 @@ class _Happening(NamedTuple):
 
 def play(
     settings: SimulationSettings,
-    rules: Rules,
+    tables: Tables,
     *,
     counsellors: float,
     answers: bool = True,
@@ -87,7 +77,7 @@ def play(
     nothing, and what they left unreported stays unreported. ``on_day`` is called at the start of
     each simulated day. Memory holds the cases that are open or have events to come.
     """
-    year = _Year(settings, rules, counsellors * settings.scale, answers, figures)
+    year = _Year(settings, tables, counsellors * settings.scale, answers, figures)
     samples = list(_month_ends(settings.start, settings.end))
     for history in histories(settings, figures):
         start_of_day = days.at(history.day, 0)
@@ -119,13 +109,13 @@ class _Year:
     def __init__(
         self,
         settings: SimulationSettings,
-        rules: Rules,
+        tables: Tables,
         counsellors: float,
         answers: bool,
         figures: Figures | None,
     ) -> None:
         self.figures = figures or published_figures()
-        self._rules = rules
+        self._tables = tables
         self._counsellors = counsellors
         self._answers = answers
         self._now = settings.start
@@ -233,8 +223,7 @@ class _Year:
             self._push(_Happening(reaction.done_at, _Kind.DONE, 0, file, raised=raised))
 
     def _decide(self, file: CaseFile, now: datetime) -> None:
-        policy, directory, calendar = self._rules
-        decision = decide(file.case, file.announced, policy, directory, calendar, now)
+        decision = decide(file.case, file.announced, self._tables, now)
         file.announced = file.announced.after(decision)
         if decision.messages:
             self._note(file, now)
