@@ -2,20 +2,22 @@
 
 A case that has not ended has a next date, a reason for it, an owner and an office. The next date is
 at most the longest pause of the policy after the last decision, and nothing is silent for longer.
+A case with an open dead letter has its next date by the day on which somebody must decide about it,
+and once that has passed, on each working day.
 Whether a case has ended follows from its events, not from its projection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.canary import PREFIX, SOURCE, is_canary
 from schemas.events import AnswererRole
-from streams.audit import answers, endings
+from streams.audit import answers, calendars, endings
+from streams.audit.calendars import Calendars
 from streams.audit.cases import CaseRows, Projection
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
@@ -36,21 +38,26 @@ class Attention:
     """How long a due case may wait for its decision."""
     raised_at: Mapping[str, datetime]
     """When an escalation was last raised, by case."""
-    in_open_letters: AbstractSet[str]
-    """Cases named in an open dead letter: it asks for attention, and nothing else may stand."""
+    in_open_letters: Mapping[str, datetime]
+    """Cases named in an open dead letter, which asks for attention, and when the oldest came."""
+    calendars: Calendars
 
 
 def load(snapshot: Snapshot, due_bound_seconds: float) -> Attention:
     """Return when each case was last escalated, and which cases an open dead letter names."""
     raised = snapshot.rows("SELECT case_id, max(raised_at) FROM escalation GROUP BY case_id")
     named = snapshot.rows(
-        "SELECT DISTINCT unnest(case_ids) FROM dead_letter WHERE resolved_at IS NULL"
+        """
+        SELECT unnest(case_ids) AS case_id, min(recorded_at) FROM dead_letter
+        WHERE resolved_at IS NULL GROUP BY 1
+        """
     )
     return Attention(
         snapshot.now,
         timedelta(seconds=due_bound_seconds),
         dict(raised),
-        {row[0] for row in named},
+        dict(named),
+        calendars.load(snapshot),
     )
 
 
@@ -134,6 +141,17 @@ def _check_open(check: Check, row: Projection, pause: timedelta, watched: Attent
         row.case_id,
         f"next date {due.isoformat()} is more than {pause.days} days after its decision",
     )
+    since = watched.in_open_letters.get(row.case_id)
+    if since is not None:
+        latest = calendars.latest_check(
+            watched.calendars, row.reference_digest, since, row.updated_at
+        )
+        check.expect(
+            due <= latest,
+            row.case_id,
+            f"has an open dead letter, but its next date {due.isoformat()} is later than "
+            f"{latest.isoformat()}",
+        )
 
 
 def _check_silence(check: Check, case: CaseRows, pause: timedelta, watched: Attention) -> None:

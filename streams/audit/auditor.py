@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
+from schemas.producers import Producers
 from streams.audit import (
     announced,
     attention,
@@ -23,6 +23,7 @@ from streams.audit import (
 from streams.audit.cases import cases
 from streams.audit.counts import count
 from streams.audit.database import snapshot
+from streams.audit.decoding import authority
 from streams.audit.findings import Check, Report, report
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import Log
@@ -33,6 +34,7 @@ def audit(
     database_url: str,
     *,
     group: str,
+    producers: Producers,
     produced: Iterable[UUID] | None = None,
     drained: bool = False,
     due_bound_seconds: float = 300,
@@ -48,6 +50,7 @@ def audit(
         client: how the Kafka client connects, by librdkafka's names.
         database_url: the pipeline's database.
         group: the workers' consumer group, whose committed offsets are checked.
+        producers: the input topics, and which producer may say what on them.
         produced: event ids that producers saw acknowledged; None skips this check.
         drained: require that every record is committed and every outbox row published.
         due_bound_seconds: how many seconds a case may be overdue before that is a violation.
@@ -62,6 +65,7 @@ def audit(
             log,
             database_url,
             group=group,
+            producers=producers,
             produced=produced,
             drained=drained,
             due_bound_seconds=due_bound_seconds,
@@ -75,6 +79,7 @@ def audit_log(
     database_url: str,
     *,
     group: str,
+    producers: Producers,
     produced: Iterable[UUID] | None = None,
     drained: bool = False,
     due_bound_seconds: float = 300,
@@ -102,16 +107,23 @@ def audit_log(
     checks = [log_check, offset_check, fold_check, ledger_check, guard_check, outbox_check]
     checks += [deadline_check, attention_check, privacy_check]
 
-    before = log.spans(OUTPUT_TOPICS)
-    committed = log.committed(group, log.spans(INPUT_TOPICS))
+    before, inputs = log.spans(OUTPUT_TOPICS), producers.topics
+    committed = log.committed(group, log.spans(inputs))
     with snapshot(database_url) as snap:
-        spans, after = log.spans(INPUT_TOPICS), log.spans(OUTPUT_TOPICS)
+        spans, after = log.spans(inputs), log.spans(OUTPUT_TOPICS)
         overdue_before = deadlines.overdue_limit(snap.now, due_bound_seconds)
 
         stored_input = stored.load(snap)
         input_records = received.read_input(
-            log_check, log, stored_input, spans, committed, drained=drained
+            log_check,
+            log,
+            stored_input,
+            spans,
+            committed,
+            authority(snap, producers),
+            drained=drained,
         )
+        received.check_times(log_check, snap, input_records.first_seen, spans)
         received.check_gaps(log_check, snap)
         received.check_offsets(offset_check, input_records, spans, committed)
         if produced is not None:
@@ -123,16 +135,17 @@ def audit_log(
         recorded = policies.load(snap)
         escalations.check_ledger(ledger_check, snap, recorded)
         escalations.check_basis(ledger_check, snap)
+        escalations.check_announced(ledger_check, snap)
         escalations.check_levels(ledger_check, snap)
         standing = guards.check_evidence(guard_check, snap, recorded)
-        guards.check_dead_letters(guard_check, snap)
+        guards.check_dead_letters(guard_check, snap, recorded, producers)
 
-        in_dead_letters = folds.cases_in_dead_letters(snap)
         watched = attention.load(snap, due_bound_seconds)
         attention.check_hidden(attention_check, snap)
+        of_reused_ids = folds.cases_of_reused_ids(snap)
         for case in cases(snap):
             folds.check_contents(log_check, case)
-            facts = folds.check_fold(fold_check, case, in_dead_letters)
+            facts = folds.check_fold(fold_check, case, producers, of_reused_ids)
             on_case = standing.get(case.case_id, [])
             if on_case:
                 guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
@@ -146,7 +159,7 @@ def audit_log(
         deadlines.check_deadlines(deadline_check, snap, overdue_before)
         privacy.check_privacy(privacy_check, snap, canaries, texts or {})
 
-        counts = {f"records.{topic}": input_records.counts[topic] for topic in INPUT_TOPICS}
+        counts = {f"records.{topic}": input_records.counts[topic] for topic in inputs}
         counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}
         counts |= {"records.pending": input_records.pending, **count(snap, outbox)}
     return report(checks, counts)

@@ -19,6 +19,7 @@ class EventRow:
 
     case_id: str
     event_id: UUID
+    source: str
     type: str
     occurred_at: datetime
     payload: str
@@ -56,7 +57,7 @@ def cases(snapshot: Snapshot) -> Iterator[CaseRows]:
     """Yield every case, in case-id order; holds at most one case in memory."""
     events = snapshot.rows(
         """
-        SELECT case_id, event_id, type, occurred_at, payload::text, digest, recorded_at
+        SELECT case_id, event_id, source, type, occurred_at, payload::text, digest, recorded_at
         FROM case_event ORDER BY case_id COLLATE "C"
         """
     )

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from schemas.events import EndReason, FollowUpEnded, FollowUpState, OqtIssued
 from streams.audit.refold import Facts
+from streams.audit.refold import order as order_of
 
 _VOID: Final = (EndReason.ORDER_ANNULLED, EndReason.ORDER_WITHDRAWN, EndReason.OPENED_IN_ERROR)
 _WHOLE_CASE: Final = None
@@ -76,9 +77,12 @@ def _void(ends: Mapping[str | None, _End]) -> set[str]:
 
 
 def _orders(facts: Facts) -> list[OqtIssued]:
-    """Return the newest version of every order."""
-    newest: dict[str, OqtIssued] = {}
-    for version in sorted(facts.values(), key=lambda version: (version.time, version.event_id)):
-        if isinstance(version.event, OqtIssued):
-            newest[version.event.order_id] = version.event
-    return list(newest.values())
+    """Return the version of every order that holds: no source corrects one that ranks above it."""
+    newest: dict[str, tuple[int, OqtIssued]] = {}
+    for version in sorted(facts.values(), key=order_of):
+        event = version.event
+        if isinstance(event, OqtIssued):
+            highest, _ = newest.get(event.order_id, (0, event))
+            if version.rank >= highest:
+                newest[event.order_id] = version.rank, event
+    return [event for _, event in newest.values()]

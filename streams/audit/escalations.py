@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import groupby
 from operator import itemgetter
+from typing import Final
 
+from schemas.outcomes import ESCALATION_TOPIC
 from streams.audit import identity
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
@@ -44,6 +46,19 @@ def check_ledger(check: Check, snapshot: Snapshot, policies: Mapping[str, Audite
         check.expect(count == 1, case_id, f"{count} escalations of rule {rule_id} stand at once")
     for digest in policy_digests & policies.keys():
         check.expect(policies[digest].intact, digest, "policy text does not match its digest")
+    for escalation_id, number in snapshot.rows(_NOT_IN_FORCE):
+        check.found(f"{escalation_id}/{number}", "its policy was not in force when it was raised")
+
+
+_NOT_IN_FORCE: Final = """
+    SELECT escalation_id, round FROM escalation
+    WHERE raised_at > (SELECT min(published_at) FROM publication WHERE kind = 'policy')
+      AND NOT EXISTS (
+        SELECT FROM publication
+        WHERE kind = 'policy' AND digest = policy_digest AND published_at <= raised_at
+          AND valid_from <= (raised_at AT TIME ZONE 'Europe/Brussels')::date)
+"""
+"""Escalations since the first publication whose version had not been published, or lay ahead."""
 
 
 def check_basis(check: Check, snapshot: Snapshot) -> None:
@@ -85,3 +100,37 @@ def check_levels(check: Check, snapshot: Snapshot) -> None:
     )
     for case_id, projected, standing in rows:
         check.found(case_id, f"projection has level {projected}, but level {standing} stands")
+
+
+def check_announced(check: Check, snapshot: Snapshot) -> None:
+    """Check that each escalation is what its announcement says, and withdrawn as announced."""
+    rows = snapshot.rows(
+        """
+        SELECT escalation_id, round FROM escalation JOIN outbox USING (message_id)
+        WHERE (body->>'escalation_id', body->>'round', body->>'case_id', body->>'order_id',
+               body->>'rule_id', body->>'occasion', body->>'level', body->>'action',
+               body->>'policy_version', body->>'policy_digest', body->>'office_id',
+               body->>'track', (body->>'due_at')::timestamptz,
+               (body->>'detected_at')::timestamptz)
+           IS DISTINCT FROM
+              (escalation_id::text, round::text, case_id, order_id, rule_id, occasion,
+               level::text, action, policy_version, policy_digest, office_id, track, due_at,
+               raised_at)
+        """
+    )
+    for escalation_id, number in rows:
+        check.found(f"{escalation_id}/{number}", "is not what its announcement says")
+    withdrawn = snapshot.rows(
+        """
+        SELECT held.escalation_id, held.round FROM escalation AS held JOIN outbox AS said
+          ON said.topic = %s AND said.key = held.case_id AND said.body->>'kind' = 'withdrawn'
+         AND said.body->>'escalation_id' = held.escalation_id::text
+         AND said.body->>'round' = held.round::text
+        WHERE held.withdrawn_at IS NOT NULL
+          AND (held.withdrawn_at, held.withdrawal->>'reason') IS DISTINCT FROM
+              ((said.body->>'withdrawn_at')::timestamptz, said.body->>'reason')
+        """,
+        ESCALATION_TOPIC,
+    )
+    for escalation_id, number in withdrawn:
+        check.found(f"{escalation_id}/{number}", "is not withdrawn as was announced")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.codec import digest as content_digest
 from schemas.events import EVENT_TYPES
+from schemas.producers import Producers
 from streams.audit import endings, refold
 from streams.audit.cases import CaseRows, EventRow
 from streams.audit.database import Snapshot
@@ -20,9 +21,15 @@ NEVER_DECIDED: Final = datetime.min.replace(tzinfo=UTC)
 """Instant of the last decision on a case that was never decided: no order had arrived then."""
 
 
-def cases_in_dead_letters(snapshot: Snapshot) -> set[str]:
-    """Return the ids of cases named in any dead letter, open or resolved."""
-    return {row[0] for row in snapshot.rows("SELECT DISTINCT unnest(case_ids) FROM dead_letter")}
+def cases_of_reused_ids(snapshot: Snapshot) -> set[str]:
+    """Return the cases of valid events whose id their source had used before.
+
+    Only the log tells, and their cases are locked by then: such a case may have no event.
+    """
+    rows = snapshot.rows(
+        "SELECT DISTINCT unnest(case_ids) FROM dead_letter WHERE reason = 'id_reused'"
+    )
+    return {row[0] for row in rows}
 
 
 def check_contents(check: Check, case: CaseRows) -> None:
@@ -33,19 +40,21 @@ def check_contents(check: Check, case: CaseRows) -> None:
         check.expect(stored == row.digest, row.event_id, "stored content does not match its digest")
 
 
-def check_fold(check: Check, case: CaseRows, in_dead_letters: Set[str]) -> Facts:
+def check_fold(
+    check: Check, case: CaseRows, producers: Producers, of_reused_ids: Set[str]
+) -> Facts:
     """Check that a projection equals the fold of its log, and return that fold.
 
-    A case without events may have a projection only when a dead letter names the case.
+    A case that only a dead letter names has no projection, except for ``of_reused_ids``.
     """
     check.compared += 1
-    facts = refold.refold(_versions(check, case.events))
+    facts = refold.refold(_versions(check, case.events, producers))
     projection = case.projection
     if projection is None:
         check.found(case.case_id, "in the log without a projection")
         return facts
-    if not case.events and case.case_id not in in_dead_letters:
-        check.found(case.case_id, "projection without any event or dead letter")
+    if not case.events and case.case_id not in of_reused_ids:
+        check.found(case.case_id, "projection without any event")
     check.expect(
         projection.events == len(case.events),
         case.case_id,
@@ -60,7 +69,7 @@ def check_fold(check: Check, case: CaseRows, in_dead_letters: Set[str]) -> Facts
     return facts
 
 
-def _versions(check: Check, rows: tuple[EventRow, ...]) -> list[Version]:
+def _versions(check: Check, rows: tuple[EventRow, ...], producers: Producers) -> list[Version]:
     """Return the parsed events; one that can't be parsed is reported and left out."""
     versions = []
     for row in rows:
@@ -73,5 +82,6 @@ def _versions(check: Check, rows: tuple[EventRow, ...]) -> list[Version]:
         except ValidationError:
             check.found(row.event_id, "payload is not valid for its event type")
             continue
-        versions.append(Version(row.occurred_at, row.event_id, row.type, event))
+        rank = producers.rank(row.source)
+        versions.append(Version(row.occurred_at, row.event_id, row.type, event, row.source, rank))
     return versions

@@ -18,6 +18,7 @@ from schemas.events import (
     InterviewCompleted,
 )
 from schemas.outcomes import Evidence, GuardCheck, GuardReport, GuardState
+from schemas.producers import Producers, type_of
 from schemas.types import Guard
 from streams.audit.answers import circumstance_ends
 from streams.audit.cases import CaseRows
@@ -87,21 +88,44 @@ def check_evidence(
     return standing
 
 
-def check_dead_letters(check: Check, snapshot: Snapshot) -> None:
-    """Check that no escalation stands on a case named in an open dead letter.
+def check_dead_letters(
+    check: Check,
+    snapshot: Snapshot,
+    policies: Mapping[str, AuditedPolicy],
+    producers: Producers,
+) -> None:
+    """Check that no escalation stands that an open dead letter of its case holds back.
 
-    Such a case may lack a fact that blocks the escalation.
+    Such a case may lack a fact that blocks the escalation. On a topic of circumstances alone that
+    is one of those that its producers may report: an escalation stands if its rule waives all of
+    them, under the policy that decided the case last.
     """
     rows = snapshot.rows(
         """
-        SELECT held.escalation_id, held.round, letter.dead_letter_id
+        SELECT held.escalation_id, held.round, held.rule_id, letter.dead_letter_id, letter.topic,
+               projection.reference_digest
         FROM dead_letter AS letter CROSS JOIN unnest(letter.case_ids) AS named (case_id)
         JOIN escalation AS held USING (case_id)
+        LEFT JOIN case_projection AS projection USING (case_id)
         WHERE letter.resolved_at IS NULL AND held.withdrawn_at IS NULL
         """
     )
-    for escalation_id, number, letter in rows:
-        check.found(f"{escalation_id}/{number}", f"stands although dead letter {letter} is open")
+    for escalation_id, number, rule_id, letter, topic, reference_digest in rows:
+        policy = deciding(policies, reference_digest)
+        waived = policy.waivers.get(rule_id, frozenset()) if policy is not None else frozenset()
+        reportable = _reportable(topic, producers)
+        if reportable is None or not reportable <= waived:
+            check.found(
+                f"{escalation_id}/{number}", f"stands although dead letter {letter} is open"
+            )
+
+
+def _reportable(topic: str, producers: Producers) -> frozenset[str] | None:
+    """Return what a record of a topic can report if that is circumstances only, else None."""
+    entries = producers.on_topic(topic)
+    if not entries or type_of(topic) != "icam.circumstance-changed.v1":
+        return None
+    return frozenset(guard.value for entry in entries for guard in entry.circumstances)
 
 
 def check_facts(
@@ -154,15 +178,20 @@ def _circumstances(
     a procedure that ended without a decision, until a person answers that it no longer holds.
     """
     changes: dict[tuple[Guard, str], dict[CircumstanceState, CircumstanceChanged]] = {}
+    ranks: dict[tuple[Guard, str, CircumstanceState], int] = {}
     for version in facts.values():
         event = version.event
         if isinstance(event, CircumstanceChanged):
             changes.setdefault((event.circumstance, event.reference), {})[event.state] = event
+            ranks[event.circumstance, event.reference, event.state] = version.rank
     answered = circumstance_ends(case_id, facts, policy, at)
     for (guard, reference), states in changes.items():
         begin, end = states.get(CircumstanceState.BEGINS), states.get(CircumstanceState.ENDS)
         if (guard, reference) in answered:
             continue
+        lowest = ranks.get((guard, reference, CircumstanceState.BEGINS), 0)
+        if end and ranks[guard, reference, CircumstanceState.ENDS] < lowest:
+            end = None  # its source may not correct the begin
         begins = begin.effective_at if begin else None
         ends = end.effective_at if end else None
         if begins is not None and ends is not None and ends < begins:

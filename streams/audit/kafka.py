@@ -24,6 +24,12 @@ from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 _BATCH: Final = 1000
 _HEADERS_OF: Final = methodcaller("headers")
 _REFUSALS: Final = {KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError._RESOLVE}
+_MOVING: Final = {
+    *(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE),
+    *(KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION),
+}
+"""What brokers say while a partition gets a leader."""
+_PAUSE: Final = 0.2
 _PASSING: Final = {
     *(KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE),
     # The client asks for the coordinator of its group, which we may not join and do not.
@@ -57,18 +63,33 @@ class KafkaLog:
     def spans(self, topics: Iterable[str]) -> dict[Partition, OffsetRange]:
         """Return the current range of offsets of every partition of these topics."""
         found: dict[Partition, OffsetRange] = {}
-        with self._readable():
-            for topic in topics:
+        for topic in topics:
+            with self._readable():
                 metadata = self._consumer.list_topics(topic, self._timeout_seconds).topics[topic]
-                if metadata.error is not None or not metadata.partitions:
-                    raise LogUnreadable(f"topic {topic} does not exist; create it: icam topics")
-                for number in sorted(metadata.partitions):
-                    part = TopicPartition(topic, number)
-                    offsets = self._consumer.get_watermark_offsets(part, self._timeout_seconds)
-                    if offsets is None:
-                        raise LogUnreadable(f"timeout reading the offsets of {topic}[{number}]")
-                    found[Partition(topic, number)] = OffsetRange(*offsets)
+            if metadata.error is not None or not metadata.partitions:
+                raise LogUnreadable(f"topic {topic} does not exist; create it: icam topics")
+            for number in sorted(metadata.partitions):
+                partition = Partition(topic, number)
+                found[partition] = self._span(partition)
         return found
+
+    def _span(self, partition: Partition) -> OffsetRange:
+        """Return the range of a partition; wait while it has no leader, as a new one has not."""
+        deadline = time.monotonic() + self._timeout_seconds
+        while True:
+            try:
+                offsets = self._consumer.get_watermark_offsets(
+                    TopicPartition(*partition), self._timeout_seconds
+                )
+            except KafkaException as error:
+                if error.args[0].code() in _MOVING and time.monotonic() < deadline:
+                    time.sleep(_PAUSE)
+                    continue
+                with self._readable():
+                    raise
+            if offsets is None:
+                raise LogUnreadable(f"timeout reading the offsets of {partition}")
+            return OffsetRange(*offsets)
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the group's committed offsets; partitions without one are left out.
@@ -147,6 +168,9 @@ class KafkaLog:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",  # retention may delete records meanwhile
                 "queued.max.messages.kbytes": 32 * 1024,
+                # The latter bounds what a batch of lz4 or zstd may decompress to as well.
+                "fetch.max.bytes": 8 * 1024 * 1024,
+                "receive.message.max.bytes": 16 * 1024 * 1024,
                 "log_level": 2,
             }
         )

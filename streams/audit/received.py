@@ -11,14 +11,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
-from schemas.codec import Decoded, decode
+from schemas.codec import Decoded
 from schemas.envelope import Reason, Rejected
 from streams.audit.database import Snapshot
+from streams.audit.decoding import Authority
 from streams.audit.findings import Check
 from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
-from streams.audit.stored import StoredDeadLetter, StoredInput
+from streams.audit.stored import OversizedBatch, StoredDeadLetter, StoredInput
+
+_OUT_OF_ORDER: Final = timedelta(hours=1)
+"""How much later an event may be recorded than one behind it: workers retry, and clocks differ."""
+
+TOO_LARGE: Final = 8 * 1024 * 1024
+"""Bytes of a batch, decompressed, above which a worker passes it over."""
+_OF_A_RECORD: Final = 32
+"""Most bytes that a record takes in a batch, apart from its key, value and headers."""
 
 
 @dataclass(slots=True)
@@ -31,8 +41,12 @@ class InputRecords:
     """Records that are not committed."""
     missing: dict[Partition, LogPosition] = field(default_factory=dict)
     """First record below the committed offset that is not in the database."""
+    first_seen: dict[Partition, tuple[bytes, str]] = field(default_factory=dict)
+    """Id and source of the first event that is stored at its record's position, by partition."""
     exempt_ids: set[bytes] = field(default_factory=set)
     """Event ids in records that are dead letters or, unless drained, not yet committed."""
+    passed_over: Counter[OversizedBatch] = field(default_factory=Counter)
+    """Bytes of the records in each batch that a person has accepted as too large to read."""
 
 
 def read_input(
@@ -41,6 +55,7 @@ def read_input(
     stored: StoredInput,
     spans: Mapping[Partition, OffsetRange],
     committed: Mapping[Partition, int],
+    allowed: Authority,
     *,
     drained: bool,
 ) -> InputRecords:
@@ -54,6 +69,7 @@ def read_input(
     - A valid record is not a dead letter, unless its id was reused, a time in it lay ahead of its
       arrival, our code failed on it, or a person replayed or discarded it.
     - No event or dead letter refers to a position that has no record, or has a different one.
+    - A batch that was passed over as too large, and accepted by a person, is too large.
 
     With ``drained``, it also verifies that every record is committed.
     """
@@ -65,47 +81,68 @@ def read_input(
         letter = stored.dead_letters.get(place)
         input_records.counts[place.topic] += 1
         input_records.pending += not is_committed
-        event = _decoded(record)
+        event = _decoded(record, allowed)
         if isinstance(event, Rejected):
-            is_stored = _check_invalid(check, place, letter, event.reason)
+            is_stored = _check_invalid(check, record, letter, event.reason, allowed)
         else:
-            is_stored = _check_valid(check, event, record, letter, stored)
+            is_stored = _check_valid(check, event, record, letter, stored, allowed)
+            key = event.event_id.bytes, event.source
+            entry = stored.events.get(key)
+            if entry is not None and entry.place == place:
+                input_records.first_seen.setdefault(partition, key)
         if letter is not None:
             _check_dead_letter(check, record, letter)
         if is_committed:
             check.compared += 1
-            if not is_stored:
+            batch = None if is_stored else stored.oversized(place)
+            if batch is not None:
+                input_records.passed_over[batch] += _size(record)
+            elif not is_stored:
                 input_records.missing.setdefault(partition, place)
                 check.found(place, "committed, but neither in the log nor a dead letter")
         if letter is not None or not (is_committed or drained):
             input_records.exempt_ids |= _claimed_ids(record, event)
+    for batch, size in input_records.passed_over.items():
+        place = LogPosition(batch.topic, batch.partition, batch.first_offset)
+        detail = f"committed and passed over as too large, but its batch holds {size} bytes"
+        check.expect(size > TOO_LARGE, place, detail)
     _check_positions(check, stored, spans)
     if drained and input_records.pending:
         check.found("input topics", f"{input_records.pending} records not committed")
     return input_records
 
 
-def _decoded(record: LogRecord) -> Decoded | Rejected:
+def _size(record: LogRecord) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers + _OF_A_RECORD
+
+
+def _decoded(record: LogRecord, allowed: Authority) -> Decoded | Rejected:
     try:
-        return decode(record.place.topic, record.key, record.value, record.headers)
+        return allowed.decode(record)
     except Rejected as rejection:
         return rejection
 
 
 def _check_invalid(
-    check: Check, place: LogPosition, letter: StoredDeadLetter | None, reason: Reason
+    check: Check,
+    record: LogRecord,
+    letter: StoredDeadLetter | None,
+    reason: Reason,
+    allowed: Authority,
 ) -> bool:
     """Check an invalid record; return whether it is in the database."""
-    if letter is not None and letter.resolution == "replayed":
-        check.found(place, f"dead letter {letter.number} is replayed, but still invalid: {reason}")
+    replayed = letter is not None and letter.resolution == "replayed"
+    if letter is not None and replayed and not allowed.may_be_replayed(record):
+        detail = f"dead letter {letter.number} is replayed, but still invalid: {reason}"
+        check.found(record.place, detail)
     return letter is not None
 
 
-def _lies_ahead(record: LogRecord) -> bool:
+def _lies_ahead(record: LogRecord, allowed: Authority) -> bool:
     """Return whether a time in a record is later than its arrival, by whatever was allowed then."""
-    place, nothing = record.place, timedelta()
     try:
-        decode(place.topic, record.key, record.value, record.headers, record.timestamp, nothing)
+        allowed.decode(record, timedelta())
     except Rejected as rejection:
         return rejection.reason is Reason.AHEAD
     return record.timestamp is None
@@ -117,11 +154,12 @@ def _check_valid(
     record: LogRecord,
     letter: StoredDeadLetter | None,
     stored: StoredInput,
+    allowed: Authority,
 ) -> bool:
     """Check a valid record; return whether it is in the database."""
     place = record.place
-    entry = stored.events.get(event.event_id.bytes)
-    same = entry is not None and entry.digest == event.digest
+    entry = stored.events.get((event.event_id.bytes, event.source))
+    same = entry is not None and (entry.digest == event.digest or stored.says(event))
     if entry is not None and entry.place == place:
         entry.seen = True
     if letter is None:
@@ -129,11 +167,13 @@ def _check_valid(
     if letter.resolution == "replayed":
         check.expect(same, place, f"dead letter {letter.number} is replayed, but not in the log")
     elif letter.reason == Reason.ID_REUSED:
-        other = entry is not None and not same
+        other = not same and (entry is not None or event.event_id.bytes in stored.ids)
         check.expect(other, place, f"dead letter {letter.number}: its event id was not reused")
     elif letter.reason == Reason.AHEAD:
         check.expect(
-            _lies_ahead(record), place, f"dead letter {letter.number}: no time in it lies ahead"
+            _lies_ahead(record, allowed),
+            place,
+            f"dead letter {letter.number}: no time in it lies ahead",
         )
     elif letter.reason != Reason.BUG and letter.resolution != "discarded":
         # A discarded dead letter stays discarded, even when a later version could read its record.
@@ -144,7 +184,12 @@ def _check_valid(
 def _check_dead_letter(check: Check, record: LogRecord, letter: StoredDeadLetter) -> None:
     """Check that a dead letter keeps its record's key and value unchanged."""
     letter.seen = True
-    same = (letter.key, letter.value) == (_sha(record.key), _sha(record.value))
+    if letter.whole_digest is not None:
+        parts = sha256(record.key or b"").digest() + sha256(record.value or b"").digest()
+        same = letter.whole_digest == sha256(parts).digest()
+        check.expect(same, record.place, f"dead letter {letter.number} differs from its record")
+        return
+    same = letter.of_log or (letter.key, letter.value) == (_sha(record.key), _sha(record.value))
     check.expect(same, record.place, f"dead letter {letter.number} differs from its record")
 
 
@@ -152,13 +197,59 @@ def _check_positions(
     check: Check, stored: StoredInput, spans: Mapping[Partition, OffsetRange]
 ) -> None:
     """Check that each stored event and dead letter has its record at its position."""
-    for event_id, event in stored.events.items():
+    for (event_id, _), event in stored.events.items():
         if not event.seen and _retained(event.place, spans):
             check.found(event.place, f"event {UUID(bytes=event_id)} is not at this position")
     for place, letter in stored.dead_letters.items():
         if not letter.seen and _retained(place, spans):
             check.found(place, f"dead letter {letter.number} has no record at this position")
     check.compared += len(stored.events) + len(stored.dead_letters)
+
+
+def check_times(
+    check: Check,
+    snap: Snapshot,
+    first_seen: Mapping[Partition, tuple[bytes, str]],
+    spans: Mapping[Partition, OffsetRange],
+) -> None:
+    """Report events that can't have come from Kafka, although it has deleted their position.
+
+    A partition is read in order, so an event below what Kafka retains was recorded before the first
+    one that it retains. A replayed dead letter is recorded later. Where nothing is retained, there
+    is nothing to compare with.
+    """
+    parts = sorted(spans)
+    rows = snap.rows(
+        """
+        WITH kept AS (
+            SELECT topic, number, low, (
+                SELECT recorded_at FROM case_event
+                WHERE event_id = first_seen AND source = first_source) AS since
+            FROM unnest(%s::text[], %s::integer[], %s::bigint[], %s::uuid[], %s::text[])
+                AS part (topic, number, low, first_seen, first_source)
+        )
+        SELECT event_id, event.topic, event."partition", event."offset"
+        FROM case_event AS event JOIN kept
+          ON kept.topic = event.topic AND kept.number = event."partition"
+        WHERE event."offset" < low
+          AND (event."offset" < 0 OR recorded_at > since + %s::interval)
+          AND NOT EXISTS (
+            SELECT FROM dead_letter AS letter
+            WHERE letter.topic = event.topic AND letter."partition" = event."partition"
+              AND event."offset" IN (letter."offset", letter.former_offset)
+              AND letter.resolution = 'replayed')
+        ORDER BY 2, 3, 4
+        """,
+        [part.topic for part in parts],
+        [part.number for part in parts],
+        [spans[part].low for part in parts],
+        [UUID(bytes=first_seen[part][0]) if part in first_seen else None for part in parts],
+        [first_seen[part][1] if part in first_seen else None for part in parts],
+        _OUT_OF_ORDER,
+    )
+    for event_id, topic, number, offset in rows:
+        place = LogPosition(topic, number, offset)
+        check.found(place, f"event {event_id} was recorded later than what follows its position")
 
 
 def check_gaps(check: Check, snap: Snapshot) -> None:
@@ -209,9 +300,10 @@ def check_producer(
 
     While the pipeline runs, ids of records not yet committed are not checked.
     """
+    stored_ids = {event_id for event_id, _ in stored.events}
     for event_id in produced:
         check.compared += 1
-        if event_id.bytes not in stored.events and event_id.bytes not in input_records.exempt_ids:
+        if event_id.bytes not in stored_ids and event_id.bytes not in input_records.exempt_ids:
             check.found(
                 event_id, "acknowledged to its producer, but neither in the log nor a dead letter"
             )

@@ -1,6 +1,7 @@
 """Second implementation of a case's fold, written from its definition and not from the pipeline.
 
-The version of a fact with the greatest ``(time, event id)`` is kept; of an order, every version is.
+Of a fact, the version whose source ranks highest is kept, and of several the one with the greatest
+``(time, event id)``. Of an order, every version is kept.
 """
 
 from __future__ import annotations
@@ -24,26 +25,34 @@ from schemas.events import (
 
 
 class Version(NamedTuple):
-    """One version of a fact. Two versions never tie, since event ids differ."""
+    """One version of a fact. Two versions never tie: an event id is unique for its source."""
 
     time: datetime
     event_id: UUID
     type: str
     event: Event
+    source: str = ""
+    rank: int = 0
+    """Rank of the source in the table of producers."""
 
 
 Facts = Mapping[str, Version]
 
 
 def refold(versions: Iterable[Version]) -> Facts:
-    """Return the newest version of each fact, by key."""
+    """Return the version of each fact that holds, by key."""
     newest: dict[str, Version] = {}
-    for version in sorted(versions, key=lambda version: (version.time, version.event_id)):
+    for version in sorted(versions, key=lambda v: (v.rank, *order(v))):
         name = key(version.event)
         newest[f"{name}:{version.event_id}" if isinstance(version.event, OqtIssued) else name] = (
             version
         )
     return dict(sorted(newest.items()))
+
+
+def order(version: Version) -> tuple[datetime, UUID, str]:
+    """Return what orders the versions of sources of one rank."""
+    return version.time, version.event_id, version.source
 
 
 def key(event: Event) -> str:

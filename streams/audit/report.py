@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from schemas.visible import visible
 from streams.audit.findings import Report
 
 _MAX_SHOWN: Final = 50
@@ -25,7 +26,8 @@ def render(report: Report) -> RenderableType:
         return Group(checks, counts)
     found = _table("findings", "check", "reference", "detail")
     for finding in report.findings[:_MAX_SHOWN]:
-        found.add_row(finding.check, finding.reference, finding.detail)
+        cells = (finding.check, finding.reference, finding.detail)
+        found.add_row(*(Text(visible(cell)) for cell in cells))
     more = sum(check.found for check in report.checks) - min(len(report.findings), _MAX_SHOWN)
     return Group(checks, counts, found, *([Text(f"and {more} more")] if more else []))
 

@@ -7,16 +7,16 @@ records are lost when the worker dies in that moment, and there is no trace when
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.codec import decode
 from schemas.envelope import Rejected
-from schemas.events import INPUT_TOPICS
+from schemas.producers import Producers
 from streams.audit.database import Snapshot, snapshot
+from streams.audit.decoding import Authority, authority
 from streams.audit.errors import AuditError
 from streams.audit.findings import Check
 from streams.audit.kafka import KafkaLog
@@ -31,12 +31,16 @@ class Watch:
     Each record is checked once, at the first look that finds it below the committed offset.
     """
 
-    def __init__(self, log: Log, database_url: str, group: str) -> None:
+    def __init__(
+        self, log: Log, database_url: Callable[[], str], group: str, producers: Producers
+    ) -> None:
+        """``database_url`` is called at each look: password or address may have changed."""
         self.check = Check("offsets watched", "records below committed offsets")
         self.looks = 0
         self._log = log
-        self._url = database_url
+        self._url_of = database_url
         self._group = group
+        self._producers = producers
         self._checked: dict[Partition, int] = {}
 
     def read_from(self, log: Log) -> None:
@@ -51,17 +55,18 @@ class Watch:
         Raises:
             AuditError: Kafka or the database can't be read; the next look checks the same records.
         """
-        spans = self._log.spans(INPUT_TOPICS)
+        spans = self._log.spans(self._producers.topics)
         committed = self._log.committed(self._group, spans)
-        compared, missing = 0, list[LogPosition]()
-        with snapshot(self._url) as snap:
+        compared, absent = 0, list[LogPosition]()
+        with snapshot(self._url_of()) as snap:
             ranges = self._unchecked(spans, committed)
+            allowed = authority(snap, self._producers)
             records = self._log.records(ranges)
             # In chunks: the first look reads everything that Kafka retains.
             while chunk := list(islice(records, _CHUNK)):
                 compared += len(chunk)
-                missing += _missing(snap, chunk)
-        for place in missing:
+                absent += missing(snap, chunk, allowed)
+        for place in absent:
             self.check.found(place, "committed, but neither in the log nor a dead letter")
         self.check.compared += compared
         self.looks += 1
@@ -80,35 +85,39 @@ class Watch:
         return found
 
 
-def _missing(snap: Snapshot, records: Sequence[LogRecord]) -> list[LogPosition]:
+def missing(snap: Snapshot, records: Sequence[LogRecord], allowed: Authority) -> list[LogPosition]:
     """Return the positions of records that are neither in the log nor a dead letter."""
-    expected: dict[LogPosition, tuple[UUID, bytes] | None] = {}
+    expected: dict[LogPosition, tuple[UUID, str, bytes] | None] = {}
     for record in records:
         try:
-            event = decode(record.place.topic, record.key, record.value, record.headers)
+            event = allowed.decode(record)
         except Rejected:
             expected[record.place] = None
         else:
-            expected[record.place] = (event.event_id, event.digest)
+            expected[record.place] = (event.event_id, event.source, event.digest)
     ids = [pair[0] for pair in expected.values() if pair is not None]
     in_log = set(
-        snap.rows("SELECT event_id, digest FROM case_event WHERE event_id = any(%s)", ids)
+        snap.rows("SELECT event_id, source, digest FROM case_event WHERE event_id = any(%s)", ids)
         if ids
         else ()
     )
-    missing = [place for place, pair in expected.items() if pair is None or pair not in in_log]
-    if not missing:
+    absent = [place for place, pair in expected.items() if pair is None or pair not in in_log]
+    if not absent:
         return []
     dead_letters = {
         LogPosition(*row)
         for row in snap.rows('SELECT topic, "partition", "offset" FROM dead_letter')
     }
-    return [place for place in missing if place not in dead_letters]
+    return [place for place in absent if place not in dead_letters]
 
 
 @contextmanager
 def watching(
-    client: Mapping[str, Any], database_url: str, group: str, every_seconds: float = 0.5
+    client: Mapping[str, Any],
+    database_url: str,
+    group: str,
+    producers: Producers,
+    every_seconds: float = 0.5,
 ) -> Iterator[Watch]:
     """Run a watch every ``every_seconds`` in its own thread, and once more at the end.
 
@@ -116,7 +125,7 @@ def watching(
     can't be read, and the next look checks the same records. ``looks`` counts the successful ones.
     """
     with KafkaLog(client) as log:
-        watch, stopping = Watch(log, database_url, group), threading.Event()
+        watch, stopping = Watch(log, lambda: database_url, group, producers), threading.Event()
 
         def keep_looking() -> None:
             while True:

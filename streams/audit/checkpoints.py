@@ -1,0 +1,37 @@
+"""The published checkpoints: from their topic, or from a file that was exported from it.
+
+A line of the file is the value of one record, which is one line of JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from schemas.checkpoints import CHECKPOINT_TOPIC
+from streams.audit.kafka import KafkaLog
+
+
+def published(client: Mapping[str, Any]) -> list[bytes]:
+    """Return the values of all records of the topic. Blocks.
+
+    All are read before the database is: it holds whatever they sign.
+
+    Raises:
+        LogUnreadable: the brokers or the topic can't be read.
+    """
+    with KafkaLog(client) as log:
+        records = log.records(log.spans([CHECKPOINT_TOPIC]))
+        return [record.value or b"" for record in records]
+
+
+def exported(file: Path) -> Iterator[bytes]:
+    """Yield the values in a file.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with file.open("rb") as lines:
+        for line in lines:
+            yield line.rstrip(b"\n")
