@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import click
 
+from schemas.visible import visible
+from streams.runtime import core_dumps, logs
 from streams.runtime.home import ignore_unreadable_home
 
 _COMMANDS: Final = {
@@ -24,13 +26,19 @@ _COMMANDS: Final = {
     "topics": "topics:topics",
     "publish": "publish:publish",
     "simulate": "simulate:simulate",
+    "access": "access:access",
     "case": "inspect:case",
+    "explain": "explain:explain",
     "escalations": "inspect:escalations",
     "worklist": "worklist:worklist",
     "dead-letters": "dead_letters:dead_letters",
     "gaps": "gaps:gaps",
+    "offices": "offices:offices",
+    "policy": "policy:policy",
     "audit": "audit:audit",
+    "checkpoint": "checkpoint:checkpoint",
     "rebuild": "rebuild:command",
+    "report": "report:report",
     "schemas": "schemas:schemas",
     "doctor": "doctor:doctor",
 }
@@ -58,6 +66,8 @@ class _Icam(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        core_dumps.turn_off()
+        logs.hide_texts()
         ignore_unreadable_home()
         from streams.runtime import variables
         from streams.runtime.settings import Settings
@@ -68,7 +78,10 @@ class _Icam(click.Group):
             raise click.UsageError(str(error)) from None
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            error.message = visible(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             from streams.cli.errors import describe_error
@@ -76,7 +89,7 @@ class _Icam(click.Group):
             described = describe_error(error)
             if described is None:
                 raise
-            click.echo(f"icam: {described.message}", err=True)
+            click.echo(f"icam: {visible(described.message)}", err=True)
             ctx.exit(described.code)
 
 
@@ -98,12 +111,18 @@ def main() -> None:
       icam board                     serve the live page
     Inspect it:
       icam case CASE_ID              show one case: its route, its escalations, its log
+      icam explain CASE_ID           explain what is proposed, and what would change it
       icam escalations --level 3     list the standing escalations of one level
       icam worklist --office gent    list what an office must do, by due date
+      icam access CASE_ID            show who read about one case, what and why
       icam dead-letters list         list the records that need manual handling
+      icam policy list               list the versions of the policy
       icam gaps list                 list the records that were gone before they were read
+      icam offices plan --change F   show what a changed office directory would move
       icam audit                     verify every guarantee independently
+      icam checkpoint sign           sign what the cases hold
       icam rebuild --check           rebuild every projection from the log and compare
+      icam report fairness           compare groups of cases, in counts that identify nobody
 
     Settings come from the environment: ICAM_KAFKA__BOOTSTRAP_SERVERS, ICAM_DATABASE__URL and
     those that `icam doctor` lists. Exit codes: 0 success, 1 findings, 2 usage error,

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import time
+from collections.abc import Collection
 from typing import Any, Final
 
 import click
 
 from schemas.envelope import Reason
-from streams import reference
 from streams.cli.choices import NearestChoice, not_one_of
-from streams.cli.output import as_json, console, emit, table, with_connection, with_pool
+from streams.cli.output import as_json, console, echo, emit, table, with_connection, with_pool
+from streams.cli.reading import by_reader, by_reader_of_reasons, described, read_recorded
 from streams.intake import repair
 from streams.runtime.settings import Settings
-from streams.store import clock
+from streams.store import dead_letter_requests as requests
 from streams.store import dead_letters as letters
+from streams.store.access import Reader
 from streams.store.pool import Connection, Pool
 
 _GROUPS: Final = ("source", "reason", "topic")
 _MOST: Final = 10_000
+_PAUSE: Final = 0.2
+"""Seconds between two looks for answers."""
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show, replay or discard dead letters: records that could not be applied.
+    """List, show, replay, discard or approve dead letters: records that could not be applied.
 
+    A discard that may lose a fact which speaks for the person waits until another login approves.
     A case is not escalated while a dead letter that names it is open.
     """
 
@@ -36,6 +43,7 @@ def dead_letters() -> None:
 @click.option("--by", type=click.Choice(_GROUPS), help="Count them by this instead.")
 @click.option("--case", "case_id", help="Only those that name this case.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@by_reader_of_reasons
 @as_json
 def list_(
     all_: bool,
@@ -44,27 +52,43 @@ def list_(
     by: str | None,
     case_id: str | None,
     limit: int,
+    reader: str | None,
+    why: str | None,
     json_: bool,
 ) -> None:
     """List dead letters, oldest first, without their content.
+
+    Who reads, and why, is recorded: see icam access. Counts are not.
 
     \b
     Examples:
       icam dead-letters list --reason schema
       icam dead-letters list --by source
+      icam dead-letters list --as "J. Peeters" --why "ticket 4711"
     """
     if by is not None and (reason or source or case_id):
         raise click.UsageError("--by counts all: leave out --reason, --source and --case")
 
-    async def read(conn: Connection) -> list[dict[str, Any]]:
-        if by is not None:
-            return await letters.grouped(conn, by, open_only=not all_, limit=limit)
+    async def count(conn: Connection) -> list[dict[str, Any]]:
+        return await letters.grouped(conn, by or "", open_only=not all_, limit=limit)
+
+    async def read(conn: Connection) -> tuple[list[dict[str, Any]], Collection[str]]:
         await _expect_source(conn, source)
-        return await letters.find(
+        rows = await letters.find(
             conn, open_only=not all_, reason=reason, case_id=case_id, source=source, limit=limit
         )
+        waits = await requests.waiting(conn, [row["dead_letter_id"] for row in rows])
+        for row in rows:
+            row["waiting"] = [
+                one for one in waits if one["dead_letter_id"] == row["dead_letter_id"]
+            ]
+        return rows, {named for row in rows for named in row["case_ids"]}
 
-    rows = with_connection(Settings(), read)
+    if by is not None:
+        rows = with_connection(Settings(), count)
+    else:
+        what = described("dead-letters list", all=all_, reason=reason, source=source)
+        rows = read_recorded(Settings(), Reader(reader, why), what, read)
     if json_:
         emit(rows)
         return
@@ -91,7 +115,7 @@ def list_(
             f"Dead letters ({len(rows)})",
             (
                 *("id", "recorded", "source", "reason", "detail", "position", "cases", "tries"),
-                "resolved",
+                *("second person", "resolved"),
             ),
             [
                 (
@@ -103,6 +127,10 @@ def list_(
                     f"{row['topic']}/{row['partition']}/{row['offset']}",
                     ", ".join(row["case_ids"]),
                     row["attempts"],
+                    "\n".join(
+                        f"request {one['request_id']} of {one['who']}: {one['note']}"
+                        for one in row["waiting"]
+                    ),
                     row["resolution"],
                 )
                 for row in rows
@@ -113,18 +141,26 @@ def list_(
 
 @dead_letters.command()
 @click.argument("dead_letter_id", type=int)
+@by_reader
 @as_json
-def show(dead_letter_id: int, json_: bool) -> None:
+def show(dead_letter_id: int, reader: str | None, why: str | None, json_: bool) -> None:
     """Show one dead letter with its full content.
 
     The content may be personal data; personal data in the wrong place is one reason to reject a
-    record.
+    record. Who reads, and why, is recorded: see icam access.
+
+    \b
+    Examples:
+      icam dead-letters show 17
+      icam dead-letters show 17 --as "J. Peeters" --reason "ticket 4711"
     """
 
-    async def read(conn: Connection) -> dict[str, Any] | None:
-        return await letters.get(conn, dead_letter_id)
+    async def read(conn: Connection) -> tuple[dict[str, Any] | None, Collection[str]]:
+        letter = await letters.get(conn, dead_letter_id)
+        return letter, [] if letter is None else letter["case_ids"]
 
-    letter = with_connection(Settings(), read)
+    what = f"dead-letters show {dead_letter_id}"
+    letter = read_recorded(Settings(), Reader(reader, why), what, read)
     if letter is None:
         raise repair.NoSuchLetter(f"no dead letter {dead_letter_id}; see: icam dead-letters list")
     if json_:
@@ -140,9 +176,27 @@ def show(dead_letter_id: int, json_: bool) -> None:
     console().print(table(f"Dead letter {dead_letter_id}", ("field", "value"), rows))
 
 
+def _as_person(command: Any) -> Any:
+    """Add the options of who decides, and how long to wait for a worker."""
+    return _with(
+        command,
+        click.option(
+            "--who", callback=_not_empty, default=getpass.getuser, help="Who decided, stored."
+        ),
+        click.option(
+            "--wait",
+            type=click.FloatRange(0),
+            default=30.0,
+            show_default=True,
+            help="Seconds to wait for the next answer of a worker.",
+        ),
+    )
+
+
 def _of_many(command: Any) -> Any:
     """Add the options of a decision about one dead letter or many."""
-    options = [
+    return _with(
+        _as_person(command),
         click.argument("dead_letter_id", type=int, required=False),
         click.option("--reason", type=NearestChoice(Reason), help="All open ones of this reason."),
         click.option("--source", help="All open ones of this producer."),
@@ -151,10 +205,10 @@ def _of_many(command: Any) -> Any:
             type=click.IntRange(0),
             help="How many there must be. Without it, only show which would be chosen.",
         ),
-        click.option(
-            "--who", callback=_not_empty, default=getpass.getuser, help="Who decided, stored."
-        ),
-    ]
+    )
+
+
+def _with(command: Any, *options: Any) -> Any:
     for option in reversed(options):
         command = option(command)
     return command
@@ -187,12 +241,57 @@ async def _chosen(
     if count is None:
         for row in found:
             named = row["source"] or letters.UNKNOWN
-            click.echo(f"{row['dead_letter_id']}  {row['reason']}  {named}  {row['detail']}")
-        click.echo(f"{len(found)} would be chosen; nothing was done. Add --count {len(found)}")
+            echo(f"{row['dead_letter_id']}  {row['reason']}  {named}  {row['detail']}")
+        echo(f"{len(found)} would be chosen; nothing was done. Add --count {len(found)}")
         return []
     if count != len(found):
         raise click.UsageError(f"--count {count}, but there are {len(found)}; look again")
     return [row["dead_letter_id"] for row in found]
+
+
+async def _answers(
+    pool: Pool, action: requests.Action, ids: list[int], note: str, who: str, wait: float
+) -> list[tuple[int, requests.Answer]]:
+    """Ask the workers; return their answers by dead letter, in order.
+
+    The answer ``waits`` says which request waits for a second person.
+
+    Raises:
+        NoAnswer: there was none for ``wait`` seconds; the requests stay.
+        RepairError: a request was refused.
+    """
+    async with pool.acquire() as conn:
+        asked = await requests.ask(conn, action, ids, note, who)
+    return await _answered(pool, ids, asked, wait, second=True)
+
+
+async def _answered(
+    pool: Pool, ids: list[int], asked: list[int], wait: float, *, second: bool
+) -> list[tuple[int, requests.Answer]]:
+    """Return the answers to these requests; with ``second``, one that waits counts as answered."""
+    found: dict[int, requests.Answer] = {}
+    last = time.monotonic()
+    while len(found) < len(asked):
+        waiting = [request_id for request_id in asked if request_id not in found]
+        async with pool.acquire() as conn:
+            new = await requests.answers(conn, waiting)
+            if second:
+                held = await requests.await_approval(conn, waiting)
+                new |= {one: requests.Answer("waits", str(one)) for one in held - set(new)}
+        if new:
+            found |= new
+            last = time.monotonic()
+        elif time.monotonic() - last > wait:
+            raise repair.NoAnswer(
+                f"no worker answered within {wait:g} s: {len(waiting)} of {len(asked)} requests "
+                "are open, and the next worker does them; check that one is ready, and its log for "
+                "requests_not_read"
+            )
+        else:
+            await asyncio.sleep(_PAUSE)
+    for request_id in asked:
+        repair.raise_if_refused(found[request_id])
+    return [(one, found[request_id]) for one, request_id in zip(ids, asked, strict=True)]
 
 
 @dead_letters.command()
@@ -212,14 +311,16 @@ def replay(
     source: str | None,
     count: int | None,
     who: str,
+    wait: float,
     all_: bool,
     note: str,
     json_: bool,
 ) -> None:
-    """Ingest dead letters again after their cause is fixed.
+    """Have a worker ingest dead letters again after their cause is fixed.
 
     Each is replayed in its own transaction, which resolves the dead letter, applies the event and
-    decides the case again. A record that is rejected again stays open, and the exit code is 1.
+    decides the case again. A record that is rejected again stays open, and the exit code is 1. Exit
+    code 3 when no worker answers: the request stays, and the next worker does it.
 
     \b
     Examples:
@@ -231,8 +332,6 @@ def replay(
     many = reason is not None or source is not None
     if [dead_letter_id is not None, all_, many].count(True) != 1:
         raise click.UsageError("give one of: a dead letter id, --all, or --reason and --source")
-    settings = Settings()
-    ref = reference.load(settings.policy_file, settings.directory_file)
 
     async def work(pool: Pool) -> list[dict[str, Any]]:
         if all_:
@@ -240,25 +339,17 @@ def replay(
                 ids = [row["dead_letter_id"] for row in await letters.find(conn, limit=_MOST)]
         else:
             ids = await _chosen(pool, dead_letter_id, reason, source, count)
-        results = []
-        for letter_id in ids:
-            try:
-                replayed = await repair.replay(
-                    pool, letter_id, ref, clock.now, note, settings.intake.max_ahead, who
-                )
-            except repair.StillRejected as error:
-                result, why = "rejected", str(error)
-            else:
-                result, why = next(verdict for *_, verdict in replayed.verdicts), ""
-            results.append({"dead_letter_id": letter_id, "result": result, "why": why})
-        return results
+        return [
+            {"dead_letter_id": letter_id, "result": answer.result, "why": answer.why}
+            for letter_id, answer in await _answers(pool, "replay", ids, note, who, wait)
+        ]
 
-    rows = with_pool(settings, work)
+    rows = with_pool(Settings(), work)
     if json_:
         emit(rows)
     else:
         for row in rows:
-            click.echo(f"{row['dead_letter_id']}  {row['result']}  {row['why']}".rstrip())
+            echo(f"{row['dead_letter_id']}  {row['result']}  {row['why']}".rstrip())
     if any(row["result"] == "rejected" for row in rows):
         raise SystemExit(1)
 
@@ -272,9 +363,15 @@ def discard(
     source: str | None,
     count: int | None,
     who: str,
+    wait: float,
     note: str,
 ) -> None:
-    """Resolve dead letters without applying them, and decide their cases again.
+    """Have a worker resolve dead letters without applying them, and decide their cases again.
+
+    A record that may hold a fact which speaks for the person is not discarded by one person: the
+    request waits until another login approves it. Only what the log has already, and records of the
+    canary, need no approval. Exit code 3 when no worker answers: the request stays, and the next
+    worker does it.
 
     \b
     Examples:
@@ -285,14 +382,45 @@ def discard(
     many = reason is not None or source is not None
     if (dead_letter_id is not None) == many:
         raise click.UsageError("give either a dead letter id, or --reason and --source")
-    settings = Settings()
-    ref = reference.load(settings.policy_file, settings.directory_file)
 
-    async def work(pool: Pool) -> list[int]:
+    async def work(pool: Pool) -> list[tuple[int, requests.Answer]]:
         ids = await _chosen(pool, dead_letter_id, reason, source, count)
-        for letter_id in ids:
-            await repair.discard(pool, letter_id, ref, clock.now, note, who)
-        return ids
+        return await _answers(pool, "discard", ids, note, who, wait)
 
-    for letter_id in with_pool(settings, work):
-        click.echo(f"{letter_id}  discarded")
+    waits = []
+    for letter_id, answer in with_pool(Settings(), work):
+        if answer.result == "waits":
+            waits.append(answer.why)
+            echo(f"{letter_id}  waits for a second person: request {answer.why}")
+        else:
+            echo(f"{letter_id}  discarded")
+    if waits:
+        echo(f"another login does: icam dead-letters approve {' '.join(waits)} --note WHY")
+
+
+@dead_letters.command()
+@click.argument("request_ids", type=int, nargs=-1, required=True, metavar="REQUEST...")
+@_as_person
+@click.option("--note", required=True, callback=_not_empty, help="Why, stored with it.")
+def approve(request_ids: tuple[int, ...], who: str, wait: float, note: str) -> None:
+    """Approve discards that another login has asked for, and have a worker do them.
+
+    icam dead-letters list shows the requests that wait, icam dead-letters show the record. Nothing
+    is done, and the exit code is 1, if the dead letter was resolved or tried again meanwhile. The
+    database refuses the login that asked. Exit code 3 when no worker answers: the approval stays,
+    and the next worker does the discard.
+
+    \b
+    Examples:
+      icam dead-letters approve 5 --note "the producer sent it again, seen in the log"
+      icam dead-letters approve 5 6 7 --note "test records, ticket 4711"
+    """
+    asked = list(dict.fromkeys(request_ids))
+
+    async def work(pool: Pool) -> list[tuple[int, requests.Answer]]:
+        async with pool.acquire() as conn:
+            ids = await requests.approve(conn, asked, note, who)
+        return await _answered(pool, ids, asked, wait, second=False)
+
+    for letter_id, _ in with_pool(Settings(), work):
+        echo(f"{letter_id}  discarded")

@@ -16,6 +16,7 @@ from uuid import uuid4
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,7 +28,6 @@ from rich.progress import (
 
 from schemas.codec import encode
 from schemas.events import (
-    INPUT_TOPICS,
     Answer,
     AnswererRole,
     AnswerReason,
@@ -36,7 +36,6 @@ from schemas.events import (
     FollowUpEnded,
     ProposalAnswered,
 )
-from schemas.outcomes import OUTPUT_TOPICS
 from streams import reference
 from streams.cli.inspect import case_in_words, in_words
 from streams.cli.latency import latencies, percentile
@@ -45,9 +44,11 @@ from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import RoleProcess, WorkerProcess
+from streams.kafka import topics
 from streams.kafka.connection import client
 from streams.kafka.publish import Publisher, at_rate
 from streams.runtime.settings import DatabaseSettings, KafkaSettings, Settings
+from streams.simulate.event import ANSWERS, ENDS
 from streams.simulate.publishing import Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
@@ -56,8 +57,6 @@ from streams.store import escalations as ledger
 from streams.store.pool import Connection
 
 _DRAIN_SECONDS: Final = 60.0
-_OFFICE: Final = "/demo/office"
-"""CloudEvents ``source`` of what the office reports."""
 _LEAVING: Final = ("refer-to-return-programme", "follow-departure")
 """Rules on cases of people who accepted to leave; one of these ends, if there is one."""
 _LISTED: Final = 5
@@ -91,7 +90,7 @@ class DemoRun:
         """Start everything. On failure, stop what was started."""
         with ExitStack() as stack:
             self._say("embedded broker (test double) ...")
-            broker = stack.enter_context(EmbeddedBroker((*INPUT_TOPICS, *OUTPUT_TOPICS)))
+            broker = stack.enter_context(EmbeddedBroker(topics.every(reference.producers().topics)))
             self._say("embedded PostgreSQL ...")
             database = stack.enter_context(EmbeddedPostgres(self._folder / "postgres"))
             migrate.apply(database.url)
@@ -166,13 +165,13 @@ class DemoRun:
             answered_at=now,
         )
         end = FollowUpEnded(reason=EndReason.LEFT_VOLUNTARILY, effective_at=now)
-        events: tuple[tuple[str, Event], ...] = (
-            (answered["case_id"], answer),
-            (ended["case_id"], end),
+        events: tuple[tuple[str, str, Event], ...] = (
+            (answered["case_id"], ANSWERS, answer),
+            (ended["case_id"], ENDS, end),
         )
-        for case_id, event in events:
+        for case_id, source, event in events:
             publisher.send(
-                encode(event, event_id=uuid4(), case_id=case_id, source=_OFFICE, time=now)
+                encode(event, event_id=uuid4(), case_id=case_id, source=source, time=now)
             )
         publisher.flush()
         return self._drain(live, publisher, total + len(events))
@@ -295,7 +294,9 @@ class DemoRun:
         )
         self._show_cases(summary, ref)
         kafka = client(self.settings.kafka)
-        latencies_ms = latencies(kafka, since=datetime.now(UTC) - timedelta(hours=1))
+        latencies_ms = latencies(
+            kafka, ref.producers.topics, since=datetime.now(UTC) - timedelta(hours=1)
+        )
         if latencies_ms:
             summary.latency_ms = {
                 "p50": percentile(latencies_ms, 50),
@@ -307,6 +308,7 @@ class DemoRun:
                 kafka,
                 address.read(self.settings.database).for_psycopg(),
                 group=self.settings.kafka.group,
+                producers=ref.producers,
                 drained=True,
             )
             if not report.counts["records.pending"]:
@@ -338,4 +340,4 @@ class DemoRun:
         with_connection(self.settings, read)
 
     def _say(self, text: str) -> None:
-        self._out.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {text}")
+        self._out.print(f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]  {escape(text)}")

@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from streams import reference
+from streams.audit.database import snapshot
 from streams.cli.errors import describe_error
 from streams.cli.output import as_json, console, emit, table, with_pool
 from streams.embedded import kafka as real_kafka
 from streams.kafka.connection import cluster
-from streams.kafka.topics import RETENTION_MS, PropertiesHidden, compare
+from streams.kafka.topics import PropertiesHidden, compare, every
+from streams.reference import staffing
 from streams.runtime.settings import Settings
 from streams.store import address, clock, collation, migrate
 from streams.store.pool import Pool, expect_own_session, role_writes
@@ -31,6 +33,11 @@ def doctor(json_: bool) -> None:
         _check("brokers", 3, lambda: _brokers(settings)),
         _check("database", 3, lambda: _database(settings)),
         _check("order of text", 3, lambda: _order_of_text(settings)),
+        *(
+            [_check("database of the audit", 3, lambda: _database_of_audit(settings))]
+            if settings.audit_database is not None
+            else []
+        ),
         _check("real Kafka for tests", 0, _kafka_for_tests),
     ]
     if json_:
@@ -61,20 +68,25 @@ class _NotReadyError(Exception):
 
 
 def _reference(settings: Settings) -> str:
-    ref = reference.load(settings.policy_file, settings.directory_file)
-    policy, directory = ref.policy, ref.directory
-    return f"policy {policy.version} ({len(policy.rules)} rules), directory {directory.version}"
+    ref = reference.load(*settings.reference_files)
+    policy, directory, producers = ref.policy, ref.directory, ref.producers
+    staff = staffing.load(settings.staffing_file)
+    return (
+        f"policy {policy.version} ({len(policy.rules)} rules), directory {directory.version}, "
+        f"producers {producers.version}, staffing {staff.version}"
+    )
 
 
 def _brokers(settings: Settings) -> str:
     servers = settings.kafka.bootstrap_servers
     _, found = cluster(settings.kafka, 5)
-    missing = sorted(set(RETENTION_MS) - set(found.topics))
+    inputs = reference.producers(settings.producers_file).topics
+    missing = sorted(set(every(inputs)) - set(found.topics))
     if missing:
         raise _NotReadyError(f"missing {', '.join(missing)}: run icam topics")
     there = f"{len(found.brokers)} at {servers}, all topics exist"
     try:
-        states = compare(settings.kafka)
+        states = compare(settings.kafka, inputs)
     except PropertiesHidden:
         return f"{there}; these rights do not show whether they are as we rely on"
     differences = [
@@ -93,8 +105,8 @@ def _database(settings: Settings) -> str:
     url = address.read(settings.database).for_psycopg()
     pending = migrate.pending(url)  # first: libpq says more about certificates
     writes = with_pool(settings, _writes_itself)
-    if pending:
-        raise _NotReadyError(f"{len(pending)} migrations pending: run icam migrate")
+    if pending.now:
+        raise _NotReadyError(f"{len(pending.now)} migrations pending: run icam migrate")
     if newer := migrate.newer(url):
         raise _NotReadyError(
             f"the tables are newer than this version ({', '.join(newer)}): install the version "
@@ -102,7 +114,23 @@ def _database(settings: Settings) -> str:
         )
     if writes:
         with_pool(settings, _expect_writable, writes=True)
+    if pending.later:
+        wait = "run icam migrate --contract once every worker is of this version"
+        return f"{shown} answers, schema up to date but for {len(pending.later)} contracts: {wait}"
     return f"{shown} answers, schema up to date"
+
+
+def _database_of_audit(settings: Settings) -> str:
+    """Connect as the audit does, and check that its role may read what it compares."""
+    to = address.read(settings.database_of_audit)
+    with snapshot(to.for_psycopg()) as snap:
+        may = snap.one("SELECT has_table_privilege('case_event', 'SELECT')")
+    if not may:
+        raise _NotReadyError(
+            "its role may not read the log: name icam_auditor in ICAM_AUDIT_DATABASE__URL, and run "
+            "deploy/postgres/roles.sql as the owner of the tables"
+        )
+    return f"{to.shown()} answers, and lets its role read"
 
 
 async def _writes_itself(pool: Pool) -> bool:

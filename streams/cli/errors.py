@@ -7,21 +7,32 @@ from typing import Final, NamedTuple
 import asyncpg
 import psycopg
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from schemas.checkpoints import CheckpointError, KeyUnreadable
+from schemas.producers import ProducersError
 from streams.audit.errors import AuditError, DatabaseUnreadable
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.embedded.errors import EmbeddedError
-from streams.intake.repair import RepairError
+from streams.intake.repair import NoAnswer, RepairError
 from streams.kafka.acls import AclsError
 from streams.kafka.connection import SecretUnreadable, Unreachable
 from streams.kafka.publish import PublishError
+from streams.kafka.quotas import QuotasError
 from streams.kafka.topics import TopicsError
+from streams.reference.staffing import StaffingError
+from streams.services.checkpoint import HistoryChanged
 from streams.store import tls
+from streams.store.access import NotRecorded, ReaderUnknown
 from streams.store.address import AddressError
+from streams.store.dead_letter_requests import ApprovalError
 from streams.store.errors import advice, is_transient
+from streams.store.events import UnreadableEvent
 from streams.store.migrate import MigrationError
+from streams.store.publication_errors import PublicationError
 from streams.store.sqlstates import rule_of
+from streams.store.worklist import OfficeRefusedError
 from streams.worker.errors import WorkerError
 
 FINDINGS: Final = 1
@@ -52,20 +63,37 @@ def describe_error(error: Exception) -> DescribedError | None:
     if (refused := tls.explain(error)) is not None:
         return DescribedError(f"database: {refused}; check ICAM_DATABASE__URL", UNREACHABLE)
     match error:
-        case RepairError() | PolicyError() | DirectoryError() | EmbeddedError():
+        case ExceptionGroup():  # of several loops: each may have failed for the same reason
+            found = [describe_error(one) for one in error.exceptions]
+            return None if None in found else found[0]
+        case NoAnswer() | OfficeRefusedError() | NotRecorded():
+            return DescribedError(str(error), UNREACHABLE)
+        case RepairError() | PolicyError() | DirectoryError() | ProducersError() | EmbeddedError():
+            return DescribedError(str(error), FINDINGS)
+        case StaffingError():
+            return DescribedError(str(error), FINDINGS)
+        case KeyUnreadable():
+            return DescribedError(str(error), USAGE_ERROR)
+        case CheckpointError() | HistoryChanged():
             return DescribedError(str(error), FINDINGS)
         case DatabaseUnreadable():
-            return DescribedError(tls.advice(str(error)) or str(error), UNREACHABLE)
-        case TopicsError() | PublishError() | AclsError() | Unreachable() | AuditError():
+            return DescribedError(tls.advice(str(error)) or _unreadable(str(error)), UNREACHABLE)
+        case TopicsError() | QuotasError() | PublishError() | AclsError() | Unreachable():
+            return DescribedError(str(error), UNREACHABLE)
+        case AuditError():
             return DescribedError(str(error), UNREACHABLE)
         case WorkerError() | SecretUnreadable():
             return DescribedError(str(error), USAGE_ERROR)
         case ValidationError():
             faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             return DescribedError(f"settings: {'; '.join(faults)}", USAGE_ERROR)
-        case AddressError():
+        case SettingsError():
+            return DescribedError(f"settings: {error}", USAGE_ERROR)
+        case UnreadableEvent():
+            return DescribedError(f"{error}: see runbook IcamDeadLetterOurBug", FINDINGS)
+        case AddressError() | ReaderUnknown():
             return DescribedError(str(error), USAGE_ERROR)
-        case MigrationError():
+        case MigrationError() | ApprovalError() | PublicationError():
             return DescribedError(str(error), FINDINGS)
         case asyncpg.UndefinedTableError() | psycopg.errors.UndefinedTable():
             return DescribedError("the database has no tables yet: run icam migrate", FINDINGS)
@@ -76,11 +104,21 @@ def describe_error(error: Exception) -> DescribedError | None:
 
 def _libpq(error: psycopg.OperationalError) -> str:
     """Return what to do when libpq could not connect: it gives no code, only text."""
-    text = str(error)
+    refusal = _refusal(str(error))
+    return refusal or "check that PostgreSQL runs and that ICAM_DATABASE__URL names it"
+
+
+def _unreadable(text: str) -> str:
+    """Return why the audit could not read the database, and what to do if its role is refused."""
+    refusal = _refusal(text)
+    return f"{text.splitlines()[0]}; {refusal}" if refusal else text
+
+
+def _refusal(text: str) -> str | None:
     for words, code in _REFUSALS.items():
         if words in text:
             return rule_of(code).advice
-    return "check that PostgreSQL runs and that ICAM_DATABASE__URL names it"
+    return None
 
 
 def _database(error: Exception, do: str) -> DescribedError:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn, WithdrawalReason
-from streams import reference
 from streams.cli.choices import not_one_of
-from streams.cli.output import as_json, console, emit, table, with_connection
+from streams.cli.in_force import tables_in_force
+from streams.cli.output import as_json, console, echo, emit, table, with_connection
+from streams.cli.reading import by_reader, described, read_recorded
 from streams.cli.worklist import known_offices
 from streams.domain.case import Fact
+from streams.domain.corrections import outranked
 from streams.domain.explain.cases import CaseView, HeldGuard, HeldRule, OpenLetter, explain_case
 from streams.domain.explain.proposals import Proposal, explain_proposal
 from streams.domain.policy.rules import LANGUAGES
@@ -22,6 +25,7 @@ from streams.runtime.settings import Settings
 from streams.store import cases, dead_letters
 from streams.store import escalations as ledger
 from streams.store import events as log
+from streams.store.access import Reader
 from streams.store.pool import Connection
 
 language = click.option(
@@ -32,35 +36,47 @@ language = click.option(
 @click.command()
 @click.argument("case_id")
 @language
+@by_reader
 @as_json
-def case(case_id: str, lang: str, json_: bool) -> None:
+def case(case_id: str, lang: str, reader: str | None, why: str | None, json_: bool) -> None:
     """Show one case: its route and why, its escalations, what guards block, and its log.
+
+    Who reads, and why, is recorded: see icam access.
 
     \b
     Examples:
       icam case case-1f3a --lang nl
       icam case case-1f3a --json
+      icam case case-1f3a --as "J. Peeters" --reason "appointment of 3 March"
     """
     settings = Settings()
 
-    found = with_connection(settings, lambda conn: _load(conn, case_id))
+    async def read(
+        conn: Connection,
+    ) -> tuple[tuple[dict[str, Any], list[Fact], Reference] | None, Collection[str]]:
+        ref = await tables_in_force(settings, conn)
+        found = await _load(conn, case_id, ref)
+        return (None, []) if found is None else ((*found, ref), [case_id])
+
+    found = read_recorded(settings, Reader(reader, why), "case", read)
     if found is None:
-        click.echo(f"icam: no case {case_id}", err=True)
+        echo(f"icam: no case {case_id}", err=True)
         raise SystemExit(1)
-    details, facts = found
+    details, facts, ref = found
     if json_:
         emit(details)
         return
     out = console()
-    ref = reference.load(settings.policy_file, settings.directory_file)
     for line in explain_case(_view(details, facts, datetime.now(UTC)), ref.wording(lang)):
         out.print(line, markup=False)
 
 
 def _expect_known(settings: Settings, office: str | None, rule: str | None) -> None:
     """Refuse a mistyped office or rule. One that is not in force any more may still have rows."""
-    ref = reference.load(settings.policy_file, settings.directory_file)
-    rules = [known.id for known in ref.policy.rules]
+    ref = with_connection(settings, partial(tables_in_force, settings))
+    rules = list(
+        dict.fromkeys(rule.id for one in ref.tables.policies.versions for rule in one.rules)
+    )
     for name, value, known in (("office", office, known_offices(ref)), ("rule", rule, rules)):
         if value is not None and value not in known:
             raise click.UsageError(f"--{name}: {not_one_of(value, known)}")
@@ -74,6 +90,7 @@ def _expect_known(settings: Settings, office: str | None, rule: str | None) -> N
 @click.option("--explain", "explained", is_flag=True, help="Explain each one in words.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @language
+@by_reader
 @as_json
 def escalations(
     office: str | None,
@@ -83,9 +100,13 @@ def escalations(
     explained: bool,
     limit: int,
     lang: str,
+    reader: str | None,
+    why: str | None,
     json_: bool,
 ) -> None:
     """List the escalations that are proposed to officials, newest first.
+
+    Who reads, and why, is recorded: see icam access.
 
     \b
     Examples:
@@ -94,8 +115,10 @@ def escalations(
     """
     settings = Settings()
 
-    async def read(conn: Connection) -> list[dict[str, Any]]:
-        return await ledger.find(
+    async def read(
+        conn: Connection,
+    ) -> tuple[tuple[list[dict[str, Any]], list[list[str]]], Collection[str]]:
+        rows = await ledger.find(
             conn,
             office_id=office,
             rule_id=rule,
@@ -103,8 +126,16 @@ def escalations(
             standing_only=not all_,
             limit=limit,
         )
+        paragraphs: list[list[str]] = []
+        if explained and not json_:
+            ref = await tables_in_force(settings, conn)
+            paragraphs = await in_words(conn, rows, ref, lang)
+        return (rows, paragraphs), [row["case_id"] for row in rows]
 
-    rows = with_connection(settings, read)
+    what = described(
+        "escalations", office=office, rule=rule, level=level, all=all_, explain=explained
+    )
+    rows, paragraphs = read_recorded(settings, Reader(reader, why), what, read)
     if not rows:
         _expect_known(settings, office, rule)
     if json_:
@@ -112,8 +143,7 @@ def escalations(
         return
     out = console()
     if explained:
-        ref = reference.load(settings.policy_file, settings.directory_file)
-        for lines in with_connection(settings, lambda conn: in_words(conn, rows, ref, lang)):
+        for lines in paragraphs:
             for line in [*lines, ""]:
                 out.print(line, markup=False)
         return
@@ -137,22 +167,30 @@ def escalations(
     )
 
 
-async def _load(conn: Connection, case_id: str) -> tuple[dict[str, Any], list[Fact]] | None:
+async def _load(
+    conn: Connection, case_id: str, ref: Reference
+) -> tuple[dict[str, Any], list[Fact]] | None:
     shown = await cases.show(conn, case_id)
     if shown is None:
         return None
+    facts = (await log.log(conn, [case_id])).get(case_id, [])
+    above = {one.fact.event_id: one.above.source for one in outranked(facts, ref.producers.rank)}
+    events = [
+        {**row, "without_effect": above.get(row["event_id"])}
+        for row in await log.history(conn, case_id)
+    ]
     details = {
         **shown,
         "escalations": await ledger.find(conn, case_id=case_id, standing_only=False),
         "dead_letters": await dead_letters.find(conn, case_id=case_id),
-        "events": await log.history(conn, case_id),
+        "events": events,
     }
-    return details, (await log.log(conn, [case_id])).get(case_id, [])
+    return details, facts
 
 
 async def case_in_words(conn: Connection, case_id: str, ref: Reference, lang: str) -> list[str]:
     """Return the lines that show one case, none if it is not known."""
-    found = await _load(conn, case_id)
+    found = await _load(conn, case_id, ref)
     if found is None:
         return []
     details, facts = found
@@ -209,6 +247,11 @@ def _view(details: Mapping[str, Any], facts: Sequence[Fact], now: datetime) -> C
         ],
         log=sorted(facts, key=lambda fact: (fact.time, fact.event_id)),
         proposals=[_proposal(row, by_id, rules, now) for row in details["escalations"]],
+        outranked={
+            row["event_id"]: row["without_effect"]
+            for row in details["events"]
+            if row["without_effect"] is not None
+        },
     )
 
 

@@ -11,12 +11,11 @@ from datetime import datetime
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from schemas.events import INPUT_TOPICS
 from schemas.outcomes import ESCALATION_TOPIC
 from streams.kafka.connection import ClientConfig
 
 
-def latencies(client: ClientConfig, since: datetime) -> list[float]:
+def latencies(client: ClientConfig, inputs: Sequence[str], since: datetime) -> list[float]:
     """Return the milliseconds from cause to publication of each escalation raised.
 
     The cause is the last record of the same case published before the escalation. Both instants are
@@ -24,7 +23,7 @@ def latencies(client: ClientConfig, since: datetime) -> list[float]:
     deadline triggered are left out: no record caused them. So are causes before ``since``.
     """
     inputs_of_case: dict[bytes, list[int]] = {}
-    for message in _read(client, INPUT_TOPICS):
+    for message in _read(client, inputs):
         inputs_of_case.setdefault(message.key() or b"", []).append(message.timestamp()[1])
     for instants in inputs_of_case.values():
         instants.sort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -10,7 +11,9 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from schemas.visible import HIDDEN, visible
 from streams.runtime.settings import Settings
 from streams.store.pool import Connection, Pool, open_pool
 
@@ -19,26 +22,46 @@ T = TypeVar("T")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
+class _Console(Console):
+    """A console that shows hidden characters as escapes; no text acts on the terminal."""
+
+    def print(self, *objects: Any, **kwargs: Any) -> None:
+        """Print texts and renderables; a text may have our markup unless ``markup`` is false."""
+        super().print(*(visible(o) if isinstance(o, str) else o for o in objects), **kwargs)
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console; 160 columns wide when the output is not a terminal."""
-    terminal = Console(stderr=stderr, highlight=False)
+    terminal = _Console(stderr=stderr, highlight=False)
     if terminal.is_terminal:
         return terminal
-    return Console(stderr=stderr, highlight=False, width=160)
+    return _Console(stderr=stderr, highlight=False, width=160)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line, its hidden characters as escapes."""
+    click.echo(visible(text), err=err)
 
 
 def emit(data: Any) -> None:
-    """Print one JSON document; instants and UUIDs as text, bytes as hexadecimal."""
-    click.echo(orjson.dumps(data, default=_text, option=orjson.OPT_INDENT_2).decode())
+    """Print one JSON document; instants and UUIDs as text, bytes as hexadecimal.
+
+    Hidden characters are escaped as JSON escapes them.
+    """
+    try:
+        text = orjson.dumps(data, default=_text, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # a surrogate: the name of a header that is not UTF-8
+        text = json.dumps(data, default=_text, indent=2)
+    click.echo(HIDDEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Return a table; None becomes an empty cell."""
-    drawn = Table(title=title, title_justify="left", header_style="bold")
+    """Return a table; None becomes an empty cell, and no cell is read as markup."""
+    drawn = Table(title=Text(visible(title)), title_justify="left", header_style="bold")
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+        drawn.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     return drawn
 
 

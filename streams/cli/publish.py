@@ -10,7 +10,7 @@ import click
 import orjson
 
 from schemas.codec import Outgoing
-from streams.cli.output import as_json, emit
+from streams.cli.output import as_json, echo, emit
 from streams.kafka.publish import Publisher
 from streams.runtime.settings import Settings
 
@@ -37,7 +37,7 @@ def publish(file: TextIO, json_: bool) -> None:
     if json_:
         emit({"acknowledged": publisher.acknowledged})
     else:
-        click.echo(f"{publisher.acknowledged} records acknowledged")
+        echo(f"{publisher.acknowledged} records acknowledged")
 
 
 def _parse(line: str, number: int) -> Outgoing:

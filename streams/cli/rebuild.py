@@ -10,7 +10,7 @@ import click
 from rich.progress import Progress
 
 from streams.casework.rebuild import Rebuilt, processors, rebuild
-from streams.cli.output import as_json, console, emit
+from streams.cli.output import as_json, console, echo, emit
 from streams.runtime.settings import Settings
 
 
@@ -36,7 +36,8 @@ def command(check: bool, processes: int, json_: bool) -> None:
       icam rebuild --processes 4 --json
     """
     started = time.monotonic()
-    with Progress(console=console(stderr=True), disable=json_) as bar:
+    shown = console(stderr=True)
+    with Progress(console=shown, disable=json_ or not shown.is_terminal) as bar:
         task = bar.add_task("cases", total=None)
         result = rebuild(
             Settings(),
@@ -53,11 +54,11 @@ def command(check: bool, processes: int, json_: bool) -> None:
 
 
 def _print(result: Rebuilt, seconds: float) -> None:
-    click.echo(f"rebuilt {result.cases} cases from {result.events} events in {seconds} s")
+    echo(f"rebuilt {result.cases} cases from {result.events} events in {seconds} s")
     if result.older:
-        click.echo(f"{result.older} cases decided with other reference data: only facts compared")
+        echo(f"{result.older} cases decided with other reference data: only facts compared")
     if not result.differing:
-        click.echo("every projection matches the log")
+        echo("every projection matches the log")
         return
     corrected = f"{result.mended} corrected" if result.mended else "none corrected"
-    click.echo(f"{result.differing} projections differ, {corrected}: {', '.join(result.shown)}")
+    echo(f"{result.differing} projections differ, {corrected}: {', '.join(result.shown)}")

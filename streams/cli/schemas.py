@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import schemas.export as exporting
-from streams.cli.output import as_json, emit
+from streams.cli.output import as_json, echo, emit
 
 
 @click.group()
@@ -24,7 +24,7 @@ def list_(json_: bool) -> None:
     if json_:
         emit(names)
     else:
-        click.echo("\n".join(names))
+        echo("\n".join(names))
 
 
 @schemas.command()
@@ -34,7 +34,7 @@ def show(name: str) -> None:
     documents = exporting.documents()
     if name not in documents:
         raise click.UsageError(f"no document {name!r}; see: icam schemas list")
-    click.echo(json.dumps(json.loads(documents[name]), indent=2))
+    echo(json.dumps(json.loads(documents[name]), indent=2))
 
 
 @schemas.command()
@@ -42,4 +42,4 @@ def show(name: str) -> None:
 def export(folder: Path) -> None:
     """Write all documents into FOLDER."""
     for path in exporting.write(folder):
-        click.echo(path)
+        echo(str(path))

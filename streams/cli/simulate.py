@@ -12,7 +12,7 @@ import click
 import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams.cli.output import as_json, console, emit
+from streams.cli.output import as_json, console, echo, emit
 from streams.cli.year import print_year
 from streams.kafka.publish import Publisher
 from streams.runtime.settings import Settings
@@ -90,7 +90,7 @@ def simulate(
     records = _paced(stream(settings), compress)
     if not to_kafka:
         for planned in records:
-            click.echo(_line(planned))
+            echo(_line(planned))
         return
     publisher = Publisher(Settings().kafka)
     counts = dict.fromkeys(Kind, 0)
@@ -102,7 +102,7 @@ def simulate(
         emit({"acknowledged": publisher.acknowledged, **{k.value: n for k, n in counts.items()}})
     else:
         parts = ", ".join(f"{n} {kind.value}" for kind, n in counts.items())
-        click.echo(f"{publisher.acknowledged} records acknowledged: {parts}")
+        echo(f"{publisher.acknowledged} records acknowledged: {parts}")
 
 
 def _paced(records: Iterable[Planned], compress: float | None) -> Iterator[Planned]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from streams.cli.output import table
 from streams.simulate.publishing import Kind
@@ -108,6 +109,6 @@ def render(out: Console, summary: Summary, problems: list[str]) -> None:
     out.print(table(f"Worklist of {summary.worklist_office}", columns, summary.worklist))
     out.print(summary.audit_table)
     if problems:
-        out.print(f"[bold red]PROBLEMS FOUND[/bold red]  {'; '.join(problems)}")
+        out.print(f"[bold red]PROBLEMS FOUND[/bold red]  {escape('; '.join(problems))}")
     else:
         out.print(f"[bold green]ALL INVARIANTS HOLD[/bold green]  in {summary.seconds:g} s")

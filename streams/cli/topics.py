@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from streams import reference
 from streams.cli.errors import FINDINGS
-from streams.cli.output import as_json, console, emit, table
-from streams.kafka import acls
+from streams.cli.output import as_json, console, echo, emit, table
+from streams.kafka import acls, quotas
 from streams.kafka import topics as topics_
 from streams.kafka.topics import TopicState
-from streams.runtime.settings import Settings
+from streams.runtime.settings import KafkaSettings, Settings
 
 
 @click.command()
@@ -30,7 +32,10 @@ def topics(file: Path | None, apply_: bool, json_: bool) -> None:
     Existing topics are changed with --apply only. Partitions and replicas are never changed: ask
     the Kafka administrator. Exit code 1 when something still differs.
 
-    With --acls: exit code 1 when the access lists differ from the file, and --apply was not given.
+    The input topics are those of the table of producers (ICAM_PRODUCERS_FILE).
+
+    With --acls: exit code 1 when access lists or quotas differ from the file, without --apply.
+    The rights to write to input topics come from the table of producers.
 
     \b
     Examples:
@@ -39,10 +44,13 @@ def topics(file: Path | None, apply_: bool, json_: bool) -> None:
       icam topics --acls deploy/kafka/principals.toml
       icam topics --acls deploy/kafka/principals.toml --apply
     """
+    settings = Settings()
+    producers = reference.producers(settings.producers_file)
     if file is not None:
-        _acls(file, apply_=apply_, json_=json_)
+        wanted, rates = acls.load(file, producers), acls.quotas(file, producers)
+        _acls(settings.kafka, wanted, rates, apply_=apply_, json_=json_)
         return
-    states = topics_.ensure(Settings().kafka, apply=apply_)
+    states = topics_.ensure(settings.kafka, producers.topics, apply=apply_)
     if json_:
         emit(
             [
@@ -74,26 +82,37 @@ def _show_topics(states: list[TopicState]) -> None:
         console().print(table("Differences", shown, differing))
 
 
-def _acls(file: Path, *, apply_: bool, json_: bool) -> None:
-    wanted, kafka = acls.load(file), Settings().kafka
+def _acls(
+    kafka: KafkaSettings,
+    wanted: frozenset[acls.Right],
+    rates: Mapping[str, int | None],
+    *,
+    apply_: bool,
+    json_: bool,
+) -> None:
     found = acls.apply(kafka, wanted) if apply_ else acls.compare(kafka, wanted)
+    limits = quotas.apply(kafka, rates) if apply_ else quotas.compare(kafka, rates)
     if json_:
         emit(
             {
                 "applied": apply_,
                 "missing": [right._asdict() for right in found.missing],
                 "surplus": [right._asdict() for right in found.surplus],
+                "quotas": [quota._asdict() for quota in limits],
             }
         )
     else:
         _show(found, len(wanted), applied=apply_)
-    if not apply_ and (found.missing or found.surplus):
+        if limits:
+            columns = ("principal", "bytes/s found", "bytes/s set" if apply_ else "bytes/s wanted")
+            console().print(table("Quotas", columns, limits))
+    if not apply_ and (found.missing or found.surplus or limits):
         raise SystemExit(FINDINGS)
 
 
 def _show(found: acls.Difference, wanted: int, *, applied: bool) -> None:
     if not found.missing and not found.surplus:
-        click.echo(f"the brokers grant exactly the {wanted} rights of the file")
+        echo(f"the brokers grant exactly the {wanted} rights of the file and the producers")
         return
     missing, surplus = ("granted", "revoked") if applied else ("missing", "surplus")
     rows = [(missing, *right) for right in found.missing]

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streams import reference
-from streams.cli.output import console, emit, table
+from streams.cli.output import console, echo, emit, table
+from streams.domain.tables import Tables
 from streams.reference import staffing
 from streams.runtime.settings import Settings
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.year.months import Month
-from streams.simulate.year.play import Rules, play
+from streams.simulate.year.play import play
 
 _COLUMNS = (
     "end of month",
@@ -34,11 +34,11 @@ _COLUMNS = (
 def print_year(simulated: SimulationSettings, *, answers: bool, json_: bool) -> None:
     """Play the window and print one line per month. Progress goes to standard error."""
     settings = Settings()
-    loaded = reference.load(settings.policy_file, settings.directory_file)
+    loaded = reference.load(*settings.reference_files)
     staff = staffing.load(settings.staffing_file)
-    counsellors = sum(team.counsellors for team in staff.teams)
-    rules = Rules(loaded.policy, loaded.directory, loaded.calendar)
-    months = list(_with_progress(simulated, rules, counsellors, answers=answers))
+    first_day = loaded.calendar.local_date(simulated.start)
+    counsellors = sum(team.counsellors for team in staff.on(first_day))
+    months = list(_with_progress(simulated, loaded.tables, counsellors, answers=answers))
     if json_:
         emit(
             {
@@ -56,11 +56,11 @@ def print_year(simulated: SimulationSettings, *, answers: bool, json_: bool) -> 
     console().print(table(title, _COLUMNS, [_row(month) for month in months]))
     last = months[-1]
     standing = ", ".join(f"{rule} {count}" for rule, count in last.by_rule.items())
-    click.echo(f"standing at the end, by rule: {standing or 'none'}")
+    echo(f"standing at the end, by rule: {standing or 'none'}")
 
 
 def _with_progress(
-    simulated: SimulationSettings, rules: Rules, counsellors: int, *, answers: bool
+    simulated: SimulationSettings, tables: Tables, counsellors: int, *, answers: bool
 ) -> Iterator[Month]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     days = (simulated.end - simulated.start) / timedelta(days=1)
@@ -72,7 +72,7 @@ def _with_progress(
             progress.update(task, completed=max(0.0, done), description=f"{day:%Y-%m-%d}")
 
         for month in play(
-            simulated, rules, counsellors=counsellors, answers=answers, on_day=on_day
+            simulated, tables, counsellors=counsellors, answers=answers, on_day=on_day
         ):
             progress.console.print(
                 f"{month.day}: {month.open} open cases, {month.proposals} proposals"
