@@ -189,7 +189,7 @@ async def _run(settings: Settings, now: Callable[[], datetime]) -> None:
         seconds = None if last_seconds is None else round(last_seconds, 3)
         return Verdict(seconds is not None, {"last_seconds": seconds})
 
-    app = application(lambda: Verdict(True, {}), ready, metrics.registry)
+    app = application(lambda: Verdict(True, {}), ready, metrics.registry, settings.host_names)
     await service.run_with_http(
         measure_repeatedly(), app, canary_settings.host, canary_settings.port
     )

@@ -8,14 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from streams.reference.staffing import Staffing
-from streams.services.board.suppression import (
-    Shown,
-    Table,
-    suppress_all,
-    suppress_count,
-    suppress_table,
-)
+from streams.domain.staffing import Staffing
+from streams.services.board.steps import Shown, Steps, Table
 from streams.store.board import Moved, Reached
 from streams.store.statistics import Entered
 from streams.store.worklist import Due
@@ -30,6 +24,7 @@ CONCLUSIONS: Final = ("residence_prospect", "voluntary_return_accepted", "volunt
 ATTENTION_RUNBOOK: Final = "IcamCaseForgotten"
 """Alert and runbook of open cases that get no attention."""
 WHEN_DUE: Final = ("late", "today", "week", "later")
+_HOUR_SECONDS: Final = 3600
 _STEPS: Final = ("ordered", "invited", "undecided", *CONCLUSIONS)
 
 
@@ -54,14 +49,19 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class PublicFigures:
-    """Convert a reading to public figures: small counts are suppressed unless ``ops`` is true."""
+    """Convert a reading to the figures of the page, in steps unless ``ops`` is true."""
 
     offices: Sequence[str]
     """Offices and teams in the order of the page. A closed office may still have cases."""
     levels: Sequence[int]
     """Escalation levels of the policy."""
     staffing: Staffing
-    ops: bool
+    steps: Steps
+
+    @property
+    def ops(self) -> bool:
+        """Whether counts are exact."""
+        return self.steps.exact
 
     def to_public_json(self, book: Book) -> dict[str, Any]:
         """Return the figures for the page."""
@@ -74,14 +74,11 @@ class PublicFigures:
             "funnel": _funnel(steps),
             "escalations": self._escalations(book, by_level),
             "work": self._work(work),
-            "due": _row(suppress_table(dict(enumerate(book.due_by_hour)), ops=self.ops)),
+            "due": _row(self.steps.table("due", self._hours(book))),
         }
 
     def _cases(self, book: Book) -> tuple[Table[str], Table[str]]:
-        """Return cases by office and by step: two ways to split the same total.
-
-        If one total is suppressed, both tables are, because the other total would reveal it.
-        """
+        """Return cases by office and by furthest step."""
         of_office = Counter[str]()
         for office_id, _, cases in book.offices:
             of_office[office_id] += cases
@@ -89,22 +86,32 @@ class PublicFigures:
         at_step = Counter[str]()
         for step, conclusion, cases in book.reached:
             at_step[conclusion or step] += cases
-        by_office = suppress_table({name: of_office[name] for name in names}, ops=self.ops)
-        steps = suppress_table({step: at_step[step] for step in _STEPS}, ops=self.ops)
-        if "kept" in (by_office.total, steps.total):
-            return suppress_all(by_office), suppress_all(steps)
-        return by_office, steps
+        return (
+            self.steps.table("offices", {name: of_office[name] for name in names}, self.offices),
+            self.steps.table("funnel", {step: at_step[step] for step in _STEPS}),
+        )
+
+    def _hours(self, book: Book) -> dict[int, int]:
+        """Return cases by the hour in which they fall due, so that an hour keeps its offset."""
+        first = int(book.as_of.timestamp() // _HOUR_SECONDS)
+        return {first + hour: cases for hour, cases in enumerate(book.due_by_hour)}
 
     def _office(self, office_id: str, cases: Shown, book: Book) -> dict[str, Any]:
-        teams = [team for team in self.staffing.teams if team.office_id == office_id]
+        today = book.today
+        teams = [line.track for line in self.staffing.on(today) if line.office_id == office_id]
+        capacities = [self.staffing.capacity(office_id, track, today) or 0 for track in teams]
         figures: dict[str, Any] = {
             "id": office_id,
             "cases": cases,
-            "capacity": sum(team.capacity for team in teams) or None,
+            "capacity": sum(capacities) or None,
         }
         if self.ops:
             figures["tracks"] = [
-                {"track": track, "cases": n, "capacity": self.staffing.capacity(office_id, track)}
+                {
+                    "track": track,
+                    "cases": n,
+                    "capacity": self.staffing.capacity(office_id, track, today),
+                }
                 for case_office, track, n in book.offices
                 if case_office == office_id
             ]
@@ -114,22 +121,18 @@ class PublicFigures:
         """Return the promise that every open case gets attention, in the form of a signal."""
         return {
             "name": "attention",
-            "value": suppress_count(book.forgotten, ops=self.ops),
+            "value": self.steps.count("forgotten", book.forgotten),
             "state": "act" if book.forgotten else "well",
             "runbook": ATTENTION_RUNBOOK,
         }
 
     def _standing(self, book: Book) -> tuple[Table[int], Table[tuple[str, str]]]:
-        """Return standing proposals by level, and by office and due date: one total, split twice.
-
-        If one total is suppressed, both tables are, because the other total would reveal it.
-        """
+        """Return standing proposals by level, and by office and due date."""
         standing = Counter[int]()
         for entry in book.ledger:
             if entry.open:
                 standing[entry.level] += entry.escalations
         levels = sorted({*self.levels, *standing})
-        by_level = suppress_table({level: standing[level] for level in levels}, ops=self.ops)
         of_office = {due.office_id: due for due in book.work}
         names = dict.fromkeys((*self.offices, *sorted(of_office)))
         counts = {
@@ -137,28 +140,32 @@ class PublicFigures:
             for name in names
             for when in WHEN_DUE
         }
-        work = suppress_table(counts, ops=self.ops)
-        if "kept" in (by_level.total, work.total):
-            return suppress_all(by_level), suppress_all(work)
-        return by_level, work
+        return (
+            self.steps.table("levels", {level: standing[level] for level in levels}, self.levels),
+            self.steps.table("work", counts),
+        )
 
     def _work(self, work: Table[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Return, by office, how many proposals are late or fall due; offices without any too."""
-        offices = dict.fromkeys(name for name, _ in work.cells)
-        return [
-            {"id": name, **{when: work.cells[name, when] for when in WHEN_DUE}} for name in offices
+        """Return, by office, how many proposals are late or fall due; offices without any too.
+
+        A closed office is left out while 0 is shown for it.
+        """
+        rows: list[dict[str, Any]] = [
+            {"id": name, **{when: work.cells[name, when] for when in WHEN_DUE}}
+            for name in dict.fromkeys(name for name, _ in work.cells)
         ]
+        return [row for row in rows if row["id"] in self.offices or any(map(row.get, WHEN_DUE))]
 
     def _escalations(self, book: Book, by_level: Table[int]) -> dict[str, Any]:
-        standing = sum(entry.escalations for entry in book.ledger if entry.open)
         levels = list(by_level.cells)
         days = [book.today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
         raised = _by_day(days, ((moved.day, moved.raised) for moved in book.moved))
         withdrawn = _by_day(days, ((moved.day, moved.withdrawn) for moved in book.moved))
-        figures = {
+        figures: dict[str, Any] = {
             "open": {"total": by_level.total, "levels": _levels(by_level)},
             "days": [day.isoformat() for day in days],
-            **self._trend(raised, withdrawn, standing),
+            "raised": _row(self.steps.table("raised", raised)),
+            "withdrawn": _row(self.steps.table("withdrawn", withdrawn)),
         }
         if self.ops:
             figures["moved"] = [
@@ -171,26 +178,8 @@ class PublicFigures:
             ]
         return figures
 
-    def _trend(
-        self, raised: dict[date, int], withdrawn: dict[date, int], standing: int
-    ) -> dict[str, Any]:
-        """Return the numbers of escalations raised and withdrawn each day.
 
-        While every escalation is younger than the trend, raised minus withdrawn equals standing. If
-        one of the three sums is small, the other two would reveal it, so both tables are
-        suppressed.
-        """
-        tables = (
-            suppress_table(raised, ops=self.ops),
-            suppress_table(withdrawn, ops=self.ops),
-        )
-        sums = (sum(raised.values()), sum(withdrawn.values()), standing)
-        if any(suppress_count(count, ops=self.ops) == "few" for count in sums):
-            tables = suppress_all(tables[0]), suppress_all(tables[1])
-        return {"raised": _row(tables[0]), "withdrawn": _row(tables[1])}
-
-
-def _funnel(steps: Table[str]) -> dict[str, Shown]:
+def _funnel(steps: Table[str]) -> dict[str, int]:
     """Return the number of cases that reached each step, and the conclusions of interviews."""
     reached = {
         name: steps.sum_of(_STEPS[first:])

@@ -65,8 +65,8 @@ class PageFacts:
         Raises:
             PolicyError, DirectoryError: the reference data is invalid.
         """
-        ref = reference.load(settings.policy_file, settings.directory_file)
-        offices = [*ref.directory.offices, *(t.office_id for t in ref.directory.teams.values())]
+        ref = reference.load(*settings.reference_files)
+        offices = [*ref.directory.offices, *(t.office_id for t in ref.directory.all_teams)]
         levels = sorted({rule.level for rule in ref.policy.rules})
         facts = {
             "words": words(),

@@ -10,16 +10,28 @@ from typing import Final, TypeVar
 import structlog
 
 from schemas import canary
-from streams.reference import ZONE, Reference
+from streams.casework.in_force import ReferenceSource
+from streams.reference import ZONE
 from streams.runtime.loop import periodic
 from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
-from streams.services.board.signals import BURST, SLOT_SECONDS, SLOTS, Live
+from streams.services.board.signals import BURST, MOST_PRODUCERS, SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
-from streams.store import attention, board, cases, dead_letters, outbox, statistics, worklist
+from streams.services.board.watch import Watch, WatchError
+from streams.store import (
+    attention,
+    board,
+    cases,
+    dead_letters,
+    outbox,
+    relay_lease,
+    statistics,
+    worklist,
+)
 from streams.store.clock import Clock
-from streams.store.errors import is_not_migrated, is_transient, log_fields
+from streams.store.errors import is_not_migrated, is_refused, is_transient, log_fields
 from streams.store.pool import Connection, Pool
+from streams.store.relay_lease import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +42,7 @@ _AGAIN: Final = timedelta(seconds=4 * SLOT_SECONDS)
 _BACK: Final = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 """How far back to search for the last event, in steps."""
 _BOOK_SECONDS: Final = 30.0
+_WATCH_SECONDS: Final = 5.0
 _LIVE_PATIENCE: Final = 10.0
 _BOOK_PATIENCE: Final = 60.0
 """Seconds. A frozen server accepts a request and never answers."""
@@ -44,18 +57,21 @@ class Reader:
         self,
         pool_of: Callable[[], Awaitable[Pool]],
         clock: Clock,
-        ref: Reference,
+        source: ReferenceSource,
         state: State,
         feed: Feed,
         every_seconds: float,
+        watch: Watch | None = None,
     ) -> None:
         self._pool_of = pool_of
         self._clock = clock
-        self._calendar = ref.calendar
-        self._longest_pause_days = ref.policy.terms.longest_pause_days
+        self._source = source
+        self._calendar = source.calendar
         self._state = state
         self._feed = feed
         self._every = every_seconds
+        self._watch = watch
+        self._relay_free_since: datetime | None = None
         self._slots: dict[int, int] = {}
         self._last_event: datetime | None = None
         self._read_at: datetime | None = None
@@ -64,12 +80,15 @@ class Reader:
         """Read until cancelled.
 
         Raises:
-            ExceptionGroup: an error that is neither transient nor a database without tables.
+            ExceptionGroup: an error that is neither transient nor a database without tables, or
+                the database refused our role before anything was read.
         """
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._publish_periodically())
             loops.create_task(self._repeat(self._read_live, lambda *_: self._every))
             loops.create_task(self._repeat(self._read_book, self._book_pause))
+            if self._watch is not None:
+                loops.create_task(self._read_watch(self._watch))
 
     async def _publish_periodically(self) -> None:
         """Publish the state, and how old it is, even while the database is away."""
@@ -85,12 +104,20 @@ class Reader:
                 log.warning("database_away", **log_fields(error))
             self._state.away = True
 
-        await periodic(
-            work,
-            pause=pause,
-            is_transient=lambda error: is_transient(error) or is_not_migrated(error),
-            on_away=away,
-        )
+        done = False
+
+        async def noted() -> T:
+            nonlocal done
+            result = await work()
+            done = True
+            return result
+
+        def passes(error: Exception) -> bool:
+            if is_refused(error) and not done:
+                return False  # a mistake in the configuration: somebody must see it
+            return is_transient(error) or is_not_migrated(error)
+
+        await periodic(noted, pause=pause, is_transient=passes, on_away=away)
 
     async def _read_live(self) -> None:
         async with asyncio.timeout(_LIVE_PATIENCE):
@@ -100,6 +127,29 @@ class Reader:
         self._state.read_live(live)
         if first:
             self._feed.publish(self._state.to_json())
+
+    async def _read_watch(self, watch: Watch) -> None:
+        """Ask Prometheus until cancelled. Its silence says that nothing vouches for the workers."""
+
+        silent = False
+
+        async def read() -> None:
+            nonlocal silent
+            self._state.read_watch(await watch.read())
+            silent = False
+
+        def away(error: Exception) -> None:
+            nonlocal silent
+            if not silent:
+                log.warning("prometheus_away", why=str(error))
+            silent = True
+
+        await periodic(
+            read,
+            pause=lambda *_: _WATCH_SECONDS,
+            is_transient=lambda error: isinstance(error, WatchError),
+            on_away=away,
+        )
 
     async def _read_book(self) -> Book:
         async with asyncio.timeout(_BOOK_PATIENCE):
@@ -119,6 +169,7 @@ class Reader:
             await self._count_events(conn, now)
             bound = self._calendar.working_day_before(now)
             days = (self._calendar.local_date(now - timedelta(days=back)) for back in (0, 1))
+            relay = await relay_lease.read(conn)
             return Live(
                 as_of=now,
                 committed=dict(self._slots),
@@ -126,8 +177,24 @@ class Reader:
                 outbox=await outbox.backlog(conn),
                 due=await cases.overdue(conn, now),
                 letters=await dead_letters.unresolved(conn, bound, now - BURST),
-                canary=await board.last_of_cases(conn, [canary.case_id(day) for day in days]),
+                producers=await dead_letters.unresolved_by_producer(conn, MOST_PRODUCERS),
+                relay=relay,
+                relay_free_for=self._free_for(relay, now),
+                canary=await board.last_of_canaries(conn, [canary.case_id(day) for day in days]),
             )
+
+    def _free_for(self, relay: Lease | None, now: datetime) -> float | None:
+        """Return for how many seconds no worker has held the relay; None while one does.
+
+        A lease that was given back does not say when: it counts from our first reading of it.
+        """
+        if relay is not None and relay.held:
+            self._relay_free_since = None
+            return None
+        if relay is not None and relay.free_seconds is not None:
+            return relay.free_seconds
+        self._relay_free_since = self._relay_free_since or now
+        return (now - self._relay_free_since).total_seconds()
 
     async def book(self, pool: Pool) -> Book:
         """Count all cases and the ledger, as of one instant."""
@@ -135,6 +202,7 @@ class Reader:
             now = await self._clock(conn)
             today = self._calendar.local_date(now)
             first = self._calendar.start_of(today - timedelta(days=DAYS - 1))
+            longest = (await self._source.current(conn)).longest_pause_days
             return Book(
                 as_of=now,
                 today=today,
@@ -146,9 +214,7 @@ class Reader:
                 work=await worklist.due_by_office(
                     conn, now, self._calendar.end_of(today), self._calendar.end_of_week(today)
                 ),
-                forgotten=sum(
-                    (await attention.breaches(conn, now, self._longest_pause_days)).values()
-                ),
+                forgotten=sum((await attention.breaches(conn, now, longest)).values()),
             )
 
     async def _count_events(self, conn: Connection, now: datetime) -> None:

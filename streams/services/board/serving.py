@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from streams.services.board.state import State
 from streams.services.board.words import choose_language
 
 MOST_CLIENTS: Final = 500
-"""Maximum number of open streams. Further clients get 503 with Retry-After."""
+"""Maximum number of open streams, also bounded per address. Others get 503 with Retry-After."""
 _RETRY_SECONDS: Final = 2
 _SEND_TIMEOUT: Final = 30.0
 """Seconds for sending one message to a client before its connection is closed."""
@@ -34,10 +35,15 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 def add_page(
-    app: web.Application, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics
+    app: web.Application,
+    facts: PageFacts,
+    state: State,
+    feed: Feed,
+    metrics: BoardMetrics,
+    streams_per_address: int = MOST_CLIENTS,
 ) -> None:
     """Add the routes of the page, and security headers to every response."""
-    handlers = _Handlers(facts, state, feed, metrics)
+    handlers = _Handlers(facts, state, feed, metrics, streams_per_address)
     app.on_response_prepare.append(_secure)
     app.on_shutdown.append(handlers.close_streams)
     app.router.add_get("/", handlers.page)
@@ -49,12 +55,20 @@ def add_page(
 
 
 class _Handlers:
-    def __init__(self, facts: PageFacts, state: State, feed: Feed, metrics: BoardMetrics) -> None:
+    def __init__(
+        self,
+        facts: PageFacts,
+        state: State,
+        feed: Feed,
+        metrics: BoardMetrics,
+        streams_per_address: int,
+    ) -> None:
         self._facts = facts
         self._state = state
         self._feed = feed
         self._clients = metrics.clients
-        self._open = 0
+        self._streams_per_address = streams_per_address
+        self._open = Counter[str | None]()
 
     async def page(self, request: web.Request) -> web.Response:
         return _text(self._facts.page(_language(request)))
@@ -86,12 +100,13 @@ class _Handlers:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Send the current state and every following one. Each is complete, so skipping is safe."""
-        if self._open >= MOST_CLIENTS:
+        address = request.remote
+        if self._open.total() >= MOST_CLIENTS or self._open[address] >= self._streams_per_address:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "10"})
         response = web.StreamResponse(headers=_NO_STORE | {"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
-        self._count(1)
+        self._count(address, 1)
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):
                 await response.prepare(request)
@@ -104,15 +119,17 @@ class _Handlers:
         except (ConnectionError, TimeoutError):
             pass  # the client disconnected or stopped reading
         finally:
-            self._count(-1)
+            self._count(address, -1)
         return response
 
     async def close_streams(self, _: web.Application) -> None:
         self._feed.close()
 
-    def _count(self, change: int) -> None:
-        self._open += change
-        self._clients.set(self._open)
+    def _count(self, address: str | None, change: int) -> None:
+        self._open[address] += change
+        if not self._open[address]:
+            del self._open[address]
+        self._clients.set(self._open.total())
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:

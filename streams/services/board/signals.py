@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from schemas.envelope import Reason
-from streams.services.board.suppression import suppress_count
+from streams.services.board.steps import Shown, Steps
 from streams.store.dead_letters import Unresolved
+from streams.store.relay_lease import Lease
 
 SLOT_SECONDS: Final = 5
 """Length of the slots in which events are counted, in seconds."""
@@ -24,6 +25,10 @@ _CANARY_SECONDS: Final = 150.0
 BURST: Final = timedelta(minutes=15)
 _BURST_LETTERS: Final = 10
 """More dead letters than this within ``BURST`` fire ``IcamDeadLetterBurst``."""
+
+_NAME_LENGTH: Final = 60
+MOST_PRODUCERS: Final = 5
+"""Producers of dead letters that are named."""
 
 RUNBOOKS: Final = {
     "outbox": "IcamOutboxStuck",
@@ -47,6 +52,11 @@ class Live:
     due: tuple[int, float]
     """Number of overdue cases, and how long the oldest has been due."""
     letters: Sequence[Unresolved]
+    producers: Sequence[tuple[str, int]]
+    """Producers with open dead letters, most first, as the records name them."""
+    relay: Lease | None
+    relay_free_for: float | None
+    """For how many seconds no worker has held the relay, as far as known; None while one does."""
     canary: datetime | None
     """When an event of the canary was last recorded; None if there is none."""
 
@@ -93,7 +103,7 @@ class History:
         return [reading[index] for reading in self._readings]
 
 
-def to_public_json(live: Live, history: History, *, ops: bool) -> list[dict[str, Any]]:
+def to_public_json(live: Live, history: History, steps: Steps) -> list[dict[str, Any]]:
     """Return each signal: value, series, age of the oldest entry, and state.
 
     ``state`` is ``well``, ``watch`` (needs action on the next working day), ``act`` (needs action
@@ -102,19 +112,47 @@ def to_public_json(live: Live, history: History, *, ops: bool) -> list[dict[str,
     ``few`` is less than one event per second. ``advice`` names the text of what to do, if it is
     not that of the signal.
     """
-    rates = [suppress_count(events, ops=ops) for events in live.rates]
+    rates = [steps.count("committed", events) for events in live.rates]
     return [
         {"name": "committed", "value": rates[-1], "series": rates, "state": "plain"},
         _age("silent", live.since(live.last_event), history, None),
-        _backlog("outbox", *live.outbox, history, _act_after(live.outbox, _OUTBOX_SECONDS), ops),
-        _letters(live, history, ops),
-        _backlog("due", *live.due, history, _act_after(live.due, _DUE_SECONDS), ops),
+        _backlog("outbox", *live.outbox, history, _act_after(live.outbox, _OUTBOX_SECONDS), steps),
+        _letters(live, history, steps),
+        _backlog("due", *live.due, history, _act_after(live.due, _DUE_SECONDS), steps),
         _canary(live, history),
     ]
 
 
-def _letters(live: Live, history: History, ops: bool) -> dict[str, Any]:
-    signal = _backlog("letters", live.open_letters, live.oldest_letter, history, "well", ops)
+def letters_by_producer(live: Live, steps: Steps) -> list[tuple[str, Shown]]:
+    """Return the producers with the most open dead letters, and the rest under the empty name.
+
+    A producer is named if its number is shown.
+    """
+    named = {_printable(name): 0 for name, _ in live.producers}
+    for name, letters in live.producers:
+        named[_printable(name)] += letters
+    rest = max(0, live.open_letters - sum(named.values()))
+    shown = {name: n for name, n in steps.table("producers", named).cells.items() if n}
+    others = rest + sum(letters for name, letters in named.items() if name not in shown)
+    return [*shown.items(), *([("", steps.count("producers", others))] if others else [])]
+
+
+def main_producer(live: Live, steps: Steps) -> str | None:
+    """Return the producer of most open dead letters; None if no producer has more than half."""
+    for name, letters in letters_by_producer(live, steps):
+        if name and isinstance(letters, int) and letters * 2 > live.open_letters:
+            return name
+    return None
+
+
+def _printable(source: str) -> str:
+    """Return what a record says about its producer, without characters that a page could obey."""
+    return source.encode("unicode_escape").decode()[:_NAME_LENGTH]
+
+
+def _letters(live: Live, history: History, steps: Steps) -> dict[str, Any]:
+    signal = _backlog("letters", live.open_letters, live.oldest_letter, history, "well", steps)
+    signal["producer"] = main_producer(live, steps)
     if any(group.reason == Reason.BUG for group in live.letters):
         return signal | {"state": "act", "advice": "bug", "runbook": "IcamDeadLetterOurBug"}
     if sum(group.recent for group in live.letters) > _BURST_LETTERS:
@@ -145,13 +183,13 @@ def _act_after(backlog: tuple[int, float], limit: float) -> str:
 
 
 def _backlog(
-    name: str, count: int, oldest: float | None, history: History, state: str, ops: bool
+    name: str, count: int, oldest: float | None, history: History, state: str, steps: Steps
 ) -> dict[str, Any]:
     return {
         "name": name,
-        "value": suppress_count(count, ops=ops),
+        "value": steps.count(name, count),
         "oldest": None if oldest is None or not count else int(oldest),
-        "series": [suppress_count(n, ops=ops) for n in history.of(name) if n is not None],
+        "series": [steps.count(name, n) for n in history.of(name) if n is not None],
         "state": state,
         "runbook": RUNBOOKS[name],
     }

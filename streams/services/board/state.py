@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from streams.services.board import signals
+from streams.services.board import signals, workers
 from streams.services.board.figures import Book, PublicFigures
 from streams.services.board.signals import History, Live
-from streams.services.board.suppression import suppress_count, suppress_table
+from streams.services.board.watch import Watched
 
 
 @dataclass(slots=True)
@@ -23,8 +23,11 @@ class State:
     history: History
     away: bool = False
     """Whether the database is away."""
+    watching: bool = False
+    """Whether Prometheus is asked at all."""
     _live: tuple[Live, float] | None = field(default=None, init=False)
     _book: tuple[Book, float] | None = field(default=None, init=False)
+    _watched: tuple[Watched, float] | None = field(default=None, init=False)
 
     def read_live(self, live: Live) -> None:
         """Store a reading of throughput and backlogs."""
@@ -34,6 +37,10 @@ class State:
     def read_book(self, book: Book) -> None:
         """Store a reading of all cases."""
         self._book = book, time.monotonic()
+
+    def read_watch(self, watched: Watched) -> None:
+        """Store a reading of Prometheus."""
+        self._watched = watched, time.monotonic()
 
     @property
     def age(self) -> float | None:
@@ -55,21 +62,35 @@ class State:
         if self._live is None:
             return None
         live, at = self._live
-        ops = self.figures.ops
+        steps = self.figures.steps
         reasons = Counter[str]()
         for group in live.letters:
             reasons[group.reason] += group.letters
-        letters = suppress_table({reason: reasons[reason] for reason in sorted(reasons)}, ops=ops)
+        by_reason = {reason: reasons[reason] for reason in sorted(reasons)}
+        letters = steps.table("reasons", by_reason, listed=())
         return {
             "as_of": live.as_of,
             "age": round(time.monotonic() - at, 1),
-            "signals": signals.to_public_json(live, self.history, ops=ops),
+            "signals": signals.to_public_json(live, self.history, steps),
             "letters": {
-                # Same value as the signal. If the total of the table is suppressed, even the number
-                # of reasons would reveal something.
-                "total": suppress_count(live.open_letters, ops=ops),
-                "reasons": list(letters.cells.items()) if isinstance(letters.total, int) else [],
+                "total": letters.total or steps.count("letters", live.open_letters),
+                "reasons": list(letters.cells.items()),
+                "producers": signals.letters_by_producer(live, steps),
             },
+            "relay": workers.relay_signal(live),
+            **self._watch_section(),
+        }
+
+    def _watch_section(self) -> dict[str, Any]:
+        """Return workers and firing alerts; without a current reading they are unknown."""
+        if not self.watching:
+            return {"workers": None, "alerts": None}
+        if self._watched is None or time.monotonic() - self._watched[1] > workers.OLD_SECONDS:
+            return {"workers": None, "alerts": [workers.unwatched_signal()]}
+        watched, _ = self._watched
+        return {
+            "workers": workers.to_public_json(watched, self.figures.steps),
+            "alerts": workers.alert_signals(watched),
         }
 
     def _book_section(self) -> dict[str, Any] | None:

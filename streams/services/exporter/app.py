@@ -6,7 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
+from schemas.checkpoints import PublicKey
 from streams import reference
+from streams.casework.in_force import in_force_source
+from streams.domain.staffing import Staffing
 from streams.reference import staffing
 from streams.runtime import service
 from streams.runtime.http import Verdict, application
@@ -24,6 +27,7 @@ def run(settings: Settings) -> int:
 
     Raises:
         PolicyError, DirectoryError, StaffingError: the reference data is invalid.
+        KeyUnreadable: the file of public keys holds none.
         OSError: the port is in use.
     """
     return service.run(_export(settings), settings.log_level)
@@ -31,11 +35,14 @@ def run(settings: Settings) -> int:
 
 async def _export(settings: Settings) -> None:
     metrics, config = ExporterMetrics(), settings.exporter
-    for team in staffing.load(settings.staffing_file).teams:
-        metrics.capacity.labels(team.office_id, team.track).set(team.capacity)
+    staff = staffing.load(settings.staffing_file)
+    today = reference.belgian_calendar().local_date(datetime.now(UTC))
+    readings.show_capacities(staff, today, metrics)
     pool_of = LatePool(settings.database, "icam-exporter")
-    loops = ReadingLoops(_readings(settings, pool_of, metrics), metrics)
-    app = application(lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry)
+    loops = ReadingLoops(_readings(settings, pool_of, metrics, staff), metrics)
+    app = application(
+        lambda: Verdict(True, {}), partial(_ready, loops), metrics.registry, settings.host_names
+    )
     try:
         await service.run_with_http(loops.run(), app, config.host, config.port)
     finally:
@@ -43,18 +50,19 @@ async def _export(settings: Settings) -> None:
 
 
 def _readings(
-    settings: Settings, pool_of: LatePool, metrics: ExporterMetrics
+    settings: Settings, pool_of: LatePool, metrics: ExporterMetrics, staff: Staffing
 ) -> list[ReadingState]:
     config = settings.exporter
-    ref = reference.load(settings.policy_file, settings.directory_file)
-    calendar = ref.calendar
-    audits = AuditReadings(settings, metrics, lambda: datetime.now(UTC))
+    ref = reference.load(*settings.reference_files)
+    calendar, source = ref.calendar, in_force_source(ref, settings)
+    audits = AuditReadings(settings, ref.producers, metrics, lambda: datetime.now(UTC))
 
     async def backlog() -> None:
         await readings.backlog(await pool_of(), clock.now, calendar, metrics)
 
     async def cases() -> None:
-        await readings.book(await pool_of(), clock.now, ref, metrics)
+        await readings.book(await pool_of(), clock.now, source, metrics)
+        await readings.office_loads(await pool_of(), clock.now, calendar, staff, metrics)
 
     async def producers() -> None:
         await readings.read_producers(await pool_of(), clock.now, calendar, metrics)
@@ -68,7 +76,7 @@ def _readings(
     async def audit() -> None:
         await asyncio.to_thread(audits.audit)
 
-    return [
+    found = [
         ReadingState("backlog", config.backlog_seconds, backlog, metrics.database_away),
         ReadingState("group", config.backlog_seconds, group, metrics.brokers_away),
         ReadingState("cases", config.cases_seconds, cases),
@@ -76,6 +84,15 @@ def _readings(
         ReadingState("offsets", config.offsets_seconds, offsets),
         ReadingState("audit", config.audit_seconds, audit),
     ]
+    public = settings.checkpoint.public_key_file
+    if public is not None:
+        keys = PublicKey.read_all(public.read_bytes())
+
+        async def checkpoints() -> None:
+            await asyncio.to_thread(audits.checkpoints, keys)
+
+        found.append(ReadingState("checkpoints", config.audit_seconds, checkpoints))
+    return found
 
 
 def _ready(loops: ReadingLoops) -> Verdict:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from schemas.events import INPUT_TOPICS
+from schemas.checkpoints import PublicKey
+from schemas.producers import Producers
 from streams.audit import Watch, audit
+from streams.audit.chain import check_chain
+from streams.audit.checkpoints import published
 from streams.audit.errors import AuditError
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import OffsetRange, Partition
@@ -20,19 +23,20 @@ class AuditReadings:
     """The readings that need the brokers: the group's lag, its committed offsets, the audit."""
 
     def __init__(
-        self, settings: Settings, metrics: ExporterMetrics, now: Callable[[], datetime]
+        self,
+        settings: Settings,
+        producers: Producers,
+        metrics: ExporterMetrics,
+        now: Callable[[], datetime],
     ) -> None:
         """``now`` is compared with the arrival of records on Kafka."""
         self._now = now
         self._kafka = settings.kafka
         self._group = settings.kafka.group
-        self._database = settings.database
+        self._settings = settings
+        self._producers = producers
         self._metrics = metrics
         self._offsets: Watch | None = None
-
-    @property
-    def _url(self) -> str:
-        return address.read(self._database).for_psycopg()
 
     def behind(self) -> None:
         """Read how many records of each topic are not committed, and how old the oldest is.
@@ -41,7 +45,7 @@ class AuditReadings:
             AuditError: the brokers or topics can't be read.
         """
         with KafkaLog(client(self._kafka)) as log:
-            spans = log.spans(INPUT_TOPICS)
+            spans = log.spans(self._producers.topics)
             committed = log.committed(self._group, spans)
             waiting = _waiting(spans, committed)
             firsts = {part: OffsetRange(span.low, span.low + 1) for part, span in waiting.items()}
@@ -51,7 +55,7 @@ class AuditReadings:
                 if record.timestamp is not None
             ]
         now = self._now()
-        for topic in INPUT_TOPICS:
+        for topic in self._producers.topics:
             count = sum(s.high - s.low for part, s in waiting.items() if part.topic == topic)
             oldest = min((at for name, at in arrived if name == topic), default=now)
             self._metrics.topic_partitions.labels(topic).set(
@@ -68,7 +72,12 @@ class AuditReadings:
         """
         if self._offsets is None:
             self._log = KafkaLog(client(self._kafka))
-            self._offsets = Watch(self._log, self._url, self._group)
+            self._offsets = Watch(
+                self._log,
+                lambda: address.read(self._settings.database).for_psycopg(),
+                self._group,
+                self._producers,
+            )
         try:
             self._offsets.look()
         except AuditError:
@@ -85,9 +94,24 @@ class AuditReadings:
         Raises:
             AuditError: Kafka or the database can't be read.
         """
-        report = audit(client(self._kafka), self._url, group=self._group)
+        url = address.read(self._settings.database_of_audit).for_psycopg()
+        report = audit(client(self._kafka), url, group=self._group, producers=self._producers)
         for check in report.checks:
             self._metrics.audit_findings.labels(check.name).set(check.found)
+
+    def checkpoints(self, keys: Sequence[PublicKey]) -> None:
+        """Verify the database against the signed checkpoints.
+
+        Raises:
+            AuditError: Kafka or the database can't be read.
+        """
+        values = published(client(self._kafka))
+        url = address.read(self._settings.database_of_audit).for_psycopg()
+        verified = check_chain(url, values, keys)
+        for check in verified.report.checks:
+            self._metrics.audit_findings.labels(check.name).set(check.found)
+        last = verified.last
+        self._metrics.checkpoint_last.set(last.timestamp() if last else 0)
 
 
 def _waiting(

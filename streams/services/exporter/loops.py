@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 from streams.audit import AuditError
 from streams.runtime.loop import periodic
 from streams.runtime.metrics import ExporterMetrics
-from streams.store.errors import is_transient, log_fields
+from streams.store.errors import is_refused, is_transient, log_fields
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,8 @@ class ReadingLoops:
         """Take every reading until cancelled; one that blocks delays no other.
 
         Raises:
-            ExceptionGroup: a reading failed in our own code.
+            ExceptionGroup: a reading failed in our own code, or the database refused our role at
+                its first reading, which is a mistake in the configuration.
         """
         async with asyncio.TaskGroup() as group:
             for reading in self._readings:
@@ -71,6 +72,12 @@ class ReadingLoops:
                 reading.away.set(1)
             log.warning("not_read", reading=reading.name, **log_fields(error))
 
+        def passes(error: Exception) -> bool:
+            if isinstance(error, AuditError):
+                return True
+            is_first = reading.name in self._missing
+            return is_transient(error) and not (is_first and is_refused(error))
+
         def pause(done: bool | None, took: float) -> float:
             every = reading.every_seconds if done else min(reading.every_seconds, _RETRY_SECONDS)
             return max(0.0, every - took)
@@ -78,7 +85,7 @@ class ReadingLoops:
         await periodic(
             partial(self._take, reading),
             pause=pause,
-            is_transient=lambda error: isinstance(error, AuditError) or is_transient(error),
+            is_transient=passes,
             on_away=away,
         )
 

@@ -6,14 +6,16 @@ gauge that is half set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from prometheus_client import Gauge
 
+from streams.casework.in_force import ReferenceSource
 from streams.domain.clocks import Calendar
-from streams.reference import ZONE, Reference
+from streams.domain.staffing import Staffing, TeamKey
+from streams.reference import ZONE
 from streams.runtime.metrics import MOST_PRODUCERS, ExporterMetrics
 from streams.store import (
     attention,
@@ -55,16 +57,16 @@ async def backlog(pool: Pool, clock: Clock, calendar: Calendar, metrics: Exporte
     metrics.dead_letters_oldest.set(max(0.0, (now - oldest).total_seconds()))
 
 
-async def book(pool: Pool, clock: Clock, ref: Reference, metrics: ExporterMetrics) -> None:
+async def book(pool: Pool, clock: Clock, source: ReferenceSource, metrics: ExporterMetrics) -> None:
     """Read the counts over all cases, and the ledger of escalations."""
-    calendar = ref.calendar
     async with pool.acquire() as conn:
-        now = await clock(conn)
+        now, ref = await clock(conn), await source.current(conn)
+        calendar = ref.calendar
         today = calendar.local_date(now)
         due = await worklist.due_by_office(
             conn, now, calendar.end_of(today), calendar.end_of_week(today)
         )
-        breaches = await attention.breaches(conn, now, ref.policy.terms.longest_pause_days)
+        breaches = await attention.breaches(conn, now, ref.longest_pause_days)
         ended = await statistics.ended_by_reason(conn)
         aged = await statistics.cases_by_age(conn, now)
         statuses = await statistics.cases_by_status(conn)
@@ -95,6 +97,32 @@ async def book(pool: Pool, clock: Clock, ref: Reference, metrics: ExporterMetric
             for n in ledger
         ),
     )
+
+
+async def office_loads(
+    pool: Pool, clock: Clock, calendar: Calendar, staffing: Staffing, metrics: ExporterMetrics
+) -> None:
+    """Read how many open cases each team follows, compared with its capacity today."""
+    async with pool.acquire() as conn:
+        today = calendar.local_date(await clock(conn))
+        followed = await statistics.cases_by_office(conn)
+    cases_of = {(office_id, track): cases for office_id, track, cases in followed}
+    capacities = show_capacities(staffing, today, metrics)
+    _fill(
+        metrics.load,
+        ((team, cases_of.get(team, 0) / most) for team, most in capacities.items() if most),
+    )
+
+
+def show_capacities(
+    staffing: Staffing, today: date, metrics: ExporterMetrics
+) -> Mapping[TeamKey, int]:
+    """Show and return the capacity of each team that is staffed today."""
+    capacities = {
+        line.team: staffing.capacity(*line.team, today) or 0 for line in staffing.on(today)
+    }
+    _fill(metrics.capacity, capacities.items())
+    return capacities
 
 
 async def read_producers(

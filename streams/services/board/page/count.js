@@ -1,4 +1,4 @@
-// Counts as the server sends them: a number, "few" (1 to 4), or "kept" (suppressed).
+// Counts as the server sends them: a number, or "few" for a small one above 0.
 
 import { el } from "./dom.js";
 import { number, word } from "./words.js";
@@ -9,11 +9,10 @@ export const isShown = (count) => typeof count === "number";
 /** Return a count as an element; screen readers get words instead of symbols. */
 export function count(value) {
   if (isShown(value)) return el("span", { class: "n" }, number(value));
-  const symbol = value === "few" ? "< 5" : "< 5 *";
   return el(
     "span",
     { class: `n ${value}`, title: word(value) },
-    el("span", { "aria-hidden": "true" }, symbol),
+    el("span", { "aria-hidden": "true" }, "< 5"),
     el("span", { class: "visually-hidden" }, word(value)),
   );
 }

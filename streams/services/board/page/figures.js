@@ -72,7 +72,7 @@ export function showEscalations({ escalations }, facts) {
 
 /** Show the cases that are due now or in the next hours. */
 export function showDue({ due, as_of: asOf }) {
-  const start = new Date(asOf).getTime();
+  const start = Math.floor(new Date(asOf).getTime() / 3600_000) * 3600_000;
   const at = (i) => hour(start + i * 3600_000);
   replaceContent("due-sum", count(due.total), " ", word("due.total"));
   const label = `${word("due.title")}: ${inWords(due.total)}`;
@@ -82,7 +82,8 @@ export function showDue({ due, as_of: asOf }) {
 }
 
 /** Show the open dead letters by reason. */
-export function showLetters({ letters: { total, reasons } }) {
+export function showLetters({ letters: { total, reasons, producers } }) {
+  showProducers(producers);
   if (!reasons.length) {
     replaceContent("letters-table", el("p", { class: "sum" }, total === 0 ? word("letters.none") : count(total)));
     return;
@@ -94,4 +95,14 @@ export function showLetters({ letters: { total, reasons } }) {
   ]);
   const heads = [word("letters.reason"), word("letters.open")];
   replaceContent("letters-table", table(word("letters.title"), heads, rows, [word("offices.total"), count(total)]));
+}
+
+/** Show the open dead letters by the producer that their records name. */
+function showProducers(producers) {
+  const rows = producers.map(([name, value]) => [
+    name === "" ? word("letters.others") : name === "unknown" ? word("letters.unknown") : el("code", {}, name),
+    count(value),
+  ]);
+  const heads = [word("letters.producer"), word("letters.open")];
+  replaceContent("producers-table", ...(rows.length ? [table(word("letters.by_producer"), heads, rows)] : []));
 }

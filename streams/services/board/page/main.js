@@ -3,8 +3,9 @@
 import { setText } from "./dom.js";
 import { showDue, showEscalations, showFunnel, showLetters } from "./figures.js";
 import { showOffices, showWork } from "./offices.js";
-import { showSignals, showVerdict } from "./signals.js";
+import { needingAction, showSignals, showVerdict } from "./signals.js";
 import { follow } from "./stream.js";
+import { showWorkers } from "./workers.js";
 import { age, setWords, setLanguage, currentLanguage, time, word } from "./words.js";
 
 const OLD_SECONDS = { live: 10, book: 120 };
@@ -44,6 +45,7 @@ function show() {
   const { live, book } = state;
   if (live) {
     showSignals(live.signals);
+    renderIfChanged("workers", [live.relay, live.workers, live.alerts], () => showWorkers(live));
     renderIfChanged("letters", live.letters, () => showLetters(live));
   }
   if (book) {
@@ -56,6 +58,13 @@ function show() {
     });
   }
   showAges();
+}
+
+/** Return all that the verdict rests on; an alert that repeats a signal is left out. */
+function judged({ live, book }) {
+  const own = [...live.signals, live.relay, book.attention];
+  const said = new Set(needingAction(own).map(({ runbook }) => runbook));
+  return [...own, ...(live.alerts ?? []).filter(({ runbook }) => !said.has(runbook))];
 }
 
 /** Render a section only if its data changed, so that focus and reading position are kept. */
@@ -89,5 +98,5 @@ function showAges() {
   document.getElementById("link").dataset.state = link;
   setText(document.getElementById("link-text"), word(`link.${link}`));
   setText(document.getElementById("mode"), word(state?.ops ? "mode.ops" : "mode.public"));
-  showVerdict(old.live || old.book ? null : [...state.live.signals, state.book.attention]);
+  showVerdict(old.live || old.book ? null : judged(state));
 }

@@ -36,13 +36,18 @@ export function showVerdict(signals) {
   if (band.dataset.key === key) return;
   band.dataset.key = key;
   replaceContent("verdict-list", ...(found ?? []).map((signal) => {
-    const more = el("a", { href: `/runbooks/${signal.runbook}` }, word("runbook"));
-    return el("li", { "data-state": signal.state }, `${advice(signal)}. `, more);
+    const more = signal.runbook ? [el("a", { href: `/runbooks/${signal.runbook}` }, word("runbook"))] : [];
+    return el("li", { "data-state": signal.state }, `${advice(signal)}. `, ...more);
   }));
 }
 
 function advice(signal) {
-  return word(`advice.${signal.advice ?? signal.name}`, { age: age(signal.oldest ?? signal.value ?? 0) });
+  const text = word(`advice.${signal.advice ?? signal.name}`, {
+    age: age(signal.oldest ?? signal.value ?? 0),
+    alert: signal.runbook,
+  });
+  const about = signal.producer ? word("advice.producer", { producer: signal.producer }) : signal.about;
+  return about ? `${text} (${about})` : text;
 }
 
 function card(name) {
