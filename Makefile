@@ -81,6 +81,25 @@ containers: $(STAMP) ## docker compose for real: start, kill, alert, audit; root
 cluster: $(STAMP) ## the manifests on a real cluster: apply, kill, drain, roll, audit; root, minutes
 	$(BIN)/python -m tests.deploy.containers cluster
 
+.PHONY: sbom licences advisories
+ENVIRONMENTS := .run/environments
+TOOLS := $(BIN)/python -c 'import sys; from pathlib import Path; from tests.environments import installed; installed(*map(Path, sys.argv[1:]))'
+
+sbom: $(STAMP) ## write what the image is made of, as CycloneDX: .run/sbom.cdx.json
+	$(TOOLS) requirements.txt $(ENVIRONMENTS)/image
+	$(TOOLS) deploy/supply/sbom.txt $(ENVIRONMENTS)/sbom
+	$(ENVIRONMENTS)/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file .run/sbom.cdx.json $(ENVIRONMENTS)/image/bin/python
+
+licences: $(STAMP) ## check the licences of what we pin
+	$(BIN)/python -m deploy.supply licences
+
+advisories: $(STAMP) ## ask the index for advisories about what we pin; says when it gives none
+	$(TOOLS) deploy/supply/advisories.txt $(ENVIRONMENTS)/advisories
+	-$(ENVIRONMENTS)/advisories/bin/pip-audit --requirement requirements.txt --require-hashes --disable-pip \
+	  --progress-spinner off --timeout 10 --cache-dir .run/cache/pip-audit --format json > .run/advisories.json
+	$(BIN)/python -m deploy.supply advisories < .run/advisories.json
+
 PEERS := confluent-psycopg quix bytewax
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --cache-dir .run/cache/uv
 
@@ -89,6 +108,7 @@ lock: $(STAMP) ## pin every dependency again, with hashes and without index addr
 	$(LOCK) --extra embedded --extra dev -c requirements.txt -o requirements-dev.txt requirements-build.in pyproject.toml
 	$(LOCK) -c requirements-dev.txt -o deploy/requirements-build.txt requirements-build.in
 	$(LOCK) -o tests/deploy/checkov.txt tests/deploy/checkov.in
+	for tool in sbom advisories; do $(LOCK) -o deploy/supply/$$tool.txt deploy/supply/$$tool.in || exit 1; done
 	for peer in $(PEERS); do $(LOCK) -o tests/bench/peers/$$peer.txt tests/bench/peers/$$peer.in || exit 1; done
 
 clean: ## remove everything that was made here

@@ -27,10 +27,12 @@ _COMPILED = (
     "orders",
     "pauses",
     "policy/rules",
+    "policy/versions",
     "procedures",
     "questions",
     "routing",
     "situation",
+    "tables",
     "terms",
 )
 
