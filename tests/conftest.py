@@ -26,12 +26,14 @@ from streams.embedded import process
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.postgres import EmbeddedPostgres
-from streams.kafka.topics import RETENTION_MS
+from streams.kafka.topics import every
 from streams.reference import Reference
+from streams.runtime import core_dumps, logs
 from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate, reference_tables
 from streams.store.pool import Pool, open_pool
 from tests import properties  # noqa: F401, read for its effect
+from tests.producers import FILE, TOPICS
 from tests.secured.postgres import SecuredPostgres
 from tests.world import World
 
@@ -91,8 +93,14 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # it has no types
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Hold tests to their marks: one that is not marked ``server`` can't start any."""
+    """Hold tests to their marks: one that is not marked ``server`` can't start any.
+
+    A command that runs in this process leaves its limits and hooks as they are: the limits could
+    not be taken back, and the hooks are those of pytest.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core_dumps, "turn_off", lambda: None)
+        patch.setattr(logs, "hide_texts", lambda: None)
         if item.get_closest_marker("server") is None:
             patch.setattr(process, "spawn", _unmarked)
         return (yield)
@@ -104,7 +112,7 @@ def _unmarked(*_: object, **__: object) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def ref() -> Reference:
-    return reference.load()
+    return reference.load(producers_file=FILE)
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +167,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 async def world(pool: Pool, ref: Reference) -> World:
     """One worker's units of work on a database of the test's own."""
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+        await reference_tables.record(conn, ref.tables, ref.producers)
     return World(pool, ref)
 
 
@@ -193,7 +201,7 @@ def kafka_servers(kafka_node: KafkaNode | None) -> str:
         return kafka_node.bootstrap_servers
     servers = os.environ["ICAM_KAFKA__BOOTSTRAP_SERVERS"]
     admin = AdminClient({"bootstrap.servers": servers})
-    in_use = sorted(set(RETENTION_MS) & set(admin.list_topics(timeout=10).topics))
+    in_use = sorted(set(every(TOPICS)) & set(admin.list_topics(timeout=10).topics))
     if in_use:
         # The tests delete their topics; these may be somebody's.
         pytest.fail(f"{servers} has {', '.join(in_use)}: name brokers without our topics")
@@ -203,7 +211,7 @@ def kafka_servers(kafka_node: KafkaNode | None) -> str:
 @pytest.fixture
 def mock_broker() -> Iterator[EmbeddedBroker]:
     """The test double: quick, and no proof of any promise."""
-    with EmbeddedBroker(RETENTION_MS) as broker:
+    with EmbeddedBroker(every(TOPICS)) as broker:
         yield broker
 
 

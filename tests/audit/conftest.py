@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -37,6 +38,8 @@ def world(audit_database: str) -> Iterator[World]:
     made.send(ALPHA, given.ends(Guard.ASYLUM_REQUEST_PENDING))
     record = made.log.record(again)
     made.log.put(again.topic, record.key, record.value, record.headers, commit=True)
+    brief = json.dumps({k: v for k, v in json.loads(record.value or b"").items() if v is not None})
+    made.log.put(again.topic, record.key, brief.encode(), record.headers, commit=True)
     made.announce(ALPHA, uuid4(), "routed", CASE_ROUTED_TOPIC)
     waived = {Guard.DEPARTURE_TERM_RUNNING: GuardState.WAIVED}
     made.escalate(ALPHA, {1: False, 2: True}, guards=waived)
@@ -47,6 +50,10 @@ def world(audit_database: str) -> Iterator[World]:
         encode(given.miss(), event_id=first, case_id=BETA, source="/test", time=given.ago(4))
     )
     made.add_dead_letter(reused, "id_reused", BETA, resolution="discarded")
+    taken = made.produce(
+        encode(given.miss(), event_id=first, case_id=BETA, source="/other", time=given.ago(4))
+    )
+    made.add_dead_letter(taken, "id_reused", BETA, resolution="discarded")
     _, replayed = made.send(BETA, given.interview(reviewed=True))
     made.add_dead_letter(replayed, "unknown_version", BETA, resolution="replayed")
     _, failed = made.send(BETA, given.miss(days_ago=3), apply=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
-from schemas.events import INPUT_TOPICS
 from schemas.outcomes import OUTPUT_TOPICS
 from streams.audit.log import LogPosition, LogRecord, OffsetRange, Partition
 from tests.audit import given
+from tests.producers import TOPICS
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -21,9 +21,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.stored: dict[Partition, dict[int, LogRecord]] = {
-            Partition(topic, number): {}
-            for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS)
-            for number in (0, 1)
+            Partition(topic, number): {} for topic in (*TOPICS, *OUTPUT_TOPICS) for number in (0, 1)
         }
         self.lows: dict[Partition, int] = {}
         self.ends: dict[Partition, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import count, islice
 
@@ -22,6 +23,7 @@ from streams.store.pool import Connection, Pool
 from tests.audit.memory import MemoryLog
 from tests.domain.given import WEDNESDAY
 from tests.pipeline.histories import valid_ids
+from tests.producers import PRODUCERS
 from tests.stopped_clock import stop_clock
 
 _BATCH = 200
@@ -32,7 +34,7 @@ async def test_given_a_year_of_the_pipeline_then_there_are_no_findings(
 ) -> None:
     log, planned = MemoryLog(), _planned()
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+        await reference_tables.record(conn, ref.tables, ref.producers)
         await _run(conn, log, planned, ref)
 
     report = _audit(log, audit_database, planned)
@@ -50,7 +52,7 @@ async def test_given_an_escalation_against_a_guard_then_it_is_found(
 ) -> None:
     log, planned = MemoryLog(), _planned()
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+        await reference_tables.record(conn, ref.tables, ref.producers)
         await _run(conn, log, planned, ref)
         await conn.execute(
             """
@@ -61,9 +63,8 @@ async def test_given_an_escalation_against_a_guard_then_it_is_found(
             """
         )
 
-    assert {finding.check for finding in _audit(log, audit_database, planned).findings} == {
-        "guards"
-    }
+    found = {finding.check for finding in _audit(log, audit_database, planned).findings}
+    assert found == {"guards", "attention"}, "nor is the case checked within a working day"
 
 
 def _planned() -> list[Planned]:
@@ -115,11 +116,15 @@ def _at(instant: datetime) -> Clock:
     return clock
 
 
+def _sent(headers: Mapping[str, str]) -> list[tuple[str, bytes | None]]:
+    return [(name, value.encode()) for name, value in headers.items()]
+
+
 async def _relay(conn: Connection, log: MemoryLog) -> None:
     unpublished = await outbox.pending(conn, 100_000)
     for item in unpublished:
         entry = item.entry
-        log.put(entry.topic, entry.key.encode(), entry.body, entry.headers)
+        log.put(entry.topic, entry.key.encode(), entry.body, _sent(entry.headers))
     held = await relay_lease.take(conn, "test")
     assert held.fence is not None
     await outbox.mark_published(conn, [item.position for item in unpublished], held.fence)
@@ -128,4 +133,6 @@ async def _relay(conn: Connection, log: MemoryLog) -> None:
 
 def _audit(log: MemoryLog, url: str, planned: list[Planned]) -> Report:
     stop_clock(url, WEDNESDAY)
-    return audit_log(log, url, group="test", drained=True, produced=valid_ids(planned))
+    return audit_log(
+        log, url, group="test", producers=PRODUCERS, drained=True, produced=valid_ids(planned)
+    )

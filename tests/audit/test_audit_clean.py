@@ -40,6 +40,24 @@ def test_given_a_finished_run_then_every_check_compares_and_finds_nothing(
     assert report.to_dict()["clean"] is True
 
 
+def test_given_a_batch_that_was_too_large_then_its_resolved_gap_accounts_for_it(
+    world: World,
+) -> None:
+    topic = "icam.circumstance-changed.v1"
+    places = [world.log.put(topic, b"k", bytes(900_000), (), commit=True) for _ in range(10)]
+    first, last = places[0], places[-1]
+    assert first.partition == last.partition
+
+    for resolved in (None, given.NOW):
+        world.sql("DELETE FROM input_gap")
+        world.sql(
+            'INSERT INTO input_gap (topic, "partition", first_offset, next_offset, reason, '
+            "resolved_at) VALUES (%s, %s, %s, %s, 'too_large', %s)",
+            *(topic, first.partition, first.offset, last.offset + 1, resolved),
+        )
+        assert bool(world.audit().findings) is (resolved is None)
+
+
 def test_a_report_has_one_line_per_check(world: World) -> None:
     console = Console(width=160, record=True, file=StringIO())
     console.print(render(world.audit()))

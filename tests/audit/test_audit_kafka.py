@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.audit import DatabaseUnreadable, LogUnreadable, audit
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import LogPosition, OffsetRange, Partition
 from streams.embedded.broker import EmbeddedBroker
+from tests.producers import PRODUCERS
 
 TOPIC = "icam.oqt-issued.v1"
 
@@ -63,6 +66,47 @@ def test_a_missing_topic_is_an_error_not_a_finding(mock_broker: EmbeddedBroker) 
         log.spans(["icam.no-such-topic.v1"])
 
 
+@pytest.mark.parametrize("refusals", [1, 3])
+def test_a_partition_without_a_leader_is_asked_about_again(
+    mock_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    """Real brokers say so while a topic is new, or moves."""
+    with KafkaLog({"bootstrap.servers": mock_broker.bootstrap_servers}) as log:
+        left = [KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)] * refusals
+        asking = _Refusing(log._consumer, left)
+        monkeypatch.setattr(log, "_consumer", asking)
+
+        assert log.spans([TOPIC])[Partition(TOPIC, 0)] == OffsetRange(0, 0)
+        assert left == []
+
+
+def test_a_partition_that_gets_no_leader_is_an_error(
+    mock_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = {"bootstrap.servers": mock_broker.bootstrap_servers}
+    with KafkaLog(brief, timeout_seconds=1) as log:
+        left = [KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)] * 100
+        monkeypatch.setattr(log, "_consumer", _Refusing(log._consumer, left))
+
+        with pytest.raises(LogUnreadable, match="leader"):
+            log.spans([TOPIC])
+
+
+class _Refusing:
+    """A consumer that is refused some answers first."""
+
+    def __init__(self, consumer: Any, refusals: list[KafkaError]) -> None:
+        self._consumer, self._refusals = consumer, refusals
+
+    def get_watermark_offsets(self, *arguments: Any) -> Any:
+        if self._refusals:
+            raise KafkaException(self._refusals.pop())
+        return self._consumer.get_watermark_offsets(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer, name)
+
+
 def test_records_that_do_not_arrive_are_an_error(mock_broker: EmbeddedBroker) -> None:
     with (
         KafkaLog({"bootstrap.servers": mock_broker.bootstrap_servers}, timeout_seconds=1) as log,
@@ -85,6 +129,7 @@ def test_an_unreachable_database_is_an_error_not_a_finding(mock_broker: Embedded
             {"bootstrap.servers": mock_broker.bootstrap_servers},
             "postgresql://postgres@127.0.0.1:1/none",
             group="g",
+            producers=PRODUCERS,
         )
 
 
@@ -95,6 +140,7 @@ def test_empty_topics_and_an_empty_database_are_clean(
         {"bootstrap.servers": mock_broker.bootstrap_servers},
         audit_database,
         group="g",
+        producers=PRODUCERS,
         drained=True,
     )
 

@@ -35,6 +35,7 @@ from streams.domain.case import Case, Fact, fold
 from streams.store.digest import digest
 from tests.audit import given
 from tests.audit.memory import MemoryLog
+from tests.producers import PRODUCERS
 from tests.stopped_clock import stop_clock
 
 ALPHA, BETA, GAMMA = "case-alpha1", "case-beta01", "case-gamma1"
@@ -80,6 +81,10 @@ class World:
         self.sql(
             "INSERT INTO reference_table VALUES (%s, 'policy', 'test', %s)", POLICY_DIGEST, POLICY
         )
+        self.sql(
+            "INSERT INTO reference_table VALUES (%s, 'producers', 'test', %s, '2020-01-01')",
+            *(PRODUCERS.digest, PRODUCERS.body),
+        )
 
     def close(self) -> None:
         self._conn.close()
@@ -89,7 +94,7 @@ class World:
         return cursor.fetchall() if cursor.description else []
 
     def audit(self, **options: Any) -> Report:
-        return audit_log(self.log, self.url, group="test", **options)
+        return audit_log(self.log, self.url, group="test", producers=PRODUCERS, **options)
 
     def produce(self, record: Outgoing, *, commit: bool = True) -> LogPosition:
         return self.log.put(record.topic, record.key, record.value, record.headers, commit=commit)
@@ -184,7 +189,8 @@ class World:
             given.NOW if resolution else None,
         )[0][0]
         for case_id in case_ids:
-            self.project(case_id)
+            if case_id in self.facts:
+                self.project(case_id)
         return found
 
     def escalate(
@@ -204,17 +210,24 @@ class World:
             self.sql(
                 "INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, "
                 "occasion, level, action, policy_version, policy_digest, office_id, track, "
-                "message_id, event_ids, due_at, raised_at, withdrawn_at) VALUES (%s, %s, %s, "
-                "'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', 'individual', "
-                "%s, %s, %s, %s, %s)",
+                "message_id, event_ids, due_at, raised_at, withdrawn_at, withdrawal) VALUES "
+                "(%s, %s, %s, 'O-1001', %s, %s, 1, 'reinvite', 'test', %s, 'office-gent', "
+                "'individual', %s, %s, %s, %s, %s, %s::json)",
                 *(escalation_id, number, case_id, rule, occasion, POLICY_DIGEST),
                 *(message(escalation_id, "raised", number), basis, given.ago(2), given.ago(2)),
-                None if stands else given.ago(1),
+                *((None, None) if stands else (given.ago(1), '{"reason": "facts_changed"}')),
             )
-            cited = evidence(basis, guards or {})
-            self.announce_round(case_id, escalation_id, "raised", number, cited)
+            raised = {
+                **{"order_id": "O-1001", "rule_id": rule, "occasion": occasion, "level": 1},
+                **{"action": "reinvite", "policy_version": "test", "policy_digest": POLICY_DIGEST},
+                **{"office_id": "office-gent", "track": "individual"},
+                **{"due_at": given.ago(2), "detected_at": given.ago(2)},
+                "evidence": evidence(basis, guards or {}),
+            }
+            self.announce_round(case_id, escalation_id, "raised", number, raised)
             if not stands:
-                self.announce_round(case_id, escalation_id, "withdrawn", number)
+                withdrawn = {"reason": "facts_changed", "withdrawn_at": given.ago(1)}
+                self.announce_round(case_id, escalation_id, "withdrawn", number, withdrawn)
         if any(rounds.values()):
             self.sql("UPDATE case_projection SET level = 1 WHERE case_id = %s", case_id)
         return escalation_id
@@ -225,9 +238,10 @@ class World:
         escalation_id: UUID,
         kind: str,
         number: int,
-        evidence: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> LogPosition:
-        return self.announce(case_id, message(escalation_id, kind, number), kind, evidence=evidence)
+        said = {"escalation_id": str(escalation_id), "round": number, **(fields or {})}
+        return self.announce(case_id, message(escalation_id, kind, number), kind, fields=said)
 
     def announce(
         self,
@@ -235,7 +249,7 @@ class World:
         message_id: UUID,
         kind: str,
         topic: str = ESCALATION_TOPIC,
-        evidence: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> LogPosition:
         """Add a published row to the outbox and its record to the topic."""
         name = f"icam.escalation-{kind}.v1"
@@ -243,7 +257,7 @@ class World:
             id=message_id, source="/test", type=name, time=given.NOW, subject=case_id
         )
         headers = write(envelope)
-        body = orjson.dumps({"kind": kind, "case_id": case_id, "evidence": evidence})
+        body = orjson.dumps({"kind": kind, "case_id": case_id, **(fields or {})})
         self.sql(
             "INSERT INTO outbox (message_id, topic, key, headers, body, created_at) "
             "VALUES (%s, %s, %s, %s::json, %s::json, %s)",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
+from typing import Final
 from uuid import UUID
 
 from schemas.codec import Outgoing, encode
@@ -31,10 +32,18 @@ from schemas.events import (
     Review,
 )
 from schemas.types import Guard, Language
+from streams.simulate.event import APPOINTMENTS, DECISIONS, INTERVIEWS, ORDERS
 from tests.bench.history import END, History
 
 _SPAN = timedelta(days=85)
 _OFFICE = "hasselt"
+_SOURCES: Final[dict[type[Event], str]] = {
+    OqtIssued: ORDERS,
+    AppointmentMissed: APPOINTMENTS,
+    InterviewCompleted: INTERVIEWS,
+    CircumstanceChanged: DECISIONS,
+}
+"""Sources of the shipped table, which workers of every version accept."""
 
 
 def made(cases: int, events_each: int) -> History:
@@ -54,7 +63,7 @@ def made(cases: int, events_each: int) -> History:
                 event,
                 event_id=UUID(int=dice.getrandbits(128), version=4),
                 case_id=case_id,
-                source="/be/bench",
+                source=_SOURCES[type(event)],
                 time=time,
             )
             said.append((time, number, record))

@@ -57,9 +57,7 @@ def replay(
         known.decision = decide(
             known.case,
             known.announced,
-            ref.policy,
-            ref.directory,
-            ref.calendar,
+            ref.tables,
             now or event.time,
         )
         spent.append((time.perf_counter_ns() - begun) / 1000)

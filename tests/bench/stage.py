@@ -22,6 +22,7 @@ from streams.runtime.settings import KafkaSettings
 from tests.bench.database import Database, Databases
 from tests.bench.programs import Running
 from tests.bench.shipped import environment
+from tests.producers import TOPICS
 
 _JOIN_DELAY_MS = 1_000
 """Processes that start together join in one rebalance, as with Kafka's default."""
@@ -69,13 +70,13 @@ class Stage:
         """Empty our topics, then publish records. Blocks."""
         self.clear()
         kafka = KafkaSettings(bootstrap_servers=self.servers)
-        topics.ensure(kafka)
+        topics.ensure(kafka, TOPICS)
         publish(kafka, records)
 
     def clear(self) -> None:
         """Delete our topics. Blocks."""
         admin = AdminClient({"bootstrap.servers": self.servers})
-        ours = set(topics.RETENTION_MS)
+        ours = set(topics.every(TOPICS))
         present = ours & set(admin.list_topics(timeout=10).topics)
         if present:
             for future in admin.delete_topics(sorted(present)).values():

@@ -15,6 +15,7 @@ from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.events import Position
 from tests.domain import given
+from tests.producers import FILE
 from tests.stopped_clock import stop_clock
 from tests.world import World
 
@@ -54,7 +55,9 @@ async def worked(world: World) -> World:
 def settings(database_url: str) -> Settings:
     """Settings for a rebuild at the same instant: else terms could have ended meanwhile."""
     stop_clock(database_url, given.WEDNESDAY)
-    return Settings(database=DatabaseSettings.model_validate({"url": database_url}))
+    return Settings(
+        database=DatabaseSettings.model_validate({"url": database_url}), producers_file=FILE
+    )
 
 
 async def test_given_work_well_done_then_every_projection_comes_out_the_same(

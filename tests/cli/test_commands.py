@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +15,54 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from schemas.events import Review
 from streams.cli import main
 from streams.reference import Reference
-from streams.store import reference_tables
+from streams.store import reference_tables, schema_version
 from streams.store.pool import Pool
+from tests.deploy.files import ROLES
 from tests.domain import given
+from tests.producers import FILE
 from tests.world import World
 
 
 @pytest.fixture
 async def world(pool: Pool, ref: Reference) -> World:
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+        await reference_tables.record(conn, ref.tables, ref.producers)
     world = World(pool, ref)
     await world.arrive(given.order(), given.miss(1))
     return world
 
 
+@pytest.fixture
+async def requests(world: World) -> AsyncIterator[None]:
+    """A worker's loop that does what people ask for."""
+    loop = asyncio.create_task(world.requests.run())
+    yield
+    loop.cancel()
+
+
 class Icam:
     def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
+        self.environment = {"ICAM_PRODUCERS_FILE": str(FILE)} | environment
 
     async def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
-        import asyncio
-
         run = CliRunner().invoke
         return await asyncio.to_thread(
-            run, main, arguments, input=stdin, env=self._environment, catch_exceptions=False
+            run, main, arguments, input=stdin, env=self.environment, catch_exceptions=False
         )
 
     async def json(self, *arguments: str) -> Any:
         result = await self(*arguments, "--json")
         return json.loads(result.stdout)
+
+
+async def second(icam: Icam, world: World) -> Icam:
+    """Return the commands of another person."""
+    url = icam.environment["ICAM_DATABASE__URL"]
+    as_second = url.replace("//postgres@", f"//{await world.second_login()}@")
+    return Icam(icam.environment | {"ICAM_DATABASE__URL": as_second})
 
 
 @pytest.fixture
@@ -59,8 +78,9 @@ def icam(database_url: str) -> Icam:
 
 def test_icam_lists_every_command_and_each_command_has_help() -> None:
     names = """
-        demo worker migrate topics publish simulate case escalations dead-letters audit rebuild
-        schemas doctor exporter canary board worklist gaps
+        access demo worker migrate topics publish simulate case checkpoint escalations explain
+        audit rebuild schemas doctor exporter canary board worklist gaps dead-letters
+        policy report offices
     """.split()  # noqa: SIM905 - reads as the list it is
     assert main.list_commands(click.Context(main)) == sorted(names)
     for name in names:
@@ -141,6 +161,54 @@ async def test_case_says_its_end_and_its_dead_letters_in_words(
     assert "left_voluntarily" not in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("fr", "sans effet : /register a un rang supérieur"),
+        ("nl", "zonder gevolg: /register staat hoger in rang"),
+        ("de", "ohne Wirkung: /register steht im Rang höher"),
+        ("en", "without effect: /register ranks above"),
+    ],
+)
+async def test_case_marks_an_event_that_a_source_above_keeps_without_effect(
+    icam: Icam, world: World, tmp_path: Path, lang: str, said: str
+) -> None:
+    await world.arrive(
+        given.retold(given.miss(2), "/register"),
+        given.retold(given.miss(2, review=Review.ACCEPTED), "/clerk", time=given.day(20)),
+    )
+    table = tmp_path / "producers.toml"
+    table.write_text(FILE.read_text() + RANKED)
+    icam.environment["ICAM_PRODUCERS_FILE"] = str(table)
+
+    shown = await icam("case", given.CASE_ID, "--lang", lang)
+
+    assert shown.exit_code == 0
+    assert [line.endswith(said) for line in shown.stdout.splitlines()].count(True) == 1
+    found = await icam.json("case", given.CASE_ID)
+    marked = [event for event in found["events"] if event["without_effect"] is not None]
+    assert [(e["source"], e["without_effect"]) for e in marked] == [("/clerk", "/register")]
+
+
+RANKED = """
+[[producer]]
+source = "/clerk"
+principal = "tests"
+topics = ["icam.appointment-missed.v1"]
+types = ["icam.appointment-missed.v1"]
+corrects = ["/*"]
+reason = "an office"
+
+[[producer]]
+source = "/register"
+principal = "tests"
+topics = ["icam.appointment-missed.v1"]
+types = ["icam.appointment-missed.v1"]
+corrects = ["/clerk", "/*"]
+reason = "the register of offices"
+"""
+
+
 async def test_case_reports_an_unknown_case_with_exit_code_1(icam: Icam, world: World) -> None:
     shown = await icam("case", "case-unknown")
 
@@ -167,6 +235,7 @@ async def test_escalations_can_be_filtered_by_level_and_office(icam: Icam, world
     assert await icam.json("escalations", "--office", "liege") == []
 
 
+@pytest.mark.usefixtures("requests")
 async def test_dead_letters_can_be_listed_shown_replayed_and_discarded(
     icam: Icam, world: World
 ) -> None:
@@ -182,8 +251,23 @@ async def test_dead_letters_can_be_listed_shown_replayed_and_discarded(
 
     replayed = await icam("dead-letters", "replay", number)
     assert (replayed.exit_code, "rejected" in replayed.stdout) == (1, True)
-    discarded = await icam("dead-letters", "discard", number, "--note", "a test record")
+    asked = await icam("dead-letters", "discard", number, "--note", "a test record")
+    assert asked.exit_code == 0
+    assert asked.stdout.endswith(
+        f"{number}  waits for a second person: request 2\n"
+        "another login does: icam dead-letters approve 2 --note WHY\n"
+    )
+    assert "request 2 of" in (await icam("dead-letters", "list")).stdout
+    own = await icam("dead-letters", "approve", "2", "--note", "seen")
+    assert (own.exit_code, own.stdout) == (1, "")
+    assert own.stderr == "icam: postgres made request 2: another login has to approve it\n"
+    approve = ("dead-letters", "approve", "2", "--note", "seen")
+    discarded = await (await second(icam, world))(*approve)
     assert discarded.exit_code == 0
+    assert discarded.stdout.endswith(f"{number}  discarded\n")
+    late = await (await second(icam, world))(*approve)
+    assert (late.exit_code, late.stdout) == (1, "")
+    assert "does not wait for a second person" in late.stderr
     assert await icam.json("dead-letters", "list") == []
     again = await icam("dead-letters", "discard", number, "--note", "once more")
     assert (again.exit_code, again.stderr) == (
@@ -192,6 +276,7 @@ async def test_dead_letters_can_be_listed_shown_replayed_and_discarded(
     )
 
 
+@pytest.mark.usefixtures("requests")
 async def test_dead_letters_in_bulk_are_counted_shown_and_decided_by_somebody(
     icam: Icam, world: World
 ) -> None:
@@ -215,17 +300,51 @@ async def test_dead_letters_in_bulk_are_counted_shown_and_decided_by_somebody(
     assert (await icam("dead-letters", *these, "--count", "3")).exit_code == 2
     assert len(await icam.json("dead-letters", "list")) == 4
     done = await icam("dead-letters", *these, "--count", "2", "--who", "an official")
-    assert done.exit_code == 0
+    assert (done.exit_code, done.stdout.count("waits for a second person")) == (0, 2)
+    assert "icam dead-letters approve 1 2 --note" in done.stdout
+    approved = ("approve", "1", "2", "--note", "seen", "--who", "another")
+    done = await (await second(icam, world))("dead-letters", *approved)
+    assert (done.exit_code, done.stdout.count("  discarded\n")) == (0, 2)
+    by = "an official (postgres), approved by another (second)"
     assert (
         await world.rows(
             "SELECT source, resolution, resolved_note, resolved_by FROM dead_letter"
             " WHERE resolved_at IS NOT NULL"
         )
-        == [("/test", "discarded", "test records", "an official")] * 2
+        == [("/test", "discarded", "test records", by)] * 2
     )
 
     replayed = await icam("dead-letters", "replay", "--source", "unknown", "--count", "1")
     assert replayed.exit_code == 1
+
+
+async def test_a_request_that_no_worker_answers_stays_and_the_next_worker_does_it(
+    icam: Icam, world: World
+) -> None:
+    await world.take([world.record(given.miss(n), value=b"{") for n in (2, 3)])
+    bulk = ("--reason", "undecodable", "--count", "2", "--note", "tests", "--wait", "0")
+
+    asked = await icam("dead-letters", "discard", *bulk)
+
+    assert (asked.exit_code, asked.stdout) == (3, "")
+    assert asked.stderr == (
+        "icam: no worker answered within 0 s: 2 of 2 requests are open, and the next worker does "
+        "them; check that one is ready, and its log for requests_not_read\n"
+    )
+    assert len(await icam.json("dead-letters", "list")) == 2
+    loop = asyncio.create_task(world.requests.run())
+    again = await icam("dead-letters", "replay", "99")
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1), "unknown"
+    approved = await (await second(icam, world))("dead-letters", "approve", "1", "2", "--note", "x")
+    assert approved.exit_code == 0
+    assert approved.stdout.endswith("1  discarded\n2  discarded\n")
+    again = await icam("dead-letters", "replay", "1")
+    assert (again.exit_code, again.stderr.count("\n")) == (1, 1), "discarded"
+    loop.cancel()
+    assert await world.rows("SELECT result FROM dead_letter_request ORDER BY request_id") == [
+        *[("discarded",), ("discarded",)],
+        *[("no_such_letter",), ("already_resolved",)],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +355,8 @@ async def test_dead_letters_in_bulk_are_counted_shown_and_decided_by_somebody(
         (("discard", "1", "--note", " "), "can't be empty"),
         (("discard", "1", "--note", "why", "--who", ""), "can't be empty"),
         (("replay", "1", "--note", ""), "can't be empty"),
+        (("approve", "1", "--note", ""), "can't be empty"),
+        (("approve", "--note", "x"), "Missing argument"),
         (("discard", "--note", "why"), "either a dead letter id, or"),
         (("discard", "--reason", "no", "--note", "why"), "known: undecodable"),
         (("list", "--by", "source", "--reason", "schema"), "--by counts all"),
@@ -281,6 +402,34 @@ async def test_migrate_applies_pending_migrations_once(server_url: str) -> None:
     assert await icam.json("migrate") == {"applied": []}
 
 
+async def test_the_first_migrate_publishes_the_tables_by_which_cases_were_decided(
+    icam: Icam, world: World
+) -> None:
+    assert "published  policy 2026.2" in (await icam("migrate")).stdout
+    listed = await icam.json("policy", "list")
+
+    assert listed["in_force"] == "2026.2"
+    assert [one["kind"] for one in listed["history"]] == ["policy", "directory"]
+    assert await world.deadlines.mark_stale() == 0
+
+
+async def test_migrate_holds_contracts_back_until_it_is_told(icam: Icam, database_url: str) -> None:
+    contracts = schema_version.contracts(schema_version.known())
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        for name in reversed(contracts):
+            conn.execute((schema_version.MIGRATIONS / f"{name}.rollback.sql").read_bytes())
+        conn.execute("DELETE FROM _yoyo_migration WHERE migration_id = any(%s)", [contracts])
+
+    first = await icam.json("migrate")
+    assert (first["applied"], first["later"]) == ([], contracts)
+    assert "run icam migrate --contract" in (await icam("doctor")).stdout
+    checked = await icam("migrate", "--check")
+    assert (checked.exit_code, f"later  {contracts[0]}" in checked.stdout) == (0, True)
+    assert (await icam("migrate", "--check", "--contract")).exit_code == 1
+    assert await icam.json("migrate", "--contract") == {"applied": contracts}
+    assert "up to date" in (await icam("migrate")).stdout
+
+
 async def test_an_unreachable_service_is_reported_in_one_line_with_exit_code_3(
     icam: Icam, database_url: str
 ) -> None:
@@ -302,6 +451,27 @@ async def test_an_unreachable_service_is_reported_in_one_line_with_exit_code_3(
     assert "postgresql://" not in doctor.stdout, "the URL may hold a password"
 
 
+async def test_doctor_checks_the_database_of_the_audit_if_it_is_another(
+    icam: Icam, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(ROLES.read_bytes())
+
+    async def says(role: str) -> str:
+        url = database_url.replace("//postgres@", f"//{role}@")
+        as_role = Icam({**icam.environment, "ICAM_AUDIT_DATABASE__URL": url})
+        checks = (await as_role.json("doctor"))["checks"]
+        (found,) = [c["says"] for c in checks if c["what"] == "database of the audit"]
+        return str(found)
+
+    assert (await says("icam_auditor")).endswith("lets its role read")
+    assert "name icam_auditor" in await says("icam_board")
+    assert "stranger" in await says("stranger")
+    assert all(
+        check["what"] != "database of the audit" for check in (await icam.json("doctor"))["checks"]
+    )
+
+
 @pytest.mark.parametrize(("role", "says"), [("visitor", "roles.sql"), ("stranger", "pg_hba.conf")])
 async def test_a_role_that_may_not_read_is_told_so_in_one_line_with_exit_code_3(
     role: str, says: str, database_url: str
@@ -319,8 +489,14 @@ async def test_a_role_that_may_not_read_is_told_so_in_one_line_with_exit_code_3(
         )
         for command in (
             *("case case-1", "escalations", "worklist --office gent", "dead-letters list"),
+            "explain case-1",
             *("dead-letters show 1", "dead-letters replay 1 --note x", "rebuild --check --json"),
-            *("dead-letters discard 1 --note x", "migrate", "migrate --check"),
+            *(
+                "dead-letters discard 1 --note x",
+                "dead-letters approve 1 --note x",
+                "migrate",
+                "migrate --check",
+            ),
         ):
             shown = await icam(*command.split())
             assert shown.exit_code == 3, command
@@ -352,6 +528,23 @@ async def test_worklist_lists_what_an_office_must_do_by_due_date(icam: Icam, wor
     assert shown.exit_code == 0
     assert f"Gent: {len(rows)} te behandelen voorstellen" in shown.stdout
     assert "dagen te laat" in shown.stdout
+
+
+async def test_worklist_shows_a_blocked_case_at_once_with_a_date(icam: Icam, world: World) -> None:
+    await world.take([world.record(given.miss(3), value=b"{")])
+    blocked, *rest = await icam.json("worklist", "--office", "gent", "--lang", "en")
+
+    assert rest == [], "nothing is proposed meanwhile"
+    assert (blocked["case_id"], blocked["action"]) == (given.CASE_ID, "resolve_dead_letter")
+    assert (blocked["addressed_to"], blocked["office_id"]) == ("team_lead", "gent")
+    due, since = map(datetime.fromisoformat, (blocked["due"], blocked["raised_at"]))
+    calendar = world.ref.calendar
+    assert due == calendar.after_working_days(since, 1), "the end of the next working day"
+    assert blocked["text"].startswith("a record was refused (")
+    assert blocked["command"] == f"icam dead-letters list --case {given.CASE_ID}"
+    shown = await icam("worklist", "--office", "gent", "--lang", "en")
+    assert "a record was refused" in shown.stdout
+    assert await icam.json("worklist", "--office", "liege") == []
 
 
 async def test_worklist_of_a_track_or_with_a_limit(icam: Icam, world: World) -> None:
@@ -424,3 +617,67 @@ async def test_rebuild_lists_differing_projections_and_corrects_them(
     assert json.loads(checked.stdout)["shown"] == [given.CASE_ID]
     assert (await icam("rebuild")).exit_code == 1
     assert "every projection matches the log" in (await icam("rebuild", "--check")).stdout
+
+
+HOSTILE = "x\x1b]0;owned\x07\x1b[2J[/nope][link=http://evil]\x9b31m\u202etxet\u200b\r\udcff"
+"""An escape of a terminal's title, Rich markup, a C1 control, reversed text, and no UTF-8."""
+_STORABLE = HOSTILE.replace("\udcff", "")
+
+
+async def test_nothing_that_came_from_outside_acts_on_the_terminal(
+    icam: Icam, world: World, database_url: str
+) -> None:
+    hostile_record = world.record(
+        given.miss(2),
+        value=HOSTILE.encode(errors="surrogateescape"),
+        key=HOSTILE.encode(errors="surrogateescape"),
+        headers=((HOSTILE, HOSTILE.encode(errors="surrogateescape")),),
+    )
+    await world.take([hostile_record])
+    texts = {
+        "dead_letter": ("source", "detail", "resolved_note", "reason"),
+        "input_gap": ("reason", "resolved_note"),
+        "case_event": ("source",),
+        "escalation": ("rule_id", "office_id", "track", "policy_version"),
+        "case_projection": ("order_id", "office_id", "track", "next_reason", "status"),
+    }
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("SET session_replication_role = replica")  # no trigger may refuse this
+        conn.execute(
+            'INSERT INTO input_gap (topic, "partition", first_offset, next_offset, reason)'
+            " VALUES ('icam.oqt-issued.v1', 0, 5, 9, 'deleted')"
+        )
+        for table, columns in texts.items():
+            for column in columns:
+                update = f"UPDATE {table} SET {column} = %s"
+                conn.execute(update.encode(), [_STORABLE])
+        conn.execute("UPDATE dead_letter SET case_ids = %s", [[given.CASE_ID, _STORABLE]])
+
+    commands = [
+        ("case", given.CASE_ID),
+        ("case", _STORABLE),
+        ("escalations",),
+        ("escalations", "--explain"),
+        ("escalations", "--office", _STORABLE),
+        ("worklist", "--office", _STORABLE),
+        ("dead-letters", "list"),
+        ("dead-letters", "list", "--by", "source"),
+        ("dead-letters", "list", "--source", "nobody"),
+        ("dead-letters", "show", "1"),
+        ("dead-letters", "discard", "--source", _STORABLE, "--note", "x", "--dry-run"),
+        ("gaps", "list"),
+        ("gaps", "resolve", "1", "--note", _STORABLE),
+        ("gaps", "list", "--all"),
+        ("doctor",),
+        ("migrate", "--check"),
+        ("rebuild", "--check", "--processes", "1"),
+    ]
+    for command in commands:
+        for options in ((), ("--json",)):
+            shown = await icam(*command, *options)
+            raw = set(shown.output) & set("\x1b\x07\x9b\u202e\u200b\r\udcff")
+            assert not raw, f"{command}: {sorted(map(ascii, raw))}"
+            assert "Traceback" not in shown.output, command
+    listed = await icam("dead-letters", "show", "1")
+    assert "\\x1b]0;owned" in listed.stdout
+    assert "[/nope]" in listed.stdout

@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from schemas.codec import decode
+from schemas.codec import Outgoing, decode
+from schemas.outcomes import EscalationRaised
 from streams.domain.case import Fact
 from streams.embedded.postgres import EmbeddedPostgres
 from tests.dates.moments import MOMENTS, NEW_YEARS_EVE, SATURDAY, Moment
@@ -21,7 +22,7 @@ from tests.dates.selection import ROOT, clocks_reached, reads_clock
 from tests.domain import given
 from tests.faults.arena import NotHere
 from tests.faults.wrong_clock import WrongClock
-from tests.pipeline.histories import due_on_any_day
+from tests.pipeline.histories import due_on_any_day, under_review_on_any_day
 
 REAL_PROCESSES = tuple(
     ROOT / "tests" / name
@@ -109,13 +110,28 @@ def test_every_random_draw_has_a_seed() -> None:
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
 def test_a_case_falls_due_within_the_next_day_of_any_date(moment: Moment) -> None:
     """The pipeline's run under Prometheus counts on it."""
-    events = [decode(r.topic, r.key, r.value, r.headers) for r in due_on_any_day(moment.at)]
-    facts = [Fact(event.time, event.event_id, event.event) for event in events]
+    facts = _told(due_on_any_day(moment.at))
 
     next_check = given.decide(facts, moment.at).next_check
 
     assert next_check is not None
     assert moment.at < next_check < moment.at + timedelta(days=1)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
+def test_a_review_stands_on_any_date(moment: Moment) -> None:
+    """The pipeline's run under Prometheus counts on it, and waits for no date."""
+    for hours in range(0, 24, 3):
+        now = moment.at + timedelta(hours=hours)
+        decided = given.decide(_told(under_review_on_any_day(now)), now)
+
+        raised = [m.outcome for m in decided.messages if type(m.outcome) is EscalationRaised]
+        assert max(outcome.level for outcome in raised) == 3
+
+
+def _told(records: list[Outgoing]) -> list[Fact]:
+    events = [decode(r.topic, r.key, r.value, r.headers) for r in records]
+    return [Fact(event.time, event.event_id, event.event) for event in events]
 
 
 @pytest.mark.parametrize(

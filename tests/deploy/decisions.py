@@ -21,10 +21,11 @@ from hypothesis import given as forall
 
 from schemas.events import EVENT_TYPES
 from schemas.outcomes import body
+from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decide import Announced
 from streams.store.digest import digest
-from tests.domain.given import applied, case, decide
+from tests.domain.given import applied, case, decide, letters
 from tests.domain.histories import arrivals, instants
 
 HISTORIES: Final = 200
@@ -74,11 +75,16 @@ def _instant(text: str) -> datetime:
 
 
 def show(arrived: list[Fact], now: datetime, later: datetime) -> None:
-    """Print the digest of one history: its case, what is decided at ``now``, and what then."""
-    first = decide(arrived, now)
-    then = decide(arrived, max(now, later), applied(Announced(), first))
+    """Print the digest of one history: its case, what is decided at ``now``, and what then.
+
+    And what is decided then while a dead letter is open, on a topic of circumstances or another.
+    """
+    first, at = decide(arrived, now), max(now, later)
+    known = applied(Announced(), first)
+    held = [letters(since=now), letters(guards=sorted(Guard)[::3], since=now)]
     said = sha256(digest(case(*arrived)))
-    for decision in (first, then):
+    decisions = [decide(arrived, at, known._replace(open_dead_letters=one)) for one in held]
+    for decision in (first, decide(arrived, at, known), *decisions):
         said.update(repr(decision).encode())
         for message in decision.messages:
             said.update(body(message.outcome))

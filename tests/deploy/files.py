@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import util
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from unittest import mock
 
 import click
@@ -105,11 +105,15 @@ def postgres_programs() -> Path:
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Return the Dockerfile's instructions and their arguments, continued lines joined."""
+    """Return the Dockerfile's instructions and their arguments, continued lines joined.
+
+    The base image is that of its default.
+    """
     lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
     pairs = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
-    return [(name, " ".join(rest.split())) for name, rest in pairs]
+    (base,) = re.findall(r"^ARG BASE=(.*)$", joined, re.MULTILINE)
+    return [(name, " ".join(rest.split()).replace("$BASE", base)) for name, rest in pairs]
 
 
 def instruction(name: str) -> str:
@@ -129,10 +133,10 @@ def variables() -> set[str]:
 
 def _names(model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from (f"{name}__{deeper}" for deeper in _names(inner))
-        else:
+        kinds = (field.annotation, *get_args(field.annotation))
+        groups = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        yield from (f"{name}__{deeper}" for group in groups for deeper in _names(group))
+        if not groups:
             yield name
 
 

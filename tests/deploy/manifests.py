@@ -94,8 +94,10 @@ class Pod:
         (found,) = [one for one in self.containers if "icam-streams" in one["image"]]
         return found
 
-    def variables(self, manifests: list[Manifest]) -> dict[str, str]:
-        """Return the environment of our container, with its references resolved.
+    def variables(
+        self, manifests: list[Manifest], *, without_secrets: bool = False
+    ) -> dict[str, str]:
+        """Return the environment of our container, with its references and files of URLs resolved.
 
         Raises:
             KeyError: a referenced object or key does not exist.
@@ -104,13 +106,45 @@ class Pod:
         for source in self.ours.get("envFrom", ()):
             variables |= of_kind(manifests, "ConfigMap")[source["configMapRef"]["name"]]["data"]
         for one in self.ours.get("env", ()):
-            if "valueFrom" not in one:
-                variables[one["name"]] = one["value"]
-                continue
-            reference = one["valueFrom"]["secretKeyRef"]
-            secret = of_kind(manifests, "Secret")[reference["name"]]
-            variables[one["name"]] = base64.b64decode(secret["data"][reference["key"]]).decode()
+            if not (without_secrets and "valueFrom" in one):
+                variables[one["name"]] = resolved(one, manifests)
+        if not without_secrets:
+            files = self.files(manifests)
+            urls = [name for name in variables if name.endswith("URL_FILE")]
+            variables |= {name.removesuffix("_FILE"): files[variables[name]] for name in urls}
         return variables
+
+    def files(self, manifests: list[Manifest]) -> dict[str, str]:
+        """Return the files of secrets in our container, by path.
+
+        Raises:
+            KeyError: a secret or its key does not exist.
+        """
+        secrets = {one["name"]: one["secret"] for one in self.spec["volumes"] if "secret" in one}
+        found = {}
+        for mount in self.ours.get("volumeMounts", ()):
+            if mount["name"] not in secrets:
+                continue
+            volume = secrets[mount["name"]]
+            data = of_kind(manifests, "Secret")[volume["secretName"]]["data"]
+            items = volume.get("items", [{"key": key, "path": key} for key in data])
+            for item in items:
+                content = base64.b64decode(data[item["key"]]).decode()
+                found[f"{mount['mountPath']}/{item['path']}"] = content
+        return found
+
+
+def resolved(variable: dict[str, Any], manifests: list[Manifest]) -> str:
+    """Return the value of a variable, from a secret if it refers to one.
+
+    Raises:
+        KeyError: the secret or its key does not exist.
+    """
+    if "valueFrom" not in variable:
+        return str(variable["value"])
+    reference = variable["valueFrom"]["secretKeyRef"]
+    secret = of_kind(manifests, "Secret")[reference["name"]]
+    return base64.b64decode(secret["data"][reference["key"]]).decode()
 
 
 def pods(manifests: list[Manifest]) -> dict[str, Pod]:

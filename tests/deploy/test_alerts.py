@@ -26,7 +26,11 @@ _COMES_WITH_DATA: Final = {
 }
 """Series that may be absent while there is nothing to count; an alert covers their readings."""
 
-_COMES_WITH_A_WORKER: Final = {"icam_announcements_refused", "icam_partition_held"}
+_COMES_WITH_A_WORKER: Final = {
+    "icam_announcements_refused",
+    "icam_corrections_beyond_rank_total",
+    "icam_partition_held",
+}
 """Series of a worker that are absent while all is well; other series of the same worker are not."""
 
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in rules()}
@@ -136,6 +140,7 @@ def test_a_reading_is_not_stale_before_three_of_its_intervals() -> None:
         "cases": every.cases_seconds,
         "producers": every.cases_seconds,
         "audit": every.audit_seconds,
+        "checkpoints": every.audit_seconds,
     }
     stale = EXPRESSIONS["IcamReadingStale"] + EXPRESSIONS["IcamSlowReadingStale"]
     bounds = {

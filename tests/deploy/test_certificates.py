@@ -17,11 +17,12 @@ pytestmark = pytest.mark.kustomize
 COMPONENT: Final = KUBERNETES / "components" / "postgres-certificates"
 SECRETS: Final = {
     "worker": "icam-postgres-worker",
-    "exporter": "icam-postgres-auditor",
-    "board": "icam-postgres-auditor",
+    "exporter": "icam-postgres-exporter",
+    "board": "icam-postgres-board",
     "database": "icam-postgres-owner",
 }
 """The secret of each component that connects to PostgreSQL."""
+_VOLUMES: Final = ("certificates", "certificates-of-audit")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_every_pod_with_a_url_of_the_database_has_its_roles_certificate(
     connecting = {
         name
         for name, pod in pods(base).items()
-        if "ICAM_DATABASE__URL" in {one["name"] for one in pod.ours.get("env", ())}
+        if any(one["name"].startswith("ICAM_DATABASE__URL") for one in pod.ours.get("env", ()))
     }
 
     assert connecting == SECRETS.keys()
@@ -71,15 +72,25 @@ def test_the_files_are_where_the_urls_of_the_page_name_them(secured: list[Manife
             )
 
 
+def test_the_exporter_has_the_auditors_certificate_too(secured: list[Manifest]) -> None:
+    pod = pods(secured)["exporter"]
+    volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod.ours["volumeMounts"]}
+
+    assert volumes["certificates-of-audit"]["secret"]["secretName"] == "icam-postgres-auditor"
+    assert mounts["certificates-of-audit"] == "/etc/icam-tls-auditor"
+    assert mounts["certificates-of-audit"] in (TOP / "docs" / "deploy.md").read_text()
+
+
 def test_nothing_else_of_a_pod_changes(secured: list[Manifest], base: list[Manifest]) -> None:
     for manifest in secured:
         kubernetes_validate.validate(manifest, "1.27", strict=True)
     for name, pod in pods(secured).items():
         before = pods(base)[name]
-        kept = [volume for volume in pod.spec["volumes"] if volume["name"] != "certificates"]
+        kept = [volume for volume in pod.spec["volumes"] if volume["name"] not in _VOLUMES]
         assert kept == before.spec["volumes"]
         for container, old in zip(pod.containers, before.containers, strict=True):
-            mounts = [one for one in container["volumeMounts"] if one["name"] != "certificates"]
+            mounts = [one for one in container["volumeMounts"] if one["name"] not in _VOLUMES]
             assert container | {"volumeMounts": mounts} == old | {
                 "volumeMounts": old.get("volumeMounts", [])
             }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import subprocess
 import sys
 import tomllib
+from base64 import b64decode, b64encode
+from hashlib import pbkdf2_hmac, sha256
 from pathlib import Path
 from xml.etree import ElementTree
 
 import psycopg
+import yaml
 
 from streams.runtime.settings import Settings
 from tests.deploy.files import (
+    COMPOSE,
     PROMETHEUS,
     ROLES,
     TOP,
@@ -159,9 +164,35 @@ def test_each_service_uses_its_database_role_and_only_migrate_the_owner() -> Non
     owner = services()["postgres"]["environment"]["POSTGRES_USER"]
     assert users.pop("migrate") == owner
     assert users == dict.fromkeys(workers(), "icam_worker") | {
-        "exporter": "icam_auditor",
-        "board": "icam_auditor",
+        "exporter": "icam_exporter",
+        "board": "icam_board",
     }
+    audit = services()["exporter"]["environment"]["ICAM_AUDIT_DATABASE__URL"]
+    assert re.findall(r"//(\w+):", audit) == ["icam_auditor"]
+
+
+def test_each_role_of_the_database_has_a_password_of_its_own() -> None:
+    urls = re.findall(r"//(icam_\w+):([^@]+)@", yaml.safe_dump(services()))
+
+    assert len({user for user, _ in urls}) == len(set(urls)) == 5
+    assert len({password for _, password in urls}) == 5
+    assert "${ICAM_POSTGRES_WORKER_PASSWORD:-" in COMPOSE.read_text()
+
+
+def test_no_service_of_ours_dumps_its_memory() -> None:
+    assert {str(service["ulimits"]) for service in ours().values()} == {"{'core': 0}"}
+
+
+def test_every_image_can_be_pulled_by_digest() -> None:
+    text = COMPOSE.read_text()
+    pulled = re.findall(r"^ *(?:image|BASE): (.*)$", text, re.MULTILINE)
+
+    assert {one for one in pulled if not re.match(r"\$\{ICAM_[A-Z]+_IMAGE:-", one)} == {
+        ours()["worker-1"]["image"]
+    }
+    assert next(rest for name, rest in instructions() if name == "ARG") == (
+        f"BASE={ours()['worker-1']['build']['args']['BASE']}"
+    )
 
 
 def test_the_roles_that_connect_get_a_password(server_url: str, database_url: str) -> None:
@@ -191,7 +222,26 @@ def test_the_roles_that_connect_get_a_password(server_url: str, database_url: st
             "SELECT rolname, rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid "
             "WHERE rolname LIKE 'icam_%' ORDER BY 1"
         ).fetchall()
-    assert found == [("icam_auditor", True), ("icam_operator", None), ("icam_worker", True)]
+        for role in ("worker", "exporter", "auditor", "board"):
+            (verifier,) = conn.execute(
+                "SELECT rolpassword FROM pg_authid WHERE rolname = %s", [f"icam_{role}"]
+            ).fetchone() or ("",)
+            assert matches(verifier, service["environment"][f"{role.upper()}_PASSWORD"])
+    assert found == [
+        *[("icam_auditor", True), ("icam_board", True)],
+        *[("icam_checkpoint", None), ("icam_exporter", True)],
+        *[("icam_office", None), ("icam_operator", None), ("icam_reader", None)],
+        ("icam_worker", True),
+    ]
+
+
+def matches(verifier: str, password: str) -> bool:
+    """Whether a SCRAM verifier of PostgreSQL is that of a password (RFC 5802)."""
+    _, salted, keys = verifier.split("$")
+    iterations, salt = salted.split(":")
+    secret = pbkdf2_hmac("sha256", password.encode(), b64decode(salt), int(iterations))
+    client_key = hmac.digest(secret, b"Client Key", "sha256")
+    return b64encode(sha256(client_key).digest()).decode() == keys.split(":")[0]
 
 
 def test_servers_have_the_versions_of_the_tests() -> None:
@@ -248,6 +298,15 @@ def test_prometheus_scrapes_every_role_on_its_port() -> None:
     asked = {one for name, found in jobs.items() if name.startswith("icam") for one in found}
     assert asked <= answers
     assert answers - asked <= {f"board:{ports()['board']}"}, "the board has a page of its own"
+
+
+def test_a_role_answers_to_the_names_by_which_prometheus_asks() -> None:
+    for job in read(PROMETHEUS / "prometheus.yml")["scrape_configs"]:
+        for target in job["static_configs"][0]["targets"]:
+            name = target.split(":")[0]
+            if name in serving():
+                settings = settings_from(image_environment() | serving()[name]["environment"])
+                assert name in settings.host_names
 
 
 def test_the_image_has_the_supported_python_version() -> None:

@@ -32,8 +32,8 @@ EXCEPTIONS: Final[Mapping[str, str]] = {
         "it with `digest:` in place of `newTag:`."
     ),
     "CKV_K8S_35": (
-        "Secret as a file: the one secret is the URL of the database, and settings come from the "
-        "environment. With a client certificate the URL holds no secret, and the key is a file."
+        "Secret as a file: the job that makes the tables gets the owner's password from the "
+        "environment, where psql reads it. It ends at once. All other secrets are files."
     ),
 }
 """Checks that fail on purpose, and why."""

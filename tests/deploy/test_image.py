@@ -81,7 +81,7 @@ def test_dependencies_are_installed_by_hash_and_the_package_without_dependencies
         " && ".join(rest for name, rest in instructions() if name == "RUN"),
     )
 
-    assert len(installs) == 4
+    assert len(installs) == 5
     for install in installs:
         assert ("--require-hashes" in install) == ("--requirement" in install)
         assert ("--no-deps" in install) != ("--require-hashes" in install)

@@ -71,6 +71,19 @@ def test_allowed_egress_ports_match_the_configured_addresses(example: list[Manif
     }
 
 
+def test_only_the_board_may_ask_prometheus_in_the_namespace_that_scrapes(
+    base: list[Manifest], example: list[Manifest]
+) -> None:
+    policy = policies(base)["icam-to-prometheus"]
+    (rule,) = policy["egress"]
+    (scraping,) = policies(base)["icam-from-prometheus"]["ingress"]
+    url = pods(example)["board"].variables(example)["ICAM_BOARD__PROMETHEUS_URL"]
+
+    assert selected(policy["podSelector"], base) == {"board"}
+    assert rule["to"] == scraping["from"]
+    assert [port["port"] for port in rule["ports"]] == [urlsplit(url).port]
+
+
 def test_all_pods_may_use_dns_inside_the_cluster_only(base: list[Manifest]) -> None:
     policy = policies(base)["icam-to-names"]
     (rule,) = policy["egress"]

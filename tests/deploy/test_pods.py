@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
 from streams.runtime.http import Verdict, application
 from streams.runtime.settings import Settings
 from tests.deploy.files import (
+    ROLES,
     check_command,
     hosts,
     image_environment,
     instruction,
     ports,
+    postgres_programs,
     services,
     serving,
     settings_from,
 )
-from tests.deploy.manifests import Manifest, pods
+from tests.deploy.manifests import Manifest, pods, resolved
 
 pytestmark = pytest.mark.kustomize
 
@@ -59,12 +63,14 @@ def test_pods_run_without_privileges(base: list[Manifest]) -> None:
             }
 
 
-def test_only_memory_volumes_are_writable(base: list[Manifest]) -> None:
-    for pod in pods(base).values():
+def test_only_memory_volumes_are_writable(example: list[Manifest]) -> None:
+    for pod in pods(example).values():
         volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
         memory = {name for name, volume in volumes.items() if "emptyDir" in volume}
         assert all(volumes[name]["emptyDir"]["medium"] == "Memory" for name in memory)
-        assert all("configMap" in volumes[name] for name in volumes.keys() - memory)
+        assert all(
+            volumes[name].keys() & {"configMap", "secret"} for name in volumes.keys() - memory
+        )
         for container in pod.containers:
             for mount in container.get("volumeMounts", ()):
                 assert mount["name"] in volumes
@@ -138,14 +144,60 @@ def test_each_pod_uses_its_database_role_and_only_migrations_the_owner(
         for name, pod in pods(example).items()
     }
 
-    assert {name: re.findall(r"//(\w+):", url) for name, url in urls.items()} == {
+    assert {name: re.findall(r"//(\w+)[:@]", url) for name, url in urls.items()} == {
         "worker": ["icam_worker"],
-        "exporter": ["icam_auditor"],
-        "board": ["icam_auditor"],
+        "exporter": ["icam_exporter"],
+        "board": ["icam_board"],
         "database": ["icam_owner"],
         "canary": [],
         "topics": [],
     }
+    audit = pods(example)["exporter"].variables(example)["ICAM_AUDIT_DATABASE__URL"]
+    assert re.findall(r"//(\w+):", audit) == ["icam_auditor"]
+
+
+def test_no_argument_of_a_process_holds_a_password(example: list[Manifest]) -> None:
+    """Every account of a machine can list the arguments of its processes."""
+    found = 0
+    for name, pod in pods(example).items():
+        for container in pod.containers:
+            words = " ".join([*container.get("command", ()), *container.get("args", ())])
+            for one in container.get("env", ()):
+                value = resolved(one, example)
+                found += "example-only" in value
+                words = words.replace(f"${one['name']}", value)
+            assert "example-only" not in words, name
+    assert found > 0, "the example has passwords to find"
+
+
+def test_the_job_grants_the_roles_with_the_password_apart_from_the_url(
+    example: list[Manifest], database_url: str
+) -> None:
+    job = pods(example)["database"]
+    (psql,) = [one for one in job.containers if one["name"] == "roles"]
+    (folder,) = [mount["mountPath"] for mount in psql["volumeMounts"]]
+    given = {one["name"]: resolved(one, example) for one in psql["env"]}
+    assert given.keys() == {"ICAM_DATABASE__URL", "PGPASSWORD"}
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("ALTER ROLE postgres PASSWORD 'only-of-this-test'")
+        try:
+            done = subprocess.run(
+                [*psql["command"], *(a.replace(folder, str(ROLES.parent)) for a in psql["args"])],
+                env={
+                    "PATH": f"{postgres_programs()}:/usr/bin:/bin",
+                    "ICAM_DATABASE__URL": database_url,
+                    "PGPASSWORD": "only-of-this-test",
+                },
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            granted = "SELECT has_any_column_privilege('icam_worker', 'case_event', 'INSERT')"
+            assert owner.execute(granted.encode()).fetchone() == (True,)
+        finally:
+            owner.execute("ALTER ROLE postgres PASSWORD NULL")
 
 
 def test_all_pods_use_one_image_pinned_to_a_version(example: list[Manifest]) -> None:

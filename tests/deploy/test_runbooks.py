@@ -25,6 +25,7 @@ from streams.store import relay_lease
 from streams.store.pool import Pool
 from tests.audit.memory import MemoryLog
 from tests.deploy.files import ROLES, RUNBOOKS, TOP, rules, variables
+from tests.producers import PRODUCERS
 
 ALERTS: Final = {rule["alert"] for rule in rules()}
 PAGES: Final = {path.stem: path.read_text() for path in sorted(RUNBOOKS.glob("*.md"))}
@@ -176,5 +177,5 @@ def test_every_reason_of_a_dead_letter_is_in_a_runbook() -> None:
 
 
 def test_every_check_of_the_audit_is_in_a_runbook(database_url: str) -> None:
-    for check in audit_log(MemoryLog(), database_url, group="none").checks:
+    for check in audit_log(MemoryLog(), database_url, group="none", producers=PRODUCERS).checks:
         assert f"`{check.name}`" in PAGES["IcamAuditDifference"]

@@ -89,7 +89,7 @@ def _rows(source: Source) -> list[dict[str, str]]:
         case Source.DIRECTORY:
             directory = loaded.directory
             in_regions = product(directory.offices, _IN_THE_REGIONS)
-            special = ((team.office_id, team.track) for team in directory.teams.values())
+            special = ((team.office_id, team.track) for team in directory.all_teams)
             triage = [(directory.triage_office, Track.TRIAGE)]
             return [
                 {"office": office, "track": track}
@@ -99,6 +99,8 @@ def _rows(source: Source) -> list[dict[str, str]]:
             return [{"office": t.office_id, "track": t.track} for t in staffing.load().teams]
         case Source.POLICY:
             return [{"rule": rule.id, "level": str(rule.level)} for rule in loaded.policy.rules]
+        case Source.PRODUCERS:
+            return [{"topic": topic} for topic in loaded.producers.topics]
         case Source.DEPLOYMENT:
             return [
                 {

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client import Histogram
+
 from streams.runtime.metrics import Spec
 from tests.docs import cardinality
 
@@ -34,7 +36,7 @@ def _sections() -> Iterator[str]:
 
 
 def _line(spec: Spec[Any]) -> str:
-    kind = spec.kind.__name__.lower()
+    kind = "histogram" if issubclass(spec.kind, Histogram) else spec.kind.__name__.lower()
     name = spec.name + ("_total" if kind == "counter" else "")
     labels = ", ".join(f"`{label}`" for label in spec.labels)
     return f"| `{name}` | {kind} | {labels} | {spec.meaning} |\n"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import pytest
 
+from schemas.checkpoints import CHECKPOINT_TOPIC
 from schemas.codec import decode
 from schemas.envelope import STRUCTURED
 from schemas.events import (
@@ -30,11 +31,15 @@ from schemas.outcomes import ORDER_NOT_KNOWN, OUTPUT_TOPICS, WithdrawalReason, b
 from streams import reference
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, decide
+from streams.domain.loads import Loads
+from streams.reference import staffing
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "messages.md").read_text()
 DATA: Final = reference.load()
 A_YEAR: Final = timedelta(days=366)
+LOADS: Final = Loads({("gent", "individual"): 480}, staffing.load(), date(2026, 3, 2))
+"""No team but this one is full."""
 
 Json = dict[str, Any]
 
@@ -51,9 +56,7 @@ class Life:
 
     def decide(self, now: datetime) -> None:
         now = now.astimezone(UTC)
-        decision = decide(
-            self.case, self.announced, DATA.policy, DATA.directory, DATA.calendar, now
-        )
+        decision = decide(self.case, self.announced, DATA.tables, now, LOADS)
         self.messages += [orjson.loads(body(message.outcome)) for message in decision.messages]
         self.announced = self.announced.after(decision)
         self.now, self.next_check = now, decision.next_check
@@ -130,8 +133,11 @@ def test_the_page_lists_every_topic() -> None:
     rows = re.findall(r"^\| `(icam\.[a-z-]+\.v\d)` \| (in|out) \|", PAGE, re.MULTILINE)
 
     assert {topic for topic, direction in rows if direction == "in"} == set(INPUT_TOPICS)
-    assert {topic for topic, direction in rows if direction == "out"} == set(OUTPUT_TOPICS)
-    assert len(rows) == len(INPUT_TOPICS) + len(OUTPUT_TOPICS)
+    assert {topic for topic, direction in rows if direction == "out"} == {
+        *OUTPUT_TOPICS,
+        CHECKPOINT_TOPIC,
+    }
+    assert len(rows) == len(INPUT_TOPICS) + len(OUTPUT_TOPICS) + 1
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from streams.runtime.settings import DatabaseSettings
 from streams.store import migrate
 from streams.store.pool import open_pool
 from tests.deploy.files import ROLES, TOP
+from tests.deploy.grants import OFFICE
 from tests.secured.postgres import ROLE_NAMES, Certificate, SecuredPostgres
 
 pytestmark = [
@@ -58,7 +59,7 @@ class Page:
         self.secured.start()
         with psycopg.connect(self.secured.url("postgres"), autocommit=True) as conn:
             conn.execute("CREATE ROLE icam_owner LOGIN CREATEROLE")
-            for role in ROLE_NAMES:
+            for role in (*ROLE_NAMES, OFFICE):
                 conn.execute(f"GRANT {role} TO icam_owner WITH ADMIN OPTION".encode())
             conn.execute("CREATE DATABASE icam OWNER icam_owner")
         self.files = {role: self.secured.issue(role) for role in ("postgres", OWNER, *ROLE_NAMES)}

@@ -60,9 +60,11 @@ from streams.domain import situation as situations
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Decision
 from streams.domain.identity import escalation_id
+from streams.domain.letters import OpenLetters
 from streams.domain.routing import contact_language
 from streams.domain.situation import Situation
 from streams.reference import Reference
+from tests import producers
 
 CASE_ID = "case-0001"
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -80,7 +82,16 @@ _IDS = UUID("00000000-0000-4000-8000-000000000001")
 
 @lru_cache(maxsize=1)
 def ref() -> Reference:
-    return reference.load()
+    return reference.load(producers_file=producers.FILE)
+
+
+def letters(
+    number: int = 1, guards: Iterable[Guard] | None = None, since: datetime = NOTIFIED
+) -> OpenLetters | None:
+    """Return ``number`` open dead letters, by default such that may concern any fact."""
+    if not number:
+        return None
+    return OpenLetters(number, since, None if guards is None else frozenset(guards))
 
 
 def day(number: int, hour: int = 9) -> datetime:
@@ -92,6 +103,17 @@ def fact(event: Event, time: datetime) -> Fact:
     """Return a fact whose event id is derived from its content and ``time``."""
     name = f"{type(event).__name__}|{event.model_dump_json()}|{time.astimezone(UTC).isoformat()}"
     return Fact(time, uuid5(_IDS, name), event)
+
+
+def retold(
+    fact: Fact,
+    source: str | None = None,
+    *,
+    time: datetime | None = None,
+    event_id: UUID | None = None,
+) -> Fact:
+    """Return the same event under another source, time or id."""
+    return Fact(time or fact.time, event_id or fact.event_id, fact.event, source or fact.source)
 
 
 def order(*, time: datetime | None = None, **changed: Any) -> Fact:
@@ -111,6 +133,11 @@ def order(*, time: datetime | None = None, **changed: Any) -> Fact:
     if fields["departure_term_days"] < 30:
         fields.setdefault("departure_term_reason", TermReason.ABSCONDING_RISK)
     return fact(OqtIssued(**fields), time or fields["notified_at"])
+
+
+def under_id(fact: Fact, event_id: UUID) -> Fact:
+    """Return the same report as another event."""
+    return Fact(fact.time, event_id, fact.event, fact.source)
 
 
 def miss(number: int = 1, *, time: datetime | None = None, **changed: Any) -> Fact:
@@ -181,10 +208,18 @@ def decide(
     under: Reference | None = None,
 ) -> Decision:
     """Return the decision on facts at ``now``, given what was announced (default: nothing)."""
+    return decided(case(*facts), now, announced, under)
+
+
+def decided(
+    folded: Case,
+    now: datetime,
+    announced: Announced | None = None,
+    under: Reference | None = None,
+) -> Decision:
+    """Like ``decide``, for a folded case."""
     known, data = announced or Announced(), under or ref()
-    return deciding.decide(
-        case(*facts), known, data.policy, data.directory, data.calendar, now.astimezone(UTC)
-    )
+    return deciding.decide(folded, known, data.tables, now.astimezone(UTC))
 
 
 def applied(announced: Announced, decision: Decision) -> Announced:
@@ -223,9 +258,14 @@ def blocking(facts: Iterable[Fact], now: datetime) -> dict[str, set[Guard]]:
 
 def derive(facts: Iterable[Fact], now: datetime, **counting: Any) -> Situation:
     """Return the situation at ``now``; ``counting`` changes the policy's counting."""
+    return situated(case(*facts), now, **counting)
+
+
+def situated(folded: Case, now: datetime, **counting: Any) -> Situation:
+    """Like ``derive``, for a folded case."""
     data = ref()
     derived = situations.derive_situation(
-        case(*facts),
+        folded,
         data.policy.terms,
         replace(data.policy.counting, **counting),
         data.policy.questions,

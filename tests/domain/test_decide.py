@@ -32,7 +32,7 @@ from schemas.outcomes import (
     body,
 )
 from schemas.types import Guard, Language
-from streams.domain.case import Fact
+from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Decision
 from streams.domain.directory.load import load_directory
 from streams.domain.identity import NAMESPACE
@@ -159,7 +159,7 @@ def test_no_decision_changes_before_the_next_check(
 def test_every_case_that_has_not_ended_has_a_next_date_a_reason_and_an_owner(
     facts: list[Fact], now: datetime, dead_letters: int
 ) -> None:
-    decision = decide(facts, now, Announced(open_dead_letters=dead_letters))
+    decision = decide(facts, now, Announced(open_dead_letters=given.letters(dead_letters)))
     if decision.status == "ended":
         assert decision.level == 0
         assert raised(decision) == {}
@@ -234,7 +234,10 @@ def test_the_first_decision_routes_the_case_and_raises_an_escalation() -> None:
 def test_the_status_of_a_case_follows_from_its_facts_and_dead_letters(
     facts: list[Fact], dead_letters: int, status: str
 ) -> None:
-    assert decide(facts, day(5), Announced(open_dead_letters=dead_letters)).status == status
+    assert (
+        decide(facts, day(5), Announced(open_dead_letters=given.letters(dead_letters))).status
+        == status
+    )
 
 
 def test_an_escalation_id_is_derived_from_case_rule_and_occasion() -> None:
@@ -263,7 +266,7 @@ def _withdrawals(
 ) -> dict[str, EscalationWithdrawn]:
     announced = applied(Announced(), decide(before, now))
     assert announced.standing
-    announced = replace(announced, open_dead_letters=dead_letters)
+    announced = announced._replace(open_dead_letters=given.letters(dead_letters))
     decision = decide(after, later or now, announced, under)
     assert applied(announced, decision).standing != announced.standing
     return withdrawn(decision)
@@ -453,7 +456,7 @@ def test_a_correction_that_does_not_change_the_route_is_not_announced() -> None:
 
 
 def test_a_case_with_an_open_dead_letter_is_still_routed() -> None:
-    decision = decide([order(), miss(1)], day(5), Announced(open_dead_letters=1))
+    decision = decide([order(), miss(1)], day(5), Announced(open_dead_letters=given.letters()))
     assert routed(decision) is not None
     assert raised(decision) == {}
 
@@ -568,7 +571,7 @@ def test_a_case_is_at_the_level_of_its_highest_proposal() -> None:
 
 
 def test_a_case_of_which_only_dead_letters_are_known_has_no_level() -> None:
-    decision = decide([], day(1), Announced(open_dead_letters=1))
+    decision = decide([], day(1), Announced(open_dead_letters=given.letters()))
 
     assert (decision.level, decision.status) == (0, "needs_repair")
 
@@ -717,3 +720,14 @@ def test_a_proposal_is_withdrawn_with_what_now_stands_against_it(
     later = decide([*facts, event], TERM_END, applied(Announced(), earlier))
 
     assert withdrawn(later)[rule].because == because
+
+
+def test_nothing_is_ever_proposed_about_a_canary_case() -> None:
+    facts = [given.order(), given.miss(1), given.miss(2)]
+    of_a_person = given.decided(fold(Case(given.CASE_ID), facts), given.LATER)
+    of_the_canary = given.decided(fold(Case("canary-20260302"), facts), given.LATER)
+
+    assert given.raised(of_a_person)
+    assert not given.raised(of_the_canary)
+    assert of_the_canary.level == 0
+    assert given.routed(of_the_canary) is not None, "it is routed, which the canary waits for"

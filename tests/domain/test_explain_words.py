@@ -37,6 +37,8 @@ from streams.domain.pauses import DETAINED, END_DUE
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from streams.services.statistics.cells import TABLES
+from streams.services.statistics.fairness import COUNTS, SHARES
 from tests.domain.explaining import wording
 from tests.domain.given import ref
 
@@ -81,6 +83,10 @@ CODES: Final[Mapping[str, Iterable[str]]] = {
     "event_text": AppointmentState,
     "province": [territory.province for territory in ref().directory.territories],
     "next": NEXT_REASONS,
+    "table": TABLES,
+    "procedure_language": Language,
+    "counted": COUNTS,
+    "share": SHARES,
     "weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
 }
 """Every kind of code that a text may say, with all its codes."""

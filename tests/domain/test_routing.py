@@ -330,7 +330,7 @@ def test_time_alone_changes_a_route_only_on_a_date_in_the_directory() -> None:
 
 def test_every_office_and_team_has_a_display_name_in_each_language() -> None:
     directory = ref().directory
-    named = [*directory.offices, *(team.office_id for team in directory.teams.values())]
+    named = [*directory.offices, *(team.office_id for team in directory.all_teams)]
     for office in named:
         assert all(directory.name(office, language) for language in ("fr", "nl", "de", "en"))
 

@@ -18,7 +18,7 @@ from streams.embedded import kafka as real_kafka
 from streams.embedded.kafka import KafkaNode
 from tests.faults import report
 from tests.faults.arena import NotHere
-from tests.faults.campaign import LONG_ONLY, SCENARIOS, take
+from tests.faults.campaign import SCENARIOS, take
 from tests.faults.results import HOME, SHORT, Outcome, load, save
 from tests.faults.without_servers import WITHOUT_SERVERS
 
@@ -33,7 +33,7 @@ def _say(text: str) -> None:
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice([*SCENARIOS, *LONG_ONLY, *WITHOUT_SERVERS]),
+    type=click.Choice([*SCENARIOS, *WITHOUT_SERVERS]),
     help="Repeatable.",
 )
 @click.option("--short", is_flag=True, help="Run the short forms, as the tests do.")
@@ -77,7 +77,7 @@ def main(
     real_kafka.fetch()
     result = load(folder)
     result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    names = only or (*SCENARIOS, *(() if short else (*LONG_ONLY, *WITHOUT_SERVERS)))
+    names = only or (*SCENARIOS, *(() if short else WITHOUT_SERVERS))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         node = stack.enter_context(KafkaNode(home / "kafka"))

@@ -38,6 +38,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "pauses": pauses.take,
     "postgres": postgres.take,
     "kafka": kafka.take,
+    "compound": compound.take,
     "network": network.take,
     "disk": disk.take,
     "handler": handler.take,
@@ -50,8 +51,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Arena], Outcome]]] = {
     "hours": hours.take,
 }
 """By name, in running order."""
-LONG_ONLY: Final[Mapping[str, Callable[[Arena], Outcome]]] = {"compound": compound.take}
-"""Scenarios without a short form that is a test."""
 
 _STAGES: Final[Mapping[str, Callable[[str, Path], AbstractContextManager[Stage]]]] = {
     "network": network.stage,
@@ -79,4 +78,4 @@ def take(
         _STAGES.get(name, Stage)(servers, directory) as stage,
         Arena(stage, node, name, seed, share=share, say=say) as arena,
     ):
-        return {**SCENARIOS, **LONG_ONLY}[name](arena)
+        return SCENARIOS[name](arena)

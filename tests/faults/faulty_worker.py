@@ -29,14 +29,16 @@ _RAISES, _HANGS = _named("ICAM_FAULTY_RAISES"), _named("ICAM_FAULTY_HANGS")
 _SECONDS = float(os.environ.get("ICAM_FAULTY_SECONDS", "0"))
 
 
-async def _faulty(conn: Any, items: Sequence[DecodedRecord], *rest: Any) -> BatchResult:
+async def _faulty(
+    conn: Any, items: Sequence[DecodedRecord], *rest: Any, **more: Any
+) -> BatchResult:
     met = {item.event.event_id for item in items if isinstance(item, Accepted)}
     if met & _RAISES:
         raise KeyError("a mistake of ours", [item.record.value for item in items])
     for event_id in met & _HANGS:
         _HANGS.discard(event_id)
         await asyncio.sleep(_SECONDS)
-    return await proper(conn, items, *rest)
+    return await proper(conn, items, *rest, **more)
 
 
 setattr(intake, "apply_batch", _faulty)  # noqa: B010 - for the type checker

@@ -30,13 +30,19 @@ _HEADINGS: Final[tuple[tuple[str, str, Heading], ...]] = (
 """The heading of each known finding; any other finding is unexplained."""
 
 _TWICE: Final = {
-    "events of one id": "SELECT count(*) - count(DISTINCT event_id) FROM case_event",
+    "events of one id and source": (
+        "SELECT count(*) - count(DISTINCT (event_id, source)) FROM case_event"
+    ),
     "dead letters of one record": (
         'SELECT count(*) - count(DISTINCT (topic, "partition", "offset")) FROM dead_letter'
     ),
     "records both applied and dead-lettered": (
-        'SELECT count(*) FROM case_event JOIN dead_letter USING (topic, "partition", "offset")'
-        " WHERE resolved_at IS NULL"
+        # Positions in the log of a former topic of that name are no positions of the present one.
+        "SELECT count(*) FROM case_event AS event"
+        ' JOIN dead_letter AS letter USING (topic, "partition", "offset")'
+        ' LEFT JOIN input_position USING (topic, "partition")'
+        " WHERE letter.resolved_at IS NULL AND (topic_since IS NULL"
+        " OR (event.recorded_at < topic_since) = (letter.recorded_at < topic_since))"
     ),
     "announcements of one id": "SELECT count(*) - count(DISTINCT message_id) FROM outbox",
     "standing escalations of one case and rule": (

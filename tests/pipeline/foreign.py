@@ -88,6 +88,22 @@ async def send_with_header_name(servers: str, record: Outgoing, name: bytes, num
         await (await producer.send_batch(batch, record.topic, partition=number))
 
 
+async def send_bomb(servers: str, codec: str, size: int, number: int, topic: str = ORDERS) -> None:
+    """Send a small batch to a partition that holds this many bytes when it is decompressed."""
+    record, most = bytes(900_000), 2 * size
+    async with AIOKafkaProducer(
+        bootstrap_servers=servers,
+        compression_type=codec,
+        max_batch_size=most,
+        max_request_size=most,
+        request_timeout_ms=60_000,
+    ) as producer:
+        batch = producer.create_batch()
+        for _ in range(size // len(record) + 1):
+            assert batch.append(timestamp=None, key=b"k", value=record) is not None
+        await (await producer.send_batch(batch, topic, partition=number))
+
+
 def configure(servers: str, topic: str, **config: str) -> None:
     """Set properties of a topic."""
     entries = [

@@ -13,7 +13,7 @@ from schemas.codec import Outgoing
 from streams.simulate.publishing import Kind, Planned
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
-from tests.faults.due import appeals
+from tests.faults.due import appeals, terms
 
 
 def history(*, seed: int = 1, days: int = 60, scale: float = 0.5, **faults: float) -> list[Planned]:
@@ -40,6 +40,14 @@ def due_on_any_day(now: datetime) -> list[Outgoing]:
     """
     due = now + timedelta(hours=12)
     return [record for _, record in appeals(Random(1), "due-on-any-day", 1, now, due)]
+
+
+def under_review_on_any_day(now: datetime) -> list[Outgoing]:
+    """Return the records of a case of which a review stands on any date.
+
+    Of a generated stream, few cases come that far, and on some days none.
+    """
+    return [record for _, record in terms(Random(1), "under-review", 1, now - timedelta(days=90))]
 
 
 def valid_ids(planned: list[Planned]) -> set[UUID]:

@@ -28,7 +28,7 @@ class Prometheus:
     """Asks a Prometheus over its API."""
 
     def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}"
+        self.address = f"http://127.0.0.1:{port}"
 
     def vector(self, expression: str) -> list[Sample]:
         """Return what an expression gives now.
@@ -52,13 +52,13 @@ class Prometheus:
     def answers(self) -> bool:
         """Whether it is ready to be asked."""
         try:
-            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=5):  # noqa: S310
+            with urllib.request.urlopen(f"{self.address}/-/ready", timeout=5):  # noqa: S310
                 return True
         except OSError:
             return False
 
     def _get(self, what: str, **query: str) -> Any:
-        url = f"{self._address}/api/v1/{what}?{urllib.parse.urlencode(query)}"
+        url = f"{self.address}/api/v1/{what}?{urllib.parse.urlencode(query)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
                 return json.load(answer)["data"]

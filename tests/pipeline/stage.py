@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.codec import Outgoing
-from schemas.events import INPUT_TOPICS
+from streams import reference
 from streams.audit import Report, audit
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import Role, RoleProcess, WorkerProcess
@@ -29,6 +29,7 @@ from streams.kafka.connection import client
 from streams.kafka.publish import publish
 from streams.runtime.settings import KafkaSettings
 from streams.store import migrate
+from tests.producers import FILE, PRODUCERS, TOPICS
 
 JOB_OF: Final[Mapping[Role, str]] = {
     "worker": "icam",
@@ -50,11 +51,20 @@ class Stage:
         )
         self.directory = directory
         self.postgres = postgres or _copy_of_template(directory / "postgres")
+        self.producers, self.producers_file = PRODUCERS, FILE
         self._stack = ExitStack()
+
+    def use_producers(self, file: Path) -> None:
+        """Use another table of producers from now on, and make its topics."""
+        self.producers, self.producers_file = reference.producers(file), file
+        more = [name for name in self.producers.topics if name not in TOPICS]
+        _delete_topics(self.kafka, more)
+        topics.ensure(self.kafka, self.producers.topics)
+        self._stack.callback(_delete_topics, self.kafka, more)
 
     def __enter__(self) -> Stage:
         _delete_topics(self.kafka)
-        topics.ensure(self.kafka)
+        topics.ensure(self.kafka, TOPICS)
         self._stack.callback(_delete_topics, self.kafka)
         self._stack.enter_context(self.postgres)
         migrate.apply(self.postgres.url)
@@ -71,6 +81,7 @@ class Stage:
             "ICAM_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "ICAM_DATABASE__URL": self.postgres.url,
             "ICAM_INTAKE__RETRY_CAP_SECONDS": "1",
+            "ICAM_PRODUCERS_FILE": str(self.producers_file),
         }
 
     def worker(self, name: str, script: Path | None = None, **more: str) -> WorkerProcess:
@@ -129,6 +140,7 @@ class Stage:
             client(self.kafka),
             self.postgres.url,
             group=self.kafka.group,
+            producers=self.producers,
             drained=drained,
             **more,
         )
@@ -140,7 +152,9 @@ class Stage:
         )
         try:
             parts = [
-                TopicPartition(t, p) for t in INPUT_TOPICS for p in range(self.kafka.partitions)
+                TopicPartition(topic, number)
+                for topic in self.producers.topics
+                for number in range(self.kafka.partitions)
             ]
             committed = {(c.topic, c.partition): c.offset for c in consumer.committed(parts, 10)}
             left = 0
@@ -198,9 +212,14 @@ def _template() -> EmbeddedPostgres:
     return server
 
 
-def _delete_topics(kafka: KafkaSettings) -> None:
+def _delete_topics(kafka: KafkaSettings, inputs: Collection[str] = ()) -> None:
+    """Delete these topics, by default all of the tests' table and ours."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    old = [name for name in topics.RETENTION_MS if name in admin.list_topics(timeout=10).topics]
+    old = [
+        name
+        for name in inputs or topics.every(TOPICS)
+        if name in admin.list_topics(timeout=10).topics
+    ]
     if old:
         for future in admin.delete_topics(old).values():
             future.result(10)

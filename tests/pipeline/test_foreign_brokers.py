@@ -16,7 +16,6 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from schemas.events import INPUT_TOPICS
 from schemas.outcomes import CASE_ROUTED_TOPIC
 from streams.cli import main
 from streams.embedded.kafka import KafkaNode
@@ -24,6 +23,7 @@ from streams.kafka import topics
 from tests.conftest import QUICK_JAVA
 from tests.pipeline.foreign import ORDERS, configure, number_of, orders, send
 from tests.pipeline.stage import Stage, until
+from tests.producers import TOPICS
 
 pytestmark = pytest.mark.kafka
 
@@ -98,8 +98,8 @@ def test_partitions_that_are_added_are_read_within_half_a_minute(stage: Stage) -
     send(servers, orders(60), **{"topic.metadata.refresh.interval.ms": 1000})
 
     until(lambda: stage.in_log() == 60, 30, "all are read")
-    assert worker.probe("readyz")[1]["partitions_assigned"] == 6 * 6 + 9
-    assert worker.probe("readyz")[1]["partitions_expected"] == 6 * 6 + 9
+    assert worker.probe("readyz")[1]["partitions_assigned"] == (len(TOPICS) - 1) * 6 + 9
+    assert worker.probe("readyz")[1]["partitions_expected"] == (len(TOPICS) - 1) * 6 + 9
 
 
 def test_a_topic_that_is_made_again_is_read_from_its_beginning(stage: Stage) -> None:
@@ -119,7 +119,7 @@ def test_a_topic_that_is_made_again_is_read_from_its_beginning(stage: Stage) -> 
     send(servers, orders(120, "after"))
     until(lambda: stage.in_log() == 180, 30, "all are read")
     until(worker.ready, 30, "the worker is ready")
-    assert worker.probe("readyz")[1]["partitions_fetched"] == 7 * 6
+    assert worker.probe("readyz")[1]["partitions_fetched"] == len(TOPICS) * 6
     stage.drain()
     assert stage.query(
         'SELECT "offset" < 0, former_offset, resolution FROM dead_letter ORDER BY dead_letter_id'
@@ -135,7 +135,9 @@ def _make_again(stage: Stage, topic: str) -> None:
 
 def _made(stage: Stage, topic: str) -> bool:
     try:
-        return any(state.created for state in topics.ensure(stage.kafka) if state.name == topic)
+        return any(
+            state.created for state in topics.ensure(stage.kafka, TOPICS) if state.name == topic
+        )
     except topics.TopicsError:  # it still exists
         return False
 
@@ -205,7 +207,7 @@ def test_topics_made_by_others_are_compared_and_changed_only_when_asked(
         (ORDERS, "max.message.bytes", "2000", "1048588", True),
         (ORDERS, "message.timestamp.type", "CreateTime", "LogAppendTime", True),
     }
-    others = {(name, "partitions", "6", "9", False) for name in INPUT_TOPICS if name != ORDERS}
+    others = {(name, "partitions", "6", "9", False) for name in TOPICS if name != ORDERS}
     assert differing == ours | others
     doctor = icam.invoke(main, ["doctor", "--json"])
     assert doctor.exit_code == 1
@@ -215,7 +217,7 @@ def test_topics_made_by_others_are_compared_and_changed_only_when_asked(
     applied = icam.invoke(main, ["topics", "--apply", "--json"])
     assert applied.exit_code == 1, "partitions need a person"
     left = [one["name"] for s in json.loads(applied.stdout) for one in s["differences"]]
-    assert left == ["partitions"] * 6
+    assert left == ["partitions"] * (len(TOPICS) - 1)
     until(lambda: not _config_differs(stage), 10, "the rest is as we rely on")
 
 
@@ -224,7 +226,9 @@ def _partitions(admin: AdminClient, topic: str) -> int:
 
 
 def _config_differs(stage: Stage) -> bool:
-    return any(one.can_apply for state in topics.compare(stage.kafka) for one in state.differences)
+    return any(
+        one.can_apply for state in topics.compare(stage.kafka, TOPICS) for one in state.differences
+    )
 
 
 def test_brokers_that_come_back_under_other_addresses_are_found(tmp_path: Path) -> None:

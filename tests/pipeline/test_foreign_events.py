@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 
 from schemas.codec import Outgoing, encode
 from schemas.events import Event
+from streams.cli import main
+from tests.deploy.files import ROLES
 from tests.domain import given
 from tests.pipeline.stage import Stage
 
@@ -54,14 +58,41 @@ def test_what_a_foreign_producer_sends_is_applied_or_rejected_with_a_reason(stag
     good = {"case-of-today": sent(order, "case-of-today", now + timedelta(minutes=2))}
     good["unknown-field"] = sent(remark, "unknown-field", now)
 
-    stage.worker("worker").start()
+    with psycopg.connect(stage.postgres.url, autocommit=True) as owner:
+        owner.execute(ROLES.read_bytes())
+    as_worker, as_operator = (
+        stage.postgres.url.replace("//postgres@", f"//{role}@")
+        for role in ("icam_worker", "icam_operator")
+    )
+    stage.worker("worker", ICAM_DATABASE__URL=as_worker).start()
     stage.publish(record for _, (_, record) in rejected.values())
     stage.publish(record for _, record in good.values())
     stage.drain()
 
-    letters = stage.query("SELECT case_ids[1], reason FROM dead_letter")
+    letters = stage.query("SELECT convert_from(key, 'UTF8'), reason FROM dead_letter")
     assert dict(letters) == {case_id: reason for case_id, (reason, _) in rejected.items()}
     assert {row[0] for row in stage.query("SELECT case_id FROM case_event")} == {*good}
     assert stage.query("SELECT 1 FROM case_event WHERE payload::text LIKE '%%Jansen%%'") == []
+
+    these = ["--reason", "ahead", "--count", "2", "--note", "of a test", "--who", "an official"]
+    environment = stage.environment | {"ICAM_DATABASE__URL": as_operator}
+    done = CliRunner().invoke(main, ["dead-letters", "discard", *these], env=environment)
+    assert (done.exit_code, done.stdout.count("waits for")) == (0, 2), done.output
+    waits = stage.query("SELECT request_id::text FROM discard_waiting")
+    line = [
+        "dead-letters",
+        "approve",
+        *(row[0] for row in waits),
+        "--note",
+        "x",
+        "--who",
+        "another",
+    ]
+    done = CliRunner().invoke(main, line, env=stage.environment)
+    assert (done.exit_code, done.stdout.count("discarded")) == (0, 2), done.output
+    assert stage.query("SELECT resolved_by FROM dead_letter WHERE resolution = 'discarded'") == [
+        *[("an official (icam_operator), approved by another (postgres)",)] * 2
+    ]
+
     produced = [event_id for event_id, _ in [*good.values(), *(r for _, r in rejected.values())]]
     assert stage.audit(produced=produced).findings == ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from streams.cli.latency import latencies
 from tests.pipeline.foreign import (
@@ -16,9 +19,11 @@ from tests.pipeline.foreign import (
     number_of,
     orders,
     send,
+    send_bomb,
     send_with_header_name,
 )
 from tests.pipeline.stage import Stage, until
+from tests.producers import TOPICS
 
 pytestmark = pytest.mark.kafka
 
@@ -39,10 +44,41 @@ def test_every_codec_of_a_producer_or_a_topic_is_read(stage: Stage) -> None:
     assert stage.audit().findings == ()
 
 
+def test_a_batch_that_holds_too_much_costs_no_memory_and_is_told(stage: Stage) -> None:
+    servers = stage.kafka.bootstrap_servers
+    with pytest.raises(MessageSizeTooLargeError):  # our topics: the broker decompresses it
+        asyncio.run(send_bomb(servers, "gzip", 50_000_000, 0))
+
+    configure(servers, ORDERS, **{"compression.type": "producer"})  # a topic of somebody else
+    sizes = {"gzip": 300_000_000, "lz4": 200_000_000, "zstd": 300_000_000, "snappy": 20_000_000}
+    for number, codec in enumerate(CODECS):
+        asyncio.run(send_bomb(servers, codec, sizes[codec], number))
+    worker = stage.worker("worker")
+    worker.start(wait=False)
+    resource.prlimit(worker.pid, resource.RLIMIT_DATA, (512 << 20, 512 << 20))
+    by_partition = {number_of(order, 6): order for order in orders(60)}
+    send(servers, by_partition.values())
+
+    until(lambda: stage.in_log() == 6, 60, "every partition goes on")
+    gaps = stage.query('SELECT topic, "partition", first_offset, reason FROM input_gap ORDER BY 2')
+    assert gaps == [(ORDERS, number, 0, "too_large") for number in range(4)]
+    peak = _peak_mib(worker.pid)
+    assert peak < 300, f"{peak} MiB"
+    assert worker.ready()
+    assert f'icam_records_lost_total{{topic="{ORDERS}"}}' in worker.metrics()
+
+
+def _peak_mib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    [peak] = [line for line in lines if line.startswith("VmHWM")]
+    return int(peak.split()[1]) // 1024
+
+
 def test_a_codec_without_a_library_holds_its_partition_and_no_other(stage: Stage) -> None:
     servers = stage.kafka.bootstrap_servers
     worker = stage.worker("worker", Path(__file__).with_name("blunt_worker.py"))
     worker.start()
+    configure(servers, ORDERS, **{"compression.type": "producer"})  # ours decompress on the broker
     send(servers, orders(20), **{"compression.type": "lz4"})
     until(lambda: stage.in_log() == 20, 20, "what can be read is read")
     [record] = orders(1, "held")
@@ -94,7 +130,7 @@ def test_only_committed_records_are_facts_and_marks_are_no_records(stage: Stage)
     )
     until(lambda: worker.probe("livez")[1]["records_behind"] == 0, 5, "nothing is behind here")
     started = time.monotonic()
-    latencies({"bootstrap.servers": servers}, datetime.now(UTC))
+    latencies({"bootstrap.servers": servers}, TOPICS, datetime.now(UTC))
     assert time.monotonic() - started < 20, "it waits for no record that a mark would be"
     assert stage.audit().findings == ()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -13,14 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.canary import SOURCE as CANARY
 from schemas.codec import Outgoing, encode
-from schemas.events import INPUT_TOPICS
-from streams.embedded.worker import Role
+from streams.embedded.worker import Role, RoleProcess
 from tests.deploy.files import panel_sources, rule_files, rules, shown
 from tests.docs import cardinality
 from tests.domain import given
-from tests.pipeline.histories import due_on_any_day, history
+from tests.pipeline.histories import due_on_any_day, history, under_review_on_any_day
 from tests.pipeline.prometheus import Prometheus, scraping
 from tests.pipeline.stage import JOB_OF, Stage, until
+from tests.producers import TOPICS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus]
 
@@ -53,6 +56,7 @@ def watched(
                 *(item.record for item in planned),
                 _for_triage(),
                 *due_on_any_day(datetime.now(UTC)),
+                *under_review_on_any_day(datetime.now(UTC)),
             ]
             stage.publish(records)
             stage.drain()
@@ -129,7 +133,7 @@ def test_what_the_worker_did_is_in_prometheus(watched: Watched) -> None:
 
     until(lambda: known() == shown_by_prometheus(), 30, "Prometheus shows what was done")
     assert _taken(watched.prometheus) == watched.records
-    assert ask("icam_partitions_assigned") == len(INPUT_TOPICS) * watched.stage.kafka.partitions
+    assert ask("icam_partitions_assigned") == len(TOPICS) * watched.stage.kafka.partitions
     assert ask(_DEADLINES_MET) in watched.deadlines
 
 
@@ -168,7 +172,7 @@ def test_a_panel_shows_something(watched: Watched, subtests: pytest.Subtests) ->
 def test_a_panel_on_which_zeros_are_not_good_shows_figures(
     watched: Watched, subtests: pytest.Subtests
 ) -> None:
-    """On any day: a case of the run falls due within the next day also when no term ends."""
+    """On any day: one case of the run falls due within the next day, and a review stands."""
     for where, panel in panel_sources().items():
         if panel.zero_is_good:
             continue
@@ -212,3 +216,25 @@ def test_every_series_is_one_of_those_that_were_counted(watched: Watched, role: 
     }
     assert seen
     assert seen - full == set()
+
+
+def test_the_board_names_the_workers_that_prometheus_knows(watched: Watched) -> None:
+    board = watched.stage.role("board", ICAM_BOARD__PROMETHEUS_URL=watched.prometheus.address)
+    board.start()
+    try:
+        until(lambda: _live(board)["workers"] is not None, 30, "the board has asked Prometheus")
+        live = _live(board)
+    finally:
+        board.stop()
+
+    (worker,) = live["workers"]["workers"]
+    assert (worker["up"], worker["relay"], worker["behind"]) == (True, True, 0)
+    assert worker["partitions"] == live["workers"]["assigned"] == live["workers"]["partitions"] > 0
+    assert live["workers"]["seconds_behind"] == 0
+    assert live["alerts"] == [], "it is well"
+    assert live["relay"]["state"] == "well"
+
+
+def _live(board: RoleProcess) -> Any:
+    with urlopen(f"{board.address}/state", timeout=5) as answer:  # noqa: S310 - our own board
+        return json.load(answer)["live"]

@@ -82,7 +82,7 @@ async def test_what_the_brokers_took_is_not_sent_again_when_they_do_not_take_the
     pool = await open_pool(settings, "test")
     topics = [CASE_ROUTED_TOPIC] * 5 + ["icam.not-taken.v1"]
     entries = [
-        OutboxEntry(uuid4(), topic, f"case-{n}", (), b"{}") for n, topic in enumerate(topics)
+        OutboxEntry(str(uuid4()), topic, f"case-{n}", {}, b"{}") for n, topic in enumerate(topics)
     ]
     async with pool.acquire() as conn:
         await outbox.put(conn, entries)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import Metric
+from prometheus_client import Histogram, Metric
 
 from schemas.envelope import Reason
 from streams.intake.record import Malformed
 from streams.runtime.metrics import Capped, ExporterMetrics, Metrics, RoleMetrics, Source
+from streams.runtime.metrics.spec import BatchHistogram
 from streams.runtime.state import WorkerState
 from streams.services.exporter.readings import backlog, book, read_producers
 from tests.docs.cardinality import combinations, listed
@@ -82,3 +83,21 @@ def test_labels_of_one_source_vary_together() -> None:
     pairs = {(values["rule"], values["level"]) for values in combinations(spec)}
 
     assert len(pairs) == len({rule for rule, _ in pairs}), "a rule has one level"
+
+
+def test_amounts_observed_together_are_counted_as_one_by_one() -> None:
+    bounds = (0.1, 1.0, 5.0)
+    together = BatchHistogram("a", "a", ["topic"], registry=None, buckets=bounds)
+    alone = Histogram("a", "a", ["topic"], registry=None, buckets=bounds)
+    amounts = [0.0, 0.1, 0.1, 0.25, 1.0, 1.5, 5.0, 5.5, 1e9, -0.5]
+
+    together.labels("x").observe_all(amounts)
+    together.labels("x").observe_all([])
+    for amount in amounts:
+        alone.labels("x").observe(amount)
+
+    assert _samples(together) == _samples(alone)
+
+
+def _samples(metric: Histogram) -> list[tuple[str, dict[str, str], float]]:
+    return [(s.name, s.labels, s.value) for found in metric.collect() for s in found.samples]

@@ -43,6 +43,8 @@ def test_every_setting_is_known_in_any_case() -> None:
         ("ICAM_BOARD_PORT", "tcp://10.0.0.1:6070"),
         ("ICAM_BOARD_PORT_6070_TCP_ADDR", "10.0.0.1"),
         ("ICAM_POSTGRES_PASSWORD", "x"),
+        ("ICAM_POSTGRES_WORKER_PASSWORD", "x"),
+        ("ICAM_KAFKA_IMAGE", "x"),
         ("ICAM_REQUIRE_KAFKA", "1"),
     ],
 )

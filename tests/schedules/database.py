@@ -129,9 +129,15 @@ class Database:
         self, start: datetime, dice: Random, weather: Weather, watch: Callable[[Transaction], None]
     ) -> None:
         """``watch`` receives every transaction just before its writes are applied."""
-        names = ("case_event", "case_projection", "escalation", "escalation_standing")
-        more = ("outbox", "outbox_message", "outbox_pending", "dead_letter")
-        self.tables: dict[str, dict[Any, Any]] = {name: {} for name in (*names, *more)}
+        names: tuple[str, ...] = (
+            "case_event",
+            "case_projection",
+            "escalation",
+            "escalation_standing",
+        )
+        more = ("outbox", "outbox_message", "outbox_pending", "dead_letter", "chain", "event_link")
+        names += (*more, "dead_letter_recorded")
+        self.tables: dict[str, dict[Any, Any]] = {name: {} for name in names}
         self.locked: dict[Place, Transaction] = {}
         self.inserting: dict[Place, Transaction] = {}
         self.numbers: Counter[str] = Counter()

@@ -11,6 +11,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import streams.store.cases
+import streams.store.chains
 import streams.store.clock
 import streams.store.dead_letters
 import streams.store.escalations
@@ -25,6 +26,7 @@ from streams.worker import relay
 from tests.schedules import store
 from tests.schedules.store import (
     cases,
+    chains,
     clock,
     dead_letters,
     escalations,
@@ -37,6 +39,7 @@ from tests.schedules.store import (
 
 STAND_INS: Final = (
     (streams.store.cases, cases),
+    (streams.store.chains, chains),
     (streams.store.clock, clock),
     (streams.store.dead_letters, dead_letters),
     (streams.store.escalations, escalations),

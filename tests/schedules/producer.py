@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 from confluent_kafka import KafkaError
 
@@ -22,7 +21,7 @@ _GIVES_UP: Final = 10.0
 class Published:
     """A message on an output topic."""
 
-    message_id: UUID
+    message_id: str
     topic: str
     key: str
     headers: tuple[tuple[str, bytes], ...]
@@ -37,7 +36,7 @@ class Broker:
     ) -> None:
         """``watch`` receives every message on arrival."""
         self.arrived: list[Published] = []
-        self.seen: set[UUID] = set()
+        self.seen: set[str] = set()
         self.away = False
         self.calm = False
         self._dice = dice
@@ -77,12 +76,12 @@ class Producer:
         topic: str,
         value: bytes,
         key: str,
-        headers: Sequence[tuple[str, bytes]],
+        headers: Mapping[str, str],
         on_delivery: Told,
     ) -> None:
         """Queue a message."""
-        message_id = UUID(dict(headers)["ce_id"].decode())
-        message = Published(message_id, topic, key, tuple(headers), value)
+        sent = tuple((name, text.encode()) for name, text in headers.items())
+        message = Published(headers["ce_id"], topic, key, sent, value)
         self._under_way += 1
         loop = asyncio.get_running_loop()
         loop.call_later(self._dice.uniform(0, 0.01), self._leave, message, on_delivery)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from schemas.chain import NO_LINKS, Head, event_entry, heads
 from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Decision, StandingEscalation, decide
+from streams.domain.letters import OpenLetters, open_letters
+from streams.intake.record import Record
 from streams.reference import Reference
+from streams.store.dead_letters import DeadLetter
 from tests.schedules.checks import once, standing_under_letter
 
 if TYPE_CHECKING:
@@ -42,26 +46,36 @@ def _records(world: World) -> Iterator[str]:
                 letter = letters.pop(place, None)
                 if letter is None:
                     yield f"the malformed record at {place} is no dead letter"
-                elif (letter[1].reason, letter[1].value) != (reason, sent.record.value):
+                elif letter[1].reason != reason:
                     yield f"the dead letter of {place} says {letter[1].reason}, not {reason}"
+                elif not _keeps(letter[1], sent.record):
+                    yield f"the dead letter of {place} does not keep its record"
             elif event is not None:
-                expected.add(event.event_id)
-                kept = events.get(event.event_id)
+                expected.add(event.key)
+                kept = events.get(event.key)
                 if kept is None or kept[0] != event:
                     yield f"the event at {place} is not in the log as it was sent"
-    for event_id in events.keys() - expected:
-        yield f"{event_id} is in the log and was never sent"
+    for event_id, source in events.keys() - expected:
+        yield f"{event_id} of {source} is in the log and was never sent"
     yield from (f"{place} is a dead letter, and nothing is wrong with it" for place in letters)
+
+
+def _keeps(letter: DeadLetter, record: Record) -> bool:
+    """Whether a dead letter has the record as it was, or the digest of one too large to keep."""
+    key, value = record.key or b"", record.value or b""
+    if letter.whole_digest is None:
+        return (letter.key, letter.value) == (record.key, record.value)
+    return letter.whole_digest == sha256(sha256(key).digest() + sha256(value).digest()).digest()
 
 
 def _messages(world: World) -> Iterator[str]:
     tables = world.database.tables
     for position in tables["outbox_pending"]:
         yield f"outbox position {position} still waits"
-    arrived: dict[tuple[str, str], list[UUID]] = {}
+    arrived: dict[tuple[str, str], list[str]] = {}
     for message in world.broker.arrived:
         arrived.setdefault((message.topic, message.key), []).append(message.message_id)
-    decided: dict[tuple[str, str], list[UUID]] = {}
+    decided: dict[tuple[str, str], list[str]] = {}
     for _, entry in sorted(tables["outbox"].items()):
         decided.setdefault((entry.topic, entry.key), []).append(entry.message_id)
     for (topic, key), wanted in decided.items():
@@ -79,7 +93,7 @@ class _Said(NamedTuple):
     ends: list[str]
     faults: list[str]
 
-    def announced(self, open_dead_letters: int) -> Announced:
+    def announced(self, open_dead_letters: OpenLetters | None) -> Announced:
         """Return what a decision is told, from the messages only."""
         raised = [
             EscalationRaised.model_validate_json(json.dumps(o)) for o in self.standing.values()
@@ -124,39 +138,56 @@ def _said(world: World, case_id: str) -> _Said:
     return _Said(standing, rounds, len(routes), routes[-1] if routes else None, ends, faults)
 
 
+def _head(world: World, case_id: str) -> Head:
+    tables = world.database.tables
+    entries = [
+        (tables["event_link"][key], event_entry(key[0], event.digest, event.source, *place))
+        for key, (event, position) in sorted(tables["case_event"].items())
+        if event.case_id == case_id
+        for place in [(position.topic, position.partition, position.offset)]
+    ]
+    entries += [
+        (entry.link, entry.entry)
+        for _, entry in sorted(tables["outbox"].items())
+        if entry.key == case_id
+    ]
+    return heads(sorted(entries, key=itemgetter(0)))[-1]
+
+
 def _case(world: World, reference: Reference, case_id: str) -> Iterator[str]:
     tables = world.database.tables
     facts = [
-        Fact(event.time, event_id, event.event)
-        for event_id, (event, _) in tables["case_event"].items()
+        Fact(event.time, event.event_id, event.event, event.source)
+        for event, _ in tables["case_event"].values()
         if event.case_id == case_id
     ]
-    letters = [
-        letter
-        for _, letter, resolution in tables["dead_letter"].values()
-        if resolution is None and case_id in letter.case_ids
-    ]
+    letters = open_letters(
+        (
+            (position.topic, tables["dead_letter_recorded"][position])
+            for position, (_, letter, resolution) in tables["dead_letter"].items()
+            if resolution is None and case_id in letter.case_ids
+        ),
+        reference.producers.concerned_by,
+    )
     case = fold(Case(case_id), facts)
     due = decide(
         case,
-        Announced(open_dead_letters=len(letters), known_since=world.database.now()),
-        reference.policy,
-        reference.directory,
-        reference.calendar,
+        Announced(open_dead_letters=letters, known_since=world.database.now()),
+        reference.tables,
         world.database.now(),
     )
     said = _said(world, case_id)
     yield from said.faults
+    if tables["chain"].get(case_id, NO_LINKS) != _head(world, case_id):
+        yield "its chain is not that of its entries"
     saved, decided_at = tables["case_projection"].get(case_id, (None, None))
     if saved is not None and decided_at is not None:
         # The stand-in of the table keeps no first decision: each is the first.
-        announced = replace(said.announced(len(letters)), known_since=decided_at)
+        announced = said.announced(letters)._replace(known_since=decided_at)
         again = decide(
             case,
             announced,
-            reference.policy,
-            reference.directory,
-            reference.calendar,
+            reference.tables,
             decided_at,
         )
         yield from _projection(world, case, again, len(facts))

@@ -21,6 +21,7 @@ from streams.store import clock
 from streams.store.pool import Pool
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
+from tests.producers import FILE
 from tests.schedules.connection import Links
 from tests.schedules.consumer import Consumer
 from tests.schedules.kafka import SESSION_SECONDS
@@ -37,7 +38,7 @@ _LOOPS: Final = LoopSettings(relay_seconds=1.0, relay_batch=20, sweep_seconds=1.
 @lru_cache(maxsize=1)
 def ref() -> Reference:
     """Return the shipped reference data."""
-    return reference.load()
+    return reference.load(producers_file=FILE)
 
 
 @lru_cache(maxsize=1)

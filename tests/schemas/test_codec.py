@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.codec import Outgoing, decode, digest, encode
-from schemas.envelope import JSON, STRUCTURED, Envelope, canonical, cases_named, write_structured
+from schemas.envelope import JSON, STRUCTURED, Envelope, canonical, case_named, write_structured
 from schemas.types import MAX_VALUE_BYTES
 from tests.schemas.examples import (
     CASE_ID,
@@ -203,24 +203,20 @@ def test_structured_mode_states_the_media_type_of_its_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "headers", "subject", "cases"),
+    ("key", "case_id"),
     [
-        (None, [], None, ()),
-        (b"case-0001", [], None, ("case-0001",)),
-        (b"case-0001", [("ce_subject", b"case-0002")], None, ("case-0001", "case-0002")),
-        (b"case-0001", [("ce_subject", b"case-0001")], "case-0001", ("case-0001",)),
-        (b"\xff\xfe", [("ce_subject", None)], "case-0003", ("case-0003",)),
-        (b"85073003328", [("ce_subject", b"")], None, ()),
-        (b"case-0001\n", [], None, ()),
+        (None, None),
+        (b"case-0001", "case-0001"),
+        (b"\xff\xfe", None),
+        (b"85073003328", None),
+        (b"case-0001\n", None),
+        (b"", None),
     ],
 )
-def test_every_well_formed_case_id_in_a_rejected_record_is_returned(
-    key: bytes | None,
-    headers: list[tuple[str, bytes | None]],
-    subject: str | None,
-    cases: tuple[str, ...],
+def test_a_rejected_record_names_the_case_of_its_key(
+    key: bytes | None, case_id: str | None
 ) -> None:
-    assert cases_named(key, headers, subject) == cases
+    assert case_named(key) == case_id
 
 
 def test_an_envelope_is_immutable() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, FollowUpState
 from schemas.export import ASYNCAPI, documents, write
-from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS
+from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS, CaseRouted
 from streams.domain.decide import Announced
 from tests.domain import given
 from tests.schemas.examples import CASE_ID, EXAMPLES, TYPES, binary
@@ -156,10 +156,12 @@ def test_the_schemas_accept_published_outcomes() -> None:
     assert seen == {*OUTCOME_TYPES}
 
 
-def test_every_field_of_an_outcome_is_required() -> None:
-    for name in OUTCOME_TYPES:
+def test_every_field_of_an_outcome_is_required_but_the_flags_of_a_routing() -> None:
+    flags = {"office_full", "skills_missing", "candidates"}
+    for name, (_, model) in OUTCOME_TYPES.items():
         document = schema(name)
-        assert {*document["required"]} == {*document["properties"]}
+        optional = flags if model is CaseRouted else set[str]()
+        assert {*document["properties"]} - {*document["required"]} == optional
 
 
 def test_the_asyncapi_document_has_every_topic_and_message() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, Strict, TypeAdapter, ValidationError
 
-from schemas.envelope import Rejected, _parse_fast, _parse_strict
+from schemas.envelope import Envelope, Rejected, _parse_fast, _parse_strict, _usual
 from schemas.types import Instant
 from tests.schemas.examples import TYPES, binary, structured
 
@@ -133,3 +133,47 @@ def test_a_time_in_utc_is_read_as_pydantic_reads_it(text: str) -> None:
     ours, pydantic = read(_INSTANT, text), read(_PYDANTIC, text)
     assert ours in (pydantic, ["not_rfc_3339"])
     assert ours == pydantic or isinstance(pydantic, list) or not _RFC_3339.fullmatch(text)
+
+
+_USUAL = {
+    "specversion": "1.0",
+    "id": "0191a8f2-6c1e-4b7d-9a3e-5d2c8f1e7b60",
+    "source": "/dvz/returns?a=b#c",
+    "type": "icam.oqt-issued.v1",
+    "time": "2026-03-02T09:00:00.25Z",
+    "subject": "case-0123_A",
+}
+_ODD = st.one_of(
+    st.sampled_from(["", "\n", "1.0", "1.1", "1x0", "a\nb", "caſe-0123", "case-01٣", "c" * 64]),
+    st.sampled_from(["c" * 65, "/" * 200, "/" * 201, "x" * 100, "x" * 101, "1234567", "a" * 8]),
+    st.sampled_from([*_USUAL.values(), *(f"{text}\n" for text in _USUAL.values())]),
+    st.sampled_from([_USUAL["id"].upper(), _USUAL["id"].replace("-", ""), f"{{{_USUAL['id']}}}"]),
+    _TIMES,
+    st.text(max_size=12),
+)
+
+
+@forall(
+    st.dictionaries(st.sampled_from([*_USUAL]), _ODD, max_size=2),
+    st.sampled_from(["", "id", "source", "type", "time", "subject"]),
+)
+def test_the_usual_attributes_give_the_envelope_of_the_model(
+    odd: dict[str, str], absent: str
+) -> None:
+    attributes = {**_USUAL, **odd}
+    attributes.pop(absent, None)
+    found = _usual(attributes)
+    if found is not None:
+        model = Envelope.model_validate_json(orjson.dumps(attributes))
+        assert repr(found) == repr(model)
+        assert found == model
+
+
+def test_the_attributes_of_an_ordinary_event_are_usual() -> None:
+    """Without this, the test above could pass with nothing that is usual."""
+    assert _usual(_USUAL) is not None
+    for name in TYPES:
+        headers = dict(binary(name).headers)
+        attributes = {key.removeprefix("ce_"): value.decode() for key, value in headers.items()}
+        del attributes["content-type"]
+        assert _usual(attributes) is not None

@@ -1,4 +1,4 @@
-"""A broker that admits nobody without a login: SCRAM over TLS, and certificates.
+"""A broker that admits nobody without a login: SCRAM or tokens over TLS, and certificates.
 
 Rights come from access lists alone (``StandardAuthorizer``, nothing allowed by default).
 """
@@ -20,16 +20,26 @@ from streams.embedded.ports import free_port
 from streams.kafka.connection import client
 from streams.runtime.settings import KafkaSettings
 from tests.secured.certificates import Authority
+from tests.secured.tokens import AUDIENCE, ISSUER, Tokens
 
 ADMIN: Final = "admin"
 _PASSWORD: Final = "admin-secret"  # noqa: S105 - of a broker that lives for one test session
 
 
 class SecuredNode(KafkaNode):
-    """One broker with a SASL_SSL listener (SCRAM, PLAIN) and an SSL listener (certificates)."""
+    """One broker with a SASL_SSL listener (passwords, tokens) and an SSL one (certificates)."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory, java_options=("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"))
+        self.tokens = Tokens(directory / "tokens")
+        keys = self.tokens.keys.as_uri()
+        super().__init__(
+            directory,
+            java_options=(
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys}",
+            ),
+        )
         self.authority = Authority(directory / "certificates")
         self.certificates_port = free_port()
         self._internal = free_port()
@@ -38,6 +48,11 @@ class SecuredNode(KafkaNode):
     def by_certificate(self) -> str:
         """Return the address of the listener that admits certificates."""
         return f"127.0.0.1:{self.certificates_port}"
+
+    @property
+    def in_plaintext(self) -> str:
+        """Return the address of the listener without encryption or login, for comparisons."""
+        return f"127.0.0.1:{self._internal}"
 
     def as_user(self, name: str, password: str, **changed: object) -> KafkaSettings:
         """Return settings that log in with a password, by SCRAM over TLS."""
@@ -52,6 +67,19 @@ class SecuredNode(KafkaNode):
                 "partitions": 2,
                 **changed,
             }
+        )
+
+    def as_client(self, name: str, secret: str, **changed: object) -> KafkaSettings:
+        """Return settings that log in with a token of the server of tokens, over TLS."""
+        return self.as_user(
+            name,
+            secret,
+            **{
+                "sasl_mechanism": "OAUTHBEARER",
+                "sasl_token_url": self.tokens.url,
+                "sasl_scope": "kafka",
+                **changed,
+            },
         )
 
     def as_certificate(self, name: str, **changed: object) -> KafkaSettings:
@@ -107,7 +135,20 @@ class SecuredNode(KafkaNode):
             "ssl.principal.mapping.rules": "RULE:^.*CN=([^,]+).*$/$1/",
             "listener.name.mtls.ssl.client.auth": "required",
             "listener.name.login.ssl.client.auth": "none",
-            "listener.name.login.sasl.enabled.mechanisms": "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN",
+            "listener.name.login.sasl.enabled.mechanisms": (
+                "SCRAM-SHA-512,SCRAM-SHA-256,PLAIN,OAUTHBEARER"
+            ),
+            "listener.name.login.oauthbearer.sasl.jaas.config": (
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
+            ),
+            "listener.name.login.oauthbearer.sasl.server.callback.handler.class": (
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
+            ),
+            "listener.name.login.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": (
+                self.tokens.keys.as_uri()
+            ),
+            "listener.name.login.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
+            "listener.name.login.oauthbearer.sasl.oauthbearer.expected.issuer": ISSUER,
             "listener.name.login.scram-sha-512.sasl.jaas.config": scram,
             "listener.name.login.scram-sha-256.sasl.jaas.config": scram,
             "listener.name.login.plain.sasl.jaas.config": plain,

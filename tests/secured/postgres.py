@@ -16,7 +16,10 @@ from streams.embedded.postgres import EmbeddedPostgres, ServerTls
 from streams.store import migrate
 from tests.deploy.files import ROLES
 
-ROLE_NAMES = ("icam_worker", "icam_operator", "icam_auditor")
+ROLE_NAMES = (
+    *("icam_worker", "icam_operator", "icam_auditor"),
+    *("icam_exporter", "icam_board", "icam_reader"),
+)
 
 
 @dataclass(frozen=True)

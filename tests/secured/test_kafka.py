@@ -18,16 +18,17 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    ThrottleEvent,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from schemas.events import INPUT_TOPICS
-from schemas.outcomes import OUTPUT_TOPICS
-from streams.kafka import acls, topics
+from streams import reference
+from streams.kafka import acls, quotas, topics
 from streams.kafka.acls import Right
 from streams.kafka.connection import Unreachable, client, cluster
+from streams.kafka.quotas import Quota
 from streams.runtime.settings import KafkaSettings
 from tests.pipeline.stage import until
 from tests.secured.certificates import Authority
@@ -37,10 +38,11 @@ pytestmark = pytest.mark.kafka
 
 PASSWORD, KEY_PASSWORD = "correct horse", "battery staple"
 PRINCIPALS = Path(__file__).parents[2] / "deploy" / "kafka" / "principals.toml"
-SHIPPED = acls.load(PRINCIPALS)
+PRODUCERS = reference.producers()
+SHIPPED = acls.load(PRINCIPALS, PRODUCERS)
 QUIET = {"enable.auto.commit": False, "log_level": 0}
 NAMES = sorted({right.principal for right in SHIPPED})
-TOPICS = {*INPUT_TOPICS, *OUTPUT_TOPICS}
+TOPICS = {*topics.every(PRODUCERS.topics)}
 
 
 def allowed(name: str, operation: str) -> set[str]:
@@ -136,15 +138,15 @@ def test_a_refusal_says_what_to_do(
 @pytest.fixture(scope="module")
 def granted(secured_node: SecuredNode) -> SecuredNode:
     """The broker with our topics, and with users and rights of the shipped file."""
-    topics.ensure(secured_node.as_admin())
-    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS))
+    topics.ensure(secured_node.as_admin(), PRODUCERS.topics)
+    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS, PRODUCERS))
     for name in NAMES:
         secured_node.set_password(name, PASSWORD)
     return secured_node
 
 
 def test_the_shipped_rights_are_compared_granted_and_revoked(granted: SecuredNode) -> None:
-    admin, wanted = granted.as_admin(), acls.load(PRINCIPALS)
+    admin, wanted = granted.as_admin(), acls.load(PRINCIPALS, PRODUCERS)
     assert acls.compare(admin, wanted) == ((), ())
     fewer = frozenset(right for right in wanted if right.principal != "statistics")
 
@@ -155,6 +157,36 @@ def test_the_shipped_rights_are_compared_granted_and_revoked(granted: SecuredNod
     assert acls.compare(admin, wanted).missing == surplus
     acls.apply(admin, wanted)
     assert acls.compare(admin, wanted) == ((), ())
+
+
+def test_a_flood_is_delayed_and_no_other_producer(granted: SecuredNode) -> None:
+    admin, wanted = granted.as_admin(), acls.quotas(PRINCIPALS, PRODUCERS)
+    flooder, other = sorted(PRODUCERS.writers())[:2]
+    quotas.apply(admin, wanted)
+    until(lambda: quotas.compare(admin, wanted) == [], 10, "the brokers know the quotas")
+    flooding = wanted | {flooder: 20_000}
+    assert quotas.compare(admin, flooding) == [Quota(flooder, 524_288, 20_000)]
+    quotas.apply(admin, flooding)
+    until(lambda: quotas.compare(admin, flooding) == [], 10, "the brokers know the quotas")
+
+    delayed = {flooder: 0.0, other: 0.0}
+    for name, records in ((flooder, 100), (other, 20)):
+
+        def note(event: ThrottleEvent, name: str = name) -> None:
+            delayed[name] += event.throttle_time
+
+        config = client(granted.as_user(name, PASSWORD))
+        producer = Producer({**config, "throttle_cb": note, "log_level": 0})
+        for number in range(records):
+            topic = sorted(PRODUCERS.writers()[name])[0]
+            producer.produce(topic, b"{" * 10_000, b"case-%d" % number)
+            producer.flush(0.05)
+        left = producer.flush(1 if name == flooder else 30)
+        producer.purge()
+        assert name == flooder or left == 0
+    assert delayed[flooder] > 0, "the flood is delayed"
+    assert delayed[other] == 0
+    assert quotas.apply(admin, wanted) == [Quota(flooder, 20_000, 524_288)]
 
 
 @pytest.mark.parametrize("name", NAMES)

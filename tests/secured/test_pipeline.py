@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 from confluent_kafka import Consumer
 
 from schemas.codec import Outgoing, encode
+from schemas.events import Event
+from schemas.types import Guard
+from streams import reference
 from streams.audit import audit
 from streams.cli import main
 from streams.embedded.postgres import EmbeddedPostgres
@@ -21,6 +28,7 @@ from streams.kafka import acls, topics
 from streams.kafka.connection import client
 from streams.kafka.publish import PublishError, publish
 from streams.runtime.settings import KafkaSettings
+from streams.simulate.event import APPOINTMENTS, DECISIONS, ORDERS
 from streams.store import migrate
 from tests.domain import given
 from tests.pipeline.stage import until
@@ -31,13 +39,21 @@ pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 PASSWORD = "correct horse"  # noqa: S105 - of a broker that lives for one test session
 PRINCIPALS = Path(__file__).parents[2] / "deploy" / "kafka" / "principals.toml"
 PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
-ROLES = ("icam-worker", "icam-exporter", "icam-auditor", "icam-canary", "orders-register")
+PRODUCERS = reference.producers()
+ROLES = (
+    "icam-worker",
+    "icam-exporter",
+    "icam-auditor",
+    "icam-canary",
+    "orders-register",
+    "office-agenda",
+)
 
 
 @pytest.fixture(scope="module")
 def node(secured_node: SecuredNode) -> SecuredNode:
-    topics.ensure(secured_node.as_admin())
-    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS))
+    topics.ensure(secured_node.as_admin(), PRODUCERS.topics)
+    acls.apply(secured_node.as_admin(), acls.load(PRINCIPALS, PRODUCERS))
     for name in (*ROLES, "case-management"):
         secured_node.set_password(name, PASSWORD)
     return secured_node
@@ -85,7 +101,7 @@ def order(case_id: str) -> Outgoing:
     now = datetime.now(UTC)
     event = given.order(notified_at=now - timedelta(days=1), order_id=f"order-{case_id}").event
     return encode(
-        event, event_id=uuid4(), case_id=case_id, source="/register", time=now - timedelta(hours=1)
+        event, event_id=uuid4(), case_id=case_id, source=ORDERS, time=now - timedelta(hours=1)
     )
 
 
@@ -141,6 +157,12 @@ def test_every_role_works_as_its_own_principal_and_outlasts_a_new_password(
         until(lambda: announced.of("case-00001"), 30, "the order is routed and announced")
         until(lambda: succeeded(canary), 30, "a canary comes through")
 
+        agenda = node.as_user("office-agenda", PASSWORD)
+        for kafka, record in forged(register, agenda):
+            with contextlib.suppress(PublishError):
+                publish(kafka, [record])
+        until(lambda: letters(postgres) == REFUSED, 30, "impostors are refused")
+
         node.set_password("icam-worker", "a new one")
         secret.write_text("a new one\n")
         node.restart()
@@ -152,11 +174,58 @@ def test_every_role_works_as_its_own_principal_and_outlasts_a_new_password(
         text = (tmp_path / "worker" / "worker.log").read_text() + worker.metrics()
     announced.close()
     report = audit(
-        client(node.as_user("icam-auditor", PASSWORD)), postgres.url, group="icam-streams"
+        client(node.as_user("icam-auditor", PASSWORD)),
+        postgres.url,
+        group="icam-streams",
+        producers=PRODUCERS,
     )
     assert report.findings == ()
     assert report.counts["events"] >= 2
     assert not any(word in text for word in (PASSWORD, "a new one"))
+
+
+REFUSED: Final = [
+    ("icam.appointment-missed.v1", "beyond_authority"),
+    ("icam.appointment-missed.v1", "reserved"),
+    ("icam.appointment-missed.v1", "unknown_source"),
+    ("icam.oqt-issued.v1", "beyond_authority"),
+]
+"""What a principal gets for what it writes on its own topics under another's name."""
+
+
+def forged(
+    register: KafkaSettings, agenda: KafkaSettings
+) -> Iterator[tuple[KafkaSettings, Outgoing]]:
+    """Yield what two principals try: each other's topics, then each other's sources."""
+    now = datetime.now(UTC)
+    appeal = given.circumstance(Guard.APPEAL_SUSPENSIVE_PENDING, ends=True).event
+    missed = given.miss(1, scheduled_at=now - timedelta(hours=1)).event
+
+    def record(event: Event, source: str, case_id: str = "case-00001") -> Outgoing:
+        return encode(event, event_id=uuid4(), case_id=case_id, source=source, time=now)
+
+    for kafka in (register, agenda):
+        yield kafka, record(appeal, DECISIONS)
+    yield agenda, order("case-00001")
+    yield register, record(missed, APPOINTMENTS)
+    yield register, replace(order("case-00001"), headers=order_of(DECISIONS))
+    yield agenda, record(missed, ORDERS)
+    yield agenda, record(missed, "/anybody")
+    yield agenda, record(missed, APPOINTMENTS, "canary-person1")
+
+
+def order_of(source: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the headers of an order under another source."""
+    return tuple(
+        (name, source.encode() if name == "ce_source" else value)
+        for name, value in order("case-00001").headers
+    )
+
+
+def letters(postgres: EmbeddedPostgres) -> list[tuple[str, str]]:
+    with psycopg.connect(postgres.url) as conn:
+        found = conn.execute("SELECT topic, reason FROM dead_letter").fetchall()
+    return sorted((topic, reason) for topic, reason in found)
 
 
 def succeeded(canary: RoleProcess) -> bool:
@@ -173,11 +242,9 @@ def test_a_producer_is_told_what_it_may_not_write(node: SecuredNode) -> None:
 
 
 def circumstance() -> Outgoing:
-    from schemas.types import Guard
-
     event = given.circumstance(Guard.IDENTITY_DOUBT).event
     return encode(
-        event, event_id=uuid4(), case_id="case-0000001", source="/any", time=datetime.now(UTC)
+        event, event_id=uuid4(), case_id="case-0000001", source=DECISIONS, time=datetime.now(UTC)
     )
 
 
@@ -207,9 +274,10 @@ def test_the_command_compares_and_grants(
     assert (code, "newcomer" in shown, "missing" in shown) == (1, True, True)
     code, shown = icam("topics", "--acls", str(file), "--apply")
     assert (code, "granted" in shown) == (0, True)
+    rights = len(acls.load(file, PRODUCERS))
     assert icam("topics", "--acls", str(file)) == (
         0,
-        f"the brokers grant exactly the {len(acls.load(file))} rights of the file\n",
+        f"the brokers grant exactly the {rights} rights of the file and the producers\n",
     )
     code, shown = icam("topics", "--acls", str(PRINCIPALS), "--apply")
     assert (code, "revoked" in shown) == (0, True)

@@ -33,9 +33,7 @@ def test_the_orders_of_a_canary_are_routed_and_never_escalated(days: int) -> Non
     decision = decide(
         case,
         Announced(),
-        reference.policy,
-        reference.directory,
-        reference.calendar,
+        reference.tables,
         _AT + timedelta(days=days, minutes=5),
     )
 

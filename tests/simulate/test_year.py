@@ -12,7 +12,7 @@ from streams import reference
 from streams.simulate import days
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.year.months import Month
-from streams.simulate.year.play import Rules, play
+from streams.simulate.year.play import play
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def months(
     settings = SimulationSettings(
         seed=seed, scale=scale, start=end - timedelta(days=length), end=end
     )
-    rules = Rules(loaded.policy, loaded.directory, loaded.calendar)
+    rules = loaded.tables
     return tuple(play(settings, rules, counsellors=COUNSELLORS, answers=answers))
 
 
@@ -92,7 +92,7 @@ def test_answers_settle_proposals_and_end_cases() -> None:
 
 def test_each_day_is_reported_once_for_progress() -> None:
     loaded = reference.load()
-    rules = Rules(loaded.policy, loaded.directory, loaded.calendar)
+    rules = loaded.tables
     start = datetime(2026, 1, 5, tzinfo=UTC)
     settings = SimulationSettings(scale=0.1, start=start, end=start + timedelta(days=20))
     seen: list[datetime] = []

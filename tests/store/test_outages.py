@@ -6,6 +6,8 @@ On real servers; the probe is the worker's own.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import asyncpg
 import psycopg
 import pytest
+from psycopg.pq import DiagnosticField
 from pydantic import SecretStr
 
 from streams.embedded.postgres import EmbeddedPostgres
@@ -24,6 +27,7 @@ from streams.store.pool import open_pool
 from streams.store.sqlstates import RULES, Kind, rule_of
 from streams.worker import database_probe
 from streams.worker.database_probe import probe_database
+from tests.domain.given import ref
 
 
 @contextmanager
@@ -46,7 +50,7 @@ async def _probed(
 ) -> AsyncIterator[WorkerState]:
     monkeypatch.setattr(database_probe, "_SECONDS", 0.05)
     pool, state = await open_pool(database, "test", writes=True), WorkerState()
-    task = asyncio.create_task(probe_database(pool, state))
+    task = asyncio.create_task(probe_database(pool, state, ref()))
     try:
         yield state
         assert not task.done(), "the probe goes on"
@@ -215,6 +219,38 @@ async def test_tables_that_change_below_a_cached_statement_are_no_bug_of_ours(
     assert is_transient(stale.value)
 
 
+@pytest.mark.server
+async def test_a_server_that_shuts_down_is_waited_for(second: EmbeddedPostgres) -> None:
+    data = next((second.directory / "data").rglob("postmaster.pid"))
+    with psycopg.connect(second.url):
+        # It waits for this session, and refuses new ones.
+        os.kill(int(data.read_text().split()[0]), signal.SIGTERM)
+
+        async def until_refused() -> asyncpg.PostgresError:
+            while True:
+                try:
+                    await (await asyncpg.connect(second.url)).close()
+                except asyncpg.PostgresError as error:
+                    return error
+
+        async with asyncio.timeout(10):
+            refused = await until_refused()
+    assert refused.sqlstate == "57P03"
+    assert is_transient(refused)
+    assert advice(refused) == "wait: the server starts, stops or recovers"
+
+
+def test_a_session_that_a_pooler_mixed_up_is_waited_for_and_named(database_url: str) -> None:
+    with psycopg.connect(database_url) as conn:
+        conn.pgconn.prepare(b"ours", b"SELECT $1::int + $2::int")
+        answer = conn.pgconn.exec_prepared(b"ours", [b"1"])
+        code = (answer.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+    mixed_up = asyncpg.PostgresError.new({"C": code, "M": "bind message supplies 1 parameter"})
+    assert mixed_up.sqlstate == "08P01"
+    assert is_transient(mixed_up)
+    assert "a connection pooler refuses or mixes up sessions" in advice(mixed_up)
+
+
 def test_the_table_has_every_class_of_errors_that_postgresql_has() -> None:
     codes = {
         code
@@ -231,7 +267,7 @@ def test_the_table_has_every_class_of_errors_that_postgresql_has() -> None:
 
 
 async def test_a_database_without_tables_is_not_waited_for(server_url: str) -> None:
-    assert migrate.pending(server_url), "it has none"
+    assert migrate.pending(server_url).now, "it has none"
     pool = await open_pool(DatabaseSettings(url=SecretStr(server_url)), "test")
     with pytest.raises(asyncpg.UndefinedTableError) as missing:
         async with pool.acquire() as conn:

@@ -62,7 +62,8 @@ def test_every_command_connects_with_a_certificate_and_no_password(
     url = secured_postgres.url("icam_auditor")
 
     assert _doctor_says(url)["ok"]
-    assert _icam(url, "escalations", "--json").stdout == "[]\n"
+    said = ("--as", "an official", "--reason", "test")
+    assert _icam(url, "escalations", *said, "--json").stdout == "[]\n"
     assert _icam(url, "migrate", "--check").exit_code == 0
     with snapshot(url) as opened:
         assert opened.one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") is True

@@ -28,6 +28,7 @@ async def test_a_search_for_a_gap_that_is_cancelled_returns(
     monkeypatch.setattr(fetcher.Fetcher, "_update_fetch_positions", sought)
     lanes = LaneFetcher.__new__(LaneFetcher)
     lanes.settling, lanes.gaps, lanes._lost_at, lanes._closed = set(), deque(), {}, True
+    lanes._anew = {}
     lanes._fetch_task = asyncio.create_task(never())
     state = SimpleNamespace(has_valid_position=True, position=5, fetch_committed=never)
     assignment = SimpleNamespace(active=True, state_value=lambda _: state)

@@ -68,14 +68,14 @@ def test_a_worker_whose_consumer_has_not_started_is_not_ready() -> None:
     consumer = SimpleNamespace(_active_partitions=None, _thread=SimpleNamespace(_consumer=client))
     app = SimpleNamespace(_consumer=consumer, rebalancing=False)
 
-    verdict = health(member=Membership(app)).ready()
+    verdict = health(member=Membership(app, ())).ready()
 
     assert not verdict.well
     assert verdict.parts["broker_away"] is True
 
 
 def test_a_worker_without_a_consumer_is_alive_and_not_ready() -> None:
-    member = Membership(SimpleNamespace(_consumer=None, rebalancing=False, lanes=None))
+    member = Membership(SimpleNamespace(_consumer=None, rebalancing=False, lanes=None), ())
 
     assert health(member=member).live().parts == {"records_behind": 0, "seconds_stuck": 0.0}
     assert not health(member=member).ready().well
@@ -104,7 +104,7 @@ def at(position: int, stable: int | None, seconds_ago: float = 0) -> SimpleNames
 
 def test_records_behind_are_those_that_a_reader_of_committed_records_has_not_done() -> None:
     consumer = reading(p0=at(7, 10), p1=at(9, 9), p2=at(0, None), p3=at(3, 3))
-    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None))
+    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None), ())
     assert (member.partitions_assigned(), member.records_behind()) == (4, 3)
 
 
@@ -113,7 +113,7 @@ def test_a_partition_that_is_held_is_named_and_does_not_count_as_behind(
 ) -> None:
     monkeypatch.setattr("streams.worker.transport.time", SimpleNamespace(time=lambda: NOW))
     consumer = reading([TP("orders", 0)], p0=at(7, 10), p1=at(4, 9), p2=at(4, 4, seconds_ago=60))
-    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None))
+    member = Membership(SimpleNamespace(_consumer=consumer, rebalancing=False, lanes=None), ())
 
     assert member.records_behind() == 5
     assert member.partitions_held() == {"orders[0]": "UnsupportedCodecError at 7"}
@@ -193,6 +193,28 @@ def test_a_worker_that_commits_nothing_while_records_wait_is_stuck(
     clock[0] += 61
     member.behind = 0
     assert probed.live().well, "no record waits"
+
+
+def test_a_rebalance_that_does_not_end_after_the_assignment_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen under load: partitions assigned, none fetched, no record known to wait, for minutes."""
+    clock = [1000.0]
+    monkeypatch.setattr("streams.worker.health.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    state, member = WorkerState(), Member(moving=True, fetched=0)
+    probed = health(state, member)
+
+    clock[0] += 61
+    assert not probed.live().well
+    for changed in ("partitions", "coordinator", "moving"):
+        setattr(member, changed, 0 if changed == "partitions" else False)
+        assert probed.live().well, f"the group waits for others: {changed}"
+        setattr(member, changed, 4 if changed == "partitions" else True)
+        clock[0] += 59
+        assert probed.live().well
+    clock[0] += 2
+    state.database_away = True
+    assert probed.live().well, "a wait for the database"
 
 
 @pytest.mark.parametrize(

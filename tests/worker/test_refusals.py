@@ -17,7 +17,7 @@ def test_a_refused_case_waits_and_others_go_on(monkeypatch: pytest.MonkeyPatch) 
     fake = SimpleNamespace(monotonic=lambda: clock[0])
     monkeypatch.setattr("streams.worker.refusals.time", fake)
     first, later, other, elsewhere = (
-        Pending(n, OutboxEntry(uuid4(), topic, case, (), b"{}"))
+        Pending(n, OutboxEntry(str(uuid4()), topic, case, {}, b"{}"))
         for n, (topic, case) in enumerate([("a", "x"), ("a", "x"), ("a", "y"), ("b", "x")])
     )
     metrics = Metrics()

@@ -22,7 +22,7 @@ from tests.world import World
 
 def test_no_wave_holds_two_entries_of_one_topic_and_case() -> None:
     entries = [
-        Pending(n, OutboxEntry(uuid4(), topic, case, (), b"{}"))
+        Pending(n, OutboxEntry(str(uuid4()), topic, case, {}, b"{}"))
         for n, (topic, case) in enumerate(
             [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x"), ("a", "x"), ("a", "y")]
         )

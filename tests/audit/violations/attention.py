@@ -9,7 +9,7 @@ from schemas.events import Answer, FollowUpState
 from schemas.types import Guard
 from tests.audit import given
 from tests.audit.planting import breaks
-from tests.audit.world import ALPHA, BETA, GAMMA, World, evidence
+from tests.audit.world import ALPHA, BETA, World, evidence
 
 
 @breaks("attention")
@@ -39,8 +39,17 @@ def a_next_date_is_beyond_the_longest_pause(world: World) -> None:
 
 
 @breaks("attention")
+def a_blocked_case_has_its_next_date_after_the_day_to_decide(world: World) -> None:
+    broken = world.log.put("icam.oqt-issued.v1", BETA.encode(), b"{", (), commit=True)
+    world.add_dead_letter(broken, "undecodable", BETA)
+    late = given.NOW + timedelta(days=8)
+    world.sql("UPDATE case_projection SET next_check_at = %s WHERE case_id = %s", late, BETA)
+
+
+@breaks("attention")
 def a_case_was_never_decided(world: World) -> None:
-    world.sql("UPDATE case_projection SET updated_at = NULL WHERE case_id = %s", GAMMA)
+    world.send("case-delta01", given.begins(Guard.IDENTITY_DOUBT))
+    world.sql("UPDATE case_projection SET updated_at = NULL WHERE case_id = 'case-delta01'")
 
 
 @breaks("attention")
@@ -48,7 +57,7 @@ def a_case_is_silent_for_longer_than_the_longest_pause(world: World) -> None:
     _silence(world, BETA, days=60.1)
 
 
-@breaks("attention")
+@breaks("attention", "escalations")
 def an_escalated_case_is_silent_for_longer_than_the_longest_pause(world: World) -> None:
     _silence(world, ALPHA, days=60.1)
     world.sql("UPDATE escalation SET raised_at = %s", given.ago(60.1))
@@ -121,7 +130,7 @@ def _answer(world: World, answer: Answer) -> None:
     world.send(ALPHA, given.answered(standing[0], answer))
 
 
-@breaks("attention")
+@breaks("attention", "log", "offsets")
 def a_person_has_a_case_id_of_the_canary(world: World) -> None:
     world.send("canary-20260302", given.order(), source=canary.SOURCE)
     world.sql("UPDATE case_event SET source = '/test' WHERE case_id = 'canary-20260302'")

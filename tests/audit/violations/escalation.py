@@ -39,9 +39,42 @@ def an_escalation_names_a_policy_that_is_not_recorded(world: World) -> None:
 
 
 @breaks("escalations")
+def an_escalation_is_of_another_level_than_was_announced(world: World) -> None:
+    world.sql("UPDATE escalation SET level = 5 WHERE withdrawn_at IS NULL")
+    world.sql("UPDATE case_projection SET level = 5 WHERE case_id = %s", ALPHA)
+
+
+@breaks("escalations")
+def an_escalation_is_of_another_office_than_was_announced(world: World) -> None:
+    world.sql("UPDATE escalation SET office_id = 'office-liege' WHERE withdrawn_at IS NULL")
+
+
+@breaks("escalations")
+def an_escalation_was_withdrawn_earlier_than_announced(world: World) -> None:
+    world.sql(
+        "UPDATE escalation SET withdrawn_at = %s WHERE withdrawn_at IS NOT NULL", given.ago(2)
+    )
+
+
+@breaks("escalations")
 def a_policy_was_altered(world: World) -> None:
     altered = f"{POLICY}# less strict\n"
     world.sql("UPDATE reference_table SET body = %s WHERE digest = %s", altered, POLICY_DIGEST)
+
+
+@breaks("escalations")
+def an_escalation_was_raised_by_a_policy_that_was_not_in_force(world: World) -> None:
+    """Another one had been published long before."""
+    digest = "a" * 64
+    world.sql("INSERT INTO reference_table VALUES (%s, 'policy', 'other', '')", digest)
+    world.sql("ALTER TABLE publication DISABLE TRIGGER publication_stamp")
+    world.sql(
+        """
+        INSERT INTO publication (kind, digest, valid_from, reason, who, login, published_at)
+        VALUES ('policy', %s, '2020-01-01', 'x', 'x', 'x', '2020-01-01')
+        """,
+        digest,
+    )
 
 
 @breaks("escalations")
@@ -72,6 +105,12 @@ def a_projection_has_a_level_without_an_escalation(world: World) -> None:
 @breaks("guards")
 def an_escalation_stands_on_a_case_with_an_open_dead_letter(world: World) -> None:
     world.sql("UPDATE dead_letter SET case_ids = %s WHERE reason = 'undecodable'", [ALPHA, GAMMA])
+
+
+@breaks("guards")
+def an_escalation_stands_on_a_case_whose_letter_may_report_a_guard_it_heeds(world: World) -> None:
+    broken = world.log.put("icam.circumstance-changed.v1", ALPHA.encode(), b"{", (), commit=True)
+    world.add_dead_letter(broken, "undecodable", ALPHA)
 
 
 @breaks("guards")

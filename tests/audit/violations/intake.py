@@ -11,6 +11,16 @@ from tests.audit.planting import breaks
 from tests.audit.world import ALPHA, BETA, World
 
 
+@breaks("log")
+def a_small_record_was_passed_over_as_too_large(world: World) -> None:
+    place = world.log.put("icam.oqt-issued.v1", b"case-small-1", b"{", (), commit=True)
+    world.sql(
+        'INSERT INTO input_gap (topic, "partition", first_offset, next_offset, reason, '
+        "resolved_at) VALUES (%s, %s, %s, %s, 'too_large', %s)",
+        *(place.topic, place.partition, place.offset, place.offset + 1, given.ago(1)),
+    )
+
+
 @breaks("log", "offsets")
 def a_valid_record_is_committed_and_lost(world: World) -> None:
     world.send(ALPHA, given.miss(days_ago=6), apply=False)

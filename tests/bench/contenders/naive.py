@@ -15,12 +15,13 @@ from streams.intake.intake import Intake
 from streams.runtime.settings import Settings
 from streams.worker import agents
 from tests.bench.contenders import stock
+from tests.producers import TOPICS
 
 
 def install(made: faust.App, intake: Intake, _: Settings) -> None:
     """Attach an agent that takes one event at a time."""
 
-    @made.agent(agents.input_topics(made), name="naive")
+    @made.agent(agents.input_topics(made, TOPICS), name="naive")
     async def ingest(stream: Any) -> None:
         async for event in stream.events():
             await intake.handle([stock.record_of(event)])

@@ -93,7 +93,7 @@ async def commit(consumer: AIOKafkaConsumer, writers: Sequence[Writer]) -> None:
 async def main() -> None:
     """Work until killed."""
     settings = Settings()
-    ref = reference.load(settings.policy_file, settings.directory_file)
+    ref = reference.load(*settings.reference_files)
     pool = await open_pool(settings.database, settings.kafka.group)
     relay = Relay(pool, settings.kafka, settings.loops, Metrics(), WorkerState())
     writers = [Writer(pool, ref, relay) for _ in range(_WRITERS)]

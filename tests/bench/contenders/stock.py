@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import faust
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import EventT
 from mode import CrashingSupervisor
@@ -25,6 +26,7 @@ from streams.store.pool import Pool
 from streams.worker import agents, app
 from streams.worker.relay import Relay
 from streams.worker.transport import ConsumerThread
+from tests.producers import TOPICS
 
 Install: TypeAlias = Callable[[faust.App, Intake, Settings], None]
 """Attaches an agent that hands the records of the input topics to the intake."""
@@ -33,11 +35,21 @@ _WITHIN: Final = 0.02
 """How long a batch is collected, in seconds."""
 
 
+class Thread(ConsumerThread):
+    """The shipped worker's thread with aiokafka's own fetcher: ours fetches for lanes only."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = driver.AIOKafkaConsumerThread._create_worker_consumer(self, transport)
+        consumer._fetch_max_wait_ms = cast(Any, self.app).fetch_max_wait_ms
+        consumer._partition_assignment_strategy = [RangePartitionAssignor]
+        return consumer
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer, with the shipped worker's assignor and fetch wait."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return Thread(self, loop=self.loop, beacon=self.beacon)
 
 
 class Transport(driver.Transport):
@@ -82,7 +94,7 @@ def install_batches(made: faust.App, intake: Intake, settings: Settings) -> None
 
     # One agent instance, and a crash of it crashes the worker: a restarted agent skips offsets.
     @made.agent(
-        agents.input_topics(made),
+        agents.input_topics(made, TOPICS),
         name="intake",
         concurrency=1,
         supervisor_strategy=CrashingSupervisor,

@@ -19,6 +19,7 @@ from tests.bench.results import Latency
 from tests.bench.roster import ROSTER
 from tests.bench.stage import Stage, stopping
 from tests.bench.watch import Watch
+from tests.producers import TOPICS
 
 _WARM_UP = 2_000
 _WARM_UP_SECONDS = 5.0
@@ -28,7 +29,7 @@ def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) 
     """Publish ``rate`` events per second for ``seconds``. Blocks."""
     place = stage.place("latency")
     stage.clear()
-    ensure(KafkaSettings(bootstrap_servers=stage.servers))
+    ensure(KafkaSettings(bootstrap_servers=stage.servers), TOPICS)
     end = datetime.now(UTC)
     before = history(_WARM_UP, seed=2, end=end, duplicates=0)
     after = history(int(rate * (_WARM_UP_SECONDS + seconds)), seed=99, end=end, duplicates=0)
@@ -51,7 +52,7 @@ def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) 
             publisher.send(record)
         publisher.flush()
         watch.settle(before.events + after.events)
-        spans = latencies({"bootstrap.servers": stage.servers}, begun)
+        spans = latencies({"bootstrap.servers": stage.servers}, TOPICS, begun)
     return Latency(
         rate=rate,
         seconds=seconds,

@@ -355,7 +355,7 @@ def _fewest_ready(pods: Pods) -> Iterator[list[int]]:
 def _set_passwords() -> None:
     """Give the roles the passwords that the pods' secrets have."""
     with psycopg.connect(_database("icam_owner")) as conn:
-        for role in ("icam_worker", "icam_auditor"):
+        for role in ("icam_worker", "icam_exporter", "icam_auditor", "icam_board"):
             statement = sql.SQL("ALTER ROLE {} PASSWORD 'local-only'")
             conn.execute(statement.format(sql.Identifier(role)))
 

@@ -26,7 +26,7 @@ from .events import Audit, Batch, Events, settle, stored
 from .machine import LOGS
 
 _PROJECT: Final = "icam"
-_DATABASE: Final = "postgresql://icam_auditor:local-only@127.0.0.1:5432/icam"
+_DATABASE: Final = "postgresql://icam_auditor:local-only-auditor@127.0.0.1:5432/icam"
 _MOUNTS: Final = "/mnt"
 _READY: Final[dict[str, tuple[int, str | None]]] = {
     "kafka": (9092, None),

@@ -42,6 +42,16 @@ def counter(old: str, new: str) -> str:
     return edit(COUNTER, edit(old, new, COUNTER))
 
 
+SHARED_HOUSES = edit('track = "return_house"', 'track = "return_house"\nshared = true')
+
+
+def team(*more: str) -> str:
+    """Return one more team for return houses, of another track."""
+    names = '{ fr = "Sud", nl = "Zuid", de = "Süd", en = "South" }'
+    lines = ['lodging = "return_house"', 'office_id = "return-south"', 'track = "family"']
+    return "\n".join(["[[team]]", *lines, f"name = {names}", *more])
+
+
 FAULTS = [
     (edit(VWV, VWV.replace("valid_from", "valid_form")), "unknown key 'valid_form'"),
     (liege("valid_from", "valid_until"), "office liege: unknown key 'valid_until'"),
@@ -95,7 +105,7 @@ FAULTS = [
     (liege(', de = "Lüttich"', ', dee = "Lüttich"'), "office liege name: unknown key 'dee', did"),
     (edit("[german]", "[german]\nvalid_from = 2027-01-01"), "german: unknown key 'valid_from'"),
     (counter("weekdays", "week_days"), "counter gent-counter: unknown key 'week_days', did you"),
-    (f"{TEXT}\n[zzz]\n", "unknown key 'zzz'; known: version, office, team"),
+    (f"{TEXT}\n[zzz]\n", "unknown key 'zzz'; known: version, valid_from, office, team"),
     ("[[office", "not TOML"),
     ("", "missing or misplaced"),
     (edit('version = "2026.2"\n', ""), "missing or misplaced: KeyError('version')"),
@@ -137,6 +147,36 @@ FAULTS = [
     (
         f'{TEXT}\n[[fallback]]\nprovince = "BE-VWV"\noffice_id = "hasselt"\n',
         "fallback: BE-VWV has two offices on the same day",
+    ),
+    (
+        edit(VWV, VWV.replace('office_id = "gent"', 'office_ids = ["gent", "gent"]')),
+        "a line to gent+gent: office_ids must name two or more offices, each once",
+    ),
+    (
+        edit(VWV, VWV.replace('office_id = "gent"', 'office_ids = ["gent"]')),
+        "a line to gent: office_ids must name two or more offices",
+    ),
+    (
+        edit(VWV, f'{VWV}\noffice_ids = ["gent", "antwerpen"]'),
+        "a line to gent+antwerpen has both office_id and office_ids",
+    ),
+    (
+        edit(VWV, VWV.replace('office_id = "gent"', 'office_ids = "gent"')),
+        "office_ids a list of texts",
+    ),
+    (
+        edit(VWV, VWV.replace('office_id = "gent"', 'office_ids = ["gent", "kortrijk"]')),
+        "office kortrijk is named but not listed",
+    ),
+    (
+        edit(VWV, VWV.replace('office_id = "gent"', 'office_ids = ["gent", "namur"]')),
+        "BE-VWV to gent+namur: namur serves other languages only",
+    ),
+    (f"{TEXT}\n{team('shared = true')}", "a lodging has two teams: say shared = true in each"),
+    (f"{SHARED_HOUSES}\n{team('shared = true')}", "a lodging with return-houses differ in track"),
+    (
+        f"{SHARED_HOUSES}\n{team('shared = true').replace('south', 'houses')}",
+        "team return-houses is listed twice for a lodging",
     ),
     (f'{TEXT}\n[[facility]]\nhonours = ["en"]\npostcodes = [1000]\n', "'en' is not a valid"),
     (f'{TEXT}\n[[facility]]\nhonours = ["fr"]\npostcodes = [999]\n', "postcode 999 is in no"),

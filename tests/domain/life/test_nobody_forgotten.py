@@ -44,6 +44,7 @@ from tests.domain.given import (
     decide,
     ended,
     interview,
+    letters,
     miss,
     order,
     planned,
@@ -1001,7 +1002,7 @@ def test_a_first_date_is_due_within_a_week_of_any_notification(hours: int) -> No
 
 
 def test_a_case_with_dead_letters_only_belongs_to_the_team_lead_of_triage() -> None:
-    decision = decide([], on("9 March"), Announced(open_dead_letters=1))
+    decision = decide([], on("9 March"), Announced(open_dead_letters=letters()))
     assert (decision.status, decision.owner) == ("needs_repair", TEAM_LEAD)
     assert (decision.office_id, decision.track) == (ref().directory.triage_office, Track.TRIAGE)
     assert_not_forgotten(decision, on("9 March"))
@@ -1010,7 +1011,7 @@ def test_a_case_with_dead_letters_only_belongs_to_the_team_lead_of_triage() -> N
 @pytest.mark.parametrize("facts", BEGINNINGS.values(), ids=BEGINNINGS)
 def test_a_dead_letter_takes_no_case_off_the_calendar(facts: Sequence[Fact]) -> None:
     now: datetime = on("4 May")
-    decision = decide(facts, now, Announced(open_dead_letters=1))
+    decision = decide(facts, now, Announced(open_dead_letters=letters()))
     assert decision.status == "needs_repair"
     assert not raised(decision)
     assert_not_forgotten(decision, now)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
+from schemas.events import Lodging
 from schemas.outcomes import Action
 from schemas.types import Guard
 from streams.domain.policy.load import PolicyError, load_policy
+from streams.domain.policy.reach import _implies
+from streams.domain.policy.rules import Condition
 from tests.domain.given import ref
 
 TEXT = ref().policy.body
@@ -204,3 +210,72 @@ def test_a_service_to_the_person_may_waive_that_the_person_is_a_minor() -> None:
 def test_a_term_may_have_no_days() -> None:
     policy = load_policy(edit("urgent_appeal_days_repeat = 5", "urgent_appeal_days_repeat = 0"))
     assert policy.terms.urgent_appeal_days_repeat == 0
+
+
+_COVERS = 'covers = ["silence", "delivery", "invitation", "pause"]'
+_WHEN = '{ fact = "counted_misses", at_least = 1 }'
+
+
+@pytest.mark.parametrize(
+    ("condition", "fact"),
+    [
+        ('{ fact = "counted_misses", at_most = 0 }', "counted_misses"),
+        ('{ fact = "counted_misses", is = 0 }', "counted_misses"),
+        ('{ fact = "lodging", is = "detained" }', "lodging"),
+        ('{ fact = "lodging", one_of = ["detained"] }', "lodging"),
+        ('{ fact = "lodging", none_of = ["home", "return_house", "open_return_place"] }', None),
+        ('{ fact = "appointment_open", is = true }', "appointment_open"),
+        ('{ fact = "counted_misses", at_most = 1 }', None),
+    ],
+)
+def test_conditions_that_exclude_each_other_are_a_fault(condition: str, fact: str | None) -> None:
+    text = reinvite(_WHEN, f"{_WHEN},\n  {condition}")
+    if fact is None:
+        load_policy(text)
+        return
+    with pytest.raises(PolicyError, match=f"no value of {fact} fits its conditions"):
+        load_policy(text)
+
+
+def test_conditions_that_leave_no_code_are_a_fault() -> None:
+    every = ", ".join(f'"{lodging}"' for lodging in Lodging if lodging is not Lodging.DETAINED)
+    text = reinvite(_WHEN, f'{_WHEN},\n  {{ fact = "lodging", none_of = [{every}] }}')
+
+    with pytest.raises(PolicyError, match="no value of lodging fits its conditions"):
+        load_policy(text)
+
+
+def test_a_rule_that_never_wins_in_its_group_is_a_fault() -> None:
+    """A rule of the same group and a higher level stands whenever it does."""
+    shadow = REINVITE.replace('id = "reinvite-after-first-miss"', 'id = "higher"', 1)
+    shadow = re.sub(r"covers = .*", _COVERS, shadow.replace("level = 1", "level = 2", 1))
+    outreach = TEXT[TEXT.index('id = "outreach-after-second-miss"') :].partition("\n[[rule]]")[0]
+    text = edit(outreach, shadow.partition("\n[[rule]]")[0])
+
+    with pytest.raises(PolicyError, match="reinvite-after-first-miss: never stands, because high"):
+        load_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "implied"),
+    [
+        (("counted_misses", "at_least", 3), ("counted_misses", "at_least", 2), True),
+        (("counted_misses", "at_least", 1), ("counted_misses", "at_least", 2), False),
+        (("counted_misses", "at_most", 1), ("counted_misses", "at_most", 2), True),
+        (("counted_misses", "is", 3), ("counted_misses", "at_least", 2), True),
+        (("lodging", "one_of", {"home"}), ("lodging", "one_of", {"home", "detained"}), True),
+        (("lodging", "one_of", {"home", "detained"}), ("lodging", "one_of", {"home"}), False),
+        (("lodging", "none_of", {"home", "detained"}), ("lodging", "none_of", {"home"}), True),
+        (("lodging", "none_of", {"home"}), ("lodging", "none_of", {"home", "detained"}), False),
+        (("lodging", "is", "home"), ("lodging", "none_of", {"detained"}), True),
+        (("lodging", "is", "home"), ("household", "is", "single"), False),
+    ],
+)
+def test_one_condition_implies_another(
+    mine: tuple[str, str, Any], other: tuple[str, str, Any], implied: bool
+) -> None:
+    def condition(parts: tuple[str, str, Any]) -> Condition:
+        fact, operator, operand = parts
+        return Condition(fact, operator, frozenset(operand) if type(operand) is set else operand)
+
+    assert _implies(condition(mine), condition(other)) is implied

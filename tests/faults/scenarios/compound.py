@@ -1,8 +1,9 @@
 """All faults at once, on three workers, with producers as other teams run them.
 
-Workers are killed, frozen and stopped. At the same time the broker is killed, and the database is
-killed, refuses writes for a while, and loses connections. Once, records are deleted before a worker
-reads them.
+Workers are killed, frozen and stopped, several a minute, so the group is rebalanced as often.
+Meanwhile the broker is killed, and the database is killed, refuses writes for a while as a demoted
+node does, and loses connections. Once, records are deleted before a worker reads them, and a topic
+is deleted and made again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from random import Random
 from typing import Final
@@ -18,12 +20,20 @@ from typing import Final
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from schemas.codec import Outgoing
+from streams.audit.kafka import KafkaLog
+from streams.audit.log import OffsetRange, Partition
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import WorkerProcess
+from streams.kafka import topics
+from streams.kafka.connection import client
 from streams.kafka.publish import at_rate
+from streams.simulate.publishing import Kind
+from streams.store.gaps import GapReason
 from tests.faults.arena import Arena, now
+from tests.faults.course import Course
 from tests.faults.producers import ForeignProducers, under_new_id
 from tests.faults.results import Outcome
 from tests.pipeline.stage import until
@@ -33,18 +43,21 @@ _RATE: Final = 40.0
 """Records per second."""
 _UNREAD: Final = 7
 """Number of records that are deleted before a worker reads them."""
+_REPLACED: Final = "icam.appointment-missed.v1"
+"""The topic that is deleted and made again; what was not read of it is lost."""
 _WRITABLE: Final = "-c default_transaction_read_only=off"
 
 
 def take(arena: Arena) -> Outcome:
     """Disturb workers and servers from two threads while a third one publishes.
 
-    The losses that are reported are exactly the records that were deleted unread.
+    The losses that are reported are exactly the records that were deleted unread, and one offset of
+    each partition of the topic that was made again, as no worker knows what else it held.
     """
     node = arena.node
     if node is None:
         raise RuntimeError("the broker named in the environment is not ours to restart")
-    seconds = arena.size(600, 40)
+    seconds = arena.size(600, 30)
     course = arena.course(int(seconds * _RATE), malformed=0.005)
     outcome = arena.outcome("all at once")
     producers = ForeignProducers(node.bootstrap_servers, arena.dice)
@@ -52,15 +65,41 @@ def take(arena: Arena) -> Outcome:
     first, second = course.portions(2)
     _disturbed(arena, node, outcome, workers, producers, first)
     _await_drained(arena)
-    lost = _delete_unread(arena, node, workers, second)
+    lost = [*_make_again(arena, workers), _delete_unread(arena, node, workers, second)]
     _disturbed(arena, node, outcome, workers, producers, second)
     outcome.figures["records in aborted transactions"] = producers.aborted
     _await_drained(arena)
     found = _losses(arena)
-    outcome.expect(found == [lost], f"losses reported: {found}; deleted unread: {lost}")
+    # A killed broker may lose the end of its log: the audit finds below whether a record was in it.
+    truncated = [gap for gap, reason in found.items() if reason == GapReason.TRUNCATED]
+    outcome.figures["ends of logs that a killed broker lost"] = len(truncated)
+    unexplained = {gap: reason for gap, reason in found.items() if gap not in truncated}
+    outcome.expect(
+        sorted(unexplained) == sorted(lost), f"losses reported: {found}; deleted unread: {lost}"
+    )
     _resolve_losses(arena)
-    arena.settle(outcome, course.ids, dead_letters=course.broken)
+    again = _sent_again(arena, course)
+    outcome.figures["rejected records that their producer sent twice"] = again
+    arena.settle(outcome, course.ids, dead_letters=course.broken + again)
     return outcome
+
+
+def _sent_again(arena: Arena, course: Course) -> int:
+    """Return how many dead letters hold a record of the course once more.
+
+    A producer that gets no answer sends its records again, in another transaction: both may have
+    been committed. An event has an id by which that is noticed; a malformed record has none.
+    """
+    held = Counter(
+        (topic, bytes(key or b""), bytes(value or b""))
+        for topic, key, value in arena.stage.query("SELECT topic, key, value FROM dead_letter")
+    )
+    sent = Counter(
+        (item.record.topic, item.record.key, item.record.value or b"")
+        for item in course.planned
+        if item.kind is Kind.MALFORMED
+    )
+    return sum(max(0, held[record] - number) for record, number in sent.items())
 
 
 def _disturbed(
@@ -200,6 +239,7 @@ def _delete_unread(
     workers.end()
     model = next(record for record in records if record.topic == "icam.oqt-issued.v1")
     admin, before = _admin(arena), _ends(arena, model.topic)
+    handled = _handled(arena, model.topic, before)
     arena.stage.publish([under_new_id(model, arena.dice)] * _UNREAD)
     after = _ends(arena, model.topic)
     (partition,) = (part for part, end in after.items() if end != before[part])
@@ -208,15 +248,50 @@ def _delete_unread(
     # A broker that is killed within a minute forgets where its log began.
     node.restart()
     workers.complete()
-    return model.topic, partition, before[partition], after[partition]
+    return model.topic, partition, handled[partition], after[partition]
 
 
-def _losses(arena: Arena) -> list[tuple[str, int, int, int]]:
-    """Return the gaps that were told: topic, partition, first offset, the offset after the last."""
-    found = arena.stage.query(
-        'SELECT topic, "partition", first_offset, next_offset FROM input_gap ORDER BY gap_id'
+def _handled(arena: Arena, topic: str, ends: Mapping[int, int]) -> dict[int, int]:
+    """Return the next offset of each partition; only marks of transactions lie before its end.
+
+    A worker that is stopped meanwhile leaves the marks unread: they are no records.
+    """
+    rows = arena.stage.query(
+        'SELECT "partition", next_offset FROM input_position WHERE topic = %s', topic
     )
-    return [(row[0], row[1], row[2], row[3]) for row in found]
+    handled = dict(ends) | {number: min(offset, ends[number]) for number, offset in rows}
+    rest = {Partition(topic, number): OffsetRange(handled[number], ends[number]) for number in ends}
+    with KafkaLog(client(arena.stage.kafka)) as log:
+        left = list(log.records(rest))
+    if left:
+        raise AssertionError(f"unread although all was processed: {[one.place for one in left]}")
+    return handled
+
+
+def _make_again(arena: Arena, workers: _Workers) -> list[tuple[str, int, int, int]]:
+    """Delete a topic while no worker runs, and make it again at once.
+
+    Return the gaps that must be reported: one offset of each partition that was read before.
+    """
+    workers.end()
+    handled = arena.stage.query(
+        'SELECT "partition", next_offset FROM input_position WHERE topic = %s AND next_offset > 0',
+        _REPLACED,
+    )
+    admin, kafka = _admin(arena), arena.stage.kafka
+    admin.delete_topics([_REPLACED])[_REPLACED].result(20)
+    made = NewTopic(_REPLACED, kafka.partitions, 1, config=topics.wanted(_REPLACED, 1))
+    admin.create_topics([made])[_REPLACED].result(20)
+    return [(_REPLACED, number, first, first + 1) for number, first in handled]
+
+
+def _losses(arena: Arena) -> dict[tuple[str, int, int, int], str]:
+    """Return the reason of each gap: topic, partition, first offset, the offset after the last."""
+    found = arena.stage.query(
+        'SELECT topic, "partition", first_offset, next_offset, reason FROM input_gap'
+        " ORDER BY 1, 2, 3"
+    )
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
 
 
 def _resolve_losses(arena: Arena) -> None:

@@ -1,8 +1,8 @@
-"""Hostile records, one of each kind, among those of a realistic history."""
+"""Hostile records, one of each kind, and a hostile producer, among a realistic history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -14,41 +14,70 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 
 from schemas.codec import Outgoing, encode
 from schemas.envelope import Reason
-from schemas.events import INPUT_TOPICS
 from streams.kafka.publish import PublishError
-from tests.faults.arena import Arena
+from tests.bench.processes import peak_rss_kib
+from tests.faults.arena import Arena, now
+from tests.faults.attackers import Attackers, wait_for_letters
 from tests.faults.course import CANARY
 from tests.faults.results import Outcome
+from tests.pipeline.histories import event_id as event_id_of
 from tests.pipeline.stage import until
+from tests.producers import TOPICS
 from tests.schemas import examples
 
 _LARGEST: Final = 16_000_000
 _SQL: Final = f"x'); DROP TABLE case_event; -- {CANARY}"
 _BIDI: Final = f"\u202e{CANARY}\u2066\u2069"
 _NUMBER: Final = "85073003328"
+_BOUND_MIB: Final = 512
 
 
 def take(arena: Arena) -> Outcome:
     """Publish each hostile record once; each becomes one dead letter with the expected reason.
 
-    A record that is odd but valid is an event like any other.
+    A record that is odd but valid is an event like any other. What a producer says beyond its
+    authority or rank changes no case of the others: they are decided as without it.
     """
     course = arena.course(arena.size(5_000, 500), duplicates=0)
+    attackers = Attackers(arena, now())
+    squatters, attacks = attackers.squatters(), attackers.attacks()
+    own = {event_id_of(record) for record in (*squatters, *attackers.victims)}
     outcome = arena.outcome("hostile input")
     _permit_large_records(arena)
     worker = arena.worker()
     worker.start()
     first, second = course.portions(2)
-    arena.stage.publish(first)
+    arena.stage.publish([*first, *attackers.victims])
+    _publish(arena, squatters)
+    until(partial(_in_log, arena, own), 60, "the victims and the squatters are in the log")
     hostile, odd = list(_hostile(arena)), _odd(arena)
     hostile.append(("id reused", Reason.ID_REUSED, _reused(arena, odd[0][1])))
     _publish(arena, [record for _, record in odd])
     until(partial(_in_log, arena, {event_id for event_id, _ in odd}), 60, "odd events are in")
     _publish(arena, [record for _, _, record in hostile])
-    arena.stage.publish(second)
-    ids = course.ids | {event_id for event_id, _ in odd}
-    arena.settle(outcome, ids, dead_letters=len(hostile))
-    outcome.runs = len(hostile) + len(odd)
+    hostile += [(attack.name, attack.reason, attack.record) for attack in attacks]
+    _publish(arena, [attack.record for attack in attacks])
+    attackers.bomb()
+    flood = attackers.flood()
+    _publish(arena, flood)
+    begun = now()
+    arena.stage.publish([*second, *attackers.late])
+    ids = course.ids | {event_id for event_id, _ in odd} | own
+    until(partial(_in_log, arena, ids), 120, "every event is in the log")
+    outcome.figures["seconds to the last good event"] = (now() - begun).total_seconds()
+    wait_for_letters(arena, len(hostile) + len(flood))
+    arena.stage.drain()
+    attackers.check_held(outcome, attacks)
+    attackers.check_shown(outcome)
+    counted = 'icam_corrections_beyond_rank_total{producer="/communes"} 1.0'
+    outcome.expect(counted in worker.metrics(), "the end by a source below was not counted")
+    attackers.resolve()
+    peak = peak_rss_kib(worker.pid) / 1024
+    outcome.figures["most memory, MiB"] = peak
+    outcome.expect(peak < _BOUND_MIB, f"{peak:.0f} MiB, bound {_BOUND_MIB}")
+    arena.settle(outcome, ids, dead_letters=len(hostile) + len(flood))
+    attackers.check_decided(outcome, [*course.records, *attackers.victims, *attackers.late])
+    outcome.runs = len(hostile) + len(odd) + len(squatters) + len(flood)
     letters = arena.stage.query("SELECT key, reason FROM dead_letter")
     found = dict(letters)
     for name, reason, record in hostile:
@@ -101,9 +130,11 @@ def _odd(arena: Arena) -> list[tuple[UUID, Outgoing]]:
     return [*found, (event_id, replace(record, value=b" " + record.value + b"\n"))]
 
 
-def _in_log(arena: Arena, ids: set[UUID]) -> bool:
+def _in_log(arena: Arena, ids: Set[UUID]) -> bool:
     """Whether all are: of two records with one id, the first to arrive is the event."""
-    held = arena.stage.query("SELECT count(*) FROM case_event WHERE event_id = any(%s)", list(ids))
+    held = arena.stage.query(
+        "SELECT count(DISTINCT event_id) FROM case_event WHERE event_id = any(%s)", list(ids)
+    )
     return bool(held[0][0] == len(ids))
 
 
@@ -126,7 +157,7 @@ def _plain(arena: Arena, **extra: object) -> Outgoing:
         {**examples.EXAMPLES[examples.ORDER], **extra},
         event_id=UUID(int=arena.dice.getrandbits(128), version=4),
         case_id=_case_id(arena),
-        source=examples.SOURCE,
+        source="/test",
         time=examples.TIME,
         type_=examples.ORDER,
     )
@@ -159,7 +190,7 @@ def _permit_large_records(arena: Arena) -> None:
                 )
             ],
         )
-        for topic in INPUT_TOPICS
+        for topic in TOPICS
     ]
     for future in admin.incremental_alter_configs(wanted).values():
         future.result(15)

@@ -1,18 +1,26 @@
-"""Projections: a row is a pair of the saved projection, or None, and its time."""
+"""Projections: a row is a pair of the saved projection, or None, and its time; heads are apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import orjson
 
+from schemas.chain import NO_LINKS, Head
 from streams.store.cases import CaseRow, Saved
 from streams.store.pool import Connection
 from tests.schedules.connection import link
 from tests.schedules.database import GONE
 
-TABLE = "case_projection"
+TABLE, HEADS = "case_projection", "chain"
+
+
+async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
+    if not case_ids:
+        return set()
+    async with link(conn).statement("cases.known") as mine:
+        return {case_id for case_id in case_ids if mine.get(TABLE, case_id) is not GONE}
 
 
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
@@ -24,7 +32,9 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     async with link(conn).statement("cases.lock: for update") as mine:
         for case_id in ordered:
             await mine.lock(TABLE, case_id)
-            held.append(row(case_id, mine.get(TABLE, case_id)[0]))
+            head = mine.get(HEADS, case_id)
+            known = NO_LINKS if head is GONE else head
+            held.append(row(case_id, mine.get(TABLE, case_id)[0])._replace(head=known))
     return held
 
 
@@ -35,12 +45,15 @@ def row(case_id: str, saved: Saved | None) -> CaseRow:
     return CaseRow(case_id, orjson.loads(saved.route), saved.routings, saved.endings, None)
 
 
-async def save(conn: Connection, rows: Sequence[Saved], now: datetime) -> None:
+async def save(
+    conn: Connection, rows: Sequence[Saved], heads: Mapping[str, Head], now: datetime
+) -> None:
     async with link(conn).statement("cases.save") as mine:
         for saved in rows:
             if mine.get(TABLE, saved.case_id) is not GONE:
                 await mine.lock(TABLE, saved.case_id)
                 mine.write(TABLE, saved.case_id, (saved, now))
+                mine.write(HEADS, saved.case_id, heads[saved.case_id])
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:

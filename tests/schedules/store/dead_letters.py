@@ -1,4 +1,4 @@
-"""Dead letters by the position of their record: id, letter, and resolution."""
+"""Dead letters by the position of their record: id, letter, resolution; when recorded, apart."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from streams.store.dead_letters import DeadLetter, OpenDeadLetter
 from streams.store.pool import Connection
 from tests.schedules.connection import link
 
-TABLE = "dead_letter"
+TABLE, RECORDED = "dead_letter", "dead_letter_recorded"
 
 
 async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     async with link(conn).statement("dead_letters.put") as mine:
         for letter in letters:
             number = link(conn).database.next_number("dead_letter")
-            await mine.insert(TABLE, letter.position, (number, letter, None))
+            if await mine.insert(TABLE, letter.position, (number, letter, None)):
+                mine.write(RECORDED, letter.position, link(conn).database.now())
 
 
 async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     async with link(conn).statement("dead_letters.open_on") as mine:
         return [
-            OpenDeadLetter(number, letter.position, letter.reason, letter.case_ids)
+            OpenDeadLetter(
+                number,
+                letter.position,
+                letter.reason,
+                letter.case_ids,
+                mine.get(RECORDED, letter.position),
+            )
             for _, (number, letter, resolution) in mine.rows(TABLE)
             if resolution is None and any(case_id in case_ids for case_id in letter.case_ids)
         ]

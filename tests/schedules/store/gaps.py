@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from streams.store.gaps import Gap
+from streams.store.gaps import Gap, LogOpened, Reread
 from streams.store.pool import Connection
 
 
@@ -16,3 +16,9 @@ async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:
 async def advance(conn: Connection, handled: Mapping[tuple[str, int], int]) -> None:
     if not handled:  # a batch may be empty
         return
+
+
+async def open_log(
+    conn: Connection, opened: LogOpened
+) -> tuple[list[tuple[str, int]], Reread | None]:
+    raise AssertionError("the simulated log has one topic of each name")

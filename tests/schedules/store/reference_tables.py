@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from streams.domain.clocks import Calendar
-from streams.domain.directory.model import Directory
-from streams.domain.policy.rules import Policy
+from schemas.producers import Producers
+from streams.domain.tables import Tables
 from streams.store.pool import Connection
 
 
 async def record(
-    conn: Connection, policy: Policy, directory: Directory, calendar: Calendar
+    conn: Connection,
+    tables: Tables,
+    producers: Producers,
 ) -> None:
     return

@@ -15,7 +15,9 @@ from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
 from streams.services.board.signals import History
 from streams.services.board.state import State
-from streams.store import clock, reference_tables
+from streams.services.board.steps import Steps
+from streams.store import clock, dead_letters, reference_tables, relay_lease
+from streams.store.events import Position
 from streams.store.pool import Connection, Pool
 from tests.domain import given
 from tests.world import World
@@ -24,7 +26,7 @@ from tests.world import World
 @pytest.fixture
 async def world(pool: Pool, ref: Reference) -> World:
     async with pool.acquire() as conn:
-        await reference_tables.record(conn, ref.policy, ref.directory, ref.calendar)
+        await reference_tables.record(conn, ref.tables, ref.producers)
     return World(pool, ref)
 
 
@@ -48,7 +50,7 @@ def _reader(pool: Pool, ref: Reference, now: clock.Clock) -> Reader:
     async def pool_of() -> Pool:
         return pool
 
-    state = State(PublicFigures([], [], staffing.load(), True), History(150))
+    state = State(PublicFigures([], [], staffing.load(), Steps(None)), History(150))
     return Reader(pool_of, now, ref, state, Feed(), 2.0)
 
 
@@ -58,6 +60,41 @@ async def test_an_empty_database_gives_empty_readings(reader: Reader, pool: Pool
     assert (live.last_event, live.canary, live.outbox[0], live.due[0]) == (None, None, 0, 0)
     assert sum(live.rates) == 0
     assert (book.offices, book.reached, sum(book.due_by_hour)) == ([], [], 0)
+
+
+async def test_the_holder_of_the_relay_is_read_and_how_long_there_is_none(
+    reader: Reader, pool: Pool, world: World
+) -> None:
+    never = await reader.live(pool)
+    assert never.relay is not None
+    assert (never.relay.holder, never.relay.held) == ("", False)
+    async with pool.acquire() as conn:
+        held = await relay_lease.take(conn, "worker-1:17")
+        live = await reader.live(pool)
+        assert live.relay == relay_lease.Lease("worker-1:17", held.since, True, None)
+        assert live.relay_free_for is None
+
+        await relay_lease.release(conn, held.fence or 0)
+    first = await reader.live(pool)
+    assert (first.relay is not None, first.relay_free_for) == (True, 0.0)
+    again = await reader.live(pool)
+    assert 0.0 < (again.relay_free_for or 0.0) < 60.0, "given back: since the first reading"
+    ended = again.as_of - timedelta(seconds=200)
+    await world.rows("UPDATE relay_lease SET expires_at = $1", ended)
+    assert 200.0 <= ((await reader.live(pool)).relay_free_for or 0.0) < 260.0
+
+
+async def test_open_dead_letters_are_counted_by_producer(
+    reader: Reader, pool: Pool, world: World
+) -> None:
+    for number, source in enumerate(["/agenda", "/agenda", None]):
+        letter = dead_letters.DeadLetter(
+            Position("icam.oqt-issued.v1", 0, number), None, b"{", (), "schema", "no", (), 0, source
+        )
+        async with pool.acquire() as conn:
+            await dead_letters.put(conn, [letter])
+
+    assert (await reader.live(pool)).producers == [("/agenda", 2), ("unknown", 1)]
 
 
 async def test_recent_events_are_counted_by_slot(reader: Reader, world: World, pool: Pool) -> None:
@@ -86,13 +123,13 @@ async def test_an_event_before_the_shown_slots_is_still_the_last_event(
 
 
 async def test_the_canary_has_an_age_and_is_excluded_from_all_counts(
-    reader: Reader, world: World, pool: Pool, ref: Reference
+    on_wednesday: Reader, world: World, pool: Pool, ref: Reference
 ) -> None:
-    async with pool.acquire() as conn:
-        today = ref.calendar.local_date(await clock.now(conn))
+    today = ref.calendar.local_date(given.WEDNESDAY)
     await world.arrive(given.order(), case_id=canary.case_id(today))
+    await world.rows("UPDATE case_event SET recorded_at = $1", given.WEDNESDAY)
 
-    live, book = await reader.live(pool), await reader.book(pool)
+    live, book = await on_wednesday.live(pool), await on_wednesday.book(pool)
     assert live.canary is not None
     assert (live.last_event, sum(live.committed.values())) == (None, 0)
     assert (book.offices, book.reached, book.ledger, book.moved) == ([], [], [], [])
@@ -143,7 +180,7 @@ async def test_due_cases_are_counted_by_hour(
     on_wednesday: Reader, world: World, pool: Pool
 ) -> None:
     await world.arrive(given.order())
-    soon = given.WEDNESDAY + timedelta(hours=3, minutes=30)
+    soon = given.WEDNESDAY.replace(minute=59) + timedelta(hours=3)
     await world.rows("UPDATE case_projection SET next_check_at = $1", soon)
 
     hours = (await on_wednesday.book(pool)).due_by_hour

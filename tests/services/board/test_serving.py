@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientResponse, ClientSession, TCPConnector
 from aiohttp.test_utils import TestClient, TestServer
 
 from streams.reference import staffing
@@ -22,8 +22,11 @@ from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import History
 from streams.services.board.state import State
+from streams.services.board.steps import Steps
 from tests.domain.given import WEDNESDAY
 
+STREAMS = 5
+"""Streams that one address may open."""
 RUNBOOK = """# IcamOutboxStuck
 
 | what | how |
@@ -48,10 +51,12 @@ async def client(feed: Feed, tmp_path: Path) -> AsyncIterator[TestClient[Any, An
     (tmp_path / "README.md").write_text("# What is always safe")
     settings = Settings(board=Board(runbooks=tmp_path))
     facts = PageFacts.load(settings, WEDNESDAY)
-    state = State(PublicFigures(facts.offices, facts.levels, staffing.load(), False), History(10))
+    state = State(
+        PublicFigures(facts.offices, facts.levels, staffing.load(), Steps(None)), History(10)
+    )
     metrics = BoardMetrics()
     app = application(lambda: Verdict(True, {}), lambda: Verdict(True, {}), metrics.registry)
-    serving.add_page(app, facts, state, feed, metrics)
+    serving.add_page(app, facts, state, feed, metrics, STREAMS)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -147,6 +152,26 @@ async def test_the_number_of_clients_is_exported_and_limited(
         while "icam_board_clients 0.0" not in await (await client.get("/metrics")).text():
             feed.publish(b"{}")
             await asyncio.sleep(0.01)
+
+
+async def test_one_address_can_not_take_all_streams(
+    feed: Feed, client: TestClient[Any, Any]
+) -> None:
+    feed.publish(b"{}")
+    streams = [await client.get("/stream") for _ in range(STREAMS)]
+    refused = await client.get("/stream")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "10")
+    async with ClientSession(connector=TCPConnector(local_addr=("127.0.0.9", 0))) as other:
+        answer = await other.get(client.make_url("/stream"))
+        assert answer.status == 200, "an address that has none open"
+        answer.close()
+    streams.pop().close()
+    async with asyncio.timeout(10):
+        while (again := await client.get("/stream")).status != 200:
+            feed.publish(b"{}")
+            await asyncio.sleep(0.01)
+    for stream in (*streams, again):
+        stream.close()
 
 
 async def test_a_runbook_is_served_as_a_page_and_its_html_is_escaped(
