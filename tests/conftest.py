@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -119,11 +120,13 @@ def ref() -> Reference:
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server whose ``template`` database is migrated."""
     quick = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), quick) as server:
+    folder = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder, quick) as server:
         with psycopg.connect(server.url, autocommit=True) as conn:
             conn.execute("CREATE DATABASE template")
         migrate.apply(_named(server.url, "template"))
         yield server.url
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -148,12 +151,14 @@ def refused_connections() -> Iterator[None]:
 
 
 @pytest.fixture
-def database_url(server_url: str) -> str:
-    """A migrated database of the test's own."""
+def database_url(server_url: str) -> Iterator[str]:
+    """A migrated database of the test's own, dropped after it: they would fill a small disk."""
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(server_url, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE template")
-    return _named(server_url, name)
+    yield _named(server_url, name)
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
