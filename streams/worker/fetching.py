@@ -68,7 +68,8 @@ _ANOTHER_TOPIC: Final = frozenset(
     }
 )
 """Codes after which a topic may be another one of the same name."""
-_LATEST: Final = -1
+_EARLIEST: Final = fetcher.OffsetResetStrategy.EARLIEST
+_LATEST: Final = fetcher.OffsetResetStrategy.LATEST
 
 
 class Held(NamedTuple):
@@ -263,7 +264,12 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             self._open(tp, state, anew)
         elif expected is None:
             if first and (await state.fetch_committed()).offset == fetcher.UNKNOWN_OFFSET:
-                self.gaps.append(Gap(_place(tp, 0), first, GapReason.NOT_COMMITTED))
+                # A broker that has just started may give no offset for a group that has one.
+                begin = await self._limit(tp, state, node_id, _EARLIEST)
+                if begin is None:
+                    return
+                if first == begin:
+                    self.gaps.append(Gap(_place(tp, 0), first, GapReason.NOT_COMMITTED))
             before = self.opening.get(tp)
             if before is not None:  # the intake has not answered about the former position
                 anew = _Anew(before.gap, before.read_until) if before.anew else None
@@ -271,15 +277,22 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         elif first > expected:
             self.gaps.append(Gap(_place(tp, expected), first, GapReason.DELETED))
         else:
-            asked = {tp.topic: [(tp.partition, _LATEST)]}
-            try:
-                end, _ = (await self._proc_offset_request(node_id, asked))[tp]
-            except errors.KafkaError:  # seek again, and ask again
+            end = await self._limit(tp, state, node_id, _LATEST)
+            if end is None:
                 self._lost_at[tp] = expected
-                state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
                 return
             lost = Gap(_place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
             self._open(tp, state, _Anew(lost))
+
+    async def _limit(self, tp: TopicPartition, state: Any, node_id: int, which: int) -> int | None:
+        """Return the first offset of a log or the one after its last; None to seek again."""
+        try:
+            asked = {tp.topic: [(tp.partition, which)]}
+            offset, _ = (await self._proc_offset_request(node_id, asked))[tp]
+        except errors.KafkaError:
+            state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
+            return None
+        return int(offset)
 
     def _open(self, tp: TopicPartition, state: Any, anew: _Anew | None = None) -> None:
         """Note that reading begins at the present position."""

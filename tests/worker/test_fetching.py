@@ -1,4 +1,4 @@
-"""The client's shutdown awaits the tasks that it cancels; one that raises leaves it hanging."""
+"""Where reading begins, and what lies before it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.store.events import Position
+from streams.store.gaps import Gap, GapReason
 from streams.worker.fetching import LaneFetcher
 
 PARTITION = TopicPartition("orders", 0)
@@ -19,6 +21,8 @@ PARTITION = TopicPartition("orders", 0)
 async def test_a_search_for_a_gap_that_is_cancelled_returns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The client's shutdown awaits the tasks that it cancels; one that raises leaves it hanging."""
+
     async def sought(*_: Any) -> bool:
         return True
 
@@ -41,3 +45,28 @@ async def test_a_search_for_a_gap_that_is_cancelled_returns(
         await lanes.close()
 
     assert (search.cancelled(), lanes.settling) == (False, set())
+
+
+@pytest.mark.parametrize(("begin", "told"), [(0, False), (5, False), (6, True)])
+async def test_a_group_without_an_offset_lost_only_what_lies_before_its_log(
+    begin: int, told: bool
+) -> None:
+    """A broker that has just started may deny the offset that it gave a moment before."""
+
+    async def denied() -> OffsetAndMetadata:
+        return OffsetAndMetadata(fetcher.UNKNOWN_OFFSET, "")
+
+    async def offsets(_node: int, asked: dict[str, Any]) -> dict[TopicPartition, Any]:
+        assert asked == {"orders": [(0, fetcher.OffsetResetStrategy.EARLIEST)]}
+        return {PARTITION: (begin, None)}
+
+    lanes = LaneFetcher.__new__(LaneFetcher)
+    lanes.gaps, lanes.opening, lanes._lost_at, lanes._anew = deque(), {}, {}, {}
+    lanes._proc_offset_request = offsets
+
+    await lanes._note_position(
+        PARTITION, SimpleNamespace(position=6, fetch_committed=denied), node_id=1
+    )
+
+    lost = Gap(Position("orders", 0, 0), 6, GapReason.NOT_COMMITTED)
+    assert lanes.take_gaps() == ([lost] if told else [])
