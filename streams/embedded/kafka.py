@@ -209,7 +209,8 @@ class KafkaNode(Server):
             env=process.without_settings(),
         )
         if made.returncode != 0:
-            raise ServerDidNotStart(f"formatting failed:\n{made.stderr[-2000:]}")
+            told = f"{made.stderr[-2000:]}\n{made.stdout[-2000:]}"
+            raise ServerDidNotStart(f"formatting failed with {made.returncode}:\n{told}")
 
     def _java(self, *arguments: str) -> list[str]:
         java = shutil.which("java")
