@@ -11,12 +11,15 @@ from typing import Final, NamedTuple
 
 _LEFT: Final = 13.0
 """Percent of the width for the labels of the scale."""
+_MARK: Final = 11.5
 _TOP: Final = 14
 _LINES: Final = 190
 """Height of the upper part, in pixels; so the others."""
 _GAP: Final = 44
 _BARS: Final = 84
 _LABELS: Final = 40
+_FIGURE: Final = 16
+"""Height of a figure above or below a bar."""
 _MOST_LABELS: Final = 6
 _MOST_MARKS: Final = 40
 _MOST_FIGURES: Final = 12
@@ -103,7 +106,7 @@ def _lines(points: Sequence[Point], texts: Texts) -> Iterator[str]:
         kind = "grid" if mark else "zero"
         y = level(mark)
         yield f'<line class="{kind}" x1="{_LEFT}%" x2="100%" y1="{y}" y2="{y}"/>'
-        yield f'<text x="0" y="{y}" dy="4">{texts.number(mark)}</text>'
+        yield f'<text class="mark" x="{_MARK}%" y="{y}" dy="4">{texts.number(mark)}</text>'
     for series in ("before", "after"):
         figures = [getattr(one, series) for one in points]
         places = [(_middle(n, points), level(one)) for n, one in enumerate(figures)]
@@ -116,20 +119,21 @@ def _lines(points: Sequence[Point], texts: Texts) -> Iterator[str]:
 
 def _bars(points: Sequence[Point], texts: Texts) -> Iterator[str]:
     top = _TOP + _LINES + _GAP
-    zero, half = top + _BARS / 2, _BARS / 2 - 14
-    most = max(abs(one.change) for one in points)
+    up = max(0, *(one.change for one in points))
+    down = max(0, *(-one.change for one in points))
+    unit = (_BARS - 2 * _FIGURE) / max(up + down, 1)
+    zero = top + _FIGURE + up * unit
     width = min(0.6 * _band(points), _WIDEST_BAR)
     yield f'<text class="part" x="0" y="{top - 12}">{texts.changes}</text>'
-    yield f'<line class="zero" x1="{_LEFT}%" x2="100%" y1="{zero}" y2="{zero}"/>'
-    yield f'<text x="0" y="{zero}" dy="4">0</text>'
+    yield f'<line class="zero" x1="{_LEFT}%" x2="100%" y1="{zero:.1f}" y2="{zero:.1f}"/>'
     shown = len(points) <= _MOST_FIGURES
-    if most and not shown:
-        for figure, y in ((most, zero - half), (-most, zero + half)):
-            yield f'<text x="0" y="{y}" dy="4">{texts.signed(figure)}</text>'
+    for mark in {0} if shown else sorted({0, up, -down}):
+        y = zero - mark * unit
+        yield f'<text class="mark" x="{_MARK}%" y="{y:.1f}" dy="4">{texts.signed(mark)}</text>'
     for number, point in enumerate(points):
         if not point.change:
             continue
-        size = half * abs(point.change) / most
+        size = abs(point.change) * unit
         start = _LEFT + _band(points) * (number + 0.5) - width / 2
         y = zero - size if point.change > 0 else zero
         yield (
@@ -137,7 +141,7 @@ def _bars(points: Sequence[Point], texts: Texts) -> Iterator[str]:
             f' width="{width:.2f}%" height="{size:.1f}"/>'
         )
         if shown:
-            beyond = zero - size - 4 if point.change > 0 else zero + size + 13
+            beyond = zero - size - 4 if point.change > 0 else zero + size + 12
             yield (
                 f'<text class="figure" x="{_middle(number, points)}" y="{beyond:.1f}">'
                 f"{texts.signed(point.change)}</text>"

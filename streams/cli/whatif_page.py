@@ -140,7 +140,7 @@ class _Page:
         yield "</ul>"
         yield lines_with_changes(points, texts, "months")
         table = words.month_table(self._result, wording)
-        yield f"<details><summary>{self._text(table.title)}</summary>"
+        yield f"<details><summary>{self._say('whatif.months_table')}</summary>"
         yield from self._table(table, titled=False)
         yield "</details></section>"
 
@@ -183,7 +183,8 @@ class _Page:
             head = f'<th scope="row"{role["rowheader"]}>{name}</th>'
             return f"<tr{role['row']}>{head}{cells}{drawn}</tr>"
 
-        yield f"<table{' class="cards"' if cards else ''}{role['table']}>"
+        kind = ' class="cards"' if cards else ""
+        yield f"<table{kind}{role['table']}>"
         yield f"<caption{hidden}>{self._text(table.title)}</caption>"
         cells = "".join(f'<th scope="col"{role["columnheader"]}>{head}</th>' for head in heads)
         cells += f"<td{role['cell']}></td>" if bars is not None else ""
@@ -225,6 +226,8 @@ class _Page:
         for line in words.differences(example, self._wording):
             yield f"<li>{self._text(line)}</li>"
         yield "</ul>"
+        opened = " open" if number == 1 else ""
+        yield f"<details{opened}><summary>{self._say('whatif.explanations')}</summary>"
         pairs = side_by_side(example.before[language], example.after[language])
         differing = [pair for pair in pairs if pair.differs]
         for pair in differing:
@@ -232,7 +235,7 @@ class _Page:
         if not differing:
             yield f"<p>{self._say('whatif.equal_explanations')}</p>"
         yield from self._equal([pair.before for pair in pairs if not pair.differs])
-        yield "</article>"
+        yield "</details></article>"
 
     def _pair(self, pair: Pair) -> Iterator[str]:
         yield '<div class="pair">'

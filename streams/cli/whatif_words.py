@@ -90,11 +90,7 @@ def answer(result: WhatIf, wording: Wording) -> str:
     counted = changes(result)
     if any(counted.values()) or result.differing_cases:
         parts = [
-            wording.sentence(
-                "whatif.counted",
-                count=wording.number(counted[change]),
-                change=wording.word("whatif_change", change),
-            )
+            wording.sentence(f"whatif_counted.{change}", count=wording.number(counted[change]))
             for change in Change
             if counted[change]
         ]
@@ -199,7 +195,7 @@ def month_table(result: WhatIf, wording: Wording) -> Table:
         Row(wording.month(one.month), "", (one.before, one.after, one.after - one.before))
         for one in months(result)
     ]
-    return _changing(wording.sentence("whatif.months_table"), ("month",), rows, wording)
+    return _changing(wording.sentence("whatif.months"), ("month",), rows, wording)
 
 
 def office_table(result: WhatIf, wording: Wording) -> Table:
@@ -297,7 +293,7 @@ def _difference(difference: Difference, change: Change, wording: Wording) -> str
     one = after or before
     one = next(side for side in (after, before) if side is not None)
     say, text = wording.sentence, _proposal(one, wording)
-    sentence = f"whatif.example_{change}"
+    sentence = f"whatif_example.{change}"
     if before is None or after is None:
         office, moment = wording.office(one.office_id), wording.moment(one.raised_at)
         return say(sentence, text=text, level=one.level, moment=moment, office=office)
