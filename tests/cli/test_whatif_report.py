@@ -78,7 +78,7 @@ ANSWERS = {
 }
 NOTHING = {
     "fr": "Le projet n'aurait rien changé",
-    "nl": "Het ontwerp had niets veranderd",
+    "nl": "Het ontwerp zou niets hebben veranderd",
     "de": "Der Entwurf hätte nichts geändert",
     "en": "The draft would have changed nothing",
 }
@@ -201,9 +201,9 @@ class TestThePage:
     def test_equal_results_give_the_same_bytes(self) -> None:
         one = whatifs.some()
         other = whatifs.some(
-            groups=dict(reversed(one.groups.items())),
+            groups=dict(reversed(list(one.groups.items()))),
             loads=list(reversed(one.loads)),
-            standing=dict(reversed(one.standing.items())),
+            standing=dict(reversed(list(one.standing.items()))),
         )
         for language in LANGUAGES:
             assert page(one, language) == page(other, language)
