@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,9 +36,11 @@ from streams.cli.whatif_words import BY, LIMITS
 from streams.domain.explain.facts import found, not_met
 from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
+from streams.domain.policy.changes import RULE_FIELDS
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from streams.domain.terms import Counting, PolicyTerms
 from streams.domain.whatif import Change
 from streams.services.statistics.cells import TABLES
 from streams.services.statistics.fairness import COUNTS, SHARES
@@ -56,6 +59,12 @@ BOOLEANS: Final = ("true", "false")
 CODES: Final[Mapping[str, Iterable[str]]] = {
     "status": STATUSES,
     "track": Track,
+    "policy_part": [
+        *RULE_FIELDS,
+        *("valid_from", "transition", "contest"),
+        *(field.name for table in (PolicyTerms, Counting) for field in fields(table)),
+    ],
+    "policy_value": (*BOOLEANS, "none"),
     "whatif_change": Change,
     "whatif_counted": Change,
     "whatif_example": Change,
