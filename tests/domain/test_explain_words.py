@@ -31,12 +31,14 @@ from schemas.events import (
 from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalReason
 from schemas.types import Guard, Language
 from streams import reference
+from streams.cli.whatif_words import BY, LIMITS
 from streams.domain.explain.facts import found, not_met
 from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from streams.domain.whatif import Change
 from streams.services.statistics.cells import TABLES
 from streams.services.statistics.fairness import COUNTS, SHARES
 from tests.domain.explaining import wording
@@ -54,6 +56,12 @@ BOOLEANS: Final = ("true", "false")
 CODES: Final[Mapping[str, Iterable[str]]] = {
     "status": STATUSES,
     "track": Track,
+    "whatif_change": Change,
+    "whatif_counted": Change,
+    "whatif_example": Change,
+    "whatif_limit": LIMITS,
+    "whatif_by": BY,
+    "whatif_column": (*BY, "month", "before", "after", "change", "total"),
     "role": AnswererRole,
     "action": Action,
     "guard": Guard,
