@@ -2,6 +2,12 @@
 
 Reads only: every transaction is read-only, and at its end the server says that it wrote nothing.
 Like a rebuild it works on ranges of cases in parallel processes, and holds one range at a time.
+
+Errors::
+
+    WhatIfError
+    |-- NoHistory         no event was recorded yet
+    `-- HistoryChanged    the history of an interrupted run is not the same any more
 """
 
 from __future__ import annotations
@@ -53,14 +59,18 @@ from streams.store.pool import Connection, open_pool
 _NAME: Final = "icam-whatif"
 
 
-class NoHistory(Exception):
+class WhatIfError(Exception):
+    """The history can't be replayed; the message says what to do."""
+
+
+class NoHistory(WhatIfError):
     """No event was recorded yet, so there is nothing to replay."""
 
     def __init__(self) -> None:
         super().__init__("no event was recorded yet, so there is nothing to replay")
 
 
-class HistoryChanged(Exception):
+class HistoryChanged(WhatIfError):
     """Events that were recorded before the end of the history came in late or are gone."""
 
     def __init__(self) -> None:
@@ -92,6 +102,13 @@ class _Asked(NamedTuple):
     until: datetime
 
 
+class Answer(NamedTuple):
+    """The result, and reference data that names the rules and offices of both tables."""
+
+    result: WhatIf
+    names: Reference
+
+
 def whatif(
     settings: Settings,
     draft: Draft,
@@ -100,7 +117,7 @@ def whatif(
     processes: int = 1,
     resume: Path | None = None,
     progress: Callable[[int, int], object] = lambda _done, _of: None,
-) -> WhatIf:
+) -> Answer:
     """Return what a draft would have decided otherwise on all that was recorded. Blocks.
 
     Safe while workers run: what is recorded after the beginning is left out. ``progress`` gets the
@@ -114,7 +131,7 @@ def whatif(
 
     Raises:
         PolicyError, DirectoryError: the draft has faults; nothing was read.
-        OtherInputs, HistoryChanged, NoHistory: the file or the history can't be used.
+        ResumeError, WhatIfError: the file of an earlier run, or the history, can't be used.
         WroteSomething: a transaction wrote, and was undone.
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
     """
@@ -155,8 +172,9 @@ def whatif(
             file.add(number, found)
         ranges_done += len(plan.shares[number])
         progress(ranges_done, of)
-    tried = _subject(asked[1:]).tried
-    return WhatIf(
+    subject = _subject(asked[1:])
+    tried = subject.tried
+    result = WhatIf(
         policy=_named(tried.policy),
         policy_before=_named(tried.policy_before),
         directory=_named(tried.directory),
@@ -172,6 +190,7 @@ def whatif(
         standing=total.standing(),
         examples=asyncio.run(_examples(asked, total.examples())),
     )
+    return Answer(result, subject.names())
 
 
 async def _begin(settings: Settings) -> tuple[Reference, Plan]:
@@ -233,6 +252,14 @@ class _Subject(NamedTuple):
         return Reference.of(
             tables.policies.versions, tables.directories.versions, tables.calendar, self.producers
         )
+
+    def names(self) -> Reference:
+        """Return reference data that names the rules and offices of both tables."""
+        policies = dict.fromkeys(
+            [*self.tried.before.policies.versions, *self.tried.after.policies.versions]
+        )
+        after = self.tried.after
+        return Reference.of(policies, after.directories.versions, after.calendar, self.producers)
 
 
 @lru_cache(maxsize=1)

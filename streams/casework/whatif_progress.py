@@ -4,7 +4,9 @@ One JSON document per line. A line that was cut off is as if it had not been wri
 
 Errors::
 
-    OtherInputs     the file is of another draft, other tables or another history
+    ResumeError
+    |-- OtherInputs     the file is of another draft, other tables or another history
+    `-- FileUnusable    the file can't be read or written
 """
 
 from __future__ import annotations
@@ -21,7 +23,20 @@ from streams.casework.ranges import Range
 from streams.domain.whatif_compare import Tally
 
 
-class OtherInputs(Exception):
+class ResumeError(Exception):
+    """The file of an earlier run can't be used; the message says what to do."""
+
+
+class FileUnusable(ResumeError):
+    """The file can't be read or written."""
+
+    def __init__(self, file: Path, error: OSError) -> None:
+        super().__init__(
+            f"{file} can't be used: {error.strerror}; name another file to resume from"
+        )
+
+
+class OtherInputs(ResumeError):
     """The file is of another draft, other tables or another history; nothing was read."""
 
     def __init__(self, file: Path) -> None:
@@ -52,13 +67,17 @@ class ProgressFile:
 
         Raises:
             OtherInputs: the file is of other inputs.
-            OSError: it can't be read.
+            FileUnusable: it can't be read.
         """
-        if not self._file.exists() or not self._file.stat().st_size:
+        try:
+            content = self._file.read_bytes() if self._file.exists() else b""
+            whole, ended, cut = content.rpartition(b"\n")
+            if cut:
+                os.truncate(self._file, len(whole) + len(ended))
+        except OSError as error:
+            raise FileUnusable(self._file, error) from None
+        if not ended:
             return None, {}
-        whole, cut = self._file.read_bytes().rsplit(b"\n", 1)
-        if cut:
-            os.truncate(self._file, len(whole) + 1)
         try:
             header, *lines = [orjson.loads(line) for line in whole.split(b"\n")]
             if header["inputs"] != self._inputs:
@@ -86,8 +105,11 @@ class ProgressFile:
         self._append({"share": share, "found": found.as_data()})
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(line) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(orjson.dumps(line) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise FileUnusable(self._file, error) from None
