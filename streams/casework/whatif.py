@@ -255,11 +255,11 @@ class _Subject(NamedTuple):
 
     def names(self) -> Reference:
         """Return reference data that names the rules and offices of both tables."""
-        policies = dict.fromkeys(
-            [*self.tried.before.policies.versions, *self.tried.after.policies.versions]
-        )
-        after = self.tried.after
-        return Reference.of(policies, after.directories.versions, after.calendar, self.producers)
+        before, after = self.tried.before.policies.versions, self.tried.after.policies.versions
+        policies = {one.digest: one for one in (*before, *after)}
+        directories = self.tried.after.directories.versions
+        calendar = self.tried.after.calendar
+        return Reference.of(policies.values(), directories, calendar, self.producers)
 
 
 @lru_cache(maxsize=1)
