@@ -40,6 +40,7 @@ _COMMANDS: Final = {
     "rebuild": "rebuild:command",
     "report": "report:report",
     "schemas": "schemas:schemas",
+    "whatif": "whatif:command",
     "doctor": "doctor:doctor",
 }
 """Module and function of each command. A command's module is imported only when the command runs:
@@ -117,6 +118,7 @@ def main() -> None:
       icam access CASE_ID            show who read about one case, what and why
       icam dead-letters list         list the records that need manual handling
       icam policy list               list the versions of the policy
+      icam whatif --policy F         try a draft of the policy on the recorded history
       icam gaps list                 list the records that were gone before they were read
       icam offices plan --change F   show what a changed office directory would move
       icam audit                     verify every guarantee independently
