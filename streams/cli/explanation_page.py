@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from streams.cli.typeset import in_html
 from streams.domain.explain.decision_text import Document, Line
+from streams.services.web.typeset import in_html
 
 _STYLE: Final = """
 @page { size: A4; margin: 12mm 14mm; }

@@ -11,11 +11,11 @@ from typing import Final
 from streams import reference
 from streams.cli import whatif_words as words
 from streams.cli.plots import Point, Texts, bar_of_change, lines_with_changes
-from streams.cli.typeset import in_html
 from streams.domain.explain.side_by_side import Marked, Pair, Side, side_by_side
 from streams.domain.explain.wording import Wording
 from streams.domain.whatif import Example, WhatIf
 from streams.reference import Reference
+from streams.services.web.typeset import in_html
 
 _STYLE: Final = Path(__file__).with_name("whatif.css").read_text()
 _DIGEST: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()

@@ -9,11 +9,16 @@ from streams.domain.explain.side_by_side import Side, side_by_side
 from streams.domain.explain.wording import Wording
 from streams.domain.whatif import Example, WhatIf
 from streams.reference import Reference
+from streams.services.web.typeset import shown
 
 
 def view(result: WhatIf, language: str, ref: Reference) -> dict[str, Any]:
     """Return the answer, the figures and the examples in one language."""
-    wording = ref.wording(language)
+    found: dict[str, Any] = _typeset(_view(result, ref.wording(language)), language)
+    return found
+
+
+def _view(result: WhatIf, wording: Wording) -> dict[str, Any]:
     tables = list(words.tables(result, wording)) if result.groups else []
     offices = words.office_table(result, wording)
     if offices.rows:
@@ -29,7 +34,7 @@ def view(result: WhatIf, language: str, ref: Reference) -> dict[str, Any]:
 
 
 def _table(table: words.Table, wording: Wording) -> dict[str, Any]:
-    def shown(row: words.Row) -> dict[str, Any]:
+    def line(row: words.Row) -> dict[str, Any]:
         return {
             "name": row.name,
             "code": row.code if row.code != row.name else "",
@@ -43,8 +48,8 @@ def _table(table: words.Table, wording: Wording) -> dict[str, Any]:
     return {
         "title": table.title,
         "columns": table.columns,
-        "rows": [shown(row) for row in table.rows],
-        "total": shown(total),
+        "rows": [line(row) for row in table.rows],
+        "total": line(total),
     }
 
 
@@ -71,3 +76,14 @@ def _side(side: Side | None) -> dict[str, Any] | None:
         "heading": side.heading,
         "lines": [[line.depth, line.text, differs] for line, differs in side.lines],
     }
+
+
+def _typeset(value: Any, language: str) -> Any:
+    """Return data with each of its texts as a page shows it."""
+    if isinstance(value, str):
+        return shown(value, language)
+    if isinstance(value, dict):
+        return {key: _typeset(one, language) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typeset(one, language) for one in value]
+    return value

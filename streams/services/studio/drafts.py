@@ -62,13 +62,17 @@ class Drafts:
         self._folder: Final = folder.resolve()
 
     def names(self) -> list[str]:
-        """Return the names of the drafts. Links are left out: they may lead out of the folder."""
+        """Return the names of the drafts.
+
+        Links are left out: they may lead out of the folder. So are names that can't be shown.
+        """
         with os.scandir(self._folder) as entries:
             return sorted(
                 entry.name
                 for entry in entries
                 if entry.name.endswith(".toml")
                 and not entry.name.startswith(".")
+                and entry.name.isprintable()
                 and entry.is_file(follow_symlinks=False)
             )
 

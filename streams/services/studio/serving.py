@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 from aiohttp import web
 
+from schemas.visible import visible
 from streams.casework.whatif import Answer
-from streams.domain.explain.policy_changes import changes_in_words
+from streams.domain.explain.policy_changes import Block, changes_in_words
 from streams.domain.policy.changes import changes
 from streams.domain.policy.rules import LANGUAGES, Policy
 from streams.domain.whatif import WhatIf
@@ -21,6 +22,7 @@ from streams.services.studio.runs import Busy, Runs
 from streams.services.web.feed import Feed
 from streams.services.web.files import File, send_file
 from streams.services.web.headers import NO_STORE, secure
+from streams.services.web.typeset import shown
 from streams.services.web.words import Words, fill_in, language_of
 
 _LARGEST_REQUEST: Final = 10_000
@@ -122,10 +124,10 @@ class _Handlers:
     async def changes(self, request: web.Request) -> web.Response:
         draft = await self._draft(request.query.get("draft", ""))
         ref = await self._parts.tables()
-        shown = _draft(draft) | {"base": ref.policy.version}
+        found = _draft(draft) | {"base": ref.policy.version}
         if draft.policy is not None:
-            shown["changes"] = _changes(ref, draft.policy)
-        return _json(shown)
+            found["changes"] = _changes(ref, draft.policy)
+        return _json(found)
 
     async def state(self, request: web.Request) -> web.Response:
         """Answer once the run changed after the version that the page has, or after a while."""
@@ -162,10 +164,10 @@ class _Handlers:
         answer = self._ended(request)
         view = self._parts.renderings.view
 
-        def shown() -> dict[str, Any]:
+        def all_languages() -> dict[str, Any]:
             return {one: view(answer.result, one, answer.names) for one in LANGUAGES}
 
-        return _json(await asyncio.to_thread(shown))
+        return _json(await asyncio.to_thread(all_languages))
 
     async def report(self, request: web.Request) -> web.Response:
         answer = self._ended(request)
@@ -209,7 +211,7 @@ def _draft(one: Draft) -> dict[str, Any]:
     return {
         "name": one.name,
         "digest": one.digest,
-        "faults": one.faults,
+        "faults": [visible(fault) for fault in one.faults],
         "version": policy.version if policy is not None else None,
         "valid_from": policy.valid_from if policy is not None else None,
         "rules": len(policy.rules) if policy is not None else None,
@@ -217,25 +219,34 @@ def _draft(one: Draft) -> dict[str, Any]:
 
 
 def _changes(ref: Reference, draft: Policy) -> dict[str, Any]:
-    """Return what a draft changes, by language; each line with whether the other side lacks it."""
+    """Return what a draft changes, by language."""
     found = changes(ref.policy, draft)
     return {
         language: [
-            {
-                "kind": block.kind,
-                "heading": block.heading,
-                "rows": [
-                    {
-                        "part": row.part,
-                        "before": [[line, line not in row.after] for line in row.before],
-                        "after": [[line, line not in row.before] for line in row.after],
-                    }
-                    for row in block.rows
-                ],
-            }
+            _block(block, language)
             for block in changes_in_words(found, ref.policy, draft, ref.wording(language))
         ]
         for language in LANGUAGES
+    }
+
+
+def _block(block: Block, language: str) -> dict[str, Any]:
+    """Return a block; each line says whether the other side lacks it."""
+
+    def lines(mine: Sequence[str], others: Sequence[str]) -> list[tuple[str, bool]]:
+        return [(shown(line, language), line not in others) for line in mine]
+
+    return {
+        "kind": block.kind,
+        "heading": shown(block.heading, language),
+        "rows": [
+            {
+                "part": shown(row.part, language),
+                "before": lines(row.before, row.after),
+                "after": lines(row.after, row.before),
+            }
+            for row in block.rows
+        ],
     }
 
 

@@ -2,14 +2,14 @@
 
 import { el, replaceContent } from "./dom.js";
 import { line, pair, side } from "./sides.js";
-import { currentLanguage, day, number, word } from "./words.js";
+import { currentLanguage, date, number, word } from "./words.js";
 
 /** Show the draft that is picked: its version, its faults and what it changes. */
 export function showDraft(shown) {
   document.getElementById("facts").textContent = shown?.version
     ? word("drafts.facts", {
         version: shown.version,
-        day: day(shown.valid_from),
+        day: date(shown.valid_from),
         rules: number(shown.rules),
       })
     : "";

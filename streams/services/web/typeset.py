@@ -1,4 +1,4 @@
-"""Write text into a page: escaped, nothing hidden, and with the spaces that must not break."""
+"""Write text into a page: nothing hidden, escaped, and with the spaces that must not break."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from schemas.visible import visible
 
 def in_html(text: str, language: str) -> str:
     """Return a text as HTML. It cannot become markup, and no character of it is hidden."""
-    return escape(typeset(visible(text), language))
+    return escape(shown(text, language))
+
+
+def shown(text: str, language: str) -> str:
+    """Return a text as a page shows it: no character of it is hidden or breaks a line wrongly."""
+    return _typeset(visible(text), language)
 
 
 _NUMBER_AND_WORD: Final = re.compile(r"(?<=\d) (?=[^\W\d])")
 
 
-def typeset(text: str, language: str) -> str:
+def _typeset(text: str, language: str) -> str:
     """Return a text with spaces that don't break: in dates, and in French before its signs."""
     if language == "fr":
         text = re.sub(r" (?=[:»])", "\u00a0", text)
