@@ -141,7 +141,6 @@ function show() {
   start.hidden = running;
   start.disabled = !shown?.version;
   cancel.hidden = !running;
-  cancel.disabled = run?.step === "stopping";
   progress.hidden = !running;
   if (run?.of) progress.value = run.done / run.of;
   else progress.removeAttribute("value");
