@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,7 +14,7 @@ from streams.casework.rebuild import processors
 from streams.casework.whatif import Answer, whatif
 from streams.casework.whatif import Draft as Tried
 from streams.cli.errors import describe_error
-from streams.cli.output import echo, with_connection
+from streams.cli.output import echo
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.cli.whatif_page import page
 from streams.cli.whatif_view import view
@@ -21,9 +22,11 @@ from streams.runtime.settings import Settings
 from streams.services.studio.app import Studio, run
 from streams.services.studio.drafts import Draft, NoFolder
 from streams.services.studio.guard import NotLoopback
-from streams.store import access
+from streams.store import dead_letters, events
 from streams.store.access import Reader
 from streams.store.pool import Connection
+
+_NO_CASE: Final = ""
 
 
 @click.command()
@@ -60,9 +63,9 @@ def studio(
     that `icam whatif --html` writes. One run at a time; it can be cancelled.
 
     The page shows cases. It listens on loopback only, and answers only who has the printed address:
-    do not pass it on. Run it as icam_auditor, or as a personal login with that role: the login
-    decides what is read. It changes nothing. Who reads the ten cases, and why, is recorded: see
-    icam access.
+    do not pass it on. Run it as icam_auditor, icam_operator or icam_reader, or better as a personal
+    login with one of these roles: the login decides what may be read. It changes nothing. Who opens
+    it and reads the ten cases, and why, is recorded: see icam access.
 
     \b
     Examples:
@@ -73,7 +76,7 @@ def studio(
     Exit codes: 0 success, 2 usage error, 3 the database is unreachable or refuses the role.
     """
     settings, person = Settings(), Reader(reader, why)
-    with_connection(settings, lambda conn: access.expect_known(conn, person))
+    read_recorded(settings, person, "studio", _may_read)
     made = Studio(
         drafts, host, port, _Replays(settings, person, processes), _Renderings(), _said, _announce
     )
@@ -81,6 +84,13 @@ def studio(
         sys.exit(run(settings, made))
     except (NotLoopback, NoFolder) as error:
         raise click.UsageError(str(error)) from None
+
+
+async def _may_read(conn: Connection) -> tuple[None, Collection[str]]:
+    """Read what a run reads, of no case: a role that may not is refused now, not at the end."""
+    await events.log(conn, [_NO_CASE])
+    await dead_letters.open_on(conn, [_NO_CASE])
+    return None, []
 
 
 class _Replays:
