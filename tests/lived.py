@@ -78,7 +78,7 @@ async def live(lived: Lived, settings: SimulationSettings) -> datetime:
     """Live a simulated stream, discard dead letters now and then; return when it ended."""
     for number, planned in enumerate(stream(settings)):
         at, sent = planned.at.astimezone(UTC), planned.record
-        if number % 150 == 149:
+        if number % 40 == 39:
             await lived.discard_letters(at)
         record = Record(Position(sent.topic, 0, number), sent.key, sent.value, sent.headers)
         await lived.arrive(at, [record])
