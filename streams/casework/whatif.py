@@ -317,49 +317,48 @@ async def _replay_share(asked: _Asked, share: Sequence[Range]) -> Tally:
     subject, tally = _subject(asked[1:]), Tally()
     calendar = subject.tried.before.calendar
     async with _reading(asked.settings) as conn:
-        opened = await _opened(conn, asked, share[0][0], share[-1][1])
         for first, after in share:
-            histories, unreadable = await _read(conn, asked, first, after, opened)
+            found, unreadable = await histories(
+                conn, subject.producers, first, after, asked.until, moved=asked.moved
+            )
             tally.unreadable += unreadable
-            for history in histories:
+            for history in found:
                 before, then = subject.trial.compare(history, asked.until, subject.producers.rank)
                 number = sum([len(batch.facts) for batch in history.recorded])
                 tally.add(history.case_id, number, before, then, asked.since, calendar)
     return tally
 
 
-async def _opened(
-    conn: Connection, asked: _Asked, first: str, after: str | None
-) -> Mapping[str, Sequence[Opened]]:
-    found: dict[str, list[Opened]] = {}
-    async with read_only.snapshot(conn):
-        for one in await dead_letters.opened_between(conn, first, after, asked.until):
-            found.setdefault(one.case_id, []).append(one)
-    return found
-
-
-async def _read(
+async def histories(
     conn: Connection,
-    asked: _Asked,
+    producers: Producers,
     first: str,
     after: str | None,
-    opened: Mapping[str, Sequence[Opened]],
+    until: datetime,
+    *,
+    moved: bool = False,
 ) -> tuple[list[History], int]:
-    """Return the histories of a range, and how many have an event that can't be read."""
-    concerned_by = _subject(asked[1:]).producers.concerned_by
+    """Read what was recorded of a range of cases up to an instant, in one read-only snapshot.
+
+    Returns as well how many cases have an event that can't be read; they are left out, as are
+    canary cases. ``moved`` says whether any case was moved to a version of the policy.
+    """
+    opened: dict[str, list[Opened]] = {}
     async with read_only.snapshot(conn):
-        log, unreadable = await events.recorded_between(conn, first, after, asked.until)
-        teams = await outbox.teams_between(conn, first, after, asked.until)
-        moves = await publications.moves_of(conn, list(log)) if asked.moved else {}
+        log, unreadable = await events.recorded_between(conn, first, after, until)
+        teams = await outbox.teams_between(conn, first, after, until)
+        moves = await publications.moves_of(conn, list(log)) if moved else {}
+        for one in await dead_letters.opened_between(conn, first, after, until):
+            opened.setdefault(one.case_id, []).append(one)
     return [
         History(
             case_id,
             recorded,
-            _letters(opened.get(case_id, ()), concerned_by),
+            _letters(opened.get(case_id, ()), producers.concerned_by),
             moves.get(case_id, ()),
             teams.get(case_id, frozenset()),
         )
-        for case_id, recorded in log.items()
+        for case_id, recorded in sorted(log.items())
         if not is_canary(case_id)
     ], sum(not is_canary(case_id) for case_id in unreadable)
 
@@ -386,14 +385,15 @@ def _letters(
 
 
 async def _examples(asked: _Asked, case_ids: Sequence[str]) -> list[Example]:
-    found: list[Example] = []
+    producers, found = _subject(asked[1:]).producers, list[Example]()
     async with _reading(asked.settings) as conn:
         for case_id in case_ids:
             # The first possible id after this one.
             after = f"{case_id}\x01"
-            opened = await _opened(conn, asked, case_id, after)
-            histories, _ = await _read(conn, asked, case_id, after, opened)
-            found += [_example(asked, one) for one in histories if one.case_id == case_id]
+            read, _ = await histories(
+                conn, producers, case_id, after, asked.until, moved=asked.moved
+            )
+            found += [_example(asked, one) for one in read if one.case_id == case_id]
     return found
 
 
