@@ -55,7 +55,8 @@ class Served:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             body = answer.read()
-        return json.loads(body) if answer.headers.get_content_subtype() == "json" else body.decode()
+        is_json = answer.headers.get_content_type() == "application/json"
+        return json.loads(body) if is_json else body.decode()
 
     def run(self, name: str) -> Any:
         """Try a draft to the end."""
@@ -219,3 +220,41 @@ async def test_a_folder_that_is_missing_is_a_usage_error(url: str, tmp_path: Pat
 
     assert shown.exit_code == 2
     assert "missing" in shown.stderr
+
+
+_COPIES: Final = """
+INSERT INTO case_event (
+    event_id, case_id, type, source, occurred_at, payload, digest, topic, "partition", "offset"
+)
+SELECT gen_random_uuid(), 'copy-' || n, type, source, occurred_at, payload, digest, topic, 0, n
+FROM case_event, generate_series(1, 20000) AS n WHERE type = 'icam.oqt-issued.v1'
+"""
+"""More cases than one process takes at a time."""
+
+
+@pytest.mark.slow
+async def test_a_run_in_several_processes_ends_when_it_is_cancelled(url: str, folder: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(_COPIES)
+
+    def cancelled() -> Any:
+        with served(folder, environment(url, AUDITOR), *_SAID, "--processes", "2") as studio:
+            digest = studio.ask("/changes?draft=draft.toml")["digest"]
+            studio.ask("/run", {"draft": "draft.toml", "digest": digest})
+            run, version = studio.ask("/state")["run"], 0
+            while not run["of"]:
+                state = studio.ask(f"/state?after={version}")
+                run, version = state["run"], state["version"]
+            assert run["step"] == "running"
+            studio.ask("/cancel", {})
+            while run["step"] in ("running", "stopping"):
+                state = studio.ask(f"/state?after={version}") or {"run": run, "version": version}
+                run, version = state["run"], state["version"]
+            return run
+
+    run = await asyncio.to_thread(cancelled)
+    assert run["step"] == "cancelled"
+    assert run["of"] == 21
+    with psycopg.connect(url) as owner:
+        shown = owner.execute("SELECT what, case_ids FROM case_access").fetchall()
+    assert shown == [("studio", [])]
