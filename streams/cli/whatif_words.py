@@ -13,6 +13,8 @@ from streams.domain.whatif import Change, Difference, Example, Group, Raised, Wh
 LIMITS: Final = ("nothing_decided", "answers", "several")
 BY: Final = ("rule", "office", "track")
 """The tables of proposals that differ."""
+_MOST_SAID: Final = 6
+"""Differences of one case that are said; the others are mostly its reminders."""
 
 
 class Row(NamedTuple):
@@ -232,12 +234,14 @@ def load_table(result: WhatIf, wording: Wording) -> Table:
 
 
 def differences(example: Example, wording: Wording) -> list[str]:
-    """Return the differences of one case, a sentence each."""
-    return [
-        _difference(difference, change, wording)
-        for difference in example.differences
-        for change in difference.changes
-    ]
+    """Return the first differences of one case, a sentence each, and how many more there are."""
+    every = [(one, change) for one in example.differences for change in one.changes]
+    said = [_difference(one, change, wording) for one, change in every[:_MOST_SAID]]
+    rest = len(every) - len(said)
+    if rest:
+        name = "whatif.one_more" if rest == 1 else "whatif.more"
+        said.append(wording.sentence(name, count=wording.number(rest)))
+    return said
 
 
 def name(by: str, code: str, wording: Wording) -> tuple[str, str]:

@@ -147,6 +147,17 @@ class TestThePage:
         assert "+draft only: Status: followed, nothing to do at present" in said
         assert "The same on both sides: " in said
 
+    @pytest.mark.parametrize(
+        ("number", "more"), [(6, None), (7, "And 1 more difference"), (90, "And 84 more")]
+    )
+    def test_of_many_differences_the_first_are_said(self, number: int, more: str | None) -> None:
+        many = tuple(whatifs.difference(Change.ADDED, round=nth + 1) for nth in range(number))
+        said = words(page(whatifs.some(examples=[whatifs.example(differences=many)]), "en"))
+
+        assert said.count("Added under the draft: ") == 6
+        assert ("in this case." in said) is (more is not None)
+        assert more is None or more in said
+
     def test_explanations_that_are_the_same_are_said_to_be(self) -> None:
         same = whatifs.explanations("silence", drafted=False)
         said = words(page(whatifs.some(examples=[whatifs.example(after=same)]), "en"))
