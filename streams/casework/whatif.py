@@ -2,12 +2,6 @@
 
 Reads only: every transaction is read-only, and at its end the server says that it wrote nothing.
 Like a rebuild it works on ranges of cases in parallel processes, and holds one range at a time.
-
-Errors::
-
-    WhatIfError
-    |-- NoHistory         no event was recorded yet
-    `-- HistoryChanged    the history of an interrupted run is not the same any more
 """
 
 from __future__ import annotations
@@ -34,7 +28,7 @@ from streams import reference
 from streams.casework import ranges
 from streams.casework.in_force import in_force_source
 from streams.casework.ranges import Range
-from streams.casework.whatif_progress import Plan, ProgressFile
+from streams.casework.whatif_progress import HistoryChanged, Plan, ProgressFile
 from streams.domain.case import Case
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
@@ -52,32 +46,11 @@ from streams.domain.whatif import Example, WhatIf
 from streams.domain.whatif_compare import Tally, begins, differences
 from streams.reference import Reference
 from streams.runtime.settings import Settings
-from streams.store import dead_letters, events, outbox, publications, read_only
+from streams.store import clock, dead_letters, events, outbox, publications, read_only
 from streams.store.dead_letters import Opened
 from streams.store.pool import Connection, open_pool
 
 _NAME: Final = "icam-whatif"
-
-
-class WhatIfError(Exception):
-    """The history can't be replayed; the message says what to do."""
-
-
-class NoHistory(WhatIfError):
-    """No event was recorded yet, so there is nothing to replay."""
-
-    def __init__(self) -> None:
-        super().__init__("no event was recorded yet, so there is nothing to replay")
-
-
-class HistoryChanged(WhatIfError):
-    """Events that were recorded before the end of the history came in late or are gone."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the history up to the instant of the first run is not the same any more: begin again, "
-            "without the file of the earlier run"
-        )
 
 
 class Draft(NamedTuple):
@@ -131,7 +104,7 @@ def whatif(
 
     Raises:
         PolicyError, DirectoryError: the draft has faults; nothing was read.
-        ResumeError, WhatIfError: the file of an earlier run, or the history, can't be used.
+        ResumeError: the file of an earlier run can't be used.
         WroteSomething: a transaction wrote, and was undone.
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
     """
@@ -149,7 +122,7 @@ def whatif(
             file.begin(plan)
         else:
             plan = earlier
-            asyncio.run(_expect_same(settings, plan))
+            asyncio.run(_expect_same(settings, plan, resume))
     asked = _Asked(
         settings,
         tuple([one.body for one in ref.tables.policies.versions]),
@@ -199,15 +172,15 @@ async def _begin(settings: Settings) -> tuple[Reference, Plan]:
         given = reference.load(*settings.reference_files)
         ref = await in_force_source(given, settings).current(conn)
         until, count = await events.extent(conn)
-        if until is None:
-            raise NoHistory
+        if until is None:  # nothing was recorded yet
+            until = await clock.now(conn)
         return ref, Plan(until, count, await ranges.shares_on(conn))
 
 
-async def _expect_same(settings: Settings, plan: Plan) -> None:
+async def _expect_same(settings: Settings, plan: Plan, file: Path) -> None:
     async with _reading(settings) as conn, read_only.snapshot(conn):
         if await events.count_until(conn, plan.until) != plan.events:
-            raise HistoryChanged
+            raise HistoryChanged(file)
 
 
 @asynccontextmanager

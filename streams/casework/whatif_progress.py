@@ -5,8 +5,9 @@ One JSON document per line. A line that was cut off is as if it had not been wri
 Errors::
 
     ResumeError
-    |-- OtherInputs     the file is of another draft, other tables or another history
-    `-- FileUnusable    the file can't be read or written
+    |-- OtherInputs       the file is of another draft or of other tables
+    |-- HistoryChanged    the history up to the instant of the first run is not the same any more
+    `-- FileUnusable      the file can't be read or written
 """
 
 from __future__ import annotations
@@ -37,12 +38,22 @@ class FileUnusable(ResumeError):
 
 
 class OtherInputs(ResumeError):
-    """The file is of another draft, other tables or another history; nothing was read."""
+    """The file is of another draft or of other tables; nothing was read."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(
-            f"{file} is of a run with another draft, other tables or another history: name another "
-            "file, or delete it to begin again"
+            f"{file} is of a run with another draft or other tables: name another file, or delete "
+            "it to begin again"
+        )
+
+
+class HistoryChanged(ResumeError):
+    """The history up to the instant of the first run is not the same any more."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"the history that {file} is about is not the same any more: name another file, or "
+            "delete it to begin again"
         )
 
 

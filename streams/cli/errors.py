@@ -12,7 +12,6 @@ from pydantic_settings import SettingsError
 from schemas.checkpoints import CheckpointError, KeyUnreadable
 from schemas.producers import ProducersError
 from streams.audit.errors import AuditError, DatabaseUnreadable
-from streams.casework.whatif import WhatIfError
 from streams.casework.whatif_progress import ResumeError
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
@@ -96,9 +95,7 @@ def describe_error(error: Exception) -> DescribedError | None:
             return DescribedError(f"{error}: see runbook IcamDeadLetterOurBug", FINDINGS)
         case AddressError() | ReaderUnknown() | ResumeError():
             return DescribedError(str(error), USAGE_ERROR)
-        case MigrationError() | ApprovalError() | PublicationError():
-            return DescribedError(str(error), FINDINGS)
-        case WhatIfError() | WroteSomething():
+        case MigrationError() | ApprovalError() | PublicationError() | WroteSomething():
             return DescribedError(str(error), FINDINGS)
         case asyncpg.UndefinedTableError() | psycopg.errors.UndefinedTable():
             return DescribedError("the database has no tables yet: run icam migrate", FINDINGS)

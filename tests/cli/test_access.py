@@ -29,6 +29,8 @@ pytestmark = pytest.mark.server
 
 CHANGE: Final = Path(gettempdir()) / "icam-directory-without-ghent.toml"
 """A directory in which Antwerp covers the place of the case."""
+DRAFT: Final = Path(gettempdir()) / "icam-policy-with-another-rule.toml"
+"""A policy under which the case would have been decided otherwise."""
 _READS: Final = {
     "access": f"access {given.CASE_ID}",
     "case": f"case {given.CASE_ID}",
@@ -37,6 +39,7 @@ _READS: Final = {
     "escalations": "escalations --all",
     "explain": f"explain {given.CASE_ID}",
     "offices plan": f"offices plan --change {CHANGE} --cases",
+    "whatif": f"whatif --policy {DRAFT}",
     "worklist": "worklist --office gent",
 }
 """Every command that shows what is stored about cases, by its name."""
@@ -72,6 +75,8 @@ async def icam(world: World, database_url: str) -> Icam:
         '\nid = "gent"', '\nid = "gent"\nvalid_to = 2026-03-03'
     )
     CHANGE.write_text(closed.replace(own, own.replace("gent", "antwerpen")))
+    rule = 'id = "reinvite-after-first-miss"'
+    DRAFT.write_text(given.ref().policy.body.replace(rule, 'id = "reinvite-after-a-miss"'))
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute(ROLES.read_bytes())
     await world.arrive(given.order(), given.miss(1))

@@ -65,6 +65,7 @@ _RUN_AS: Final[dict[str, tuple[str, ...]]] = {
     "rebuild --check --processes 1": (WORKER, READER),
     "report fairness": (READER, OPERATOR, AUDITOR),
     "report monthly": (READER, OPERATOR, AUDITOR),
+    f"whatif --policy {_DRAFT} {_SAID}": (READER, OPERATOR, AUDITOR),
     f"worklist --office gent {_SAID}": (READER, OPERATOR, AUDITOR),
 }
 """The roles that may run each command."""
