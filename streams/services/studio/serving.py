@@ -49,12 +49,19 @@ class Page(NamedTuple):
     words: Words
 
 
+class InForceNow(NamedTuple):
+    """The tables in force, and the version of the policy that a draft is tried instead of."""
+
+    ref: Reference
+    policy: Policy
+
+
 class Parts(NamedTuple):
     """What the routes need."""
 
     page: Page
     drafts: Drafts
-    tables: Callable[[], Awaitable[Reference]]
+    in_force: Callable[[], Awaitable[InForceNow]]
     """Read the tables in force."""
     runs: Runs
     feed: Feed
@@ -123,10 +130,10 @@ class _Handlers:
 
     async def changes(self, request: web.Request) -> web.Response:
         draft = await self._draft(request.query.get("draft", ""))
-        ref = await self._parts.tables()
-        found = _draft(draft) | {"base": ref.policy.version}
+        now = await self._parts.in_force()
+        found = _draft(draft) | {"base": now.policy.version}
         if draft.policy is not None:
-            found["changes"] = _changes(ref, draft.policy)
+            found["changes"] = _changes(now, draft.policy)
         return _json(found)
 
     async def state(self, request: web.Request) -> web.Response:
@@ -218,13 +225,13 @@ def _draft(one: Draft) -> dict[str, Any]:
     }
 
 
-def _changes(ref: Reference, draft: Policy) -> dict[str, Any]:
+def _changes(now: InForceNow, draft: Policy) -> dict[str, Any]:
     """Return what a draft changes, by language."""
-    found = changes(ref.policy, draft)
+    found = changes(now.policy, draft)
     return {
         language: [
             _block(block, language)
-            for block in changes_in_words(found, ref.policy, draft, ref.wording(language))
+            for block in changes_in_words(found, now.policy, draft, now.ref.wording(language))
         ]
         for language in LANGUAGES
     }

@@ -12,12 +12,11 @@ from typing import Any
 from streams.casework.whatif import Answer
 from streams.cli.whatif_page import page
 from streams.cli.whatif_view import view
-from streams.reference import Reference
 from streams.runtime.http import serve
 from streams.services.studio.app import load_page
 from streams.services.studio.drafts import Draft, Drafts
 from streams.services.studio.runs import Runs
-from streams.services.studio.serving import Parts, application
+from streams.services.studio.serving import InForceNow, Parts, application
 from streams.services.web.feed import Feed
 from tests import whatifs
 from tests.domain import given
@@ -79,13 +78,13 @@ def parts(folder: Path, engine: Replays) -> Parts:
     """Return the parts of a studio; call it within its loop."""
     feed = Feed()
 
-    async def tables() -> Reference:
-        return given.ref()
+    async def in_force() -> InForceNow:
+        return InForceNow(given.ref(), given.ref().policy)
 
     return Parts(
         load_page(),
         Drafts(folder),
-        tables,
+        in_force,
         Runs(engine, described, feed),
         feed,
         Renderings(),

@@ -263,7 +263,7 @@ class TestRuns:
         async def away() -> Any:
             raise ConnectionRefusedError("secret")
 
-        made = parts(folder, engine)._replace(tables=away)
+        made = parts(folder, engine)._replace(in_force=away)
         async with TestClient(TestServer(application(made, TOKEN))) as plain:
             answer = await plain.get("/changes?draft=draft.toml", headers=BEARER)
             assert answer.status == 503
