@@ -24,6 +24,7 @@ def _view(result: WhatIf, wording: Wording) -> dict[str, Any]:
     if offices.rows:
         tables.append(offices)
     return {
+        "versions": words.versions(result, wording),
         "answer": words.answer(result, wording),
         "total": words.total(result, wording) if result.groups else None,
         "warning": words.unreadable(result, wording),

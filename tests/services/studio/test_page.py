@@ -91,6 +91,7 @@ def test_a_person_picks_a_draft_tries_it_and_reads_the_cases(visit: Visit) -> No
     visit.engine.go(2)
     expect(page.locator("#status")).to_have_text("The try of draft.toml is done.")
 
+    expect(page.locator("#of")).to_contain_text("Draft 2026.3 (1a2b3c4d5e6f), compared with 2026.2")
     expect(page.locator("#answer")).to_contain_text("12,000")
     expect(page.locator("#examples article")).to_have_count(10)
     first = page.locator("article").first

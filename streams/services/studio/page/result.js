@@ -9,8 +9,8 @@ export function showResult(result, draft) {
   const section = document.getElementById("result");
   section.hidden = !result;
   if (!result) return;
-  const { answer, total, warning, tables, examples, limits } = result[currentLanguage()];
-  document.getElementById("of").textContent = word("result.of", { draft });
+  const { versions, answer, total, warning, tables, examples, limits } = result[currentLanguage()];
+  document.getElementById("of").textContent = [draft, ...versions].join(" · ");
   const said = [el("p", {}, el("strong", {}, answer))];
   if (total) said.push(el("p", {}, total));
   if (warning) said.push(el("p", { class: "fault" }, warning));
