@@ -20,7 +20,6 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli import main
-from tests import whatifs
 from tests.deploy.files import ROLES
 from tests.deploy.grants import ALL_ROLES, AUDITOR, OPERATOR, READER
 from tests.domain import given
@@ -30,10 +29,8 @@ pytestmark = pytest.mark.server
 
 _SAID: Final = ("--as", "J. Peeters", "--reason", "ticket 4711")
 _MAY: Final = (READER, OPERATOR, AUDITOR)
-DRAFT: Final = whatifs.drafted().replace(
-    'clock = "last_step", working_days = 30', 'clock = "last_step", working_days = 4000'
-)
-"""Under it the rule about silence proposes nothing for years."""
+DRAFT: Final = given.ref().policy.body.replace('id = "silence"', 'id = "silence-again"')
+"""Another rule makes the same proposal, at whatever date the test runs."""
 
 
 class Served:
