@@ -38,6 +38,8 @@ from streams.domain.tables import Tables
 _route_ref: Final = unvalidated(RouteRef)
 _NO_STAFFING: Final = Staffing("", date.min, ())
 _MOMENT: Final = timedelta(microseconds=1)
+_MOST_KNOWN: Final = 4096
+"""Sets of facts of which it is kept whether both tables match the same rules."""
 
 
 class Recorded(NamedTuple):
@@ -154,6 +156,8 @@ class _Alike:
         known = self._known.get(key)
         if known is None:
             known = judge.matches.matching == other.match_rules(judge.facts).matching
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known[key] = known
         return known
 
