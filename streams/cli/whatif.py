@@ -29,6 +29,7 @@ from streams.store.access import Reader
 from streams.store.pool import Connection
 
 _INTERRUPTED = 130
+_PROCESSES = 2
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -65,9 +66,9 @@ def _since(_: click.Context, param: click.Parameter, value: str | None) -> datet
 @click.option(
     "--processes",
     type=click.IntRange(1, 256),
-    default=processors,
-    show_default="one per core",
-    help="Number of parallel processes.",
+    default=lambda: min(processors(), _PROCESSES),
+    show_default="2, or 1 on one core",
+    help="Number of parallel processes. Each has a connection, and the role may have few.",
 )
 @click.option(
     "--resume",

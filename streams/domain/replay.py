@@ -26,7 +26,7 @@ from streams.domain.decide import (
     difference,
     judge_of,
 )
-from streams.domain.judge import Judge, Proposal
+from streams.domain.judge import Judge, Judgement, Proposal
 from streams.domain.letters import OpenLetters
 from streams.domain.loads import Loads
 from streams.domain.policy.rules import Policy, RuleFacts
@@ -38,6 +38,8 @@ from streams.domain.tables import Tables
 _route_ref: Final = unvalidated(RouteRef)
 _NO_STAFFING: Final = Staffing("", date.min, ())
 _MOMENT: Final = timedelta(microseconds=1)
+_MOST_KNOWN: Final = 4096
+"""Sets of facts of which it is kept whether both tables match the same rules."""
 
 
 class Recorded(NamedTuple):
@@ -139,23 +141,35 @@ class _Alike:
             ):
                 self._counterparts[one.digest] = other
 
-    def judge(self, judge: Judge) -> bool:
-        """Return whether the second tables would judge as this judge of the first ones does."""
+    def decides(self, judge: Judge) -> bool:
+        """Return whether the second tables decide as this judge of the first ones does."""
         policy, earlier = judge.policy, judge.earlier
         other = self._counterparts.get(policy.digest)
         if other is None:
             return False
         if earlier is not None:
             # Where two versions judge, the places of the rules in their tables matter too.
-            return other.digest == policy.digest and self.judge(earlier)
+            return other.digest == policy.digest and self.decides(earlier)
         if other.digest == policy.digest:
             return True
         key = (policy.digest, judge.facts)
         known = self._known.get(key)
         if known is None:
             known = judge.matches.matching == other.match_rules(judge.facts).matching
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known[key] = known
         return known
+
+    def other_judge(self, judge: Judge) -> Judge | None:
+        """Return what judges the same situation by the second tables, if that is all they change.
+
+        None if they count or route otherwise, or if two versions judge.
+        """
+        other = self._counterparts.get(judge.policy.digest)
+        if other is None or judge.earlier is not None:
+            return None
+        return Judge(judge.situation, other, judge.calendar, judge.known_since, judge.unknown)
 
 
 @final
@@ -194,9 +208,8 @@ class _Side:
         """Return what judges the case now."""
         return judge_of(case, self.announced, self.tables, now)
 
-    def difference(self, case: Case, judge: Judge) -> Difference:
+    def difference(self, case: Case, judge: Judge, judgement: Judgement) -> Difference:
         """Return what a decision changes, and keep when time alone changes the answer."""
-        judgement = judge.judgement()
         found = difference(case, judge, judgement, self.announced, self.tables, self.loads)
         at, _ = judgement.agenda.first()
         self.changes_at = at.astimezone(UTC) if at is not None else None
@@ -343,38 +356,36 @@ class _Pair:
 
     def _decide(self, case: Case, now: datetime) -> None:
         first, second = self._first, self._second
-        if second is not None:
-            _decide_alone(first, case, now)
-            _decide_alone(second, case, now)
-            return
         judge = first.judge(case, now)
         if judge is None:
             return
-        found = first.difference(case, judge)
-        if self._alike.judge(judge):
+        judgement = judge.judgement()
+        found = first.difference(case, judge, judgement)
+        if self._alike.decides(judge):
             first.apply(found, judge)
+            if second is not None:
+                second.apply(second.difference(case, judge, judgement), judge)
             return
-        second = first.forked(self._after, self._moves)
-        other = second.judge(case, now)
+        side = second or first.forked(self._after, self._moves)
+        other = self._alike.other_judge(judge) or side.judge(case, now)
         if other is None:
             return
-        theirs = second.difference(case, other)
-        if _same(found, theirs):
-            first.apply(found, judge)
-            at = second.changes_at
+        theirs = side.difference(case, other, other.judgement())
+        first.apply(found, judge)
+        if second is None and _same(found, theirs):
+            at = side.changes_at
             if first.changes_at is None or (at is not None and at < first.changes_at):
                 # To look more often changes nothing: a decision compares what should stand.
                 first.changes_at = at
             return
-        first.apply(found, judge)
-        second.apply(theirs, other)
-        self._second = second
+        side.apply(theirs, other)
+        self._second = side
 
 
 def _decide_alone(side: _Side, case: Case, now: datetime) -> None:
     judge = side.judge(case, now)
     if judge is not None:
-        side.apply(side.difference(case, judge), judge)
+        side.apply(side.difference(case, judge, judge.judgement()), judge)
 
 
 def _same(one: Difference, other: Difference) -> bool:

@@ -10,9 +10,10 @@ from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, NamedTuple, TypeVar, final
 
 from streams.domain.clocks import Calendar
+from streams.domain.decide import StandingEscalation
 from streams.domain.replay import Replayed, Round
 from streams.domain.whatif import Change, Counts, Difference, Group, Load, Raised
 
@@ -28,27 +29,20 @@ def differences(
     They are paired by escalation and round. One that another team gets is removed from the one team
     and added to the other. A difference that lies before ``since`` on both sides is left out.
     """
-    if after is before:
-        return []
-    first, second = _by_round(before), _by_round(after)
-    found: list[Difference] = []
-    for key in first.keys() | second.keys():
-        one, other = first.get(key), second.get(key)
-        if one is not None and other is not None and _team(one) != _team(other):
-            found += [_difference(case_id, one, None), _difference(case_id, None, other)]
-        elif one is None or other is None or _place(one) != _place(other):
-            found.append(_difference(case_id, one, other))
-    found = [one for one in found if since is None or _last(one) >= since]
+    found = [
+        Difference(
+            changes,
+            _raised(case_id, one) if one is not None else None,
+            _raised(case_id, other) if other is not None else None,
+        )
+        for one, other, changes in _pairs(before, after, since)
+    ]
     return sorted(found, key=_order)
 
 
 def begins(found: Difference) -> datetime:
     """Return when the two replays begin to differ in an escalation."""
     return min(one.raised_at for one in (found.before, found.after) if one is not None)
-
-
-def _last(found: Difference) -> datetime:
-    return max(one.raised_at for one in (found.before, found.after) if one is not None)
 
 
 def _order(found: Difference) -> tuple[datetime, str, int, bool]:
@@ -58,35 +52,50 @@ def _order(found: Difference) -> tuple[datetime, str, int, bool]:
     return begins(found), one.escalation_id, one.round, found.before is None
 
 
+_Pair = tuple[Round | None, Round | None, tuple[Change, ...]]
+_ADDED: Final = (Change.ADDED,)
+_REMOVED: Final = (Change.REMOVED,)
+
+
+def _pairs(before: Replayed, after: Replayed, since: datetime | None) -> list[_Pair]:
+    """Return the rounds that differ, and how; in no particular order."""
+    if after is before:
+        return []
+    first, second = _by_round(before), _by_round(after)
+    found: list[_Pair] = []
+    for key, one in first.items():
+        other = second.pop(key, None)
+        if other is None:
+            found.append((one, None, _REMOVED))
+            continue
+        mine, theirs = one.escalation, other.escalation
+        if (mine.office_id, mine.track) != (theirs.office_id, theirs.track):
+            found += [(one, None, _REMOVED), (None, other, _ADDED)]
+        elif changes := _changes(mine, theirs):
+            found.append((one, other, changes))
+    found += [(None, other, _ADDED) for other in second.values()]
+    if since is None:
+        return found
+    return [pair for pair in found if _last(pair) >= since]
+
+
 def _by_round(replayed: Replayed) -> dict[tuple[int, int], Round]:
     return {
         (one.escalation.escalation_id.int, one.escalation.round): one for one in replayed.rounds
     }
 
 
-def _team(one: Round) -> tuple[str, str]:
-    return one.escalation.office_id, one.escalation.track
-
-
-def _place(one: Round) -> tuple[datetime, int]:
-    return one.escalation.raised_at, one.escalation.level
-
-
-def _difference(case_id: str, one: Round | None, other: Round | None) -> Difference:
-    before = _raised(case_id, one) if one is not None else None
-    after = _raised(case_id, other) if other is not None else None
+def _changes(before: StandingEscalation, after: StandingEscalation) -> tuple[Change, ...]:
     changes: list[Change] = []
-    if before is None:
-        changes.append(Change.ADDED)
-    elif after is None:
-        changes.append(Change.REMOVED)
-    else:
-        if after.raised_at != before.raised_at:
-            earlier = after.raised_at < before.raised_at
-            changes.append(Change.EARLIER if earlier else Change.LATER)
-        if after.level != before.level:
-            changes.append(Change.HIGHER if after.level > before.level else Change.LOWER)
-    return Difference(tuple(changes), before, after)
+    if after.raised_at != before.raised_at:
+        changes.append(Change.EARLIER if after.raised_at < before.raised_at else Change.LATER)
+    if after.level != before.level:
+        changes.append(Change.HIGHER if after.level > before.level else Change.LOWER)
+    return tuple(changes)
+
+
+def _last(pair: _Pair) -> datetime:
+    return max(one.escalation.raised_at for one in pair[:2] if one is not None)
 
 
 def _raised(case_id: str, one: Round) -> Raised:
@@ -116,6 +125,7 @@ class Candidate(NamedTuple):
         return cls(sha256(case_id.encode()).hexdigest(), case_id)
 
 
+_Key = TypeVar("_Key")
 _Sides = list[int]
 """A number before and one after."""
 
@@ -147,21 +157,28 @@ class Tally:
         """Count one case."""
         self.cases += 1
         self.events += events
-        self._count(before, 0, since, calendar)
-        self._count(after, 1, since, calendar)
-        found = differences(case_id, before, after, since)
+        if after is before:
+            self._count(before, (0, 1), since, calendar)
+        else:
+            self._count(before, (0,), since, calendar)
+            self._count(after, (1,), since, calendar)
+        found = _pairs(before, after, since)
         if not found:
             return
         self.differing_cases += 1
-        candidate = Candidate.of(case_id)
-        for one in found:
-            raised = one.before or one.after
-            if raised is None:
+        shows: set[tuple[Change, str]] = set()
+        for one, other, changes in found:
+            side = one or other
+            if side is None:
                 continue
-            group = Group(raised.office_id, raised.track, raised.rule_id)
-            for change in one.changes:
+            escalation = side.escalation
+            group = Group(escalation.office_id, escalation.track, escalation.rule_id)
+            for change in changes:
                 self._changes[group, change] = self._changes.get((group, change), 0) + 1
-                self._offer(change, raised.rule_id, candidate)
+                shows.add((change, escalation.rule_id))
+        candidate = Candidate.of(case_id)
+        for change, rule_id in shows:
+            self._offer(change, rule_id, candidate)
 
     def merge(self, other: Tally) -> None:
         """Add the counts of other cases."""
@@ -179,18 +196,20 @@ class Tally:
                 self._offer(change, rule_id, candidate)
 
     def _count(
-        self, replayed: Replayed, side: int, since: datetime | None, calendar: Calendar
+        self, replayed: Replayed, sides: Sequence[int], since: datetime | None, calendar: Calendar
     ) -> None:
         for escalation, ended_at in replayed.rounds:
-            office_id = escalation.office_id
+            office_id, at = escalation.office_id, escalation.raised_at
+            counts: list[_Sides] = []
             if ended_at is None:
-                self._standing.setdefault(office_id, [0, 0])[side] += 1
-            if since is not None and escalation.raised_at < since:
-                continue
-            group = Group(office_id, escalation.track, escalation.rule_id)
-            self._raised.setdefault(group, [0, 0])[side] += 1
-            month = calendar.local_date(escalation.raised_at).replace(day=1)
-            self._loads.setdefault((office_id, month), [0, 0])[side] += 1
+                counts.append(_of(self._standing, office_id))
+            if since is None or at >= since:
+                group = Group(office_id, escalation.track, escalation.rule_id)
+                month = calendar.local_date(at).replace(day=1)
+                counts += [_of(self._raised, group), _of(self._loads, (office_id, month))]
+            for count in counts:
+                for side in sides:
+                    count[side] += 1
 
     def _offer(self, change: Change, rule_id: str, candidate: Candidate) -> None:
         kept = self._candidates.setdefault((change, rule_id), [])
@@ -264,9 +283,16 @@ class Tally:
 
 def _add(counts: dict[Any, _Sides], more: Mapping[Any, Sequence[int]]) -> None:
     for key, (before, after) in more.items():
-        sides = counts.setdefault(key, [0, 0])
+        sides = _of(counts, key)
         sides[0] += before
         sides[1] += after
+
+
+def _of(counts: dict[_Key, _Sides], key: _Key) -> _Sides:
+    sides = counts.get(key)
+    if sides is None:
+        sides = counts[key] = [0, 0]
+    return sides
 
 
 def _chosen(candidates: Mapping[tuple[Change, str], Sequence[Candidate]]) -> list[str]:

@@ -211,11 +211,11 @@ async def recorded_between(
     )
     found: dict[str, list[tuple[datetime, int | None, Fact]]] = {}
     unreadable_cases: set[str] = set()
-    for *row, recorded_at, link in rows:
+    for case_id, occurred_at, event_id, type_, payload, source, recorded_at, link in rows:
         try:
-            ((case_id, (fact,)),) = _facts([row]).items()
+            fact = _fact(occurred_at, event_id, type_, payload, source)
         except UnreadableEvent:
-            unreadable_cases.add(row[0])
+            unreadable_cases.add(case_id)
         else:
             found.setdefault(case_id, []).append((recorded_at, link, fact))
     return {
@@ -285,13 +285,17 @@ def _readable(rows: Sequence[Any]) -> tuple[dict[str, list[Fact]], frozenset[str
 
 def _facts(rows: Iterable[Any]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
-    for case_id, occurred_at, event_id, type_, payload, source in rows:
-        try:
-            event = EVENT_TYPES[type_].model_validate_json(payload)
-        except (KeyError, ValidationError):
-            raise UnreadableEvent(event_id) from None
-        found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event, source))
+    for case_id, *stored in rows:
+        found.setdefault(case_id, []).append(_fact(*stored))
     return found
+
+
+def _fact(occurred_at: datetime, event_id: UUID, type_: str, payload: str, source: str) -> Fact:
+    try:
+        event = EVENT_TYPES[type_].model_validate_json(payload)
+    except (KeyError, ValidationError):
+        raise UnreadableEvent(event_id) from None
+    return Fact(occurred_at, event_id, event, source)
 
 
 async def digests(conn: Connection, keys: Iterable[EventKey]) -> dict[EventKey, bytes]:

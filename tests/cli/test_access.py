@@ -29,7 +29,7 @@ pytestmark = pytest.mark.server
 
 CHANGE: Final = Path(gettempdir()) / "icam-directory-without-ghent.toml"
 """A directory in which Antwerp covers the place of the case."""
-DRAFT: Final = Path(gettempdir()) / "icam-policy-with-another-rule.toml"
+DRAFT: Final = Path(gettempdir()) / "icam-policy-with-other-rules.toml"
 """A policy under which the case would have been decided otherwise."""
 _READS: Final = {
     "access": f"access {given.CASE_ID}",
@@ -75,8 +75,7 @@ async def icam(world: World, database_url: str) -> Icam:
         '\nid = "gent"', '\nid = "gent"\nvalid_to = 2026-03-03'
     )
     CHANGE.write_text(closed.replace(own, own.replace("gent", "antwerpen")))
-    rule = 'id = "reinvite-after-first-miss"'
-    DRAFT.write_text(given.ref().policy.body.replace(rule, 'id = "reinvite-after-a-miss"'))
+    DRAFT.write_text(given.ref().policy.body.replace('\nid = "', '\nid = "other-'))
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute(ROLES.read_bytes())
     await world.arrive(given.order(), given.miss(1))
