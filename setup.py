@@ -30,6 +30,7 @@ _COMPILED = (
     "policy/versions",
     "procedures",
     "questions",
+    "replay",
     "routing",
     "situation",
     "tables",

@@ -77,9 +77,14 @@ async def shares(settings: Settings, name: str) -> list[list[Range]]:
     pool = await open_pool(settings.database, name)
     try:
         async with pool.acquire() as conn:
-            found = await cases.ranges(conn, _CASES)
+            return await shares_on(conn)
     finally:
         await pool.close()
+
+
+async def shares_on(conn: Connection) -> list[list[Range]]:
+    """Return the same on a connection."""
+    found = await cases.ranges(conn, _CASES)
     return [found[at : at + _SHARE] for at in range(0, len(found), _SHARE)]
 
 

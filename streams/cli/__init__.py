@@ -40,6 +40,8 @@ _COMMANDS: Final = {
     "rebuild": "rebuild:command",
     "report": "report:report",
     "schemas": "schemas:schemas",
+    "studio": "studio:studio",
+    "whatif": "whatif:command",
     "doctor": "doctor:doctor",
 }
 """Module and function of each command. A command's module is imported only when the command runs:
@@ -117,7 +119,9 @@ def main() -> None:
       icam access CASE_ID            show who read about one case, what and why
       icam dead-letters list         list the records that need manual handling
       icam policy list               list the versions of the policy
+      icam whatif --policy F         try a draft of the policy on the recorded history
       icam gaps list                 list the records that were gone before they were read
+      icam studio DRAFTS             try drafts of the policy on a page
       icam offices plan --change F   show what a changed office directory would move
       icam audit                     verify every guarantee independently
       icam checkpoint sign           sign what the cases hold

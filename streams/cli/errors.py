@@ -12,6 +12,7 @@ from pydantic_settings import SettingsError
 from schemas.checkpoints import CheckpointError, KeyUnreadable
 from schemas.producers import ProducersError
 from streams.audit.errors import AuditError, DatabaseUnreadable
+from streams.casework.whatif_progress import ResumeError
 from streams.domain.directory.load import DirectoryError
 from streams.domain.policy.load import PolicyError
 from streams.embedded.errors import EmbeddedError
@@ -31,6 +32,7 @@ from streams.store.errors import advice, is_transient
 from streams.store.events import UnreadableEvent
 from streams.store.migrate import MigrationError
 from streams.store.publication_errors import PublicationError
+from streams.store.read_only import WroteSomething
 from streams.store.sqlstates import rule_of
 from streams.store.worklist import OfficeRefusedError
 from streams.worker.errors import WorkerError
@@ -91,9 +93,9 @@ def describe_error(error: Exception) -> DescribedError | None:
             return DescribedError(f"settings: {error}", USAGE_ERROR)
         case UnreadableEvent():
             return DescribedError(f"{error}: see runbook IcamDeadLetterOurBug", FINDINGS)
-        case AddressError() | ReaderUnknown():
+        case AddressError() | ReaderUnknown() | ResumeError():
             return DescribedError(str(error), USAGE_ERROR)
-        case MigrationError() | ApprovalError() | PublicationError():
+        case MigrationError() | ApprovalError() | PublicationError() | WroteSomething():
             return DescribedError(str(error), FINDINGS)
         case asyncpg.UndefinedTableError() | psycopg.errors.UndefinedTable():
             return DescribedError("the database has no tables yet: run icam migrate", FINDINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from streams.cli.explanation_data import decision_as_data
 from streams.cli.explanation_page import page
 from streams.cli.in_force import tables_in_force
 from streams.cli.inspect import language
-from streams.cli.output import as_json, console, echo, emit
+from streams.cli.output import as_json, console, echo, emit, write_page
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.domain.case import Case
 from streams.domain.decide import Announced
@@ -136,26 +135,11 @@ def explain(
     if json_:
         emit(decision_as_data(found) | {"language": lang, "text": lines_of(document)})
     elif html is not None:
-        _write(html, page(document, lang))
+        write_page(html, page(document, lang))
     else:
         out = console()
         for line in lines_of(document):
             out.print(line, markup=False)
-
-
-def _write(file: Path, content: str) -> None:
-    """Write a page about a person: only the user who asked for it may read it.
-
-    Raises:
-        click.UsageError: the file can't be written.
-    """
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-            os.fchmod(descriptor, 0o600)  # the file may have been there
-            written.write(content)
-    except OSError as error:
-        raise click.UsageError(f"--html: {file} can't be written: {error.strerror}") from None
 
 
 async def explanation(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from html import escape
 from typing import Final
 
-from schemas.visible import visible
 from streams.domain.explain.decision_text import Document, Line
+from streams.services.web.typeset import in_html
 
 _STYLE: Final = """
 @page { size: A4; margin: 12mm 14mm; }
@@ -35,7 +33,7 @@ def page(document: Document, language: str) -> str:
     """Return the page, complete with its style."""
 
     def text(value: str) -> str:
-        return escape(_typeset(visible(value), language))
+        return in_html(value, language)
 
     parts = [
         "<!doctype html>",
@@ -64,17 +62,6 @@ def _list(lines: Sequence[Line], language: str) -> str:
             html += "<ul>" * (line.depth - depth)
         else:
             html += "</li>" + "</ul></li>" * (depth - line.depth)
-        html += f"<li>{escape(_typeset(visible(line.text), language))}"
+        html += f"<li>{in_html(line.text, language)}"
         depth = line.depth
     return html + "</li></ul>" * (depth + 1)
-
-
-_NUMBER_AND_WORD: Final = re.compile(r"(?<=\d) (?=[^\W\d])")
-
-
-def _typeset(text: str, language: str) -> str:
-    """Return a text with spaces that don't break: in dates, and in French before its signs."""
-    if language == "fr":
-        text = re.sub(r" (?=[:»])", "\u00a0", text)
-        text = re.sub(r" (?=[;?!])", "\u202f", text)
-    return _NUMBER_AND_WORD.sub("\u00a0", text)

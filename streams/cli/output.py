@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -63,6 +65,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         drawn.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     return drawn
+
+
+def write_page(file: Path, content: str) -> None:
+    """Write a page about a person: only the user who asked for it may read it.
+
+    Raises:
+        click.UsageError: the file can't be written.
+    """
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            os.fchmod(descriptor, 0o600)  # the file may have been there
+            written.write(content)
+    except OSError as error:
+        raise click.UsageError(f"--html: {file} can't be written: {error.strerror}") from None
 
 
 def with_pool(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
 from schemas.canary import is_canary
@@ -31,7 +31,7 @@ from schemas.types import unvalidated
 from streams.domain import routing
 from streams.domain import situation as situations
 from streams.domain.case import Case
-from streams.domain.clocks import Calendar
+from streams.domain.clocks import Agenda, Calendar
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
@@ -207,66 +207,193 @@ def decide_judged(
     if judge is None:
         policy = tables.policies.on(calendar.local_date(now))
         return _without_facts(case, announced, directory, policy, calendar, now)
-    policy = judge.policy
     situation, letters = judge.situation, announced.open_dead_letters
     judgement = judge.judgement()
-    all_held_back = letters is not None and letters.guards is None
+    found = difference(case, judge, judgement, announced, tables, loads)
+    order, choice, messages = situation.order, announced.choice, list[Announcement]()
+    if found.moved and found.route is not None and order is not None:
+        choice = _choice(found.route, loads)
+        messages.append(
+            _announce_route(case, order.order_id, found.route, announced, directory, choice)
+        )
+    endings = _announce_end(case, situation, announced, messages)
+    messages += _withdrawals(case, found, announced, judge, judgement)
+    messages += _raises(case, found, situation)
+    rules = [proposal.rule for _, proposal in found.proposals]
+    level = max([rule.level for rule in rules], default=0)
+    check_at = letters.check_at(now, calendar) if letters is not None else None
+    next_check, next_reason = _next_check(
+        situation, judgement.agenda, found.answers_due, check_at, judge.policy
+    )
+    return Decision(
+        messages=tuple(messages),
+        status=_status(letters, level, situation, judgement),
+        order_id=order.order_id if order is not None else None,
+        route=found.route,
+        routings=announced.routings + int(found.moved),
+        level=level,
+        blocked=judgement.blocked,
+        next_check=next_check,
+        next_reason=next_reason,
+        owner=_owner(rules, judgement, letters),
+        office_id=found.office_id,
+        track=found.track,
+        end=situation.end,
+        endings=endings,
+        policy=judge.policy,
+        directory=directory,
+        choice=choice,
+    )
+
+
+class Raise(NamedTuple):
+    """A round of an escalation that is to be raised."""
+
+    escalation_id: UUID
+    round: int
+    proposal: Proposal
+    reminder: int
+    answer_by: datetime
+
+
+@final
+class Difference:
+    """What should stand, compared with what was announced, without the messages about it."""
+
+    route: Final[Route | None]
+    moved: Final[bool]
+    """Whether the route has to be announced."""
+    office_id: Final[str]
+    track: Final[Track]
+    proposals: Final[Sequence[tuple[UUID, Proposal]]]
+    """All that should stand."""
+    ended: Final[Sequence[StandingEscalation]]
+    """Those announced that should stand no more."""
+    renewed: Final[Sequence[tuple[StandingEscalation, WithdrawalReason]]]
+    """Those that are withdrawn to be raised again: for another office, or as a reminder."""
+    raised: Final[Sequence[Raise]]
+    answers_due: Final[Sequence[tuple[datetime, str]]]
+    """By when each of the proposals is to be answered, with its rule."""
+
+    def __init__(
+        self,
+        route: Route | None,
+        moved: bool,
+        office_id: str,
+        track: Track,
+        proposals: Sequence[tuple[UUID, Proposal]],
+        ended: Sequence[StandingEscalation],
+        renewed: Sequence[tuple[StandingEscalation, WithdrawalReason]],
+        raised: Sequence[Raise],
+        answers_due: Sequence[tuple[datetime, str]],
+    ) -> None:
+        self.route = route
+        self.moved = moved
+        self.office_id = office_id
+        self.track = track
+        self.proposals = proposals
+        self.ended = ended
+        self.renewed = renewed
+        self.raised = raised
+        self.answers_due = answers_due
+
+
+def difference(
+    case: Case,
+    judge: Judge,
+    judgement: Judgement,
+    announced: Announced,
+    tables: Tables,
+    loads: Loads | None = None,
+) -> Difference:
+    """Compare what a judgement says should stand with what was announced.
+
+    Adds to the agenda of the judgement when time alone changes the answer, apart from reminders.
+    """
+    situation, letters, calendar = judge.situation, announced.open_dead_letters, tables.calendar
+    now, directory = situation.now, tables.directory_at(situation.now)
     # By number: hashing and comparing UUIDs runs Python code of theirs.
     proposals: dict[int, tuple[UUID, Proposal]] = {}
+    all_held_back = letters is not None and letters.guards is None
     # About a canary case nothing is ever proposed, whatever its events say.
     if not all_held_back and not is_canary(case.case_id):
         for proposal in judgement.proposals:
             escalation_id = judge.escalation_id(proposal)
             proposals[escalation_id.int] = (escalation_id, proposal)
     order = situation.order
-    messages, routings = list[Announcement](), announced.routings
     route: Route | None = None
-    choice = announced.choice
+    moved = False
     office_id, track = directory.triage_office, Track.TRIAGE
     if order is not None and situation.residence is not None:
         lodging, living = situation.stays[-1].lodging, situation.residence
         place = Place(order, lodging, living.postcode, living.since, _followed(situation))
         last = announced.route
         route = find_route(place, directory, calendar, judge.local_now, last, loads)
-        if _differs(route, order.order_id, last):
-            choice = _choice(route, loads)
-            messages.append(
-                _announce_route(case, order.order_id, route, announced, directory, choice)
-            )
-            routings += 1
+        moved = _differs(route, order.order_id, last)
         office_id, track = route.office_id, route.track
-    endings = _announce_end(case, situation, announced, messages)
     standing = {s.escalation_id.int: s for s in announced.standing}
-    for number in sorted(standing.keys() - proposals.keys()):
-        current = standing[number]
-        reason, because = _withdrawal_reason(current, announced, judge, judgement)
-        messages.append(_withdraw(case, current, reason, because, now))
+    ended = [standing[number] for number in sorted(standing.keys() - proposals.keys())]
+    renewed: list[tuple[StandingEscalation, WithdrawalReason]] = []
     reminders: dict[int, int] = {}
     answers_due: list[tuple[datetime, str]] = []
     for number in sorted(standing.keys() & proposals.keys()):
         current, proposal = standing[number], proposals[number][1]
-        answer_by = _answer_by(proposal, calendar, current.raised_at)
+        due = answer_by(proposal, calendar, current.raised_at)
         if (current.office_id, current.track) != (office_id, track):
             # Withdraw and raise again so that the new office is notified.
-            because = (f"to {office_id} ({track})",)
-            messages.append(_withdraw(case, current, WithdrawalReason.REROUTED, because, now))
+            renewed.append((current, WithdrawalReason.REROUTED))
             reminders[number] = current.reminder
-        elif not situation.moment.is_before(answer_by):
-            because = (f"unanswered since {current.raised_at.isoformat()}",)
-            messages.append(_withdraw(case, current, WithdrawalReason.REMINDED, because, now))
+        elif not situation.moment.is_before(due):
+            renewed.append((current, WithdrawalReason.REMINDED))
             reminders[number] = current.reminder + 1
         else:
-            answers_due.append((answer_by, proposal.rule.id))
+            answers_due.append((due, proposal.rule.id))
             continue
         del standing[number]
+    raised: list[Raise] = []
     for number in sorted(proposals.keys() - standing.keys()):
         escalation_id, proposal = proposals[number]
-        name = str(escalation_id)
-        answer_by, policy = _answer_by(proposal, calendar, now), proposal.judge.policy
-        answers_due.append((answer_by, proposal.rule.id))
+        due = answer_by(proposal, calendar, now)
+        answers_due.append((due, proposal.rule.id))
+        nth, reminder = announced.rounds.get(escalation_id, 0) + 1, reminders.get(number, 0)
+        raised.append(Raise(escalation_id, nth, proposal, reminder, due))
+    _add_changes(judge, judgement, route, announced, tables)
+    return Difference(
+        route,
+        moved,
+        office_id,
+        track,
+        list(proposals.values()),
+        ended,
+        renewed,
+        raised,
+        answers_due,
+    )
+
+
+def _withdrawals(
+    case: Case, found: Difference, announced: Announced, judge: Judge, judgement: Judgement
+) -> list[Announcement]:
+    messages, now = list[Announcement](), judge.situation.now
+    for current in found.ended:
+        reason, because = _withdrawal_reason(current, announced, judge, judgement)
+        messages.append(_withdraw(case, current, reason, because, now))
+    for current, reason in found.renewed:
+        if reason is WithdrawalReason.REROUTED:
+            because = (f"to {found.office_id} ({found.track})",)
+        else:
+            because = (f"unanswered since {current.raised_at.isoformat()}",)
+        messages.append(_withdraw(case, current, reason, because, now))
+    return messages
+
+
+def _raises(case: Case, found: Difference, situation: Situation) -> list[Announcement]:
+    messages, order = list[Announcement](), situation.order
+    for escalation_id, nth, proposal, reminder, due in found.raised:
+        name, policy = str(escalation_id), proposal.judge.policy
         raised = _raised(
             escalation_id=name,
-            round=announced.rounds.get(escalation_id, 0) + 1,
+            round=nth,
             case_id=case.case_id,
             order_id=order.order_id if order is not None else ORDER_NOT_KNOWN,
             occasion=proposal.cause.occasion,
@@ -275,43 +402,17 @@ def decide_judged(
             rule_id=proposal.rule.id,
             policy_version=policy.version,
             policy_digest=policy.digest,
-            office_id=office_id,
-            track=track,
+            office_id=found.office_id,
+            track=found.track,
             due_at=proposal.due_at,
-            detected_at=now,
+            detected_at=situation.now,
             addressed_to=proposal.rule.owner,
-            reminder=reminders.get(number, 0),
-            answer_by=answer_by,
+            reminder=reminder,
+            answer_by=due,
             evidence=proposal.judge.evidence(proposal),
         )
-        messages.append(Announcement(name_id(f"{name}|raised|{raised.round}"), raised))
-    rules = [proposal.rule for _, proposal in proposals.values()]
-    level = max([rule.level for rule in rules], default=0)
-    owner = _owner(rules, judgement, letters)
-    check_at = letters.check_at(now, calendar) if letters is not None else None
-    changes = _table_changes(announced, judge, tables)
-    next_check, next_reason = _next_check(
-        situation, judgement, route, answers_due, check_at, changes, judge.policy
-    )
-    return Decision(
-        messages=tuple(messages),
-        status=_status(letters, level, situation, judgement),
-        order_id=order.order_id if order is not None else None,
-        route=route,
-        routings=routings,
-        level=level,
-        blocked=judgement.blocked,
-        next_check=next_check,
-        next_reason=next_reason,
-        owner=owner,
-        office_id=office_id,
-        track=track,
-        end=situation.end,
-        endings=endings,
-        policy=judge.policy,
-        directory=directory,
-        choice=choice,
-    )
+        messages.append(Announcement(name_id(f"{name}|raised|{nth}"), raised))
+    return messages
 
 
 def judge_of(
@@ -468,7 +569,8 @@ def _announce_end(
     return count + 1
 
 
-def _answer_by(proposal: Proposal, calendar: Calendar, raised_at: datetime) -> datetime:
+def answer_by(proposal: Proposal, calendar: Calendar, raised_at: datetime) -> datetime:
+    """Return by when a proposal raised at an instant is to be answered."""
     terms = proposal.judge.policy.terms
     days = proposal.rule.answer_working_days or terms.answer_working_days
     return calendar.after_working_days(raised_at, days)
@@ -493,13 +595,30 @@ def _owner(
 _NO_LATER: Final = "longest_pause"
 
 
-def _next_check(
-    situation: Situation,
+def _add_changes(
+    judge: Judge,
     judgement: Judgement,
     route: Route | None,
+    announced: Announced,
+    tables: Tables,
+) -> None:
+    """Add to the agenda when the route, an answer or the tables change what should stand."""
+    agenda, ended = judgement.agenda, judge.situation.end is not None
+    if route is not None and route.until is not None and not ended:
+        agenda.add(route.until, "route")
+    for settled in judgement.settled:
+        if settled.settlement.until is not None:
+            agenda.add(settled.settlement.until, "answer", settled.rule.id)
+    if not ended:
+        for change_at, kind in _table_changes(announced, judge, tables):
+            agenda.add(change_at, kind)
+
+
+def _next_check(
+    situation: Situation,
+    agenda: Agenda,
     answers_due: Sequence[tuple[datetime, str]],
     letters_at: datetime | None,
-    changes: Sequence[tuple[datetime, str]],
     policy: Policy,
 ) -> tuple[datetime | None, str]:
     """Return the earliest future check and its reason.
@@ -508,18 +627,11 @@ def _next_check(
     decide about the open dead letters: ``letters_at``, None without any. A case that has ended has
     one only if its end is to be reopened at a known instant.
     """
-    now, agenda = situation.now, judgement.agenda
-    if route is not None and route.until is not None and situation.end is None:
-        agenda.add(route.until, "route")
-    for settled in judgement.settled:
-        if settled.settlement.until is not None:
-            agenda.add(settled.settlement.until, "answer", settled.rule.id)
-    for answer_by, rule_id in answers_due:
-        agenda.add(answer_by, "reminder", rule_id)
+    for due, rule_id in answers_due:
+        agenda.add(due, "reminder", rule_id)
     if situation.end is None:
-        for change_at, kind in changes:
-            agenda.add(change_at, kind)
-        agenda.add(now + timedelta(days=policy.terms.longest_pause_days), _NO_LATER)
+        pause_ends = situation.now + timedelta(days=policy.terms.longest_pause_days)
+        agenda.add(pause_ends, _NO_LATER)
         if letters_at is not None:
             agenda.add(letters_at, "dead_letter")
     at, reason = agenda.first()

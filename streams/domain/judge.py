@@ -198,7 +198,8 @@ class Judge:
         self.known_since = max(situation.first_event, known_since or situation.first_event)
         self.local_now = situation.moment.local
         minimums = policy.counting.minimum_departure_days
-        self.matches = policy.match_rules(rule_facts(situation, minimums))
+        self.facts = rule_facts(situation, minimums)
+        self.matches = policy.match_rules(self.facts)
         self._guards: Mapping[Guard, GuardStatus] | None = None
         self._may_pause = bool(
             situation.spans

@@ -421,6 +421,7 @@ def derive_situation(
         elif conclusion is Conclusion.RESIDENCE_PROSPECT:
             days = terms.residence_prospect_working_days
             prospect = Until(last, calendar.after_working_days(last.event.held_at, days))
+    changes += [one.until for one in (acceptance, prospect) if one is not None]
 
     spans: dict[Guard, Sequence[BlockingSpan]] = {}
     questions: list[Question] = []

@@ -1,1 +1,1 @@
-"""The processes that run beside the workers: exporter, canary and board."""
+"""The processes that run beside the workers: exporter, canary and board; and the studio."""

@@ -167,6 +167,34 @@ async def open_at(conn: Connection, case_id: str, at: datetime) -> list[OpenDead
     ]
 
 
+class Opened(NamedTuple):
+    """When a dead letter that names a case was opened and resolved, and its topic."""
+
+    case_id: str
+    topic: str
+    recorded_at: datetime
+    resolved_at: datetime | None
+    """None while it is open."""
+
+
+async def opened_between(
+    conn: Connection, first: str, after: str | None, until: datetime
+) -> list[Opened]:
+    """Return the dead letters up to ``until`` of the cases from ``first`` up to ``after``."""
+    rows = await conn.fetch(
+        """
+        SELECT case_id, topic, recorded_at,
+               CASE WHEN resolved_at <= $3 THEN resolved_at END AS resolved_at
+        FROM dead_letter, unnest(case_ids) AS named (case_id)
+        WHERE recorded_at <= $3 AND case_id >= $1 AND ($2::text IS NULL OR case_id < $2)
+        """,
+        first,
+        after,
+        until,
+    )
+    return [Opened(*row) for row in rows]
+
+
 async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) -> None:
     """Mark dead letters as replayed, because their record was redelivered and applied."""
     await conn.execute(

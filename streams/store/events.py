@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from schemas.codec import Decoded
 from schemas.events import EVENT_TYPES
 from streams.domain.case import Fact
+from streams.domain.replay import Recorded
 from streams.store.pool import Connection
 
 
@@ -176,6 +177,77 @@ async def log_between(
     return _readable(rows)
 
 
+async def extent(conn: Connection) -> tuple[datetime | None, int]:
+    """Return when the last event was recorded, and how many there are; None without any."""
+    row = await conn.fetchrow("SELECT max(recorded_at), count(*) FROM case_event")
+    return (row[0], row[1]) if row else (None, 0)
+
+
+async def count_until(conn: Connection, until: datetime) -> int:
+    """Return how many events were recorded up to an instant."""
+    found: int = await conn.fetchval(
+        "SELECT count(*) FROM case_event WHERE recorded_at <= $1", until
+    )
+    return found
+
+
+async def recorded_between(
+    conn: Connection, first: str, after: str | None, until: datetime
+) -> tuple[dict[str, list[Recorded]], frozenset[str]]:
+    """Return what was recorded up to ``until`` of the cases from ``first`` up to ``after``.
+
+    By case, oldest first; the events of one transaction are together. Cases with an event that
+    can't be read are left out, and returned as well.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT case_id, occurred_at, event_id, type, payload::text, source, recorded_at, link
+        FROM case_event
+        WHERE case_id >= $1 AND ($2::text IS NULL OR case_id < $2) AND recorded_at <= $3
+        """,
+        first,
+        after,
+        until,
+    )
+    found: dict[str, list[tuple[datetime, int | None, Fact]]] = {}
+    unreadable_cases: set[str] = set()
+    for case_id, occurred_at, event_id, type_, payload, source, recorded_at, link in rows:
+        try:
+            fact = _fact(occurred_at, event_id, type_, payload, source)
+        except UnreadableEvent:
+            unreadable_cases.add(case_id)
+        else:
+            found.setdefault(case_id, []).append((recorded_at, link, fact))
+    return {
+        case_id: _by_transaction(of_case)
+        for case_id, of_case in found.items()
+        if case_id not in unreadable_cases
+    }, frozenset(unreadable_cases)
+
+
+_TOGETHER: Final = timedelta(seconds=1)
+"""Events of one link that were recorded within this time are of one transaction. A worker gives
+those of an earlier version one link, whenever they were recorded."""
+
+
+def _by_transaction(rows: list[tuple[datetime, int | None, Fact]]) -> list[Recorded]:
+    rows.sort(key=lambda row: (row[0], row[2].event_id.int))
+    found: list[Recorded] = []
+    facts: list[Fact] = []
+    last: tuple[datetime, int | None] | None = None
+    for at, link, fact in rows:
+        if last is not None and not (
+            at == last[0] or (link is not None and link == last[1] and at - last[0] <= _TOGETHER)
+        ):
+            found.append(Recorded(last[0], facts))
+            facts = []
+        facts.append(fact)
+        last = (at, link)
+    if last is not None:
+        found.append(Recorded(last[0], facts))
+    return found
+
+
 async def readable_log(
     conn: Connection, case_ids: Sequence[str]
 ) -> tuple[dict[str, list[Fact]], frozenset[str]]:
@@ -213,13 +285,17 @@ def _readable(rows: Sequence[Any]) -> tuple[dict[str, list[Fact]], frozenset[str
 
 def _facts(rows: Iterable[Any]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
-    for case_id, occurred_at, event_id, type_, payload, source in rows:
-        try:
-            event = EVENT_TYPES[type_].model_validate_json(payload)
-        except (KeyError, ValidationError):
-            raise UnreadableEvent(event_id) from None
-        found.setdefault(case_id, []).append(Fact(occurred_at, event_id, event, source))
+    for case_id, *stored in rows:
+        found.setdefault(case_id, []).append(_fact(*stored))
     return found
+
+
+def _fact(occurred_at: datetime, event_id: UUID, type_: str, payload: str, source: str) -> Fact:
+    try:
+        event = EVENT_TYPES[type_].model_validate_json(payload)
+    except (KeyError, ValidationError):
+        raise UnreadableEvent(event_id) from None
+    return Fact(occurred_at, event_id, event, source)
 
 
 async def digests(conn: Connection, keys: Iterable[EventKey]) -> dict[EventKey, bytes]:

@@ -149,6 +149,30 @@ async def last_routing(conn: Connection, case_id: str, at: datetime) -> dict[str
     return None if body is None else orjson.loads(body)
 
 
+async def teams_between(
+    conn: Connection, first: str, after: str | None, until: datetime
+) -> dict[str, frozenset[tuple[str, str]]]:
+    """Return the offices and tracks that cases were routed to up to ``until``, by case.
+
+    Of the cases from ``first`` up to but excluding ``after``; None means no upper limit.
+    """
+    # The topic is written out, so that the index of routings fits.
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT key, body->>'office_id', body->>'track' FROM outbox
+        WHERE topic = 'icam.case-routed.v1' AND key >= $1 AND ($2::text IS NULL OR key < $2)
+          AND created_at <= $3
+        """,
+        first,
+        after,
+        until,
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for case_id, office_id, track in rows:
+        found.setdefault(case_id, set()).add((office_id, track))
+    return {case_id: frozenset(teams) for case_id, teams in found.items()}
+
+
 async def backlog(conn: Connection) -> tuple[int, float]:
     """Return the number of unpublished entries, and the age of the first one in seconds."""
     row = await conn.fetchrow(

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.server
 
 CHANGE: Final = Path(gettempdir()) / "icam-directory-without-ghent.toml"
 """A directory in which Antwerp covers the place of the case."""
+DRAFT: Final = Path(gettempdir()) / "icam-policy-with-other-rules.toml"
+"""A policy under which the case would have been decided otherwise."""
 _READS: Final = {
     "access": f"access {given.CASE_ID}",
     "case": f"case {given.CASE_ID}",
@@ -37,9 +39,12 @@ _READS: Final = {
     "escalations": "escalations --all",
     "explain": f"explain {given.CASE_ID}",
     "offices plan": f"offices plan --change {CHANGE} --cases",
+    "whatif": f"whatif --policy {DRAFT}",
     "worklist": "worklist --office gent",
 }
 """Every command that shows what is stored about cases, by its name."""
+_SERVES: Final = ("studio",)
+"""Commands that record when somebody opens their page and what it shows: in test_studio.py."""
 _SHOWS_NO_CASE: Final = ("report fairness --until 2026-11", "report monthly --until 2026-11")
 """Commands that read all cases and show none: they need no reader and record nothing."""
 _SAID: Final = ("--as", "J. Peeters", "--why", "ticket 4711")
@@ -70,6 +75,7 @@ async def icam(world: World, database_url: str) -> Icam:
         '\nid = "gent"', '\nid = "gent"\nvalid_to = 2026-03-03'
     )
     CHANGE.write_text(closed.replace(own, own.replace("gent", "antwerpen")))
+    DRAFT.write_text(given.ref().policy.body.replace('\nid = "', '\nid = "other-'))
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute(ROLES.read_bytes())
     await world.arrive(given.order(), given.miss(1))
@@ -109,7 +115,7 @@ def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[s
 
 
 def test_these_are_all_commands_that_record() -> None:
-    assert sorted(_commands(main)) == sorted(_READS)
+    assert sorted(_commands(main)) == sorted([*_READS, *_SERVES])
 
 
 @pytest.mark.parametrize("command", _READS)

@@ -80,7 +80,7 @@ def test_icam_lists_every_command_and_each_command_has_help() -> None:
     names = """
         access demo worker migrate topics publish simulate case checkpoint escalations explain
         audit rebuild schemas doctor exporter canary board worklist gaps dead-letters
-        policy report offices
+        policy report offices studio whatif
     """.split()  # noqa: SIM905 - reads as the list it is
     assert main.list_commands(click.Context(main)) == sorted(names)
     for name in names:

@@ -65,15 +65,16 @@ _RUN_AS: Final[dict[str, tuple[str, ...]]] = {
     "rebuild --check --processes 1": (WORKER, READER),
     "report fairness": (READER, OPERATOR, AUDITOR),
     "report monthly": (READER, OPERATOR, AUDITOR),
+    f"whatif --policy {_DRAFT} {_SAID}": (READER, OPERATOR, AUDITOR),
     f"worklist --office gent {_SAID}": (READER, OPERATOR, AUDITOR),
 }
 """The roles that may run each command."""
 _SERVES: Final[dict[Role, str]] = {"exporter": EXPORTER, "board": BOARD}
 _ALIVE: Final = "worker"
 """Waits, not ready, for a privilege or password: a restart would end the batches of its lanes."""
-_ELSEWHERE: Final = ("doctor", "audit chain", "checkpoint sign")
-"""``doctor`` of every role in tests/docs/test_securing.py; the others, which need keys, in
-tests/pipeline/test_checkpoints.py."""
+_ELSEWHERE: Final = ("doctor", "audit chain", "checkpoint sign", "studio")
+"""``doctor`` of every role in tests/docs/test_securing.py; ``studio``, which serves a page, in
+tests/cli/test_studio.py; the others, which need keys, in tests/pipeline/test_checkpoints.py."""
 _WITHOUT_DATABASE: Final = (
     *("checkpoint export", "checkpoint new-key"),
     "policy lint",

@@ -27,13 +27,13 @@ from streams.intake.record import Malformed
 from streams.reference import Reference, staffing
 from streams.runtime.metrics import ExporterMetrics
 from streams.runtime.settings import DatabaseSettings
-from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
 from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.services.board.steps import Steps
 from streams.services.exporter import readings
+from streams.services.web.feed import Feed
 from streams.store import (
     cases,
     dead_letters,

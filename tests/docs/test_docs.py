@@ -22,7 +22,7 @@ from tests.domain.given import LATER, checked, miss, order
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("docker", "kubectl")
 """Programs that need an engine or a cluster."""
-ON_AND_ON = ("worker", "exporter", "canary", "board", "demo")
+ON_AND_ON = ("worker", "exporter", "canary", "board", "studio", "demo")
 """What runs until stopped, or takes a minute; each has tests of its own."""
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 

@@ -212,6 +212,33 @@ def test_a_case_is_checked_again_when_a_blocking_term_ends() -> None:
     assert decide(facts, TERM_END - MOMENT).next_check == TERM_END
 
 
+@pytest.mark.parametrize(
+    ("conclusion", "guard"),
+    [
+        (Conclusion.VOLUNTARY_RETURN_ACCEPTED, "voluntary_return_in_progress"),
+        (Conclusion.RESIDENCE_PROSPECT, "new_residence_procedure"),
+    ],
+)
+def test_a_case_is_checked_when_a_conclusion_blocks_no_longer_though_it_pauses_nothing(
+    conclusion: Conclusion, guard: str
+) -> None:
+    listed = f'  "{guard}",\n'
+    pausing, other = ref().policy.body.split("pausing = [", 1)[0], ref().policy.body
+    at = other.index(listed, len(pausing))
+    under = replace(ref(), policy=load_policy(other[:at] + other[at + len(listed) :]))
+    facts = [order(), interview(conclusion=conclusion)]
+    held = given.derive(facts, day(6))
+    until = held.acceptance or held.prospect
+    assert until is not None
+    now, checks = day(6), list[datetime]()
+    while now < until.until:
+        check = decide(facts, now, under=under).next_check
+        assert check is not None
+        checks.append(now := check)
+
+    assert until.until in checks
+
+
 def test_the_first_decision_routes_the_case_and_raises_an_escalation() -> None:
     decision = decide([order(), miss(1)], day(5))
     kinds = [type(outcome) for outcome in outcomes(decision)]

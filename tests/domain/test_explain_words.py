@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, Final
 
@@ -31,12 +32,16 @@ from schemas.events import (
 from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalReason
 from schemas.types import Guard, Language
 from streams import reference
+from streams.cli.whatif_words import BY, LIMITS
 from streams.domain.explain.facts import found, not_met
 from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
+from streams.domain.policy.changes import RULE_FIELDS
 from streams.domain.policy.rules import FACTS, LANGUAGES, Clock
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind
+from streams.domain.terms import Counting, PolicyTerms
+from streams.domain.whatif import Change
 from streams.services.statistics.cells import TABLES
 from streams.services.statistics.fairness import COUNTS, SHARES
 from tests.domain.explaining import wording
@@ -54,6 +59,18 @@ BOOLEANS: Final = ("true", "false")
 CODES: Final[Mapping[str, Iterable[str]]] = {
     "status": STATUSES,
     "track": Track,
+    "policy_part": [
+        *RULE_FIELDS,
+        *("valid_from", "transition", "contest"),
+        *(field.name for table in (PolicyTerms, Counting) for field in fields(table)),
+    ],
+    "policy_value": (*BOOLEANS, "none"),
+    "whatif_change": Change,
+    "whatif_counted": Change,
+    "whatif_example": Change,
+    "whatif_limit": LIMITS,
+    "whatif_by": BY,
+    "whatif_column": (*BY, "month", "before", "after", "change", "total"),
     "role": AnswererRole,
     "action": Action,
     "guard": Guard,

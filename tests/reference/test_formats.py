@@ -45,3 +45,21 @@ def test_a_list_is_joined_by_and_or_by_or(language: str, every: str, one: str) -
     assert FORMATS.all_of(["a", "b", "c"], language) == every
     assert FORMATS.any_of(["a", "b", "c"], language) == one
     assert FORMATS.any_of(["a"], language) == "a"
+
+
+@pytest.mark.parametrize(
+    ("language", "month", "short", "number"),
+    [
+        ("fr", "août 2026", "août", "−12\u202f500"),
+        ("nl", "augustus 2026", "aug", "−12.500"),
+        ("de", "August 2026", "Aug", "−12.500"),
+        ("en", "August 2026", "Aug", "−12,500"),
+    ],
+)
+def test_months_and_numbers_are_written_as_in_belgium(
+    language: str, month: str, short: str, number: str
+) -> None:
+    assert FORMATS.month(date(2026, 8, 5), language) == month
+    assert FORMATS.short_month(date(2026, 8, 5), language).rstrip(".") == short
+    assert FORMATS.number(-12500, language) == number
+    assert FORMATS.number(0, language) == "0"

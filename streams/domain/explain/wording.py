@@ -26,6 +26,18 @@ class Formats(Protocol):
         """Return a day with its month in letters: ``5 March 2026``."""
         ...
 
+    def month(self, day: date, language: str) -> str:
+        """Return a month with its year: ``March 2026``."""
+        ...
+
+    def short_month(self, day: date, language: str) -> str:
+        """Return a month in few letters: ``Mar``."""
+        ...
+
+    def number(self, number: int, language: str) -> str:
+        """Return a whole number with its thousands apart: ``12,500``."""
+        ...
+
     def time(self, local: datetime, language: str) -> str:
         """Return the hour and minute of a local time."""
         ...
@@ -91,6 +103,18 @@ class Wording:
         """Return the day and the time of an instant."""
         time = self.formats.time(self.calendar.local(instant), self.language)
         return self.sentence("moment", day=self.day(instant), time=time)
+
+    def month(self, day: date) -> str:
+        """Return the month of a day, and its year."""
+        return self.formats.month(day, self.language)
+
+    def number(self, number: int) -> str:
+        """Return a whole number with its thousands apart."""
+        return self.formats.number(number, self.language)
+
+    def signed(self, number: int) -> str:
+        """Return a change with its sign; no change has none."""
+        return f"+{self.number(number)}" if number > 0 else self.number(number)
 
     def all_of(self, parts: Iterable[str]) -> str:
         """Return a list joined by *and*."""

@@ -13,7 +13,6 @@ from streams.runtime.connections import Limits
 from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import BoardMetrics
 from streams.runtime.settings import Settings
-from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
 from streams.services.board.reading import Reader
@@ -22,6 +21,7 @@ from streams.services.board.signals import SLOT_SECONDS, SLOTS, History
 from streams.services.board.state import State
 from streams.services.board.steps import Steps
 from streams.services.board.watch import Watch
+from streams.services.web.feed import Feed
 from streams.store import address, clock
 from streams.store.pool import LatePool
 

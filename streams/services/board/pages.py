@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,34 +18,14 @@ from streams.domain.policy.rules import LANGUAGES
 from streams.reference import map as office_map
 from streams.runtime.settings import Settings
 from streams.services.board.words import words
+from streams.services.web.files import File, load_files
+from streams.services.web.words import fill_in
 
 _PAGE: Final = Path(__file__).with_name("page")
-_TYPES: Final = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-}
 _ALERT: Final = re.compile(r"Icam[A-Za-z0-9]{1,60}")
 _RUNBOOK_NAME: Final = re.compile(r"<code>(Icam[A-Za-z0-9]{1,60})</code>")
 _LINK_OUTSIDE: Final = re.compile(r'<a href="\.\./[^"]*">(.*?)</a>')
-_WORD: Final = re.compile(r'(<[^<>]*\bdata-word="([a-z0-9_.]+)"[^<>]*>)')
-_LABEL: Final = re.compile(r'\bdata-label="([a-z0-9_.]+)"')
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of the page, with its content type and ETag."""
-
-    body: bytes
-    type: str
-    tag: str
-
-    @classmethod
-    def of(cls, body: bytes, kind: str) -> Self:
-        """Return a file whose ETag is a digest of its content."""
-        return cls(body, kind, f'"{sha256(body).hexdigest()[:16]}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +61,7 @@ class PageFacts:
                 for level in levels
             },
         }
-        files = {
-            path.name: File.of(path.read_bytes(), _TYPES[path.suffix])
-            for path in _PAGE.iterdir()
-            if path.suffix in _TYPES
-        }
+        files = load_files(_PAGE)
         files["facts.json"] = File.of(
             orjson.dumps(facts, option=orjson.OPT_NON_STR_KEYS), "application/json"
         )
@@ -94,7 +69,7 @@ class PageFacts:
 
     def page(self, language: str) -> str:
         """Return the page in one language, readable before any script runs."""
-        return fill_in(self.files["index.html"].body.decode(), language)
+        return fill_in(self.files["index.html"].body.decode(), words(), language)
 
     def runbook(self, alert: str, language: str) -> str | None:
         """Return one runbook as a page; None if no runbook has that name."""
@@ -129,17 +104,8 @@ class PageFacts:
         return _RUNBOOK_NAME.sub(link, body)
 
     def _text_page(self, title: str, body: str, language: str) -> str:
-        template = fill_in(self.files["runbook.html"].body.decode(), language)
+        template = fill_in(self.files["runbook.html"].body.decode(), words(), language)
         return template.replace("<!--title-->", html.escape(title)).replace("<!--body-->", body)
-
-
-def fill_in(template: str, language: str) -> str:
-    """Fill in ``data-word`` elements and ``data-label`` attributes in one language."""
-    texts = {name: html.escape(text) for name, text in words()[language].items()}
-    page = _WORD.sub(lambda match: match[1] + texts[match[2]], template)
-    page = _LABEL.sub(lambda match: f'{match[0]} aria-label="{texts[match[1]]}"', page)
-    page = page.replace('<html lang="en"', f'<html lang="{language}"', 1)
-    return page.replace(f'<option value="{language}"', f'<option value="{language}" selected', 1)
 
 
 def _coverage(ref: reference.Reference, today: date) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from schemas import canary
 from streams.casework.in_force import ReferenceSource
 from streams.reference import ZONE
 from streams.runtime.loop import periodic
-from streams.services.board.feed import Feed
 from streams.services.board.figures import DAYS, HOURS, Book
 from streams.services.board.signals import BURST, MOST_PRODUCERS, SLOT_SECONDS, SLOTS, Live
 from streams.services.board.state import State
 from streams.services.board.watch import Watch, WatchError
+from streams.services.web.feed import Feed
 from streams.store import (
     attention,
     board,

@@ -9,29 +9,18 @@ from typing import Final
 from aiohttp import web
 
 from streams.runtime.metrics import BoardMetrics
-from streams.services.board.feed import Feed
 from streams.services.board.pages import PageFacts
 from streams.services.board.state import State
-from streams.services.board.words import choose_language
+from streams.services.web.feed import Feed
+from streams.services.web.files import send_file
+from streams.services.web.headers import NO_STORE, secure
+from streams.services.web.words import language_of
 
 MOST_CLIENTS: Final = 500
 """Maximum number of open streams, also bounded per address. Others get 503 with Retry-After."""
 _RETRY_SECONDS: Final = 2
 _SEND_TIMEOUT: Final = 30.0
 """Seconds for sending one message to a client before its connection is closed."""
-
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 def add_page(
@@ -44,7 +33,7 @@ def add_page(
 ) -> None:
     """Add the routes of the page, and security headers to every response."""
     handlers = _Handlers(facts, state, feed, metrics, streams_per_address)
-    app.on_response_prepare.append(_secure)
+    secure(app)
     app.on_shutdown.append(handlers.close_streams)
     app.router.add_get("/", handlers.page)
     app.router.add_get("/page/{name}", handlers.file)
@@ -71,29 +60,21 @@ class _Handlers:
         self._open = Counter[str | None]()
 
     async def page(self, request: web.Request) -> web.Response:
-        return _text(self._facts.page(_language(request)))
+        return _text(self._facts.page(language_of(request)))
 
     async def file(self, request: web.Request) -> web.Response:
-        found = self._facts.files.get(request.match_info["name"])
-        if found is None or found.type == "text/html":
-            raise web.HTTPNotFound
-        headers = {"ETag": found.tag, "Cache-Control": "no-cache"}
-        if request.headers.get("If-None-Match") == found.tag:
-            return web.Response(status=304, headers=headers)
-        return web.Response(
-            body=found.body, content_type=found.type, charset="utf-8", headers=headers
-        )
+        return send_file(request, self._facts.files)
 
     async def state(self, _: web.Request) -> web.Response:
         return web.Response(
-            body=self._state.to_json(), content_type="application/json", headers=_NO_STORE
+            body=self._state.to_json(), content_type="application/json", headers=NO_STORE
         )
 
     async def contents(self, request: web.Request) -> web.Response:
-        return _text(self._facts.contents(_language(request)))
+        return _text(self._facts.contents(language_of(request)))
 
     async def runbook(self, request: web.Request) -> web.Response:
-        found = self._facts.runbook(request.match_info["alert"], _language(request))
+        found = self._facts.runbook(request.match_info["alert"], language_of(request))
         if found is None:
             raise web.HTTPNotFound
         return _text(found)
@@ -103,7 +84,7 @@ class _Handlers:
         address = request.remote
         if self._open.total() >= MOST_CLIENTS or self._open[address] >= self._streams_per_address:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "10"})
-        response = web.StreamResponse(headers=_NO_STORE | {"X-Accel-Buffering": "no"})
+        response = web.StreamResponse(headers=NO_STORE | {"X-Accel-Buffering": "no"})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
         self._count(address, 1)
@@ -132,14 +113,6 @@ class _Handlers:
         self._clients.set(self._open.total())
 
 
-async def _secure(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
-
-
-def _language(request: web.Request) -> str:
-    return choose_language(request.query.get("lang"), request.headers.get("Accept-Language"))
-
-
 def _text(page: str) -> web.Response:
-    headers = _NO_STORE | {"Vary": "Accept-Language"}
+    headers = NO_STORE | {"Vary": "Accept-Language"}
     return web.Response(text=page, content_type="text/html", headers=headers)

@@ -10,12 +10,12 @@ import pytest
 from schemas import canary
 from schemas.events import Conclusion
 from streams.reference import Reference, staffing
-from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.reading import Reader
 from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.services.board.steps import Steps
+from streams.services.web.feed import Feed
 from streams.store import clock, dead_letters, reference_tables, relay_lease
 from streams.store.events import Position
 from streams.store.pool import Connection, Pool

@@ -17,12 +17,12 @@ from streams.runtime.http import Verdict, application
 from streams.runtime.metrics import BoardMetrics
 from streams.runtime.settings import Board, Settings
 from streams.services.board import serving
-from streams.services.board.feed import Feed
 from streams.services.board.figures import PublicFigures
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import History
 from streams.services.board.state import State
 from streams.services.board.steps import Steps
+from streams.services.web.feed import Feed
 from tests.domain.given import WEDNESDAY
 
 STREAMS = 5

@@ -19,7 +19,8 @@ from streams.services import board
 from streams.services.board.figures import CONCLUSIONS, WHEN_DUE
 from streams.services.board.pages import PageFacts
 from streams.services.board.signals import RUNBOOKS
-from streams.services.board.words import choose_language, words
+from streams.services.board.words import words
+from streams.services.web.words import choose_language
 from tests.domain.given import WEDNESDAY, ref
 
 BOARD = Path(board.__file__).parent

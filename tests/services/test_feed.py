@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from streams.services.board.feed import Feed
+from streams.services.web.feed import Feed
 
 
 async def test_a_new_client_gets_the_latest_state_at_once() -> None:

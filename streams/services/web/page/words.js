@@ -21,6 +21,7 @@ export function setLanguage(chosen) {
     rate: new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }),
     time: new Intl.DateTimeFormat(locale, { ...zone, timeStyle: "medium" }),
     hour: new Intl.DateTimeFormat(locale, { ...zone, hour: "2-digit", minute: "2-digit" }),
+    date: new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" }),
     day: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" }),
   };
   document.documentElement.lang = language;
@@ -46,6 +47,7 @@ export const share = (value) => formats.share.format(value);
 export const rate = (value) => formats.rate.format(value);
 export const time = (iso) => formats.time.format(new Date(iso));
 export const hour = (instant) => formats.hour.format(instant);
+export const date = (iso) => formats.date.format(new Date(iso));
 export const day = (iso) => formats.day.format(new Date(iso));
 
 /** Return a duration in its largest suitable unit. */
