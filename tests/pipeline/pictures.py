@@ -1,4 +1,4 @@
-"""Pictures of the live page over a real run, as the README shows them: ``make pictures``."""
+"""Pictures of the pages over a real run, as the README shows them: ``make pictures``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from playwright.sync_api import expect
+import psycopg
+from playwright.sync_api import Browser, expect
 
 from schemas.codec import Outgoing
+from streams.casework.rebuild import processors
+from streams.casework.whatif import Draft, whatif
+from streams.cli.whatif_page import page as report_page
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import RoleProcess
 from streams.kafka.publish import Publisher, at_rate
+from streams.runtime.settings import DatabaseSettings, Settings
+from tests.domain import given
 from tests.pipeline.chromium import PHONE, Reader, chromium
 from tests.pipeline.histories import history
 from tests.pipeline.stage import Stage, until
+from tests.producers import FILE
 
+_SLOWER: Final = (
+    'clock = "notified", working_days = 3',
+    'clock = "notified", working_days = 6',
+)
 _PICTURES: Final = Path(__file__).parents[2] / "docs" / "pictures"
 
 
@@ -33,7 +44,7 @@ def main() -> None:
 def take(
     servers: str, directory: Path, pictures: Path, *, scale: float, late: int, readings: int
 ) -> list[Path]:
-    """Take a picture for a light desktop, a dark desktop and a phone; return the files.
+    """Take the board on a light desktop, a dark one and a phone, and a report; return the files.
 
     The last ``late`` records of the history arrive while the pictures are taken, from the moment
     that the board has taken ``readings`` readings: it draws its lines from them.
@@ -41,14 +52,14 @@ def take(
     records = [item.record for item in history(scale=scale, malformed=0.01)]
     pictures.mkdir(parents=True, exist_ok=True)
     made = []
-    with chromium() as browser, Stage(servers, directory) as stage:
+    with Stage(servers, directory) as stage:
         stage.worker("worker").start()
         stage.role("canary", ICAM_CANARY__EVERY_SECONDS="5").start()
         stage.publish(records[:-late])
         stage.drain()
         board = stage.role("board", ICAM_BOARD__EVERY_SECONDS="0.5")
         board.start()
-        with _coming_in(stage, records[-late:], 30):
+        with chromium() as browser, _coming_in(stage, records[-late:], 30):
             until(lambda: _readings(board) >= readings, 60, "there is something to draw")
             for name, language, context in (
                 ("light", "en", {"color_scheme": "light"}),
@@ -63,7 +74,33 @@ def take(
                 reader.picture(made[-1], full_page=name != "phone")
                 assert reader.complaints == []
                 reader.close()
+        report = _report(stage)  # with no browser: it runs an event loop in this thread
+    made.append(pictures / "whatif.png")
+    with chromium() as browser:
+        _show(browser, report, made[-1])
     return made
+
+
+def _report(stage: Stage) -> str:
+    """Return the report on a draft that asks for a first date after six working days, not three.
+
+    Each event is recorded when it occurred: all were published within minutes.
+    """
+    settings = Settings(database=DatabaseSettings(url=stage.postgres.url), producers_file=FILE)
+    with psycopg.connect(stage.postgres.url) as conn:
+        conn.execute("SET session_replication_role = replica")
+        conn.execute("UPDATE case_event SET recorded_at = occurred_at")
+    draft = Draft(given.ref().policy.body.replace(*_SLOWER))
+    answer = whatif(settings, draft, processes=processors())
+    return report_page(answer.result, "en", answer.names)
+
+
+def _show(browser: Browser, report: str, picture: Path) -> None:
+    context = browser.new_context(viewport={"width": 1100, "height": 1000}, locale="en-GB")
+    shown = context.new_page()
+    shown.set_content(report)
+    shown.screenshot(path=picture, animations="disabled")
+    context.close()
 
 
 @contextmanager
