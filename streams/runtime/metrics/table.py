@@ -320,7 +320,7 @@ class ExporterMetrics(BuildMetrics):
     )
     load = gauge(
         "icam_office_load",
-        "Open cases of an office's team divided by the cases that it can follow today (ratio).",
+        "Open cases of an office's team divided by the cases that it can follow today (cases).",
         office=Source.STAFFING,
         track=Source.STAFFING,
     )
