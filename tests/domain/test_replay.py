@@ -84,10 +84,9 @@ def recordings(draw: st.DrawFn) -> History:
     """Return facts that became known at any time, and dead letters that were open meanwhile."""
     facts = draw(histories())
     at = [draw(instants()) for _ in facts]
-    letters = sorted(
-        draw(st.lists(st.tuples(instants(), LETTERS), max_size=2, unique_by=lambda one: one[0])),
-        key=lambda one: one[0],
-    )
+    opened = st.tuples(st.sampled_from(at) | instants(), LETTERS)
+    letters = draw(st.lists(opened, max_size=3, unique_by=lambda one: one[0]))
+    letters.sort(key=lambda one: one[0])
     return History(given.CASE_ID, recorded(facts, at), letters)
 
 
