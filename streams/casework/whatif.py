@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -139,12 +139,13 @@ def whatif(
     ranges_done = sum(len(plan.shares[number]) for number in done)
     progress(ranges_done, of)
     left = {nth: share for nth, share in enumerate(plan.shares) if nth not in done}
-    for number, found in _replay_shares(asked, left, processes):
-        total.merge(found)
-        if file is not None:
-            file.add(number, found)
-        ranges_done += len(plan.shares[number])
-        progress(ranges_done, of)
+    with closing(_replay_shares(asked, left, processes)) as finished:
+        for number, found in finished:
+            total.merge(found)
+            if file is not None:
+                file.add(number, found)
+            ranges_done += len(plan.shares[number])
+            progress(ranges_done, of)
     subject = _subject(asked[1:])
     tried = subject.tried
     result = WhatIf(
@@ -257,13 +258,14 @@ def _subject(asked: tuple[Any, ...]) -> _Subject:
 
 def _replay_shares(
     asked: _Asked, shares: Mapping[int, Sequence[Range]], processes: int
-) -> Iterator[tuple[int, Tally]]:
+) -> Generator[tuple[int, Tally]]:
     """Yield the number and the counts of each share, as they are done."""
     if len(shares) <= 1:  # a process takes longer to start than a share to replay
         for number, share in shares.items():
             yield number, _run_share(asked, share)
         return
     # Spawned, not forked: a child must not inherit connections or threads.
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _end_at_interrupt)
     try:
         work = {pool.submit(_run_share, asked, share): nth for nth, share in shares.items()}
@@ -272,7 +274,7 @@ def _replay_shares(
         pool.shutdown()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         raise
 

@@ -309,9 +309,9 @@ class _Pair:
                 break
             while letters and letters[-1][0] < batch.at:
                 self._open(letters.pop(), case)
+            self._pass_time(case, batch.at)
             if letters and letters[-1][0] == batch.at:
                 self._set(letters.pop()[1])
-            self._pass_time(case, batch.at)
             case = fold(case, batch.facts)
             self._decide(case, batch.at)
         while letters and letters[-1][0] <= until:

@@ -84,10 +84,9 @@ def recordings(draw: st.DrawFn) -> History:
     """Return facts that became known at any time, and dead letters that were open meanwhile."""
     facts = draw(histories())
     at = [draw(instants()) for _ in facts]
-    letters = sorted(
-        draw(st.lists(st.tuples(instants(), LETTERS), max_size=2, unique_by=lambda one: one[0])),
-        key=lambda one: one[0],
-    )
+    opened = st.tuples(instants() | st.sampled_from(at or [given.NOTIFIED]), LETTERS)
+    letters = draw(st.lists(opened, max_size=3, unique_by=lambda one: one[0]))
+    letters.sort(key=lambda one: one[0])
     return History(given.CASE_ID, recorded(facts, at), letters)
 
 
@@ -155,6 +154,19 @@ def test_an_unanswered_proposal_is_renewed_on_the_day_and_by_its_own_rule() -> N
 
     assert rounds == slow_replay(history, TABLES, given.day(30).astimezone(UTC))
     assert max(number for _, number in rounds) > 2
+
+
+def test_a_dead_letter_holds_back_nothing_before_it_was_opened() -> None:
+    begins, later = given.day(0).astimezone(UTC), given.day(20).astimezone(UTC)
+    facts = [given.order(), given.planned(given.day(30))]
+    history = History(
+        given.CASE_ID, recorded(facts, [begins, later]), [(later, given.letters()), (UNTIL, None)]
+    )
+    rounds = shown(replay(history, TABLES, UNTIL))
+
+    assert rounds == slow_replay(history, TABLES, UNTIL)
+    assert min(one.raised_at for one in rounds.values()) < later
+    assert any(one.ended_at == later for one in rounds.values())
 
 
 @pytest.mark.parametrize("as_dated", [False, True])
