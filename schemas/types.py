@@ -148,6 +148,17 @@ class Message(BaseModel):
     )
 
 
+# A frozen message refuses to be changed. These set the parts of a new one.
+_set_content, _set_fields, _set_extra, _set_private = (
+    BaseModel.__dict__[name].__set__
+    for name in (
+        "__dict__",
+        "__pydantic_fields_set__",
+        "__pydantic_extra__",
+        "__pydantic_private__",
+    )
+)
+
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
 
@@ -162,14 +173,14 @@ def unvalidated(model: Callable[P, M]) -> Callable[P, M]:
     made_of = cast("type[M]", model)
     defaults = {name: field.default for name, field in made_of.model_fields.items()}
     fields = set(defaults)
-    new, put = made_of.__new__, object.__setattr__
+    new = made_of.__new__
 
     def make(*_: P.args, **values: P.kwargs) -> M:
         message = new(made_of)
-        put(message, "__dict__", {**defaults, **values})  # in the order of the fields
-        put(message, "__pydantic_fields_set__", fields)
-        put(message, "__pydantic_extra__", None)
-        put(message, "__pydantic_private__", None)
+        _set_content(message, {**defaults, **values})  # in the order of the fields
+        _set_fields(message, fields)
+        _set_extra(message, None)
+        _set_private(message, None)
         return message
 
     return make

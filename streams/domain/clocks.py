@@ -18,6 +18,7 @@ from itertools import filterfalse
 from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
+_NO_TIME: Final = timedelta()
 _QUARTERS: Final = 32_768
 """Those of most of a year, about 4 MB."""
 
@@ -220,11 +221,28 @@ class Agenda:
     def first(self) -> tuple[datetime | None, str]:
         """Return the first instant and its reason; None and an empty reason without one."""
         local, other = self._local, self._other
-        if other is None or (local is not None and local < other):
+        if other is None:
             return local, self._local_reason
-        if local is None or other < local:
+        if local is None:
+            return other, self._other_reason
+        ahead = other - local
+        if ahead > _NO_TIME:
+            return local, self._local_reason
+        if ahead < _NO_TIME:
             return other, self._other_reason
         return other, min(self._local_reason, self._other_reason)
+
+
+def latest(instants: Sequence[datetime], zone: tzinfo) -> datetime:
+    """Return ``max(instants)``, with as few comparisons as possible of local times and others."""
+    others = [at for at in instants if at.tzinfo is not zone]
+    if not others or len(others) == len(instants):
+        return max(instants)
+    local, other = max([at for at in instants if at.tzinfo is zone]), max(others)
+    ahead = other - local
+    if not ahead:
+        return max(instants)
+    return other if ahead > _NO_TIME else local
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

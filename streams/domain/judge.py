@@ -15,7 +15,7 @@ from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
-from streams.domain.clocks import Agenda, Calendar
+from streams.domain.clocks import Agenda, Calendar, latest
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
@@ -119,7 +119,7 @@ class Proposal:
         due += [r.cleared_at for _, r in self.guards if r.cleared_at is not None]
         if self.cause.since is not None:
             due.append(self.cause.since)
-        return max(due)
+        return latest(due, self.judge.calendar.zone)
 
 
 class Blocked(NamedTuple):
