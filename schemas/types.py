@@ -94,7 +94,9 @@ _TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET: Final = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _TEXT: Final = rf"{_DATE}[Tt]{_TIME}(?:\.[0-9]{{1,9}})?{_OFFSET}"
 _INSTANT: Final = re.compile(_TEXT)
-_UTC_TEXT: Final = re.compile(rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)")
+UTC_TIME: Final = rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)"
+"""Pattern of an RFC 3339 text in UTC that ``datetime.fromisoformat`` reads exactly."""
+_UTC_TEXT: Final = re.compile(UTC_TIME)
 
 
 def utc_instant(text: str) -> datetime | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha1
 from typing import Final
-from uuid import NAMESPACE_URL, UUID, SafeUUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from schemas.ids import uuid_of
 
 NAMESPACE: Final = uuid5(NAMESPACE_URL, "icam:escalation")
 """Namespace of escalation and message ids. It is part of the contract with subscribers."""
@@ -12,11 +14,6 @@ _PREFIX: Final = sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VERSION_5: Final = (5 << 76) | (0x8000 << 48)
 _KEPT: Final = ~((0xF000 << 64) | (0xC000 << 48))
 """Bits of a UUID that say neither its version nor its variant."""
-# A UUID refuses to be changed. These set the fields of a new one, at a third of the cost of
-# ``object.__setattr__``.
-_set_number: Final = UUID.__dict__["int"].__set__
-_set_safety: Final = UUID.__dict__["is_safe"].__set__
-_SAFETY: Final = SafeUUID.unknown
 
 
 def escalation_id(case_id: str, rule_id: str, occasion: str) -> UUID:
@@ -30,8 +27,4 @@ def name_id(name: str) -> UUID:
     found = _PREFIX.copy()
     found.update(name.encode())
     number = int.from_bytes(found.digest()[:16], "big")
-    # The constructor of a UUID checks six ways of stating it, for three times as long.
-    made = UUID.__new__(UUID)
-    _set_number(made, (number & _KEPT) | _VERSION_5)
-    _set_safety(made, _SAFETY)
-    return made
+    return uuid_of((number & _KEPT) | _VERSION_5)
