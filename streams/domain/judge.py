@@ -200,6 +200,7 @@ class Judge:
         minimums = policy.counting.minimum_departure_days
         self.matches = policy.match_rules(rule_facts(situation, minimums))
         self._guards: Mapping[Guard, GuardStatus] | None = None
+        self._uncertain: Sequence[tuple[Guard, GuardStatus]] | None = None
         self._may_pause = bool(
             situation.spans
             or situation.acceptance is not None
@@ -445,11 +446,9 @@ class Judge:
 
     def _applicable_guards(self, rule: Rule) -> list[tuple[Guard, GuardStatus]]:
         """Return the guards that can block or delay the rule: neither waived nor always clear."""
-        return [
-            (guard, status)
-            for guard, status in self.guards.items()
-            if not status.always_clear and guard not in rule.waives
-        ]
+        if self._uncertain is None:
+            self._uncertain = [pair for pair in self.guards.items() if not pair[1].always_clear]
+        return [pair for pair in self._uncertain if pair[0] not in rule.waives]
 
     def _blocking(
         self, rule: Rule, guards: Sequence[tuple[Guard, GuardStatus]]

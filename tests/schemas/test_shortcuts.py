@@ -198,9 +198,12 @@ def test_plain_headers_give_the_envelope_of_the_model(
 ) -> None:
     texts = {**dict(headers), **odd}
     texts.pop(absent, None)
-    pairs = [(name, text and text.encode("utf-8", "replace")) for name, text in texts.items()]
+    pairs = [
+        (name, None if text is None else text.encode("utf-8", "replace"))
+        for name, text in texts.items()
+    ]
     pairs += [more] if more else []
-    damaged = [(name, raw and raw + tail) for name, raw in pairs]
+    damaged = [(name, None if raw is None else raw + tail) for name, raw in pairs]
     for given in (pairs, tuple(pairs), damaged, [*pairs[:1], *pairs]):
         found = _plain(given)
         if found is not None:
