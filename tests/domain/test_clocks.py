@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from streams.domain.clocks import (
     Calendar,
     Moment,
     departure_term_end,
+    latest,
 )
 from tests.domain.given import BRUSSELS, ref
 
@@ -269,3 +270,17 @@ def test_a_local_day_begins_at_local_midnight(calendar: Calendar, midnight: str)
     assert calendar.local_date(start) == date.fromisoformat(midnight)
     before = start - timedelta(microseconds=1)
     assert calendar.local_date(before) == date.fromisoformat(midnight) - timedelta(days=1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["local", "utc", "offset"]), _DAYS), min_size=1))
+def test_the_latest_of_local_and_other_times_is_the_first_of_the_greatest(
+    entries: list[tuple[str, int]],
+) -> None:
+    calendar = ref().calendar
+    instants: list[datetime] = []
+    for kind, days in entries:
+        midnight = calendar.start_of(_NOON.date() + timedelta(days=days - 3))
+        offset = timezone(timedelta(hours=5))
+        zone = {"local": calendar.zone, "utc": UTC, "offset": offset}[kind]
+        instants.append(midnight.astimezone(zone))
+    assert latest(instants, calendar.zone) is max(instants)
