@@ -133,16 +133,16 @@ def decode(
         if field is not None:
             detail = f"{field}: later than the record's arrival; check the producer's clock"
             raise Rejected(Reason.AHEAD, detail, case_id)
-    return Decoded(
-        event_id=envelope.id,
-        case_id=case_id,
-        type=envelope.type,
-        source=envelope.source,
-        time=time,
-        payload=payload,
-        digest=digest(envelope.type, case_id, time, payload),
-        event=event,
-        unknown=unknown,
+    return Decoded(  # by position: by name it costs twice as much
+        envelope.id,
+        case_id,
+        envelope.type,
+        envelope.source,
+        time,
+        payload,
+        digest(envelope.type, case_id, time, payload),
+        event,
+        unknown,
     )
 
 

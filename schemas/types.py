@@ -94,7 +94,9 @@ _TIME: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET: Final = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 _TEXT: Final = rf"{_DATE}[Tt]{_TIME}(?:\.[0-9]{{1,9}})?{_OFFSET}"
 _INSTANT: Final = re.compile(_TEXT)
-_UTC_TEXT: Final = re.compile(rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)")
+UTC_TIME: Final = rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)"
+"""Pattern of an RFC 3339 text in UTC that ``datetime.fromisoformat`` reads exactly."""
+_UTC_TEXT: Final = re.compile(UTC_TIME)
 
 
 def utc_instant(text: str) -> datetime | None:
@@ -148,6 +150,17 @@ class Message(BaseModel):
     )
 
 
+# A frozen message refuses to be changed. These set the parts of a new one.
+_set_content, _set_fields, _set_extra, _set_private = (
+    BaseModel.__dict__[name].__set__
+    for name in (
+        "__dict__",
+        "__pydantic_fields_set__",
+        "__pydantic_extra__",
+        "__pydantic_private__",
+    )
+)
+
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
 
@@ -162,14 +175,14 @@ def unvalidated(model: Callable[P, M]) -> Callable[P, M]:
     made_of = cast("type[M]", model)
     defaults = {name: field.default for name, field in made_of.model_fields.items()}
     fields = set(defaults)
-    new, put = made_of.__new__, object.__setattr__
+    new = made_of.__new__
 
     def make(*_: P.args, **values: P.kwargs) -> M:
         message = new(made_of)
-        put(message, "__dict__", {**defaults, **values})  # in the order of the fields
-        put(message, "__pydantic_fields_set__", fields)
-        put(message, "__pydantic_extra__", None)
-        put(message, "__pydantic_private__", None)
+        _set_content(message, {**defaults, **values})  # in the order of the fields
+        _set_fields(message, fields)
+        _set_extra(message, None)
+        _set_private(message, None)
         return message
 
     return make

@@ -13,7 +13,7 @@ from schemas.types import Language, unvalidated
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, Announcement, Decision, decide
 from streams.domain.letters import OpenLetters
-from streams.domain.loads import Choice, Loads
+from streams.domain.loads import NO_CHOICE, Choice, Loads
 from streams.domain.policy.versions import Move
 from streams.reference import Reference
 from streams.store.cases import CaseRow, Saved
@@ -21,6 +21,8 @@ from streams.store.digest import digest
 from streams.store.escalations import Ledger
 
 _route_ref: Final = unvalidated(RouteRef)
+_TRACKS: Final = {track.value: track for track in Track}
+_LANGUAGES: Final = {language.value: language for language in Language}
 NO_LEDGER: Final = Ledger((), {})
 """The ledger of a case for which nothing was ever announced."""
 
@@ -54,25 +56,25 @@ def project(
     )
     decision = decide(case, announced, reference.tables, now, loads)
     end = decision.end
-    projection = Saved(
-        case_id=row.case_id,
-        digest=digest(case),
-        events=len(facts),
-        order_id=decision.order_id,
-        status=decision.status,
-        office_id=decision.office_id,
-        track=decision.track,
-        route=_route_json(decision),
-        routings=decision.routings,
-        level=decision.level,
-        blocked=_blocked_json(decision),
-        next_check_at=decision.next_check,
-        next_reason=decision.next_reason,
-        owner=decision.owner,
-        ended_at=end.effective_at if end else None,
-        end_reason=end.reason if end else None,
-        endings=decision.endings,
-        reference_digest=reference.digest_for(decision),
+    projection = Saved(  # by position: by name it costs twice as much
+        row.case_id,
+        digest(case),
+        len(facts),
+        decision.order_id,
+        decision.status,
+        decision.office_id,
+        decision.track,
+        _route_json(decision),
+        decision.routings,
+        decision.level,
+        _blocked_json(decision),
+        decision.next_check,
+        decision.next_reason,
+        decision.owner,
+        end.effective_at if end else None,
+        end.reason if end else None,
+        decision.endings,
+        reference.digest_for(decision),
     )
     return projection, decision.messages
 
@@ -84,37 +86,38 @@ def announced_route(route: Mapping[str, Any] | None) -> RouteRef | None:
     return _route_ref(
         order_id=route["order_id"],
         office_id=route["office_id"],
-        track=Track(route.get("team", route["track"])),
-        language=Language(route["language"]),
+        track=_TRACKS[route.get("team") or route["track"]],
+        language=_LANGUAGES[route["language"]],
         interpreter_language=route["interpreter_language"],
         rule_id=route["rule_id"],
     )
 
 
 def _route_json(decision: Decision) -> bytes:
-    route = decision.route
+    route, choice = decision.route, decision.choice
     if route is None:
         return b"null"
-    return orjson.dumps(
-        {
-            "order_id": decision.order_id,
-            "office_id": route.office_id,
-            # Workers of 0.1.0 run during the upgrade and know no team for minors.
-            "track": Track.INDIVIDUAL if route.track is Track.MINOR else route.track,
-            "team": route.track,
-            "language": route.language,
-            "interpreter_language": route.interpreter_language,
-            "rule_id": route.rule_id,
-            "reason": route.reason,
-            "as_of": route.as_of,
-            # As in the message, so that a row restored from it is the same.
-            **{name: value for name, value in decision.choice._asdict().items() if value},
-        },
-        default=vars,
-    )
+    content = {
+        "order_id": decision.order_id,
+        "office_id": route.office_id,
+        # Workers of 0.1.0 run during the upgrade and know no team for minors.
+        "track": Track.INDIVIDUAL if route.track is Track.MINOR else route.track,
+        "team": route.track,
+        "language": route.language,
+        "interpreter_language": route.interpreter_language,
+        "rule_id": route.rule_id,
+        "reason": route.reason,
+        "as_of": route.as_of,
+    }
+    if choice is not NO_CHOICE:
+        # As in the message, so that a row restored from it is the same.
+        content |= {name: value for name, value in choice._asdict().items() if value}
+    return orjson.dumps(content, default=vars)
 
 
 def _blocked_json(decision: Decision) -> bytes:
+    if not decision.blocked:
+        return b"[]"
     return orjson.dumps(
         [
             {

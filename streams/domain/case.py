@@ -74,7 +74,7 @@ class Fact:
         event = self.event
         # isinstance and match are slow on pydantic classes: each costs as much as the whole fold.
         if type(event) is OqtIssued:
-            return f"order:{event.order_id}:{self.event_id}"
+            return f"order:{event.order_id}:{self.event_id.int}"
         if type(event) is AppointmentMissed:
             return f"miss:{event.appointment_id}"
         if type(event) is InterviewCompleted:

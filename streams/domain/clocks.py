@@ -18,6 +18,7 @@ from itertools import filterfalse
 from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
+_NO_TIME: Final = timedelta()
 _QUARTERS: Final = 32_768
 """Those of most of a year, about 4 MB."""
 
@@ -41,12 +42,16 @@ class Calendar:
     """End of a count of working days without pauses. Cached: many cases share the same days."""
     _day_of: Callable[[int], date] = field(init=False, repr=False, compare=False)
     """Local day of a quarter of an hour, counted from day 0 of the calendar in UTC. Cached."""
+    _appeal_last: Callable[[date, int], date] = field(init=False, repr=False, compare=False)
+    """Last day of an appeal term. Cached: every decision asks, and many cases share the same."""
 
     def __post_init__(self) -> None:
         day_of = lru_cache(maxsize=_QUARTERS)(self._day_of_quarter)
         object.__setattr__(self, "_day_of", day_of)
         cached = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_count)
         object.__setattr__(self, "_end_after", cached)
+        appeal_last = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_appeal)
+        object.__setattr__(self, "_appeal_last", appeal_last)
         body = "".join(f"{line}\n" for line in self._lines())
         object.__setattr__(self, "body", body)
         object.__setattr__(self, "digest", sha256(body.encode()).hexdigest())
@@ -113,6 +118,13 @@ class Calendar:
     def this_or_next_working(self, day: date) -> date:
         """Return the day itself if it is a working day, else the next working day."""
         return date.fromordinal(self.days[bisect_left(self.days, day.toordinal())])
+
+    def appeal_term_last(self, notified_on: date, days: int) -> date:
+        """Return the last day of the appeal term; the term ends when that day ends."""
+        return self._appeal_last(notified_on, days)
+
+    def _end_of_appeal(self, notified_on: date, days: int) -> date:
+        return self.this_or_next_working(notified_on + timedelta(days=days))
 
     def last_day_before(self, instant: datetime) -> date:
         """Return the local day that contains the moment before ``instant``."""
@@ -220,11 +232,28 @@ class Agenda:
     def first(self) -> tuple[datetime | None, str]:
         """Return the first instant and its reason; None and an empty reason without one."""
         local, other = self._local, self._other
-        if other is None or (local is not None and local < other):
+        if other is None:
             return local, self._local_reason
-        if local is None or other < local:
+        if local is None:
+            return other, self._other_reason
+        ahead = other - local
+        if ahead > _NO_TIME:
+            return local, self._local_reason
+        if ahead < _NO_TIME:
             return other, self._other_reason
         return other, min(self._local_reason, self._other_reason)
+
+
+def latest(instants: Sequence[datetime], zone: tzinfo) -> datetime:
+    """Return ``max(instants)``, with as few comparisons as possible of local times and others."""
+    others = [at for at in instants if at.tzinfo is not zone]
+    if not others or len(others) == len(instants):
+        return max(instants)
+    local, other = max([at for at in instants if at.tzinfo is zone]), max(others)
+    ahead = other - local
+    if not ahead:
+        return max(instants)
+    return other if ahead > _NO_TIME else local
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:
@@ -235,8 +264,3 @@ def midnight(day: date, zone: tzinfo) -> datetime:
 def departure_term_end(calendar: Calendar, notified_at: datetime, days: int) -> datetime:
     """Return the end of the term for voluntary departure; 0 days end at notification."""
     return notified_at if days == 0 else calendar.after_days(notified_at, days)
-
-
-def appeal_term_last(calendar: Calendar, notified_on: date, days: int) -> date:
-    """Return the last day of the appeal term; the term ends when that day ends."""
-    return calendar.this_or_next_working(notified_on + timedelta(days=days))

@@ -35,7 +35,10 @@ def outranked(facts: Iterable[Fact], rank: Rank) -> list[Outranked]:
     circumstance is one if its begin is of a source above.
     """
     known = list(facts)
-    ranks = {source: rank(source) for source in {fact.source for fact in known}}
+    sources = {fact.source for fact in known}
+    if len(sources) < 2:
+        return []
+    ranks = {source: rank(source) for source in sources}
     if len(set(ranks.values())) < 2:
         return []
     of_fact: dict[str, list[Fact]] = {}

@@ -15,7 +15,7 @@ from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
-from streams.domain.clocks import Agenda, Calendar
+from streams.domain.clocks import Agenda, Calendar, latest
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
@@ -119,7 +119,7 @@ class Proposal:
         due += [r.cleared_at for _, r in self.guards if r.cleared_at is not None]
         if self.cause.since is not None:
             due.append(self.cause.since)
-        return max(due)
+        return latest(due, self.judge.calendar.zone)
 
 
 class Blocked(NamedTuple):
@@ -201,6 +201,7 @@ class Judge:
         self.facts = rule_facts(situation, minimums)
         self.matches = policy.match_rules(self.facts)
         self._guards: Mapping[Guard, GuardStatus] | None = None
+        self._uncertain: Sequence[tuple[Guard, GuardStatus]] | None = None
         self._may_pause = bool(
             situation.spans
             or situation.acceptance is not None
@@ -446,11 +447,9 @@ class Judge:
 
     def _applicable_guards(self, rule: Rule) -> list[tuple[Guard, GuardStatus]]:
         """Return the guards that can block or delay the rule: neither waived nor always clear."""
-        return [
-            (guard, status)
-            for guard, status in self.guards.items()
-            if not status.always_clear and guard not in rule.waives
-        ]
+        if self._uncertain is None:
+            self._uncertain = [pair for pair in self.guards.items() if not pair[1].always_clear]
+        return [pair for pair in self._uncertain if pair[0] not in rule.waives]
 
     def _blocking(
         self, rule: Rule, guards: Sequence[tuple[Guard, GuardStatus]]

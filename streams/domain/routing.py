@@ -347,7 +347,7 @@ def _locate_on(place: Place, directory: Directory, day: date) -> _Location:
     if province is None:
         return _Location((), "triage", f"postcode_unknown: {facts}")
     by = "" if residence else "interception-"
-    line = directory.line_for(directory.coverage, postcode, province, day)
+    line = directory.line_for(postcode, province, day)
     if line is not None and line.ranges:
         offices = directory.offices_of(line, day)
         return _Location(offices, f"{by}commune", f"{facts}, postcodes {line.area}")
@@ -357,7 +357,7 @@ def _locate_on(place: Place, directory: Directory, day: date) -> _Location:
             return _Location((office,), "german-speaking", f"{facts}, German-speaking")
     rule_id = "province"
     if line is None:
-        line = directory.line_for(directory.fallback, postcode, province, day)
+        line = directory.line_for(postcode, province, day, fallback=True)
         rule_id = "fallback"
     if line is None:
         return _Location((), "triage", f"{_NO_OFFICE}: {facts} in {province}")
@@ -399,4 +399,5 @@ def contact_language(
     territory = directory.territory_of(postcode)
     if territory is None:
         return order.language
-    return order.language if order.language in honoured | territory.honours else territory.language
+    accepted = order.language in honoured or order.language in territory.honours
+    return order.language if accepted else territory.language

@@ -130,17 +130,18 @@ async def apply_batch(
     rejected += reused
     letters += [_dead_letter(record) for record in reused]
     locked = await _store_dead_letters(conn, locked, letters, added)  # 5
+    new = _facts(added)
     outcomes = await unit_of_work.reconsider(  # 6
         conn,
         locked,
         source,
-        new=_facts(added),
+        new=new,
         appended=_entries(added),
         touched={case_id for letter in letters for case_id in letter.case_ids}.union(touched),
         causes=_latest_arrivals(added, rejected, letters),
         loads=loads,
     )
-    beyond = _beyond_rank(added, locked, source.producers.rank)
+    beyond = _beyond_rank(added, new, locked, source.producers.rank)
     return _result(added, duplicates, letters, beyond, locked.now, outcomes)
 
 
@@ -247,14 +248,18 @@ def _fact(event: Decoded) -> Fact:
 
 
 def _beyond_rank(
-    added: Sequence[Accepted], locked: LockedCases, rank: Rank
+    added: Sequence[Accepted],
+    facts: Mapping[str, Sequence[Fact]],
+    locked: LockedCases,
+    rank: Rank,
 ) -> tuple[BeyondRank, ...]:
     """Return the events that a source above keeps without effect since these events are known.
 
-    Whichever of the two arrives first, one is found when the other arrives.
+    Whichever of the two arrives first, one is found when the other arrives. ``facts`` are those of
+    the events, by case.
     """
     found: list[BeyondRank] = []
-    for case_id, new in _facts(added).items():
+    for case_id, new in facts.items():
         before = locked.log.get(case_id, ())
         after = [one for one in outranked([*before, *new], rank) if one.differs]
         if not after:
@@ -284,7 +289,8 @@ def _pair(one: Outranked) -> EventKey:
 def _entries(added: Iterable[Accepted]) -> dict[str, list[bytes]]:
     """Return the hashes of the new events by case, in the order of their ids."""
     entries: dict[str, list[bytes]] = {}
-    for record, event in sorted(added, key=lambda one: (one.event.event_id, one.event.source)):
+    # By number: comparing UUIDs runs Python code of theirs.
+    for record, event in sorted(added, key=lambda one: (one.event.event_id.int, one.event.source)):
         at = record.position
         entry = event_entry(
             event.event_id, event.digest, event.source, at.topic, at.partition, at.offset

@@ -6,10 +6,10 @@ A process loads it once at start and passes it to the domain, which never opens 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +54,8 @@ class Reference:
     """What the domain decides with: all versions of the policy and the directory."""
     digest: str = field(init=False, repr=False, compare=False)
     """One digest of all tables in all versions; it changes when one of them does."""
+    _digests: Callable[[str, str], str] = field(init=False, repr=False, compare=False)
+    """Digests of a decision by those of its policy and its directory. Cached: there are few."""
 
     def __post_init__(self) -> None:
         tables = Tables(
@@ -64,6 +66,7 @@ class Reference:
         digests = [tables.policies.digest, tables.directories.digest, self.calendar.digest]
         digests.append(self.producers.digest)
         object.__setattr__(self, "tables", tables)
+        object.__setattr__(self, "_digests", cache(self._digests_of))
         object.__setattr__(self, "digest", digest_of([*digests, str(self.publication)])[:32])
 
     @classmethod
@@ -126,8 +129,11 @@ class Reference:
         In this order: the policy version that applied to the case, the directory in force, the
         calendar, the producers, and everything that was loaded.
         """
-        used = (decision.policy.digest, decision.directory.digest, self.calendar.digest)
-        return "".join([one[:32] for one in (*used, self.producers.digest)]) + self.digest
+        return self._digests(decision.policy.digest, decision.directory.digest)
+
+    def _digests_of(self, policy: str, directory: str) -> str:
+        used = (policy, directory, self.calendar.digest, self.producers.digest)
+        return "".join([one[:32] for one in used]) + self.digest
 
     def wording(self, language: str) -> Wording:
         """Return the texts of a language, with those of this policy and directory."""

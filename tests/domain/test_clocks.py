@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,8 +12,8 @@ from streams.domain.clocks import (
     Agenda,
     Calendar,
     Moment,
-    appeal_term_last,
     departure_term_end,
+    latest,
 )
 from tests.domain.given import BRUSSELS, ref
 
@@ -101,7 +101,7 @@ def test_the_departure_term_ends_at_the_end_of_its_last_day(
 def test_the_appeal_term_ends_on_a_working_day(
     calendar: Calendar, notified: str, days: int, end: str
 ) -> None:
-    last = appeal_term_last(calendar, at(notified).date(), days)
+    last = calendar.appeal_term_last(at(notified).date(), days)
     assert calendar.end_of(last) == at(end)
 
 
@@ -131,7 +131,7 @@ def test_every_term_near_a_clock_change_ends_at_local_midnight(
     for end, last in (
         (departure_term_end(calendar, start, days), first + timedelta(days=days)),
         (calendar.after_working_days(start, days), _nth_working_day(calendar, first, days)),
-        (calendar.end_of(appeal_term_last(calendar, first, days)), appeal_day),
+        (calendar.end_of(calendar.appeal_term_last(first, days)), appeal_day),
     ):
         local = end.astimezone(BRUSSELS)
         assert (local.date(), local.time()) == (last + timedelta(days=1), time())
@@ -170,7 +170,7 @@ def test_the_calendar_covers_every_instant_that_an_event_may_contain(
 ) -> None:
     start = datetime.fromisoformat(instant)
     assert calendar.after_working_days(start, 60) > start
-    assert appeal_term_last(calendar, start.date(), 30) > start.date()
+    assert calendar.appeal_term_last(start.date(), 30) > start.date()
 
 
 def test_a_calendar_covers_its_years_from_the_first_day_to_the_last() -> None:
@@ -270,3 +270,17 @@ def test_a_local_day_begins_at_local_midnight(calendar: Calendar, midnight: str)
     assert calendar.local_date(start) == date.fromisoformat(midnight)
     before = start - timedelta(microseconds=1)
     assert calendar.local_date(before) == date.fromisoformat(midnight) - timedelta(days=1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["local", "utc", "offset"]), _DAYS), min_size=1))
+def test_the_latest_of_local_and_other_times_is_the_first_of_the_greatest(
+    entries: list[tuple[str, int]],
+) -> None:
+    calendar = ref().calendar
+    instants: list[datetime] = []
+    for kind, days in entries:
+        midnight = calendar.start_of(_NOON.date() + timedelta(days=days - 3))
+        offset = timezone(timedelta(hours=5))
+        zone = {"local": calendar.zone, "utc": UTC, "offset": offset}[kind]
+        instants.append(midnight.astimezone(zone))
+    assert latest(instants, calendar.zone) is max(instants)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -13,7 +14,16 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, Strict, TypeAdapter, ValidationError
 
-from schemas.envelope import Envelope, Rejected, _parse_fast, _parse_strict, _usual
+from schemas.envelope import (
+    Envelope,
+    Rejected,
+    _header_attributes,
+    _parse_fast,
+    _parse_strict,
+    _plain,
+    _usual,
+)
+from schemas.ids import uuid_of
 from schemas.types import Instant
 from tests.schemas.examples import TYPES, binary, structured
 
@@ -167,6 +177,59 @@ def test_the_usual_attributes_give_the_envelope_of_the_model(
         model = Envelope.model_validate_json(orjson.dumps(attributes))
         assert repr(found) == repr(model)
         assert found == model
+
+
+_PLAIN = [("content-type", "application/json"), *((f"ce_{key}", _USUAL[key]) for key in _USUAL)]
+
+
+@forall(
+    st.permutations(_PLAIN),
+    st.dictionaries(st.sampled_from([name for name, _ in _PLAIN]), _ODD | st.none(), max_size=2),
+    st.sampled_from(["", *(name for name, _ in _PLAIN)]),
+    st.sampled_from([None, ("traceparent", b"00"), ("CE_ID", b"x"), ("ce_type", b"x"), ("", None)]),
+    st.binary(max_size=3),
+)
+def test_plain_headers_give_the_envelope_of_the_model(
+    headers: list[tuple[str, str]],
+    odd: dict[str, str | None],
+    absent: str,
+    more: tuple[str, bytes | None] | None,
+    tail: bytes,
+) -> None:
+    texts = {**dict(headers), **odd}
+    texts.pop(absent, None)
+    pairs = [
+        (name, None if text is None else text.encode("utf-8", "replace"))
+        for name, text in texts.items()
+    ]
+    pairs += [more] if more else []
+    damaged = [(name, None if raw is None else raw + tail) for name, raw in pairs]
+    for given in (pairs, tuple(pairs), damaged, [*pairs[:1], *pairs]):
+        found = _plain(given)
+        if found is not None:
+            attributes = _header_attributes(given)
+            assert attributes.pop("content-type") == "application/json"
+            model = Envelope.model_validate_json(orjson.dumps(attributes))
+            assert repr(found) == repr(model)
+            assert found == model
+
+
+def test_the_headers_of_an_ordinary_event_are_plain() -> None:
+    """Without this, the test above could pass with nothing that is plain."""
+    assert _plain([(name, text.encode()) for name, text in reversed(_PLAIN)]) is not None
+    for name in TYPES:
+        assert _plain(binary(name).headers) is not None
+
+
+@forall(st.integers(0, 2**128 - 1))
+def test_a_uuid_of_a_number_is_that_of_the_constructor(number: int) -> None:
+    ours, theirs = uuid_of(number), UUID(int=number)
+    assert (ours, repr(ours), hash(ours), ours.is_safe) == (
+        theirs,
+        repr(theirs),
+        hash(theirs),
+        theirs.is_safe,
+    )
 
 
 def test_the_attributes_of_an_ordinary_event_are_usual() -> None:

@@ -144,6 +144,10 @@ class Directory:
     territory_of: Callable[[int], Territory | None] = field(init=False, repr=False, compare=False)
     """Return the territory of a postcode, ignoring transfers. Cached."""
     _bounds: tuple[date, ...] = field(init=False, repr=False, compare=False)
+    _line_in: Callable[[int, str, int, bool], Assignment | None] = field(
+        init=False, repr=False, compare=False
+    )
+    """Line that assigns a postcode in a period between two bounds. Cached: every decision asks."""
 
     def __post_init__(self) -> None:
         territory_of = lru_cache(maxsize=_CACHE_SIZE)(partial(_territory_of, self.territories))
@@ -153,6 +157,7 @@ class Directory:
         spans += [transfer.span for transfer in self.transfers]
         bounds = {bound for span in spans for bound in (span.since, span.until)}
         object.__setattr__(self, "_bounds", tuple(sorted(bounds - {date.max})))
+        object.__setattr__(self, "_line_in", lru_cache(maxsize=_CACHE_SIZE)(self._find_line))
 
     def __repr__(self) -> str:
         return f"Directory({self.version}, {self.digest[:12]})"
@@ -202,14 +207,21 @@ class Directory:
         return tuple(one for name in names if (one := offices[name]).span.includes(day))
 
     def line_for(
-        self, lines: Sequence[Assignment], postcode: int, province: str, day: date
+        self, postcode: int, province: str, day: date, *, fallback: bool = False
     ) -> Assignment | None:
         """Return the line that assigns a postcode to open offices on a day, or None.
 
-        A line that names the postcode wins over the line of the province.
+        It is one of the coverage, or of ``fallback``. A line that names the postcode wins over the
+        line of the province.
         """
+        return self._line_in(postcode, province, bisect_right(self._bounds, day), fallback)
+
+    def _find_line(
+        self, postcode: int, province: str, period: int, fallback: bool
+    ) -> Assignment | None:
+        day = self._bounds[period - 1] if period else date.min
         found: Assignment | None = None
-        for line in lines:
+        for line in self.fallback if fallback else self.coverage:
             finer = _contains(line.ranges, postcode)
             if (
                 (finer or line.province == province)

@@ -14,7 +14,7 @@ from typing import Final
 from schemas.events import HouseholdKind, Lodging, NotificationChannel
 from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard
-from streams.domain.clocks import appeal_term_last, midnight
+from streams.domain.clocks import midnight
 from streams.domain.guards.status import (
     GuardContext,
     GuardStatus,
@@ -62,7 +62,7 @@ def _appeal_term(context: GuardContext) -> GuardStatus:
     in_custody = context.situation.lodging_when_notified in _CUSTODY
     terms = context.terms
     days = terms.appeal_days_in_custody if in_custody else terms.appeal_days
-    last = appeal_term_last(context.calendar, context.notified_on, days)
+    last = context.calendar.appeal_term_last(context.notified_on, days)
     return _days(context, Guard.APPEAL_TERM_RUNNING, "appeal term ends", last)
 
 
@@ -70,7 +70,7 @@ def _urgent_appeal_term(context: GuardContext) -> GuardStatus:
     terms = context.terms
     repeat = context.order.repeat_order
     days = terms.urgent_appeal_days_repeat if repeat else terms.urgent_appeal_days
-    last = appeal_term_last(context.calendar, context.notified_on, days)
+    last = context.calendar.appeal_term_last(context.notified_on, days)
     return _days(context, Guard.URGENT_APPEAL_TERM_RUNNING, "urgent appeal term ends", last)
 
 

@@ -107,9 +107,8 @@ class GuardContext:
         cls, situation: Situation, order: OqtIssued, calendar: Calendar, terms: PolicyTerms
     ) -> GuardContext:
         """Return the context of a situation under its current order."""
-        now = situation.now
-        today, notified_on = map(calendar.local_date, (now, order.notified_at))
-        return cls(situation, order, calendar, terms, now, today, notified_on)
+        today, notified_on = situation.moment.local.date(), calendar.local_date(order.notified_at)
+        return cls(situation, order, calendar, terms, situation.now, today, notified_on)
 
 
 def term_end(order: OqtIssued, calendar: Calendar) -> datetime:
