@@ -230,8 +230,8 @@ def test_the_roles_that_connect_get_a_password(server_url: str, database_url: st
     assert found == [
         *[("icam_auditor", True), ("icam_board", True)],
         *[("icam_checkpoint", None), ("icam_exporter", True)],
-        *[("icam_office", None), ("icam_operator", None), ("icam_reader", None)],
-        ("icam_worker", True),
+        *[("icam_office", None), ("icam_operator", None), ("icam_policy", None)],
+        *[("icam_reader", None), ("icam_worker", True)],
     ]
 
 

@@ -283,8 +283,8 @@ def test_a_new_code_and_a_new_key_are_found() -> None:
     }
 
 
-_ROUTING: Final = ("routing", "loads", "decide")
-"""``loads`` reads for which language an office needs an interpreter."""
+_ROUTING: Final = ("routing", "loads", "decide", "replay")
+"""``loads`` and ``replay`` read for which language an office needs an interpreter."""
 DECIDING: Final = [
     path
     for path in (ROOT / "streams" / "domain").rglob("*.py")
