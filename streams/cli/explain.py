@@ -16,6 +16,7 @@ from streams.cli.explanation_data import decision_as_data
 from streams.cli.explanation_page import page
 from streams.cli.in_force import tables_in_force
 from streams.cli.inspect import language
+from streams.cli.instants import instant
 from streams.cli.output import as_json, console, echo, emit, write_page
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.domain.case import Case
@@ -51,17 +52,13 @@ def _instant(_: click.Context, param: click.Parameter, value: str | None) -> dat
     """Return an instant; a time without an offset is in Brussels, a day means its end there."""
     if value is None:
         return None
-    zone = ZoneInfo(reference.ZONE)
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            "give a day or a time, such as 2026-03-05 or 2026-03-05T14:30", param=param
-        ) from None
+    found = instant(value, param)
     if len(value) == len("2026-03-05"):
-        next_day = datetime.combine(found.date() + timedelta(days=1), time.min, zone)
+        zone = ZoneInfo(reference.ZONE)
+        day = found.astimezone(zone).date()
+        next_day = datetime.combine(day + timedelta(days=1), time.min, zone)
         return (next_day - timedelta(microseconds=1)).astimezone(UTC)
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    return found
 
 
 @click.command()

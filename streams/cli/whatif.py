@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 from rich.progress import Progress
 
-from streams import reference
 from streams.casework.rebuild import processors
 from streams.casework.whatif import Answer, Draft, whatif
 from streams.cli.inspect import language
+from streams.cli.instants import instant
 from streams.cli.output import as_json, console, echo, emit, with_connection, write_page
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.cli.whatif_data import whatif_as_data
@@ -35,17 +34,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def _since(_: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """Return an instant; a day means its start, and a time without an offset is in Brussels."""
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            "give a day or a time, such as 2026-03-05 or 2026-03-05T14:30", param=param
-        ) from None
-    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(reference.ZONE))).astimezone(
-        UTC
-    )
+    return instant(value, param) if value is not None else None
 
 
 @click.command("whatif")
