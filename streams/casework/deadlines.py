@@ -23,6 +23,7 @@ from streams.runtime.settings import LoopSettings
 from streams.store import cases, chains, reference_tables
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
+from streams.store.outbox import Written
 from streams.store.pool import Connection, Pool
 
 log = structlog.get_logger(__name__)
@@ -38,10 +39,10 @@ class Deadlines:
         clock: Clock,
         metrics: Metrics,
         settings: LoopSettings,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: Callable[[Written], None] = lambda _: None,
         caseload: Caseload | None = None,
     ) -> None:
-        """``on_commit`` is called after every sweep that found cases."""
+        """``on_commit`` gets what each sweep that found cases announced."""
         self._pool = pool
         self._source = source
         self._clock = clock
@@ -134,7 +135,7 @@ class Deadlines:
                 return 0
             causes = dict(due)
             locked = await unit_of_work.lock_and_load(conn, causes, self._clock)
-            outcomes = await unit_of_work.reconsider(
+            done = await unit_of_work.reconsider(
                 conn,
                 locked,
                 self._source,
@@ -144,10 +145,10 @@ class Deadlines:
             )
         for _, due_at in due:
             self._metrics.deadline_lateness.observe((now - due_at).total_seconds())
-        self._metrics.count_announced(outcomes)
+        self._metrics.count_announced(done.outcomes)
         if self._caseload is not None:
-            self._caseload.count(outcomes)
-        self._on_commit()
+            self._caseload.count(done.outcomes)
+        self._on_commit(done.written)
         return len(due)
 
     async def _one_by_one(self) -> int:

@@ -33,8 +33,11 @@ class ReferenceSource(Protocol):
     def calendar(self) -> Calendar:
         """The calendar; it is not published."""
 
-    async def current(self, conn: Connection) -> Reference:
-        """Return the tables in force for what ``conn`` sees."""
+    async def current(self, conn: Connection, number: int | None = None) -> Reference:
+        """Return the tables in force for what ``conn`` sees.
+
+        ``number`` is how many rows it sees of what was published, if that is known.
+        """
 
 
 class InForce:
@@ -66,14 +69,15 @@ class InForce:
         """The calendar; it is not published."""
         return self._given.calendar
 
-    async def current(self, conn: Connection) -> Reference:
-        """Return the tables in force. Reads one number, unless something was published.
+    async def current(self, conn: Connection, number: int | None = None) -> Reference:
+        """Return the tables in force. Reads one number at most, unless something was published.
 
         Raises:
             NotPublished: a table that the process was told to use is not published.
             VersionUnreadable: a published version was written for other software.
         """
-        number = await publications.count(conn)
+        if number is None:
+            number = await publications.count(conn)
         if number != self._current.publication:
             self._current = await self._read(conn, number)
         return self._current

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from schemas.chain import Head, extend
+from schemas.codec import Decoded
 from schemas.envelope import Reason, headers, rfc3339
 from schemas.outcomes import (
     OUTCOME_TYPES,
@@ -35,10 +36,16 @@ from streams.domain.letters import OpenLetters, open_letters
 from streams.domain.loads import Loads
 from streams.domain.policy.versions import Move
 from streams.reference import Reference
+from streams.runtime import crash
 from streams.store import cases, dead_letters, escalations, events, outbox, publications
+from streams.store import clock as server_clock
+from streams.store import unit_of_work as store
 from streams.store.clock import Clock
 from streams.store.dead_letters import DeadLetter
+from streams.store.events import EventKey, Position
+from streams.store.outbox import NOTHING_WRITTEN, Written
 from streams.store.pool import Connection
+from streams.store.unit_of_work import Change
 
 logger = structlog.get_logger(__name__)
 
@@ -62,6 +69,10 @@ class LockedCases:
     """Cases with a stored event that can't be read; their log is not loaded."""
     moves: Mapping[str, tuple[Move, ...]] = field(default_factory=dict)
     """Policy versions that officials moved cases to, by case."""
+    added: frozenset[EventKey] = frozenset()
+    """Events that were appended when the state was read; they are not in ``log``."""
+    publications: int | None = None
+    """How many versions and moves of the policy were published; None if that was not read."""
 
 
 class Decided(NamedTuple):
@@ -73,34 +84,55 @@ class Decided(NamedTuple):
     """Cases that can't be folded, and when each is checked next."""
 
 
-async def lock_and_load(conn: Connection, case_ids: Iterable[str], clock: Clock) -> LockedCases:
-    """Lock cases in case-id order, new ones included, and load their state.
+class Reconsidered(NamedTuple):
+    """What was announced, in order, and the entries that the relay may publish after the commit."""
 
-    Blocks while another transaction holds one of the locks.
+    outcomes: tuple[Outcome, ...] = ()
+    written: Written = NOTHING_WRITTEN
+
+
+async def lock_and_load(
+    conn: Connection,
+    case_ids: Iterable[str],
+    clock: Clock,
+    new: Sequence[tuple[Decoded, Position]] = (),
+) -> LockedCases:
+    """Lock cases in case-id order, new ones included, append their new events, load their state.
+
+    Blocks while another transaction holds one of the locks. Two statements: what is read is as new
+    as the last lock. Events that are in the log already are not appended again.
     """
     wanted = set(case_ids)
     if not wanted:
         return LockedCases(await clock(conn), (), {}, {}, ())
     rows = await cases.lock(conn, wanted)
     ordered = [row.case_id for row in rows]
-    now, unreadable = await clock(conn), frozenset[str]()
-    try:
-        log = await events.log(conn, ordered)
-    except events.UnreadableEvent:
-        unreadable = await _set_apart(conn, ordered)
-        log = await events.log(conn, [name for name in ordered if name not in unreadable])
+    if new:
+        crash.point("before_append")
+    links = {row.case_id: row.head.links + 1 for row in rows}
+    loaded = await store.load(conn, ordered, new, links)
+    if new:
+        crash.point("after_append")
+    # The server's clock was read with the rest; that of a test has to be asked.
+    now = loaded.now if clock is server_clock.now else await clock(conn)
+    letters = loaded.letters
+    if loaded.unreadable:
+        await _set_apart(conn, ordered)
+        letters = await dead_letters.open_on(conn, ordered)
     return LockedCases(
         now,
         rows,
-        log,
-        await escalations.ledger(conn, ordered),
-        await dead_letters.open_on(conn, ordered),
-        unreadable,
+        loaded.log,
+        loaded.ledgers,
+        letters,
+        loaded.unreadable,
+        added=loaded.added,
+        publications=loaded.publications,
     )
 
 
-async def _set_apart(conn: Connection, case_ids: Sequence[str]) -> frozenset[str]:
-    """Store a dead letter for each event that can't be read; return the cases of these events."""
+async def _set_apart(conn: Connection, case_ids: Sequence[str]) -> None:
+    """Store a dead letter for each event of these cases that can't be read."""
     found = await events.unreadable(conn, case_ids)
     for event in found:
         error = events.UnreadableEvent(event.event_id)
@@ -121,7 +153,6 @@ async def _set_apart(conn: Connection, case_ids: Sequence[str]) -> frozenset[str
                 )
             ],
         )
-    return frozenset(event.case_id for event in found)
 
 
 async def reload_dead_letters(conn: Connection, locked: LockedCases) -> LockedCases:
@@ -140,30 +171,39 @@ async def reconsider(
     touched: Iterable[str] = (),
     causes: Mapping[str, datetime] | None = None,
     loads: Loads | None = None,
-) -> tuple[Outcome, ...]:
+    handled: Mapping[tuple[str, int], int] | None = None,
+) -> Reconsidered:
     """Decide cases again and write what follows; return what was announced, in order.
 
     Decides the cases with ``new`` facts and the ``touched`` ones; all of them must be locked.
     ``appended`` are the hashes of the events of these facts, by case, in the order of their ids.
     ``causes`` says, by case, since when there was something to announce. It is stored with the
-    announcement, to measure the latency. ``loads`` chooses between equally proper offices. Runs
+    announcement, to measure the latency. ``loads`` chooses between equally proper offices.
+    ``handled`` says how far each partition was handled with these events, and is written too. Runs
     inside the caller's transaction and commits nothing.
     Repeated with the same facts it announces nothing.
 
     1. Ask for the tables in force: the locks are held, so that a case is never decided by older
        tables than before.
     2. Decide every case, without I/O.
-    3. Write projections, ledger and outbox, one statement each; the events and the announcements
-       of a case are one more link of its chain.
+    3. Write projections, ledger and outbox; the events and the announcements of a case are one
+       more link of its chain.
     """
-    reference = await source.current(conn)
+    reference = await source.current(conn, locked.publications)
     if reference.moved:
         moves = await publications.moves_of(conn, [row.case_id for row in locked.rows])
         locked = replace(locked, moves=moves)
     decided = decide_cases(locked, reference, new or {}, touched, loads)
     heads = {row.case_id: row.head for row in locked.rows}
-    await _write(conn, decided, heads, appended or {}, locked.now, causes or {})
-    return tuple(message.outcome for _, message in decided.announcements)
+    change = _change(decided, heads, appended or {}, locked.now, causes or {}, handled or {})
+    written = NOTHING_WRITTEN
+    if change.projections or change.entries or change.handled:
+        written = await store.write(conn, change)
+    if decided.held_back:
+        held_back = {name: (change.heads[name], at) for name, at in decided.held_back.items()}
+        await cases.hold_back(conn, held_back, locked.now)
+    outcomes = tuple(message.outcome for _, message in decided.announcements)
+    return Reconsidered(outcomes, written)
 
 
 def decide_cases(
@@ -228,14 +268,15 @@ def letters_of(
     return found
 
 
-async def _write(
-    conn: Connection,
+def _change(
     decided: Decided,
     heads: Mapping[str, Head],
     appended: Mapping[str, Sequence[bytes]],
     now: datetime,
     causes: Mapping[str, datetime],
-) -> None:
+    handled: Mapping[tuple[str, int], int],
+) -> Change:
+    """Return what to write, with the heads of all cases as they are then."""
     withdrawn: list[EscalationWithdrawn] = []
     raised: list[tuple[UUID, EscalationRaised]] = []
     entries: list[outbox.OutboxEntry] = []
@@ -254,18 +295,8 @@ async def _write(
             assert_never(outcome)
         link = heads[case_id].links + 1
         entries.append(_outbox_entry(case_id, message, time, causes.get(case_id), link))
-    if decided.projections:
-        await cases.save(conn, decided.projections, _extended(heads, appended, entries), now)
-    if decided.held_back:
-        longer = _extended(heads, appended, entries)
-        held_back = {name: (longer[name], at) for name, at in decided.held_back.items()}
-        await cases.hold_back(conn, held_back, now)
-    if withdrawn:
-        await escalations.withdraw(conn, withdrawn)
-    if raised:
-        await escalations.raise_(conn, raised)
-    if entries:
-        await outbox.put(conn, entries)
+    longer = _extended(heads, appended, entries)
+    return Change(now, decided.projections, longer, withdrawn, raised, entries, handled)
 
 
 def _extended(

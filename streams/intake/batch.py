@@ -16,16 +16,16 @@ from schemas.envelope import Reason, case_named, source_named
 from schemas.outcomes import Outcome
 from streams.casework import unit_of_work
 from streams.casework.in_force import ReferenceSource
-from streams.casework.unit_of_work import LockedCases
+from streams.casework.unit_of_work import LockedCases, Reconsidered
 from streams.domain.case import Fact, Rank
 from streams.domain.corrections import Outranked, outranked
 from streams.domain.loads import Loads
 from streams.intake.record import Accepted, DecodedRecord, Malformed
-from streams.runtime import crash
 from streams.store import cases, dead_letters, events
 from streams.store.clock import Clock
 from streams.store.dead_letters import DeadLetter
 from streams.store.events import EventKey, Position
+from streams.store.outbox import NOTHING_WRITTEN, Written
 from streams.store.pool import Connection
 
 LATE_SECONDS: Final = 86_400
@@ -77,6 +77,8 @@ class BatchResult:
     """The instant of the decisions, as Unix time."""
     outcomes: tuple[Outcome, ...] = ()
     """What was announced, in order."""
+    written: Written = NOTHING_WRITTEN
+    """The entries of one transaction that the relay may publish; of a sum, none."""
 
     def __add__(self, other: BatchResult) -> BatchResult:
         return BatchResult(
@@ -103,17 +105,20 @@ async def apply_batch(
     *,
     touched: Collection[str] = (),
     loads: Loads | None = None,
+    handled: Mapping[tuple[str, int], int] | None = None,
 ) -> BatchResult:
     """Apply records inside the caller's transaction.
 
     ``touched`` are further cases to decide again. ``loads`` chooses between equally proper offices.
+    ``handled`` says how far each partition was handled with these records, and is stored too.
     Repeatable: the same records are duplicates then.
 
     1. Sort the records: the first of each event, its repetitions, the malformed.
     2. Lock every case with an event, and every known case that a dead letter names or that is
-       touched, and load their state. A case that only a rejected record names is not created; the
-       dead letter blocks it once it is.
-    3. Append the events that are not in the log yet; its primary key drops the others.
+       touched. A case that only a rejected record names is not created; the dead letter blocks it
+       once it is.
+    3. Append the events that are not in the log yet; its primary key drops the others. Load the
+       state of the cases.
     4. Tell duplicates from ids that their source reused with other content.
     5. Store what can't be applied as dead letters, whole. Resolve the dead letters of our own bugs
        whose record is applied now.
@@ -124,14 +129,16 @@ async def apply_batch(
     claimed = {case_id for letter in letters for case_id in letter.case_ids}.union(touched)
     known_cases = await cases.known(conn, claimed)  # 2
     with_events = {record.event.case_id for record in first.values()}
-    locked = await unit_of_work.lock_and_load(conn, known_cases | with_events, clock)
-    added, known = await _append(conn, first, locked)  # 3
+    pairs = [(record.event, record.record.position) for record in first.values()]
+    locked = await unit_of_work.lock_and_load(conn, known_cases | with_events, clock, pairs)  # 3
+    added = [record for key, record in first.items() if key in locked.added]
+    known = [record for key, record in first.items() if key not in locked.added]
     duplicates, reused = await _tell_duplicates(conn, [*repeated, *known])  # 4
     rejected += reused
     letters += [_dead_letter(record) for record in reused]
     locked = await _store_dead_letters(conn, locked, letters, added)  # 5
     new = _facts(added)
-    outcomes = await unit_of_work.reconsider(  # 6
+    done = await unit_of_work.reconsider(  # 6
         conn,
         locked,
         source,
@@ -140,9 +147,10 @@ async def apply_batch(
         touched={case_id for letter in letters for case_id in letter.case_ids}.union(touched),
         causes=_latest_arrivals(added, rejected, letters),
         loads=loads,
+        handled=handled,
     )
     beyond = _beyond_rank(added, new, locked, source.producers.rank)
-    return _result(added, duplicates, letters, beyond, locked.now, outcomes)
+    return _result(added, duplicates, letters, beyond, locked.now, done)
 
 
 _REUSED: Final = "this source has used the event id before, with other content"
@@ -168,23 +176,6 @@ def _sort(records: Iterable[DecodedRecord]) -> _Sorted:
         elif result.first.setdefault(record.event.key, record) is not record:
             result.repeated.append(record)
     return result
-
-
-async def _append(
-    conn: Connection, first: Mapping[EventKey, Accepted], locked: LockedCases
-) -> tuple[list[Accepted], list[Accepted]]:
-    """Append events to the log; return those that were added, and those that it had already."""
-    if not first:
-        return [], []
-    crash.point("before_append")
-    links = {row.case_id: row.head.links + 1 for row in locked.rows}
-    pairs = [(event, record.position) for record, event in first.values()]
-    new = await events.append(conn, pairs, links)
-    crash.point("after_append")
-    if len(new) == len(first):
-        return list(first.values()), []
-    added = [record for key, record in first.items() if key in new]
-    return added, [record for key, record in first.items() if key not in new]
 
 
 async def _tell_duplicates(
@@ -323,7 +314,7 @@ def _result(
     letters: Sequence[DeadLetter],
     beyond: tuple[BeyondRank, ...],
     now: datetime,
-    outcomes: tuple[Outcome, ...],
+    done: Reconsidered,
 ) -> BatchResult:
     verdicts: Counter[tuple[str, str | None, str]] = Counter()
     applied: list[AppliedEvent] = []
@@ -348,7 +339,8 @@ def _result(
         tuple(letters),
         beyond,
         now.timestamp(),
-        outcomes,
+        done.outcomes,
+        done.written,
     )
 
 

@@ -37,6 +37,7 @@ from streams.store import gaps
 from streams.store.clock import Clock
 from streams.store.errors import is_transient, log_fields
 from streams.store.gaps import Gap, LogOpened, Reread
+from streams.store.outbox import Written
 from streams.store.pool import Pool
 
 log = structlog.get_logger(__name__)
@@ -72,11 +73,11 @@ class Intake:
         state: WorkerState,
         bugs: BugCounter,
         settings: IntakeSettings,
-        on_commit: Callable[[], None] = lambda: None,
+        on_commit: Callable[[Written], None] = lambda _: None,
         on_opened: Callable[[LogOpened, Reread | None], None] = lambda *_: None,
         caseload: Caseload | None = None,
     ) -> None:
-        """``bugs`` is shared by all lanes of a worker; ``on_commit`` is called after commits.
+        """``bugs`` is shared by all lanes of a worker. ``on_commit`` gets what a commit announced.
 
         ``on_opened`` is called once the database knows where a worker begins to read a partition,
         with the offset to read from if it is another one.
@@ -147,7 +148,7 @@ class Intake:
         finally:
             if retrying:
                 self._state.batches_retrying -= 1
-        self._on_commit()
+        self._on_commit(result.written)
         return result
 
     def _backoff(self, attempt: int) -> float:
@@ -190,8 +191,9 @@ class Intake:
                 lost += found
                 answers.append((item, reread))
             loads = self._caseload.loads if self._caseload is not None else None
-            result = await apply_batch(conn, decoded, self._source, self._clock, loads=loads)
-            await gaps.advance(conn, _handled(records))
+            result = await apply_batch(
+                conn, decoded, self._source, self._clock, loads=loads, handled=_handled(records)
+            )
             crash.point("before_commit")
         crash.point("after_commit")
         for item, reread in answers:

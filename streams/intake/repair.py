@@ -281,7 +281,8 @@ async def _discard(
     case_ids = letter["case_ids"]
     known = await cases.known(conn, case_ids)
     locked = await unit_of_work.lock_and_load(conn, known, clock)
-    return await unit_of_work.reconsider(conn, locked, source, touched=case_ids)
+    done = await unit_of_work.reconsider(conn, locked, source, touched=case_ids)
+    return done.outcomes
 
 
 async def _open_letter(conn: Connection, dead_letter_id: int) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class Reference:
                 [f"version {first.version} is valid from {first.valid_from}, not before"]
             )
 
-    async def current(self, _: object) -> Reference:
+    async def current(self, conn: object, number: int | None = None) -> Reference:  # noqa: ARG002
         """Return itself: these tables are in force whatever was published."""
         return self
 

@@ -62,29 +62,38 @@ async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
 
 
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
-    """Lock the rows of these cases in case-id order and return them.
+    """Lock the rows of these cases in case-id order and return them; one statement.
 
     Missing rows are inserted first, so that new cases can be locked too. Otherwise two workers
     could overwrite each other's updates. Blocks while another transaction locks one of the rows.
     """
     ordered = sorted(set(case_ids))
-    await conn.execute(
-        """
-        INSERT INTO case_projection (case_id)
-        SELECT case_id FROM unnest($1::text[]) AS wanted (case_id)
-        ON CONFLICT (case_id) DO NOTHING
-        """,
-        ordered,
-    )
-    rows = await conn.fetch(
-        """
-        SELECT case_id, route::text AS route, routings, endings, known_since, links, entries, head
-        FROM case_projection WHERE case_id = any($1::text[])
-        ORDER BY case_id FOR UPDATE
-        """,
-        ordered,
-    )
-    return [_row(row) for row in rows]
+    while True:
+        # A union takes its parts in turn: every insert comes before the first lock.
+        rows = await conn.fetch(
+            """
+            WITH placed AS (
+                INSERT INTO case_projection (case_id)
+                SELECT case_id FROM unnest($1::text[]) AS wanted (case_id)
+                WHERE NOT EXISTS (
+                    SELECT FROM case_projection AS held WHERE held.case_id = wanted.case_id)
+                ORDER BY case_id
+                ON CONFLICT (case_id) DO NOTHING
+                RETURNING case_id, route::text AS route, routings, endings, known_since, links,
+                          entries, head)
+            SELECT * FROM placed
+            UNION ALL
+            SELECT * FROM (
+                SELECT case_id, route::text AS route, routings, endings, known_since, links,
+                       entries, head
+                FROM case_projection WHERE case_id = any($1::text[])
+                ORDER BY case_id FOR UPDATE) AS held
+            """,
+            ordered,
+        )
+        if len(rows) == len(ordered):
+            return sorted([_row(row) for row in rows])
+        # Another transaction inserted one meanwhile: this statement did not see it, the next does.
 
 
 def _row(row: asyncpg.Record) -> CaseRow:
@@ -125,64 +134,6 @@ async def open_under_others(conn: Connection, policy: str) -> list[tuple[str, st
         policy,
     )
     return [(case_id, digest or "") for case_id, digest in rows]
-
-
-async def save(
-    conn: Connection, rows: Sequence[Saved], heads: Mapping[str, Head], now: datetime
-) -> None:
-    """Update projections in one statement; this transaction must have locked their rows.
-
-    ``heads`` are the heads of their chains, by case.
-    """
-    body = [
-        {
-            "case_id": row.case_id,
-            "digest": row.digest.hex(),
-            "events": row.events,
-            "order_id": row.order_id,
-            "status": row.status,
-            "office_id": row.office_id,
-            "track": row.track,
-            "route": orjson.Fragment(row.route),
-            "routings": row.routings,
-            "level": row.level,
-            "blocked": orjson.Fragment(row.blocked),
-            "next_check_at": row.next_check_at,
-            "next_reason": row.next_reason,
-            "owner": row.owner,
-            "ended_at": row.ended_at,
-            "end_reason": row.end_reason,
-            "endings": row.endings,
-            "reference_digest": row.reference_digest,
-            "links": heads[row.case_id].links,
-            "entries": heads[row.case_id].entries,
-            "head": heads[row.case_id].hash.hex(),
-        }
-        for row in rows
-    ]
-    await conn.execute(
-        """
-        UPDATE case_projection AS held SET
-            digest = decode(new.digest, 'hex'), events = new.events,
-            order_id = new.order_id, status = new.status, office_id = new.office_id,
-            track = new.track, route = nullif(new.route::text, 'null')::json,
-            routings = new.routings, level = new.level, blocked = new.blocked,
-            next_check_at = new.next_check_at, next_reason = new.next_reason,
-            owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
-            endings = new.endings, reference_digest = new.reference_digest,
-            links = new.links, entries = new.entries, head = decode(new.head, 'hex'),
-            known_since = coalesce(held.known_since, $2), updated_at = $2
-        FROM json_to_recordset($1::json) AS new (
-            case_id text, digest text, events integer, order_id text, status text,
-            office_id text, track text, route json, routings integer, level smallint,
-            blocked json, next_check_at timestamptz, next_reason text, owner text,
-            ended_at timestamptz, end_reason text, endings integer, reference_digest text,
-            links integer, entries integer, head text)
-        WHERE held.case_id = new.case_id
-        """,
-        orjson.dumps(body).decode(),
-        now,
-    )
 
 
 async def hold_back(

@@ -134,19 +134,26 @@ class OpenDeadLetter:
     recorded_at: datetime
 
 
+def open_letter(row: Iterable[Any]) -> OpenDeadLetter:
+    """Return an open dead letter from its row.
+
+    That is its id, topic, partition, offset, reason, cases, and when it was recorded.
+    """
+    letter_id, topic, partition, offset, reason, case_ids, recorded_at = row
+    position = Position(topic, partition, offset)
+    return OpenDeadLetter(letter_id, position, reason, tuple(case_ids), recorded_at)
+
+
 async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     """Return the open dead letters that name at least one of these cases."""
     rows = await conn.fetch(
         """
         SELECT dead_letter_id, topic, "partition", "offset", reason, case_ids, recorded_at
-        FROM dead_letter WHERE resolved_at IS NULL AND case_ids && $1::text[]
+        FROM dead_letter WHERE resolution IS NULL AND case_ids && $1::text[]
         """,
         case_ids,
     )
-    return [
-        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named), recorded_at)
-        for letter_id, *place, reason, named, recorded_at in rows
-    ]
+    return [open_letter(row) for row in rows]
 
 
 async def open_at(conn: Connection, case_id: str, at: datetime) -> list[OpenDeadLetter]:
@@ -161,10 +168,7 @@ async def open_at(conn: Connection, case_id: str, at: datetime) -> list[OpenDead
         case_id,
         at,
     )
-    return [
-        OpenDeadLetter(letter_id, Position(*place), reason, tuple(named), recorded_at)
-        for letter_id, *place, reason, named, recorded_at in rows
-    ]
+    return [open_letter(row) for row in rows]
 
 
 class Opened(NamedTuple):

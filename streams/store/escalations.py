@@ -9,7 +9,6 @@ from uuid import UUID
 
 import orjson
 
-from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.decide import StandingEscalation
 from streams.store.pool import Connection
 
@@ -23,7 +22,7 @@ class Ledger(NamedTuple):
 
 async def ledger(conn: Connection, case_ids: Sequence[str]) -> dict[str, Ledger]:
     """Return the ledger of each case that has an entry. The caller must have locked the cases."""
-    return _ledgers(
+    return ledgers(
         await conn.fetch(
             """
             SELECT DISTINCT ON (escalation_id)
@@ -52,10 +51,14 @@ async def ledger_at(conn: Connection, case_id: str, at: datetime) -> Ledger:
         case_id,
         at,
     )
-    return _ledgers(rows).get(case_id, Ledger((), {}))
+    return ledgers(rows).get(case_id, Ledger((), {}))
 
 
-def _ledgers(rows: Iterable[Any]) -> dict[str, Ledger]:
+def ledgers(rows: Iterable[Any]) -> dict[str, Ledger]:
+    """Return the ledger of each case from the last round of each of its escalations.
+
+    A row is the case, whether it stands, and the fields of ``StandingEscalation``.
+    """
     standing: dict[str, list[StandingEscalation]] = {}
     rounds: dict[str, dict[UUID, int]] = {}
     for case_id, stands, *rest in rows:
@@ -66,82 +69,6 @@ def _ledgers(rows: Iterable[Any]) -> dict[str, Ledger]:
     return {
         case_id: Ledger(tuple(standing.get(case_id, ())), used) for case_id, used in rounds.items()
     }
-
-
-async def raise_(conn: Connection, raised: Iterable[tuple[UUID, EscalationRaised]]) -> None:
-    """Insert escalations, each with the id of the message that raises it; one statement.
-
-    The evidence is stored in that message only, in the outbox.
-
-    Raises:
-        asyncpg.UniqueViolationError: one already stands, as the case was decided without its lock.
-    """
-    rows = [
-        {
-            "escalation_id": item.escalation_id,
-            "round": item.round,
-            "case_id": item.case_id,
-            "order_id": item.order_id,
-            "rule_id": item.rule_id,
-            "occasion": item.occasion,
-            "level": item.level,
-            "action": item.action,
-            "policy_version": item.policy_version,
-            "policy_digest": item.policy_digest,
-            "office_id": item.office_id,
-            "track": item.track,
-            "message_id": message_id,
-            "event_ids": "{" + ",".join(item.evidence.event_ids) + "}",
-            "due_at": item.due_at,
-            "raised_at": item.detected_at,
-            "addressed_to": item.addressed_to,
-            "reminder": item.reminder,
-            "answer_by": item.answer_by,
-        }
-        for message_id, item in raised
-    ]
-    await conn.execute(
-        """
-        INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion, level,
-                                action, policy_version, policy_digest, office_id, track,
-                                message_id, event_ids, due_at, raised_at, addressed_to,
-                                reminder, answer_by)
-        SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
-               policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
-               due_at, raised_at, addressed_to, reminder, answer_by
-        FROM json_to_recordset($1::json) AS new (
-            escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
-            occasion text, level smallint, action text, policy_version text, policy_digest text,
-            office_id text, track text, message_id uuid, event_ids text, due_at timestamptz,
-            raised_at timestamptz, addressed_to text, reminder integer,
-            answer_by timestamptz)
-        """,
-        orjson.dumps(rows).decode(),
-    )
-
-
-async def withdraw(conn: Connection, withdrawn: Iterable[EscalationWithdrawn]) -> None:
-    """Mark standing escalations as withdrawn, with the reason; one statement."""
-    rows = [
-        {
-            "escalation_id": item.escalation_id,
-            "round": item.round,
-            "withdrawn_at": item.withdrawn_at,
-            "withdrawal": {"reason": item.reason, "because": item.because},
-        }
-        for item in withdrawn
-    ]
-    await conn.execute(
-        """
-        UPDATE escalation AS held
-        SET withdrawn_at = new.withdrawn_at, withdrawal = new.withdrawal
-        FROM json_to_recordset($1::json) AS new (
-            escalation_id uuid, round integer, withdrawn_at timestamptz, withdrawal json)
-        WHERE held.escalation_id = new.escalation_id AND held.round = new.round
-          AND held.withdrawn_at IS NULL
-        """,
-        orjson.dumps(rows).decode(),
-    )
 
 
 async def find(

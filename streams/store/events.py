@@ -7,7 +7,7 @@ Errors::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -16,7 +16,6 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
-from schemas.codec import Decoded
 from schemas.events import EVENT_TYPES
 from streams.domain.case import Fact
 from streams.domain.replay import Recorded
@@ -44,54 +43,6 @@ class Position(NamedTuple):
 
 EventKey: TypeAlias = tuple[UUID, str]
 """Id and source of an event, which are unique together."""
-
-
-async def append(
-    conn: Connection, events: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]
-) -> set[EventKey]:
-    """Append new events and return their keys; one statement, in the order of keys.
-
-    ``links`` are the numbers of the links that these events begin, by case.
-
-    An event whose key is already in the log is skipped, even if its content differs; compare
-    ``digests`` to detect that. Before migration 0017, so is one whose id another source has used;
-    it has no digest then. The fixed order prevents a deadlock between two workers that append the
-    same events.
-    """
-    # By number: comparing UUIDs runs Python code of theirs.
-    ordered = sorted(events, key=lambda pair: (pair[0].event_id.int, pair[0].source))
-    rows = [
-        {
-            "event_id": event.event_id,
-            "case_id": event.case_id,
-            "type": event.type,
-            "source": event.source,
-            "occurred_at": event.time,
-            "payload": orjson.Fragment(event.payload),
-            "digest": event.digest.hex(),
-            "topic": position.topic,
-            "partition": position.partition,
-            "offset": position.offset,
-            "link": links[event.case_id],
-        }
-        for event, position in ordered
-    ]
-    added = await conn.fetch(
-        """
-        INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
-                                topic, "partition", "offset", link)
-        SELECT event_id, case_id, type, source, occurred_at, payload, decode(digest, 'hex'),
-               topic, "partition", "offset", link
-        FROM json_to_recordset($1::json) AS event (
-            event_id uuid, case_id text, type text, source text, occurred_at timestamptz,
-            payload json, digest text, topic text, "partition" integer, "offset" bigint,
-            link integer)
-        ON CONFLICT DO NOTHING
-        RETURNING event_id, source
-        """,
-        orjson.dumps(rows).decode(),
-    )
-    return {(event_id, source) for event_id, source in added}
 
 
 async def log(conn: Connection, case_ids: Sequence[str]) -> dict[str, list[Fact]]:
@@ -174,7 +125,7 @@ async def log_between(
         first,
         after,
     )
-    return _readable(rows)
+    return readable(rows)
 
 
 async def extent(conn: Connection) -> tuple[datetime | None, int]:
@@ -255,7 +206,7 @@ async def readable_log(
 
     They are returned as well.
     """
-    return _readable(
+    return readable(
         await conn.fetch(
             """
             SELECT case_id, occurred_at, event_id, type, payload::text, source
@@ -266,7 +217,12 @@ async def readable_log(
     )
 
 
-def _readable(rows: Sequence[Any]) -> tuple[dict[str, list[Fact]], frozenset[str]]:
+def readable(stored: Iterable[Any]) -> tuple[dict[str, list[Fact]], frozenset[str]]:
+    """Return the facts of rows, by case, and the cases with an event that can't be read.
+
+    A row is the case, the time, id, type, payload and source of an event.
+    """
+    rows = list(stored)
     try:
         return _facts(rows), frozenset()
     except UnreadableEvent:

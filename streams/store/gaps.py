@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -164,25 +164,6 @@ async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:
         if row is not None:
             stored.append((row[0], row[1]))
     return stored
-
-
-async def advance(conn: Connection, handled: Mapping[tuple[str, int], int]) -> None:
-    """Record the offset after the last one that was handled, by topic and partition.
-
-    The fixed order prevents a deadlock with a worker that lost its partitions meanwhile.
-    """
-    ordered = sorted(handled)
-    await conn.execute(
-        """
-        INSERT INTO input_position AS known (topic, "partition", next_offset)
-        SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
-        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
-        WHERE known.next_offset <> excluded.next_offset
-        """,
-        [topic for topic, _ in ordered],
-        [number for _, number in ordered],
-        [handled[partition] for partition in ordered],
-    )
 
 
 async def find(

@@ -6,9 +6,9 @@ is the order of commits: a transaction that sees a row also sees the case's earl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -35,10 +35,10 @@ class OutboxEntry(NamedTuple):
     @property
     def entry(self) -> bytes:
         """Return its hash in the chain of its case."""
-        return message_entry(self.message_id, self.topic, self.key, self._headers, self.body)
+        return message_entry(self.message_id, self.topic, self.key, self.stored_headers, self.body)
 
     @property
-    def _headers(self) -> str:
+    def stored_headers(self) -> str:
         """Return the headers as stored."""
         return orjson.dumps([*self.headers.items()]).decode()
 
@@ -51,33 +51,16 @@ class Pending(NamedTuple):
     waited: float | None = None
 
 
-async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
-    """Insert entries in the given order; one statement.
+class Written(NamedTuple):
+    """Entries that a transaction wrote: once it has committed, the relay may publish them."""
 
-    Raises:
-        asyncpg.UniqueViolationError: a message id exists already, as a decision was made twice.
-    """
-    rows = list(entries)
-    # Bodies are separate parameters: inside one JSON document the server would parse them twice.
-    await conn.execute(
-        """
-        WITH added AS (
-            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
-            SELECT message_id, topic, key, headers::json, body::json, caused_at, link
-            FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[],
-                        $6::timestamptz[], $7::integer[])
-                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, link, nth)
-            ORDER BY nth RETURNING position)
-        INSERT INTO outbox_pending (position) SELECT position FROM added
-        """,
-        [row.message_id for row in rows],
-        [row.topic for row in rows],
-        [row.key for row in rows],
-        [row._headers for row in rows],
-        [row.body.decode() for row in rows],
-        [row.caused_at for row in rows],
-        [row.link for row in rows],
-    )
+    entries: Sequence[Pending] = ()
+    others: frozenset[int] | None = frozenset()
+    """Positions of all other unpublished entries that it saw, under the locks of its cases; None if
+    they were too many to read."""
+
+
+NOTHING_WRITTEN: Final = Written()
 
 
 async def pending(conn: Connection, limit: int) -> list[Pending]:

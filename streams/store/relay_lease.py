@@ -152,3 +152,7 @@ async def renew(conn: Connection, fence: int) -> None:
 async def release(conn: Connection, fence: int) -> None:
     """Give the lease back, so that another relay need not wait until it expires."""
     await conn.execute("UPDATE relay_lease SET expires_at = '-infinity' WHERE fence = $1", fence)
+    await conn.execute(
+        "SELECT CASE WHEN pg_backend_pid() = $1 THEN pg_advisory_unlock_all() END",
+        conn.get_server_pid(),
+    )

@@ -130,7 +130,7 @@ class Parts:
             clock.now,
             self.metrics,
             settings.loops,
-            relay.wake,
+            relay.publish,
             self.caseload,
         )
         self._run_in_background("relay", relay.run())
@@ -174,7 +174,7 @@ class Parts:
                 self.state,
                 bugs,
                 settings,
-                relay.wake,
+                relay.publish,
                 self._membership.answer,
                 self.caseload,
             )

@@ -5,6 +5,9 @@ that is frozen loses it after nine seconds. When it goes on, it finds that out b
 next wave, and marks nothing. So it can publish at most the wave that was in flight; subscribers
 know the duplicates by their message ids.
 
+What this worker wrote is handed over after its commit (``handover.py``); the outbox is read at the
+beginning, at an interval, and whenever another worker may have written too.
+
 Entries are sent in waves with at most one entry per topic and case in flight, so a retry of the
 producer can't reorder the entries of a case.
 """
@@ -15,7 +18,7 @@ import asyncio
 import os
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn
@@ -32,9 +35,10 @@ from streams.runtime.settings import KafkaSettings, LoopSettings
 from streams.runtime.state import WorkerState
 from streams.store import outbox, relay_lease
 from streams.store.errors import is_transient, log_fields
-from streams.store.outbox import Pending
+from streams.store.outbox import Pending, Written
 from streams.store.pool import Connection, Pool
 from streams.store.relay_lease import LEASE_SECONDS, RelayLostError
+from streams.worker.handover import Handover
 from streams.worker.refusals import Refusals, is_of_the_message
 
 log = structlog.get_logger(__name__)
@@ -71,14 +75,26 @@ class Relay:
         self._metrics = metrics
         self._state = state
         self._wake = asyncio.Event()
+        self._handover = Handover()
         self._refusals = Refusals(metrics.refused)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._fence = 0
+        self._active = False
         self._confirmed = 0.0
 
     def wake(self) -> None:
         """Read the outbox now instead of at the next interval."""
+        self._handover.miss()
         self._wake.set()
+
+    def publish(self, written: Written) -> None:
+        """Publish the entries of a transaction, which must have committed, soon.
+
+        If another worker's relay is active, that one reads them at its next interval.
+        """
+        if written.entries and self._active:
+            self._handover.offer(written, asyncio.get_running_loop().time())
+            self._wake.set()
 
     async def run(self) -> NoReturn:
         """Publish until cancelled; start over after a failure of Kafka or the database.
@@ -115,10 +131,14 @@ class Relay:
             self._note_confirmed()
             self._state.relay_holder = str(held)
             self._state.relay_held_since = held.since.timestamp() if held.since else 0.0
+            self._handover.reset()
+            self._active = True
             log.info("relay_taken", fence=self._fence)
             try:
                 await self._publish_all(conn)
             finally:
+                self._active = False
+                self._handover.reset()
                 self._state.relay_held_since = 0.0
                 with suppress(Exception):  # it expires anyway
                     await relay_lease.release(conn, self._fence)
@@ -151,20 +171,30 @@ class Relay:
             }
         )
         clock = asyncio.get_running_loop().time
-        held_back = 0
+        read, held_back = 0.0, 0
         while True:
             self._wake.clear()
             await self._confirm(conn)
-            pending = await outbox.pending(conn, self._loops.relay_batch + held_back)
-            read = clock()
-            waiting = self._refusals.others(pending)
-            held_back = len(pending) - len(waiting)
+            # Only the outbox has the entries of other workers, and those that were refused.
+            due = held_back or clock() - read >= self._loops.relay_seconds
+            taken = None if due else self._handover.take(self._loops.relay_batch)
+            if taken is None:
+                self._handover.discard()
+                pending = await outbox.pending(conn, self._loops.relay_batch + held_back)
+                read = clock()
+                taken = [(one, read) for one in pending]
+                if len(pending) >= self._loops.relay_batch + held_back:
+                    self._handover.miss()  # there are more
+            since = {one.position: at for one, at in taken}
+            entries = [one for one, _ in taken]
+            waiting = self._refusals.others(entries)
+            held_back = len(entries) - len(waiting)
             for wave in waves(waiting):
                 await self._confirm(conn)
                 await self._publish(conn, producer, wave)
-                self._measure(self._refusals.others(wave), clock() - read)
+                self._measure(self._refusals.others(wave), since, clock())
             self._state.relay_failing = False
-            if len(waiting) < self._loops.relay_batch:
+            if not waiting:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._loops.relay_seconds):
                         await self._wake.wait()
@@ -193,7 +223,9 @@ class Relay:
         wave = self._refusals.others(wave)
         crash.point("after_publish")
         crash.point("before_mark")
-        await outbox.mark_published(conn, [pending.position for pending in wave], self._fence)
+        positions = [pending.position for pending in wave]
+        await outbox.mark_published(conn, positions, self._fence)
+        self._handover.published(positions)
         self._note_confirmed()
         elapsed = clock() - started
         for topic, count in Counter(pending.entry.topic for pending in wave).items():
@@ -238,12 +270,16 @@ class Relay:
                 raise _Unanswered(refusal, known)
         return [pending for pending in entries if pending.position in errors]
 
-    def _measure(self, wave: Sequence[Pending], since_read: float) -> None:
-        """Observe the time from cause to acknowledgement; a producer's clock may be ahead."""
+    def _measure(self, wave: Sequence[Pending], since: Mapping[int, float], now: float) -> None:
+        """Observe the time from cause to acknowledgement; a producer's clock may be ahead.
+
+        ``since`` says by position at what time an entry had waited for so long as it says.
+        """
         waits: dict[str, list[float]] = {}
-        for _, entry, waited in wave:
+        for position, entry, waited in wave:
             if waited is not None and not is_canary(entry.key):
-                waits.setdefault(entry.topic, []).append(max(0.0, waited + since_read))
+                amount = max(0.0, waited + now - since[position])
+                waits.setdefault(entry.topic, []).append(amount)
         for topic, amounts in waits.items():
             self._metrics.announced_seconds.labels(topic).observe_all(amounts)
 

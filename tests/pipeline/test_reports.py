@@ -19,9 +19,10 @@ from streams.audit import Report
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import DatabaseSettings, LoopSettings
 from streams.runtime.state import WorkerState
-from streams.store import outbox
+from streams.store import unit_of_work
 from streams.store.outbox import OutboxEntry
 from streams.store.pool import open_pool
+from streams.store.unit_of_work import Change
 from streams.worker.relay import Relay
 from tests.domain import given
 from tests.pipeline.stage import Stage, until
@@ -85,7 +86,7 @@ async def test_what_the_brokers_took_is_not_sent_again_when_they_do_not_take_the
         OutboxEntry(str(uuid4()), topic, f"case-{n}", {}, b"{}") for n, topic in enumerate(topics)
     ]
     async with pool.acquire() as conn:
-        await outbox.put(conn, entries)
+        await unit_of_work.write(conn, Change(given.LATER, entries=entries))
     relay = asyncio.create_task(
         Relay(pool, stage.kafka, LoopSettings(), Metrics(state), state).run()
     )

@@ -14,12 +14,12 @@ import streams.store.cases
 import streams.store.chains
 import streams.store.clock
 import streams.store.dead_letters
-import streams.store.escalations
 import streams.store.events
 import streams.store.gaps
 import streams.store.outbox
 import streams.store.reference_tables
 import streams.store.relay_lease
+import streams.store.unit_of_work
 from streams.casework import deadlines
 from streams.intake import intake
 from streams.worker import relay
@@ -29,12 +29,12 @@ from tests.schedules.store import (
     chains,
     clock,
     dead_letters,
-    escalations,
     events,
     gaps,
     outbox,
     reference_tables,
     relay_lease,
+    unit_of_work,
 )
 
 STAND_INS: Final = (
@@ -42,12 +42,12 @@ STAND_INS: Final = (
     (streams.store.chains, chains),
     (streams.store.clock, clock),
     (streams.store.dead_letters, dead_letters),
-    (streams.store.escalations, escalations),
     (streams.store.events, events),
     (streams.store.gaps, gaps),
     (streams.store.outbox, outbox),
     (streams.store.reference_tables, reference_tables),
     (streams.store.relay_lease, relay_lease),
+    (streams.store.unit_of_work, unit_of_work),
 )
 """Each module of the store with its stand-in."""
 
@@ -57,7 +57,7 @@ def operations(stand_in: ModuleType) -> dict[str, Callable[..., Any]]:
     return {
         name: function
         for name, function in getmembers(stand_in, iscoroutinefunction)
-        if function.__module__.startswith(store.__name__)
+        if function.__module__.startswith(store.__name__) and not name.startswith("_")
     }
 
 

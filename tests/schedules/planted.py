@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from unittest.mock import patch
 
+from schemas.codec import Decoded
 from streams.casework import unit_of_work
 from streams.casework.unit_of_work import LockedCases
 from streams.intake.batch import BatchResult
@@ -16,6 +17,7 @@ from streams.store import cases, outbox
 from streams.store.cases import CaseRow
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
+from streams.store.events import Position
 from streams.store.outbox import Pending
 from streams.store.pool import Connection
 from streams.worker import relay
@@ -25,6 +27,7 @@ from tests.schedules.connection import link
 from tests.schedules.store.cases import TABLE, row
 
 Planted = Callable[[], AbstractContextManager[object]]
+Events: TypeAlias = Sequence[tuple[Decoded, Position]]
 
 
 def offsets_before_the_transaction() -> AbstractContextManager[object]:
@@ -57,7 +60,7 @@ def marked_before_published() -> AbstractContextManager[object]:
 
 def cases_not_locked() -> AbstractContextManager[object]:
     async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
-        async with link(conn).statement("cases.lock: insert") as mine:
+        async with link(conn).statement("cases.lock") as mine:
             for case_id in sorted(set(case_ids)):
                 await mine.insert(TABLE, case_id, (None, None))
         return [row(case_id, mine.get(TABLE, case_id)[0]) for case_id in sorted(set(case_ids))]
@@ -90,9 +93,11 @@ def all_in_one_wave() -> AbstractContextManager[object]:
 def clock_read_before_the_lock() -> AbstractContextManager[object]:
     real = unit_of_work.lock_and_load
 
-    async def hold(conn: Connection, case_ids: Iterable[str], clock: Clock) -> LockedCases:
+    async def hold(
+        conn: Connection, case_ids: Iterable[str], clock: Clock, new: Events = ()
+    ) -> LockedCases:
         now = await clock(conn)
-        return replace(await real(conn, case_ids, clock), now=now)
+        return replace(await real(conn, case_ids, clock, new), now=now)
 
     return patch.object(unit_of_work, "lock_and_load", hold)
 

@@ -63,7 +63,7 @@ class Worker:
         relay = Relay(pool, KafkaSettings(), _LOOPS, _metrics(), state)
 
         def intake() -> Intake:
-            return Intake(pool, ref(), clock.now, _metrics(), state, bugs, settings, relay.wake)
+            return Intake(pool, ref(), clock.now, _metrics(), state, bugs, settings, relay.publish)
 
         handlers = [intake().handle for _ in range(world.schedule.writers)]
         self._lanes = Lanes(handlers, settings.batch_max, BACKLOG_ORDER.index)
@@ -75,7 +75,7 @@ class Worker:
             world.dice,
             world.checks.done,
         )
-        deadlines = Deadlines(pool, ref(), clock.now, _metrics(), _LOOPS, relay.wake)
+        deadlines = Deadlines(pool, ref(), clock.now, _metrics(), _LOOPS, relay.publish)
         for work in (relay.run(), deadlines.run(), self._lanes.run(), self._consumer.run()):
             self._keep(work)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streams.store import dead_letters, gaps
+from streams.store import dead_letters, gaps, unit_of_work
 from streams.store.dead_letters import DeadLetter
 from streams.store.events import Position
 from streams.store.gaps import Gap, GapReason
 from streams.store.pool import Pool
+from streams.store.unit_of_work import Change
+from tests.domain import given
 
 ORDERS = "icam.oqt-issued.v1"
 
@@ -29,9 +31,11 @@ async def test_the_same_gap_is_one_until_it_is_resolved(pool: Pool) -> None:
 async def test_without_an_offset_a_gap_begins_after_what_was_handled(pool: Pool) -> None:
     begins_at_20 = Gap(Position(ORDERS, 3, 0), 20, GapReason.NOT_COMMITTED)
     async with pool.acquire() as conn:
-        await gaps.advance(conn, {(ORDERS, 3): 20, (ORDERS, 4): 8})
+        await unit_of_work.write(
+            conn, Change(given.LATER, handled={(ORDERS, 3): 20, (ORDERS, 4): 8})
+        )
         assert await gaps.put(conn, [begins_at_20]) == [], "all before it was handled"
-        await gaps.advance(conn, {(ORDERS, 3): 17})
+        await unit_of_work.write(conn, Change(given.LATER, handled={(ORDERS, 3): 17}))
         assert await gaps.put(conn, [begins_at_20]) == [(ORDERS, 3)]
         never_read = replace(begins_at_20, position=Position(ORDERS, 5, 0))
         assert await gaps.put(conn, [never_read]) == [(ORDERS, 20)], "nothing vouches for these"

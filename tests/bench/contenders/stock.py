@@ -70,7 +70,7 @@ class Parts(app.Parts):
         settings = self._settings.intake
         bugs = BugCounter(settings.max_bugs_in_a_row)
         intake = Intake(
-            pool, self.reference, clock.now, self.metrics, self.state, bugs, settings, relay.wake
+            pool, self.reference, clock.now, self.metrics, self.state, bugs, settings, relay.publish
         )
         self._install(self._app, intake, self._settings)
 

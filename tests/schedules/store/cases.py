@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import orjson
 
-from schemas.chain import NO_LINKS, Head
+from schemas.chain import NO_LINKS
 from streams.store.cases import CaseRow, Saved
 from streams.store.pool import Connection
 from tests.schedules.connection import link
@@ -25,11 +25,10 @@ async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
 
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     ordered = sorted(set(case_ids))
-    async with link(conn).statement("cases.lock: insert") as mine:
+    held = []
+    async with link(conn).statement("cases.lock") as mine:
         for case_id in ordered:
             await mine.insert(TABLE, case_id, (None, None))
-    held = []
-    async with link(conn).statement("cases.lock: for update") as mine:
         for case_id in ordered:
             await mine.lock(TABLE, case_id)
             head = mine.get(HEADS, case_id)
@@ -43,17 +42,6 @@ def row(case_id: str, saved: Saved | None) -> CaseRow:
     if saved is None:
         return CaseRow(case_id, None, 0, 0, None)
     return CaseRow(case_id, orjson.loads(saved.route), saved.routings, saved.endings, None)
-
-
-async def save(
-    conn: Connection, rows: Sequence[Saved], heads: Mapping[str, Head], now: datetime
-) -> None:
-    async with link(conn).statement("cases.save") as mine:
-        for saved in rows:
-            if mine.get(TABLE, saved.case_id) is not GONE:
-                await mine.lock(TABLE, saved.case_id)
-                mine.write(TABLE, saved.case_id, (saved, now))
-                mine.write(HEADS, saved.case_id, heads[saved.case_id])
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:

@@ -8,6 +8,7 @@ from typing import Any
 from streams.store.dead_letters import DeadLetter, OpenDeadLetter
 from streams.store.pool import Connection
 from tests.schedules.connection import link
+from tests.schedules.database import Transaction
 
 TABLE, RECORDED = "dead_letter", "dead_letter_recorded"
 
@@ -22,17 +23,22 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
 
 async def open_on(conn: Connection, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
     async with link(conn).statement("dead_letters.open_on") as mine:
-        return [
-            OpenDeadLetter(
-                number,
-                letter.position,
-                letter.reason,
-                letter.case_ids,
-                mine.get(RECORDED, letter.position),
-            )
-            for _, (number, letter, resolution) in mine.rows(TABLE)
-            if resolution is None and any(case_id in case_ids for case_id in letter.case_ids)
-        ]
+        return open_letters(mine, case_ids)
+
+
+def open_letters(mine: Transaction, case_ids: Sequence[str]) -> list[OpenDeadLetter]:
+    """Return the open dead letters that name these cases, as a transaction sees them."""
+    return [
+        OpenDeadLetter(
+            number,
+            letter.position,
+            letter.reason,
+            letter.case_ids,
+            mine.get(RECORDED, letter.position),
+        )
+        for _, (number, letter, resolution) in mine.rows(TABLE)
+        if resolution is None and any(case_id in case_ids for case_id in letter.case_ids)
+    ]
 
 
 async def applied_after_all(conn: Connection, dead_letter_ids: Sequence[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from streams.store.gaps import Gap, LogOpened, Reread
 from streams.store.pool import Connection
@@ -11,11 +11,6 @@ from streams.store.pool import Connection
 async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:
     assert not list(gaps), "the simulated log has no gaps"
     return []
-
-
-async def advance(conn: Connection, handled: Mapping[tuple[str, int], int]) -> None:
-    if not handled:  # a batch may be empty
-        return
 
 
 async def open_log(

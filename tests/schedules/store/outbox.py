@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import asyncpg
-
-from streams.store.outbox import OutboxEntry, Pending
+from streams.store.outbox import Pending
 from streams.store.pool import Connection
 from streams.store.relay_lease import RelayLostError
 from tests.schedules.connection import link
 from tests.schedules.database import GONE
 
 TABLE, IDS, WAITING = "outbox", "outbox_message", "outbox_pending"
-
-
-async def put(conn: Connection, entries: Iterable[OutboxEntry]) -> None:
-    async with link(conn).statement("outbox.put") as mine:
-        for entry in entries:
-            position = link(conn).database.next_number("outbox")
-            if not await mine.insert(IDS, entry.message_id, position):
-                raise asyncpg.UniqueViolationError("outbox_message_id_key")
-            mine.write(TABLE, position, entry)
-            mine.write(WAITING, position, True)
 
 
 async def pending(conn: Connection, limit: int) -> list[Pending]:

@@ -1,0 +1,343 @@
+"""The two statements of a unit of work on locked cases: one reads and appends, one writes.
+
+A record that comes alone is a unit of work of its own, and its statements in sequence are most of
+what it costs and of the time that it takes. So what is read and written together is one statement
+each. The locks are a statement before these: a statement sees what was committed before it began,
+and what is read here must be as new as the locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from schemas.chain import Head
+from schemas.codec import Decoded
+from schemas.outcomes import EscalationRaised, EscalationWithdrawn
+from streams.domain.case import Fact
+from streams.store import dead_letters, escalations, events
+from streams.store.cases import Saved
+from streams.store.dead_letters import OpenDeadLetter
+from streams.store.escalations import Ledger
+from streams.store.events import EventKey, Position
+from streams.store.outbox import OutboxEntry, Pending, Written
+from streams.store.pool import Connection
+
+_MOST_OTHERS: Final = 100
+"""Most positions of other entries that are read: with more, the relay reads them itself."""
+
+
+class Loaded(NamedTuple):
+    """What a decision on locked cases rests on, as of one instant after the locks."""
+
+    now: datetime
+    """The instant, by the database's clock."""
+    publications: int
+    """How many versions and moves were published."""
+    log: Mapping[str, Sequence[Fact]]
+    """The events before those that were appended, in no particular order, by case."""
+    unreadable: frozenset[str]
+    """Cases with a stored event that can't be read; they are not in the log."""
+    ledgers: Mapping[str, Ledger]
+    letters: Sequence[OpenDeadLetter]
+    """Open dead letters that name at least one of the cases."""
+    added: frozenset[EventKey]
+    """Events that were appended; the others are in the log already."""
+
+
+async def load(
+    conn: Connection,
+    case_ids: Sequence[str],
+    new: Iterable[tuple[Decoded, Position]],
+    links: Mapping[str, int],
+) -> Loaded:
+    """Append new events of cases, and read what a decision on the cases needs; one statement.
+
+    This transaction must have locked the cases. ``links`` are the numbers of the links that the
+    events begin, by case.
+
+    An event whose id its source has used already is skipped, even if its content differs; compare
+    ``events.digests`` to detect that. Before migration 0017, so is one whose id another source has
+    used; it has no digest then. Events are appended in the order of their keys: two workers that
+    append the same ones don't deadlock.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH added AS (
+            INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
+                                    topic, "partition", "offset", link)
+            SELECT event_id, case_id, type, source, occurred_at, payload, decode(digest, 'hex'),
+                   topic, "partition", "offset", link
+            FROM json_to_recordset($2::json) AS event (
+                event_id uuid, case_id text, type text, source text, occurred_at timestamptz,
+                payload json, digest text, topic text, "partition" integer, "offset" bigint,
+                link integer)
+            ON CONFLICT DO NOTHING
+            RETURNING event_id, source)
+        SELECT clock_timestamp() AS now, (SELECT count(*) FROM publication) AS publications,
+               log.*, ledger.*, letter.*, mine.*
+        FROM (
+            SELECT array_agg(event_id), array_agg(source) FROM added
+        ) AS mine, (
+            SELECT array_agg(case_id), array_agg(occurred_at), array_agg(event_id),
+                   array_agg(type), array_agg(payload::text), array_agg(source)
+            FROM case_event WHERE case_id = any($1::text[])
+        ) AS log, (
+            SELECT array_agg(case_id), array_agg(withdrawn_at IS NULL), array_agg(escalation_id),
+                   array_agg(round), array_agg(rule_id), array_agg(level), array_agg(order_id),
+                   array_agg(office_id), array_agg(track), array_agg(policy_digest),
+                   array_agg(raised_at), array_agg(reminder)
+            FROM (SELECT DISTINCT ON (escalation_id) * FROM escalation
+                  WHERE case_id = any($1::text[]) ORDER BY escalation_id, round DESC) AS latest
+        ) AS ledger, (
+            SELECT array_agg(dead_letter_id), array_agg(topic), array_agg("partition"),
+                   array_agg("offset"), array_agg(reason), array_agg(to_json(case_ids)::text),
+                   array_agg(recorded_at)
+            FROM dead_letter WHERE resolution IS NULL AND case_ids && $1::text[]
+        ) AS letter
+        """,
+        case_ids,
+        _events_as_json(new, links),
+    )
+    assert row is not None  # noqa: S101 - aggregates without groups give one row
+    now, publications, *columns = row.values()
+    log, ledger, letters, added = columns[:6], columns[6:18], columns[18:25], columns[25:]
+    found, unreadable = events.readable(_rows(log))
+    return Loaded(
+        now,
+        publications,
+        found,
+        unreadable,
+        escalations.ledgers(_rows(ledger)),
+        [
+            dead_letters.open_letter((*rest, orjson.loads(named), recorded_at))
+            for *rest, named, recorded_at in _rows(letters)
+        ],
+        frozenset(_rows(added)),
+    )
+
+
+def _events_as_json(new: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]) -> str:
+    # By number: comparing UUIDs runs Python code of theirs.
+    ordered = sorted(new, key=lambda pair: (pair[0].event_id.int, pair[0].source))
+    rows = [
+        {
+            "event_id": event.event_id,
+            "case_id": event.case_id,
+            "type": event.type,
+            "source": event.source,
+            "occurred_at": event.time,
+            "payload": orjson.Fragment(event.payload),
+            "digest": event.digest.hex(),
+            "topic": position.topic,
+            "partition": position.partition,
+            "offset": position.offset,
+            "link": links[event.case_id],
+        }
+        for event, position in ordered
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _rows(columns: Sequence[Sequence[Any] | None]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of columns that were aggregated; an aggregate of no rows is null."""
+    return zip(*[column or () for column in columns], strict=True)
+
+
+class Change(NamedTuple):
+    """What a unit of work writes."""
+
+    now: datetime
+    """The instant of the decisions."""
+    projections: Sequence[Saved] = ()
+    heads: Mapping[str, Head] = MappingProxyType({})
+    """Heads of the chains of these cases, by case."""
+    withdrawn: Sequence[EscalationWithdrawn] = ()
+    raised: Sequence[tuple[UUID, EscalationRaised]] = ()
+    """Escalations, each with the id of the message that raises it."""
+    entries: Sequence[OutboxEntry] = ()
+    handled: Mapping[tuple[str, int], int] = MappingProxyType({})
+    """Offset after the last record that was handled, by topic and partition."""
+
+
+async def write(conn: Connection, change: Change) -> Written:
+    """Write what was decided; one statement. This transaction must have locked the cases.
+
+    The evidence of an escalation is stored in the message that raises it only, in the outbox.
+    Entries get their positions in the given order. Rows of partitions are written in a fixed order:
+    a worker that lost its partitions meanwhile does not deadlock with their new owner.
+
+    Raises:
+        asyncpg.UniqueViolationError: an escalation stands already, or a message id exists: a case
+            was decided without its lock, or twice.
+    """
+    partitions, entries = sorted(change.handled), change.entries
+    # What is raised waits for what is withdrawn: of one escalation only one round may stand.
+    # Bodies are separate parameters: inside one JSON document the server would parse them twice.
+    row = await conn.fetchrow(
+        """
+        WITH saved AS (
+            UPDATE case_projection AS held SET
+                digest = decode(new.digest, 'hex'), events = new.events,
+                order_id = new.order_id, status = new.status, office_id = new.office_id,
+                track = new.track, route = nullif(new.route::text, 'null')::json,
+                routings = new.routings, level = new.level, blocked = new.blocked,
+                next_check_at = new.next_check_at, next_reason = new.next_reason,
+                owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
+                endings = new.endings, reference_digest = new.reference_digest,
+                links = new.links, entries = new.entries, head = decode(new.head, 'hex'),
+                known_since = coalesce(held.known_since, $2), updated_at = $2
+            FROM json_to_recordset($1::json) AS new (
+                case_id text, digest text, events integer, order_id text, status text,
+                office_id text, track text, route json, routings integer, level smallint,
+                blocked json, next_check_at timestamptz, next_reason text, owner text,
+                ended_at timestamptz, end_reason text, endings integer, reference_digest text,
+                links integer, entries integer, head text)
+            WHERE held.case_id = new.case_id),
+        withdrawn AS (
+            UPDATE escalation AS held
+            SET withdrawn_at = new.withdrawn_at, withdrawal = new.withdrawal
+            FROM json_to_recordset($3::json) AS new (
+                escalation_id uuid, round integer, withdrawn_at timestamptz, withdrawal json)
+            WHERE held.escalation_id = new.escalation_id AND held.round = new.round
+              AND held.withdrawn_at IS NULL
+            RETURNING held.round),
+        raised AS (
+            INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,
+                                    level, action, policy_version, policy_digest, office_id, track,
+                                    message_id, event_ids, due_at, raised_at, addressed_to,
+                                    reminder, answer_by)
+            SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
+                   policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
+                   due_at, raised_at, addressed_to, reminder, answer_by
+            FROM json_to_recordset($4::json) AS new (
+                escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
+                occasion text, level smallint, action text, policy_version text,
+                policy_digest text, office_id text, track text, message_id uuid, event_ids text,
+                due_at timestamptz, raised_at timestamptz, addressed_to text, reminder integer,
+                answer_by timestamptz)
+            WHERE (SELECT count(*) FROM withdrawn) >= 0),
+        added AS (
+            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
+            SELECT message_id, topic, key, headers::json, body::json, caused_at, link
+            FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
+                        $10::timestamptz[], $11::integer[])
+                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, link, nth)
+            ORDER BY nth RETURNING position),
+        waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added),
+        advanced AS (
+            INSERT INTO input_position AS known (topic, "partition", next_offset)
+            SELECT * FROM unnest($12::text[], $13::int[], $14::bigint[])
+            ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
+            WHERE known.next_offset <> excluded.next_offset)
+        SELECT clock_timestamp(), ARRAY(SELECT position FROM added ORDER BY position),
+               CASE WHEN $15 > 0 THEN ARRAY(
+                   SELECT position FROM outbox_pending ORDER BY position LIMIT $15) END
+        """,
+        _projections_as_json(change),
+        change.now,
+        _withdrawn_as_json(change.withdrawn),
+        _raised_as_json(change.raised),
+        [entry.message_id for entry in entries],
+        [entry.topic for entry in entries],
+        [entry.key for entry in entries],
+        [entry.stored_headers for entry in entries],
+        [entry.body.decode() for entry in entries],
+        [entry.caused_at for entry in entries],
+        [entry.link for entry in entries],
+        [topic for topic, _ in partitions],
+        [number for _, number in partitions],
+        [change.handled[partition] for partition in partitions],
+        _MOST_OTHERS + 1 if entries else 0,
+    )
+    assert row is not None  # noqa: S101 - a query without a table gives one row
+    now, positions, others = row
+    pending = [
+        Pending(
+            position, entry, (now - entry.caused_at).total_seconds() if entry.caused_at else None
+        )
+        for position, entry in zip(positions, entries, strict=True)
+    ]
+    complete = others is not None and len(others) <= _MOST_OTHERS
+    return Written(pending, frozenset(others) if complete else None)
+
+
+def _seconds(now: datetime, since: datetime | None) -> float | None:
+    return None if since is None else (now - since).total_seconds()
+
+
+def _projections_as_json(change: Change) -> str:
+    heads = change.heads
+    rows = [
+        {
+            "case_id": row.case_id,
+            "digest": row.digest.hex(),
+            "events": row.events,
+            "order_id": row.order_id,
+            "status": row.status,
+            "office_id": row.office_id,
+            "track": row.track,
+            "route": orjson.Fragment(row.route),
+            "routings": row.routings,
+            "level": row.level,
+            "blocked": orjson.Fragment(row.blocked),
+            "next_check_at": row.next_check_at,
+            "next_reason": row.next_reason,
+            "owner": row.owner,
+            "ended_at": row.ended_at,
+            "end_reason": row.end_reason,
+            "endings": row.endings,
+            "reference_digest": row.reference_digest,
+            "links": heads[row.case_id].links,
+            "entries": heads[row.case_id].entries,
+            "head": heads[row.case_id].hash.hex(),
+        }
+        for row in change.projections
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _withdrawn_as_json(withdrawn: Iterable[EscalationWithdrawn]) -> str:
+    rows = [
+        {
+            "escalation_id": item.escalation_id,
+            "round": item.round,
+            "withdrawn_at": item.withdrawn_at,
+            "withdrawal": {"reason": item.reason, "because": item.because},
+        }
+        for item in withdrawn
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _raised_as_json(raised: Iterable[tuple[UUID, EscalationRaised]]) -> str:
+    rows = [
+        {
+            "escalation_id": item.escalation_id,
+            "round": item.round,
+            "case_id": item.case_id,
+            "order_id": item.order_id,
+            "rule_id": item.rule_id,
+            "occasion": item.occasion,
+            "level": item.level,
+            "action": item.action,
+            "policy_version": item.policy_version,
+            "policy_digest": item.policy_digest,
+            "office_id": item.office_id,
+            "track": item.track,
+            "message_id": message_id,
+            "event_ids": "{" + ",".join(item.evidence.event_ids) + "}",
+            "due_at": item.due_at,
+            "raised_at": item.detected_at,
+            "addressed_to": item.addressed_to,
+            "reminder": item.reminder,
+            "answer_by": item.answer_by,
+        }
+        for message_id, item in raised
+    ]
+    return orjson.dumps(rows).decode()
