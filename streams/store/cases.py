@@ -74,10 +74,9 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
             """
             WITH placed AS (
                 INSERT INTO case_projection (case_id)
-                SELECT case_id FROM unnest($1::text[]) AS wanted (case_id)
-                WHERE NOT EXISTS (
-                    SELECT FROM case_projection AS held WHERE held.case_id = wanted.case_id)
-                ORDER BY case_id
+                SELECT unnest($1::text[])
+                EXCEPT SELECT case_id FROM case_projection WHERE case_id = any($1::text[])
+                ORDER BY 1
                 ON CONFLICT (case_id) DO NOTHING
                 RETURNING case_id, route::text AS route, routings, endings, known_since, links,
                           entries, head)

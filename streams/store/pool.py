@@ -27,9 +27,10 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
     """Open a pool with one connection; more are opened when needed.
 
     ``name`` is shown in ``pg_stat_activity``. With ``writes`` only a server that takes writes is
-    connected to. Each connection reads the address and its files again, so a password that is
-    changed needs no restart. An error which shows that the server can't serve us any more, as after
-    a failover, has all connections replaced.
+    connected to, and each statement is planned once, for any arguments. Each connection reads the
+    address and its files again, so a password that is changed needs no restart. An error which
+    shows that the server can't serve us any more, as after a failover, has all connections
+    replaced.
 
     Raises:
         OSError, asyncpg.PostgresError: the server can't be reached or refuses the connection.
@@ -58,6 +59,10 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         "tcp_keepalives_interval": keepalive,
         "tcp_user_timeout": dead_after_ms,
     }
+    if writes:
+        # The worker repeats a few statements. With few cases in a batch the server would plan each
+        # call anew, which costs more than most of them.
+        settings["plan_cache_mode"] = "force_generic_plan"
 
     async def connect(**named: Any) -> asyncpg.Connection[Any]:
         to = address.read(database, writes=writes)

@@ -66,6 +66,7 @@ async def load(
     used; it has no digest then. Events are appended in the order of their keys: two workers that
     append the same ones don't deadlock.
     """
+    # OFFSET 0 has the ledger read by case and then sorted, never by the index that is in order.
     row = await conn.fetchrow(
         """
         WITH added AS (
@@ -92,8 +93,9 @@ async def load(
                    array_agg(round), array_agg(rule_id), array_agg(level), array_agg(order_id),
                    array_agg(office_id), array_agg(track), array_agg(policy_digest),
                    array_agg(raised_at), array_agg(reminder)
-            FROM (SELECT DISTINCT ON (escalation_id) * FROM escalation
-                  WHERE case_id = any($1::text[]) ORDER BY escalation_id, round DESC) AS latest
+            FROM (SELECT DISTINCT ON (escalation_id) * FROM (
+                      SELECT * FROM escalation WHERE case_id = any($1::text[]) OFFSET 0) AS of_case
+                  ORDER BY escalation_id, round DESC) AS latest
         ) AS ledger, (
             SELECT array_agg(dead_letter_id), array_agg(topic), array_agg("partition"),
                    array_agg("offset"), array_agg(reason), array_agg(to_json(case_ids)::text),
@@ -179,34 +181,44 @@ async def write(conn: Connection, change: Change) -> Written:
     partitions, entries = sorted(change.handled), change.entries
     # What is raised waits for what is withdrawn: of one escalation only one round may stand.
     # Bodies are separate parameters: inside one JSON document the server would parse them twice.
+    # Nothing is joined, and whether an escalation stands is not asked with IS NULL: a plan that was
+    # made while the tables were small would read a whole index.
     row = await conn.fetchrow(
         """
         WITH saved AS (
-            UPDATE case_projection AS held SET
-                digest = decode(new.digest, 'hex'), events = new.events,
-                order_id = new.order_id, status = new.status, office_id = new.office_id,
-                track = new.track, route = nullif(new.route::text, 'null')::json,
-                routings = new.routings, level = new.level, blocked = new.blocked,
-                next_check_at = new.next_check_at, next_reason = new.next_reason,
-                owner = new.owner, ended_at = new.ended_at, end_reason = new.end_reason,
-                endings = new.endings, reference_digest = new.reference_digest,
-                links = new.links, entries = new.entries, head = decode(new.head, 'hex'),
-                known_since = coalesce(held.known_since, $2), updated_at = $2
+            INSERT INTO case_projection AS held (
+                case_id, digest, events, order_id, status, office_id, track, route, routings,
+                level, blocked, next_check_at, next_reason, owner, ended_at, end_reason, endings,
+                reference_digest, links, entries, head, known_since, updated_at)
+            SELECT case_id, decode(digest, 'hex'), events, order_id, status, office_id, track,
+                nullif(route::text, 'null')::json, routings, level, blocked, next_check_at,
+                next_reason, owner, ended_at, end_reason, endings, reference_digest, links,
+                entries, decode(head, 'hex'), $2, $2
             FROM json_to_recordset($1::json) AS new (
                 case_id text, digest text, events integer, order_id text, status text,
                 office_id text, track text, route json, routings integer, level smallint,
                 blocked json, next_check_at timestamptz, next_reason text, owner text,
                 ended_at timestamptz, end_reason text, endings integer, reference_digest text,
                 links integer, entries integer, head text)
-            WHERE held.case_id = new.case_id),
+            ON CONFLICT (case_id) DO UPDATE SET
+                digest = excluded.digest, events = excluded.events, order_id = excluded.order_id,
+                status = excluded.status, office_id = excluded.office_id, track = excluded.track,
+                route = excluded.route, routings = excluded.routings, level = excluded.level,
+                blocked = excluded.blocked, next_check_at = excluded.next_check_at,
+                next_reason = excluded.next_reason, owner = excluded.owner,
+                ended_at = excluded.ended_at, end_reason = excluded.end_reason,
+                endings = excluded.endings, reference_digest = excluded.reference_digest,
+                links = excluded.links, entries = excluded.entries, head = excluded.head,
+                known_since = coalesce(held.known_since, excluded.known_since),
+                updated_at = excluded.updated_at),
         withdrawn AS (
-            UPDATE escalation AS held
-            SET withdrawn_at = new.withdrawn_at, withdrawal = new.withdrawal
-            FROM json_to_recordset($3::json) AS new (
-                escalation_id uuid, round integer, withdrawn_at timestamptz, withdrawal json)
-            WHERE held.escalation_id = new.escalation_id AND held.round = new.round
-              AND held.withdrawn_at IS NULL
-            RETURNING held.round),
+            UPDATE escalation
+            SET withdrawn_at = ($17::timestamptz[])[array_position($15::uuid[], escalation_id)],
+                withdrawal = ($18::text[])[array_position($15, escalation_id)]::json
+            WHERE escalation_id = any($15)
+              AND round = ($16::integer[])[array_position($15, escalation_id)]
+              AND coalesce(withdrawn_at, 'infinity') = 'infinity'
+            RETURNING round),
         raised AS (
             INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,
                                     level, action, policy_version, policy_digest, office_id, track,
@@ -215,7 +227,7 @@ async def write(conn: Connection, change: Change) -> Written:
             SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
                    policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
                    due_at, raised_at, addressed_to, reminder, answer_by
-            FROM json_to_recordset($4::json) AS new (
+            FROM json_to_recordset($3::json) AS new (
                 escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
                 occasion text, level smallint, action text, policy_version text,
                 policy_digest text, office_id text, track text, message_id uuid, event_ids text,
@@ -225,23 +237,22 @@ async def write(conn: Connection, change: Change) -> Written:
         added AS (
             INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
             SELECT message_id, topic, key, headers::json, body::json, caused_at, link
-            FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-                        $10::timestamptz[], $11::integer[])
+            FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+                        $9::timestamptz[], $10::integer[])
                 WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, link, nth)
             ORDER BY nth RETURNING position),
         waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added),
         advanced AS (
             INSERT INTO input_position AS known (topic, "partition", next_offset)
-            SELECT * FROM unnest($12::text[], $13::int[], $14::bigint[])
+            SELECT * FROM unnest($11::text[], $12::int[], $13::bigint[])
             ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
             WHERE known.next_offset <> excluded.next_offset)
         SELECT clock_timestamp(), ARRAY(SELECT position FROM added ORDER BY position),
-               CASE WHEN $15 > 0 THEN ARRAY(
-                   SELECT position FROM outbox_pending ORDER BY position LIMIT $15) END
+               CASE WHEN $14 > 0 THEN ARRAY(
+                   SELECT position FROM outbox_pending ORDER BY position LIMIT $14) END
         """,
         _projections_as_json(change),
         change.now,
-        _withdrawn_as_json(change.withdrawn),
         _raised_as_json(change.raised),
         [entry.message_id for entry in entries],
         [entry.topic for entry in entries],
@@ -254,6 +265,10 @@ async def write(conn: Connection, change: Change) -> Written:
         [number for _, number in partitions],
         [change.handled[partition] for partition in partitions],
         _MOST_OTHERS + 1 if entries else 0,
+        [item.escalation_id for item in change.withdrawn],
+        [item.round for item in change.withdrawn],
+        [item.withdrawn_at for item in change.withdrawn],
+        [_withdrawal(item) for item in change.withdrawn],
     )
     assert row is not None  # noqa: S101 - a query without a table gives one row
     now, positions, others = row
@@ -302,17 +317,8 @@ def _projections_as_json(change: Change) -> str:
     return orjson.dumps(rows).decode()
 
 
-def _withdrawn_as_json(withdrawn: Iterable[EscalationWithdrawn]) -> str:
-    rows = [
-        {
-            "escalation_id": item.escalation_id,
-            "round": item.round,
-            "withdrawn_at": item.withdrawn_at,
-            "withdrawal": {"reason": item.reason, "because": item.because},
-        }
-        for item in withdrawn
-    ]
-    return orjson.dumps(rows).decode()
+def _withdrawal(item: EscalationWithdrawn) -> str:
+    return orjson.dumps({"reason": item.reason, "because": item.because}).decode()
 
 
 def _raised_as_json(raised: Iterable[tuple[UUID, EscalationRaised]]) -> str:

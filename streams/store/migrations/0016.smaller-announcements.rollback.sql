@@ -1,0 +1,3 @@
+ALTER TABLE outbox ALTER COLUMN body SET COMPRESSION default;
+ALTER TABLE outbox ALTER COLUMN body SET STORAGE EXTENDED;
+ALTER TABLE outbox SET (toast_tuple_target = 8160);
