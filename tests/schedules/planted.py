@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 from unittest.mock import patch
@@ -11,16 +12,18 @@ from unittest.mock import patch
 from schemas.codec import Decoded
 from streams.casework import unit_of_work
 from streams.casework.unit_of_work import LockedCases
-from streams.intake.batch import BatchResult
+from streams.intake import intake
+from streams.intake.batch import BatchResult, apply_batch
 from streams.intake.intake import Intake, Item
 from streams.store import cases, outbox
 from streams.store.cases import CaseRow
 from streams.store.clock import Clock
 from streams.store.errors import is_transient
 from streams.store.events import Position
-from streams.store.outbox import Pending
+from streams.store.outbox import Pending, Written
 from streams.store.pool import Connection
 from streams.worker import relay
+from streams.worker.handover import Handover
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
 from tests.schedules.connection import link
@@ -90,6 +93,34 @@ def all_in_one_wave() -> AbstractContextManager[object]:
     return patch.object(relay, "waves", lambda waiting: [list(waiting)] if waiting else [])
 
 
+def handed_over_before_the_commit() -> AbstractContextManager[object]:
+    at_work: ContextVar[Intake] = ContextVar("at_work")
+    real_apply, real_batch = Intake.apply, apply_batch
+
+    async def apply(self: Intake, items: Sequence[Item]) -> BatchResult:
+        at_work.set(self)
+        return await real_apply(self, items)
+
+    async def early(*args: Any, **named: Any) -> BatchResult:
+        result = await real_batch(*args, **named)
+        at_work.get()._on_commit(result.written)
+        return result
+
+    stack = ExitStack()
+    stack.enter_context(patch.object(Intake, "apply", apply))
+    stack.enter_context(patch.object(intake, "apply_batch", early))
+    return stack
+
+
+def entries_of_others_not_waited_for() -> AbstractContextManager[object]:
+    real = Handover.offer
+
+    def offer(self: Handover, written: Written, at: float) -> None:
+        real(self, written._replace(others=frozenset()), at)
+
+    return patch.object(Handover, "offer", offer)
+
+
 def clock_read_before_the_lock() -> AbstractContextManager[object]:
     real = unit_of_work.lock_and_load
 
@@ -128,6 +159,8 @@ WITHIN: Final[dict[Planted, int]] = {
     error_swallowed: 20,
     offsets_not_forgotten: 50,
     all_in_one_wave: 20,
+    handed_over_before_the_commit: 50,
+    entries_of_others_not_waited_for: 20,
     clock_read_before_the_lock: 50,
     dead_letters_not_read_again: 10,
     partitions_not_settled: 100,
