@@ -20,7 +20,6 @@ import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Final, NoReturn
 
 import structlog
@@ -165,6 +164,7 @@ class Relay:
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 0,
+                "delivery.report.only.error": True,
                 "message.timeout.ms": _TIMEOUT_MS,
                 "partitioner": "murmur2_random",  # as Java and Faust producers place keys
                 "log_level": 2,  # failures are raised and logged here
@@ -241,11 +241,14 @@ class Relay:
             _Unanswered: the first other error.
             RelayLostError: another relay took over; what was not sent yet is discarded.
         """
+        # A wave has one entry of each topic and key at most.
+        positions = {(one.entry.topic, one.entry.key): one.position for one in entries}
         errors: dict[int, KafkaError] = {}
 
-        def answered(position: int, error: KafkaError | None, _: Message | None = None) -> None:
+        def failed(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                errors[position] = error
+                key = (message.key() or b"").decode()
+                errors[positions[message.topic() or "", key]] = error
 
         for pending in entries:
             try:
@@ -254,10 +257,10 @@ class Relay:
                     pending.entry.body,
                     pending.entry.key,
                     headers=dict(pending.entry.headers),
-                    on_delivery=partial(answered, pending.position),
+                    on_delivery=failed,
                 )
             except KafkaException as error:
-                answered(pending.position, error.args[0])
+                errors[pending.position] = error.args[0]
         while await asyncio.to_thread(producer.flush, _SLICE):
             try:
                 await self._confirm(conn)

@@ -28,6 +28,19 @@ class Published:
     body: bytes
 
 
+class Report:
+    """A message as a delivery report names it."""
+
+    def __init__(self, message: Published) -> None:
+        self._message = message
+
+    def topic(self) -> str:
+        return self._message.topic
+
+    def key(self) -> bytes:
+        return self._message.key.encode()
+
+
 class Broker:
     """The output topics in the order of arrival."""
 
@@ -69,7 +82,7 @@ class Producer:
         self._broker = broker
         self._dice = dice
         self._under_way = 0
-        self._answers: list[tuple[Told, KafkaError | None]] = []
+        self._answers: list[tuple[Told, KafkaError | None, Published]] = []
 
     def produce(
         self,
@@ -92,9 +105,10 @@ class Producer:
     def flush(self, timeout: float) -> int:
         """Report known results; return the number of messages in flight."""
         answers, self._answers = self._answers, []
-        for told, error in answers:
+        for told, error, message in answers:
             self._under_way -= 1
-            told(error, None)
+            if error is not None:  # only these are reported
+                told(error, Report(message))
         return self._under_way
 
     def _leave(self, message: Published, told: Told) -> None:
@@ -102,15 +116,15 @@ class Producer:
         if not refused:
             arrives = self._dice.uniform(0.001, 0.05)
             self._outside(arrives, self._broker.arrive, message)
-            self._outside(arrives + self._dice.uniform(0, 0.05), self._answer, told, None)
+            self._outside(arrives + self._dice.uniform(0, 0.05), self._answer, told, None, message)
             return
         if self._dice.random() < 0.5:  # only the acknowledgement is lost
             self._outside(self._dice.uniform(0.001, 1.5 * _GIVES_UP), self._broker.arrive, message)
         error = KafkaError(KafkaError._MSG_TIMED_OUT)
-        self._outside(_GIVES_UP, self._answer, told, error)
+        self._outside(_GIVES_UP, self._answer, told, error, message)
 
-    def _answer(self, told: Told, error: KafkaError | None) -> None:
-        self._answers.append((told, error))
+    def _answer(self, told: Told, error: KafkaError | None, message: Published) -> None:
+        self._answers.append((told, error, message))
 
     @staticmethod
     def _outside(delay: float, call: Callable[..., None], *args: Any) -> None:
