@@ -33,6 +33,7 @@ from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalRe
 from schemas.types import Guard, Language
 from streams import reference
 from streams.cli.whatif_words import BY, LIMITS
+from streams.domain.directory.changes import WHOLE, Part
 from streams.domain.explain.facts import found, not_met
 from streams.domain.guards.derived import TERMS
 from streams.domain.pauses import DETAINED, END_DUE
@@ -65,6 +66,7 @@ CODES: Final[Mapping[str, Iterable[str]]] = {
         *(field.name for table in (PolicyTerms, Counting) for field in fields(table)),
     ],
     "policy_value": (*BOOLEANS, "none"),
+    "directory_change": (*Part, *set(WHOLE) - {"valid_from"}),
     "whatif_change": Change,
     "whatif_counted": Change,
     "whatif_example": Change,

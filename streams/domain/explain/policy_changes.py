@@ -21,10 +21,10 @@ class Compared(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What differs in one rule, or in what all rules share."""
+    """What differs in one rule, or in what all rules share; or in one part of the directory."""
 
     kind: str
-    """``terms``, ``changed``, ``added``, ``removed`` or ``reordered``."""
+    """``terms``, ``changed``, ``added``, ``removed`` or ``reordered``; or the part."""
     heading: str
     rows: Sequence[Compared]
 
