@@ -1,13 +1,12 @@
-"""Read the instants that people type."""
+"""Read an instant that is given as an option."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import click
 
-from streams import reference
+from streams.reference.instants import NotAnInstant, read_instant
 
 
 def instant(value: str, param: click.Parameter) -> datetime:
@@ -17,10 +16,6 @@ def instant(value: str, param: click.Parameter) -> datetime:
         click.BadParameter: the text is neither a day nor a time.
     """
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(
-            "give a day or a time, such as 2026-03-05 or 2026-03-05T14:30", param=param
-        ) from None
-    zone = ZoneInfo(reference.ZONE)
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        return read_instant(value)
+    except NotAnInstant as error:
+        raise click.BadParameter(str(error), param=param) from None
