@@ -33,14 +33,30 @@ class File:
         return cls(body, kind, f'"{sha256(body).hexdigest()[:16]}"')
 
 
+def shared_style(name: str) -> str:
+    """Return a style that all pages share, for a page that is one file."""
+    return (_SHARED / name).read_text()
+
+
 def load_files(folder: Path) -> dict[str, File]:
-    """Return the files of a page by name, those that all pages share included."""
+    """Return the files of a page by name, those that all pages share included.
+
+    ``<!--head-->`` in a template stands for ``head.html``, which all pages share; so the others.
+    """
     return {
-        path.name: File.of(path.read_bytes(), _TYPES[path.suffix])
+        path.name: File.of(_with_shared_parts(path), _TYPES[path.suffix])
         for shared_or_own in (_SHARED, folder)
         for path in shared_or_own.iterdir()
         if path.suffix in _TYPES
     }
+
+
+def _with_shared_parts(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".html":
+        for part in _SHARED.glob("*.html"):
+            content = content.replace(b"<!--%b-->" % part.stem.encode(), part.read_bytes().strip())
+    return content
 
 
 def send_file(request: web.Request, files: Mapping[str, File]) -> web.Response:

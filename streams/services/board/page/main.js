@@ -2,14 +2,14 @@
 
 import { setText } from "./dom.js";
 import { showDue, showEscalations, showFunnel, showLetters } from "./figures.js";
+import { offerLanguages } from "./language.js";
 import { showOffices, showWork } from "./offices.js";
 import { needingAction, showSignals, showVerdict } from "./signals.js";
 import { follow } from "./stream.js";
 import { showWorkers } from "./workers.js";
-import { age, setWords, setLanguage, currentLanguage, time, word } from "./words.js";
+import { age, time, word } from "./words.js";
 
 const OLD_SECONDS = { live: 10, book: 120 };
-const select = document.getElementById("language");
 const facts = await (await fetch("/page/facts.json")).json();
 const timeout = Math.max(8000, 4000 * facts.every);
 
@@ -18,11 +18,7 @@ let received = 0;
 let broken = false;
 let shown = {};
 
-setWords(facts.words, document.documentElement.lang);
-select.value = currentLanguage();
-select.addEventListener("change", () => {
-  setLanguage(select.value);
-  history.replaceState(null, "", `?lang=${currentLanguage()}`);
+offerLanguages(facts.words, () => {
   shown = {};
   show();
 });

@@ -22,6 +22,8 @@ export function setLanguage(chosen) {
     time: new Intl.DateTimeFormat(locale, { ...zone, timeStyle: "medium" }),
     hour: new Intl.DateTimeFormat(locale, { ...zone, hour: "2-digit", minute: "2-digit" }),
     date: new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone: "UTC" }),
+    moment: new Intl.DateTimeFormat(locale, { ...zone, dateStyle: "long", timeStyle: "short" }),
+    list: new Intl.ListFormat(locale),
     day: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" }),
   };
   document.documentElement.lang = language;
@@ -47,6 +49,8 @@ export const share = (value) => formats.share.format(value);
 export const rate = (value) => formats.rate.format(value);
 export const time = (iso) => formats.time.format(new Date(iso));
 export const hour = (instant) => formats.hour.format(instant);
+export const listed = (parts) => formats.list.format(parts);
+export const moment = (iso) => formats.moment.format(new Date(iso));
 export const date = (iso) => formats.date.format(new Date(iso));
 export const day = (iso) => formats.day.format(new Date(iso));
 
