@@ -1,11 +1,12 @@
 """Draw plots as SVG: percentages across, pixels down, so that text keeps its size on a phone.
 
-Colours are classes, which the style of the page defines. All texts are given as HTML.
+Colours are classes, which the style of the page defines. A plot is a list of shapes: the report
+writes them as HTML, and the page of the studio builds its elements from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -50,20 +51,47 @@ class Texts(NamedTuple):
     signed: Callable[[int], str]
 
 
-def lines_with_changes(points: Sequence[Point], texts: Texts, name: str) -> str:
-    """Return two lines over months, and a bar for each change below. ``name`` begins its ids."""
+class Shape(NamedTuple):
+    """One element of a plot: its name, its attributes and its text."""
+
+    name: str
+    attributes: Mapping[str, str]
+    text: str = ""
+
+
+class Plot(NamedTuple):
+    """A plot: its height in pixels, and its shapes from back to front."""
+
+    height: int
+    shapes: Sequence[Shape]
+
+
+def lines_with_changes(points: Sequence[Point], texts: Texts) -> Plot:
+    """Return two lines over months, and a bar for each change below."""
     height = _TOP + _LINES + _GAP + _BARS + _LABELS
-    parts = [
-        f'<svg class="plot" width="100%" height="{height}" role="img"'
-        f' aria-labelledby="{name}-title" aria-describedby="{name}-desc">',
-        f'<title id="{name}-title">{texts.title}</title>',
-        f'<desc id="{name}-desc">{texts.description}</desc>',
-        *_lines(points, texts),
-        *_bars(points, texts),
-        *_labels(points, height),
-        "</svg>",
-    ]
-    return "\n".join(parts)
+    shapes = (*_lines(points, texts), *_bars(points, texts), *_labels(points, height))
+    return Plot(height, shapes)
+
+
+def in_svg(plot: Plot, texts: Texts, name: str) -> str:
+    """Return a plot as an element of a page. Its texts are HTML; ``name`` begins its ids."""
+    return "\n".join(
+        [
+            f'<svg class="plot" width="100%" height="{plot.height}" role="img"'
+            f' aria-labelledby="{name}-title" aria-describedby="{name}-desc">',
+            f'<title id="{name}-title">{texts.title}</title>',
+            f'<desc id="{name}-desc">{texts.description}</desc>',
+            *map(_written, plot.shapes),
+            "</svg>",
+        ]
+    )
+
+
+def _written(shape: Shape) -> str:
+    attributes = "".join(f' {name}="{value}"' for name, value in shape.attributes.items())
+    if not shape.text:
+        return f"<{shape.name}{attributes}/>"
+    return f"<{shape.name}{attributes}>{shape.text}</{shape.name}>"
 
 
 def bar_of_change(change: int, most: int) -> str:
@@ -95,7 +123,7 @@ def _next(step: int) -> int:
     return step * 5 // 2 if str(step).startswith("2") else step * 2
 
 
-def _lines(points: Sequence[Point], texts: Texts) -> Iterator[str]:
+def _lines(points: Sequence[Point], texts: Texts) -> Iterator[Shape]:
     marks = ticks(max(max(one.before, one.after) for one in points))
     highest = marks[-1]
 
@@ -103,58 +131,70 @@ def _lines(points: Sequence[Point], texts: Texts) -> Iterator[str]:
         return f"{_TOP + _LINES * (1 - figure / highest):.1f}"
 
     for mark in marks:
-        kind = "grid" if mark else "zero"
         y = level(mark)
-        yield f'<line class="{kind}" x1="{_LEFT}%" x2="100%" y1="{y}" y2="{y}"/>'
-        yield f'<text class="mark" x="{_MARK}%" y="{y}" dy="4">{texts.number(mark)}</text>'
+        yield _across("grid" if mark else "zero", y)
+        yield _mark(y, texts.number(mark))
     for series in ("before", "after"):
         figures = [getattr(one, series) for one in points]
         places = [(_middle(n, points), level(one)) for n, one in enumerate(figures)]
         for (x1, y1), (x2, y2) in pairwise(places):
-            yield f'<line class="{series}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>'
+            yield _shape("line", series, x1=x1, y1=y1, x2=x2, y2=y2)
         if len(points) <= _MOST_MARKS:
             for x, y in places:
-                yield f'<circle class="{series}" cx="{x}" cy="{y}" r="3.5"/>'
+                yield _shape("circle", series, cx=x, cy=y, r="3.5")
 
 
-def _bars(points: Sequence[Point], texts: Texts) -> Iterator[str]:
+def _bars(points: Sequence[Point], texts: Texts) -> Iterator[Shape]:
     top = _TOP + _LINES + _GAP
     up = max(0, *(one.change for one in points))
     down = max(0, *(-one.change for one in points))
     unit = (_BARS - 2 * _FIGURE) / max(up + down, 1)
     zero = top + _FIGURE + up * unit
     width = min(0.6 * _band(points), _WIDEST_BAR)
-    yield f'<text class="part" x="0" y="{top - 12}">{texts.changes}</text>'
-    yield f'<line class="zero" x1="{_LEFT}%" x2="100%" y1="{zero:.1f}" y2="{zero:.1f}"/>'
+    yield _shape("text", "part", texts.changes, x="0", y=str(top - 12))
+    yield _across("zero", f"{zero:.1f}")
     shown = len(points) <= _MOST_FIGURES
     for mark in {0} if shown else sorted({0, up, -down}):
-        y = zero - mark * unit
-        yield f'<text class="mark" x="{_MARK}%" y="{y:.1f}" dy="4">{texts.signed(mark)}</text>'
+        yield _mark(f"{zero - mark * unit:.1f}", texts.signed(mark))
     for number, point in enumerate(points):
         if not point.change:
             continue
         size = abs(point.change) * unit
         start = _LEFT + _band(points) * (number + 0.5) - width / 2
         y = zero - size if point.change > 0 else zero
-        yield (
-            f'<rect class="{_kind(point.change)}" x="{start:.2f}%" y="{y:.1f}"'
-            f' width="{width:.2f}%" height="{size:.1f}"/>'
+        yield _shape(
+            "rect",
+            _kind(point.change),
+            x=f"{start:.2f}%",
+            y=f"{y:.1f}",
+            width=f"{width:.2f}%",
+            height=f"{size:.1f}",
         )
         if shown:
             beyond = zero - size - 4 if point.change > 0 else zero + size + 12
-            yield (
-                f'<text class="figure" x="{_middle(number, points)}" y="{beyond:.1f}">'
-                f"{texts.signed(point.change)}</text>"
-            )
+            text = texts.signed(point.change)
+            yield _shape("text", "figure", text, x=_middle(number, points), y=f"{beyond:.1f}")
 
 
-def _labels(points: Sequence[Point], height: int) -> Iterator[str]:
+def _labels(points: Sequence[Point], height: int) -> Iterator[Shape]:
     """Yield the labels of some months, at equal distances."""
     every = -(-len(points) // _MOST_LABELS)
     for number in range(0, len(points), every):
         x = _middle(number, points)
         for line, y in zip(points[number].label, (height - 20, height - 5), strict=True):
-            yield f'<text class="month" x="{x}" y="{y}">{line}</text>'
+            yield _shape("text", "month", line, x=x, y=str(y))
+
+
+def _shape(name: str, kind: str, text: str = "", /, **attributes: str) -> Shape:
+    return Shape(name, {"class": kind, **attributes}, text)
+
+
+def _across(kind: str, y: str) -> Shape:
+    return _shape("line", kind, x1=f"{_LEFT}%", x2="100%", y1=y, y2=y)
+
+
+def _mark(y: str, text: str) -> Shape:
+    return _shape("text", "mark", text, x=f"{_MARK}%", y=y, dy="4")
 
 
 def _kind(change: int) -> str:

@@ -10,14 +10,16 @@ from typing import Final
 
 from streams import reference
 from streams.cli import whatif_words as words
-from streams.cli.plots import Point, Texts, bar_of_change, lines_with_changes
+from streams.cli.plots import bar_of_change, in_svg
+from streams.cli.whatif_plot import SERIES, month_plot
 from streams.domain.explain.side_by_side import Marked, Pair, Side, side_by_side
 from streams.domain.explain.wording import Wording
 from streams.domain.whatif import Example, WhatIf
 from streams.reference import Reference
+from streams.services.web.files import shared_style
 from streams.services.web.typeset import in_html
 
-_STYLE: Final = Path(__file__).with_name("whatif.css").read_text()
+_STYLE: Final = Path(__file__).with_name("whatif.css").read_text() + shared_style("plot.css")
 _DIGEST: Final = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _ALLOWED: Final = f"default-src 'none'; style-src 'sha256-{_DIGEST}'"
 """A page that a browser lets load nothing and run nothing, whatever were written into it."""
@@ -99,47 +101,17 @@ class _Page:
         yield "</section>"
 
     def _months(self) -> Iterator[str]:
-        found = words.months(self._result)
-        if not found:
+        found = month_plot(self._result, self._wording, self._text)
+        if found is None:
             return
-        wording, formats = self._wording, self._wording.formats
-        most = max(found, key=lambda one: (abs(one.after - one.before), -one.month.toordinal()))
-        described = self._say(
-            "whatif.months_described",
-            first=wording.month(found[0].month),
-            last=wording.month(found[-1].month),
-            before=wording.number(sum(one.before for one in found)),
-            after=wording.number(sum(one.after for one in found)),
-            month=wording.month(most.month),
-            most_before=wording.number(most.before),
-            most_after=wording.number(most.after),
-        )
-        texts = Texts(
-            self._say("whatif.months"),
-            described,
-            self._say("whatif.months_change"),
-            lambda figure: self._text(wording.number(figure)),
-            lambda figure: self._text(wording.signed(figure)),
-        )
-        points = [
-            Point(
-                (
-                    self._text(formats.short_month(one.month, wording.language)),
-                    str(one.month.year),
-                ),
-                one.before,
-                one.after,
-            )
-            for one in found
-        ]
-        yield f"<section><h2>{self._say('whatif.months')}</h2>"
+        yield f"<section><h2>{found.texts.title}</h2>"
         yield '<ul class="keys">'
-        for series in ("before", "after"):
-            label = self._text(wording.word("whatif_column", series))
+        for series in SERIES:
+            label = self._text(self._wording.word("whatif_column", series))
             yield f"<li>{_key(series)}{label}</li>"
         yield "</ul>"
-        yield lines_with_changes(points, texts, "months")
-        table = words.month_table(self._result, wording)
+        yield in_svg(found.plot, found.texts, "months")
+        table = words.month_table(self._result, self._wording)
         yield f"<details><summary>{self._say('whatif.months_table')}</summary>"
         yield from self._table(table, titled=False)
         yield "</details></section>"

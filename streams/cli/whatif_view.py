@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.cli import whatif_words as words
+from streams.cli.whatif_plot import SERIES, month_plot
 from streams.domain.explain.side_by_side import Side, side_by_side
 from streams.domain.explain.wording import Wording
 from streams.domain.whatif import Example, WhatIf
@@ -29,8 +30,25 @@ def _view(result: WhatIf, wording: Wording) -> dict[str, Any]:
         "total": words.total(result, wording) if result.groups else None,
         "warning": words.unreadable(result, wording),
         "tables": [_table(table, wording) for table in tables],
+        "months": _months(result, wording),
         "examples": [_example(example, wording) for example in result.examples],
         "limits": words.limits(wording),
+    }
+
+
+def _months(result: WhatIf, wording: Wording) -> dict[str, Any] | None:
+    """Return the plot of the months as its shapes, and its figures; None without any."""
+    found = month_plot(result, wording)
+    if found is None:
+        return None
+    return {
+        "title": found.texts.title,
+        "described": found.texts.description,
+        "keys": [[series, wording.word("whatif_column", series)] for series in SERIES],
+        "height": found.plot.height,
+        "shapes": [shape._asdict() for shape in found.plot.shapes],
+        "figures": wording.sentence("whatif.months_table"),
+        "table": _table(words.month_table(result, wording), wording),
     }
 
 

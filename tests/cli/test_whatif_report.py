@@ -428,13 +428,14 @@ class TestPlots:
         )
     )
     def test_everything_lies_within_the_plot(self, points: list[Point]) -> None:
-        drawn = lines_with_changes(points, Texts("t", "d", "c", str, str), "plot")
+        plot = lines_with_changes(points, Texts("t", "d", "c", str, str))
 
-        height = int(re.findall(r'height="(\d+)" role', drawn)[0])
-        shares = [float(one) for one in re.findall(r'(?:x|cx|x1|x2)="([\d.-]+)%"', drawn)]
-        pixels = [float(one) for one in re.findall(r'(?:y|cy|y1|y2)="([\d.-]+)"', drawn)]
-        assert all(0 <= share <= 100 for share in shares)
-        assert all(0 <= pixel <= height for pixel in pixels)
+        for shape in plot.shapes:
+            for name, value in shape.attributes.items():
+                if name in ("x", "cx", "x1", "x2"):
+                    assert 0 <= float(value.removesuffix("%")) <= 100
+                if name in ("y", "cy", "y1", "y2"):
+                    assert 0 <= float(value) <= plot.height
 
     def test_a_bar_of_no_change_is_a_line_only(self) -> None:
         assert "rect" not in bar_of_change(0, 0)
