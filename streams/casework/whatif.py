@@ -62,6 +62,31 @@ class Draft(NamedTuple):
     """Whether it keeps its own first day; else it stands for the version in force at the end."""
 
 
+class Base(NamedTuple):
+    """What a draft is compared with: the tables in force, and how far the history goes."""
+
+    ref: Reference
+    until: datetime
+    """The last ``recorded_at``; the present without any."""
+
+    @property
+    def policy(self) -> Policy:
+        """Return the version of the policy in force at the end of the history."""
+        return self.ref.tables.policies.on(self.ref.calendar.local_date(self.until))
+
+    @property
+    def directory(self) -> Directory:
+        """Return the version of the directory in force at the end of the history."""
+        return self.ref.tables.directories.on(self.ref.calendar.local_date(self.until))
+
+    def faults_beside(self, draft: Policy) -> list[str]:
+        """Return the faults of a draft that keeps its first day, beside the other versions."""
+        versions = self.ref.tables.policies.versions
+        others = [one for one in versions if one.valid_from != draft.valid_from]
+        others = [one for one in others if one.digest != draft.digest]
+        return lint_together([*others, draft], self.ref.calendar.local_date(self.until))
+
+
 class _Asked(NamedTuple):
     """What each process is asked, as texts: tables can't be sent to another process."""
 
@@ -113,7 +138,9 @@ def whatif(
         load_directory(draft.directory)
     ref, plan = asyncio.run(_begin(settings))
     if policy is not None and draft.as_dated:
-        _lint_together(ref, policy, plan.until)
+        faults = Base(ref, plan.until).faults_beside(policy)
+        if faults:
+            raise PolicyError(faults)
     file, done = None, dict[int, Tally]()
     if resume is not None:
         file = ProgressFile(resume, _inputs(ref, draft, since))
@@ -167,11 +194,25 @@ def whatif(
     return Answer(result, subject.names())
 
 
+async def read_base(settings: Settings) -> Base:
+    """Return what a draft is compared with, if it is tried at once.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
+    """
+    async with _reading(settings) as conn, read_only.snapshot(conn):
+        until = await events.last_recorded(conn)
+        return Base(await _in_force(settings, conn), until or await clock.now(conn))
+
+
+async def _in_force(settings: Settings, conn: Connection) -> Reference:
+    return await in_force_source(reference.load(*settings.reference_files), settings).current(conn)
+
+
 async def _begin(settings: Settings) -> tuple[Reference, Plan]:
     """Return the tables in force, and the history up to now."""
     async with _reading(settings) as conn, read_only.snapshot(conn):
-        given = reference.load(*settings.reference_files)
-        ref = await in_force_source(given, settings).current(conn)
+        ref = await _in_force(settings, conn)
         until, count = await events.extent(conn)
         if until is None:  # nothing was recorded yet
             until = await clock.now(conn)
@@ -194,14 +235,6 @@ async def _reading(settings: Settings) -> AsyncIterator[Connection]:
             yield conn
     finally:
         await pool.close()
-
-
-def _lint_together(ref: Reference, draft: Policy, until: datetime) -> None:
-    versions = [one for one in ref.tables.policies.versions if one.valid_from != draft.valid_from]
-    others = [one for one in versions if one.digest != draft.digest]
-    faults = lint_together([*others, draft], ref.calendar.local_date(until))
-    if faults:
-        raise PolicyError(faults)
 
 
 def _inputs(ref: Reference, draft: Draft, since: datetime | None) -> str:

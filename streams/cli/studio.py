@@ -11,8 +11,7 @@ from typing import Final
 import click
 
 from streams.casework.rebuild import processors
-from streams.casework.whatif import Answer, whatif
-from streams.casework.whatif import Draft as Tried
+from streams.casework.whatif import Answer, Draft, whatif
 from streams.cli.errors import describe_error
 from streams.cli.output import echo
 from streams.cli.reading import by_reader, described, read_recorded
@@ -20,7 +19,8 @@ from streams.cli.whatif_page import page
 from streams.cli.whatif_view import view
 from streams.runtime.settings import Settings
 from streams.services.studio.app import Studio, run
-from streams.services.studio.drafts import Draft, NoFolder
+from streams.services.studio.asked import Asked
+from streams.services.studio.drafts import NoFolder
 from streams.services.studio.guard import NotLoopback
 from streams.store import dead_letters, events
 from streams.store.access import Reader
@@ -55,12 +55,13 @@ _NO_CASE: Final = ""
 def studio(
     drafts: Path, host: str, port: int, processes: int, reader: str | None, why: str | None
 ) -> None:
-    """Try drafts of the policy on a page: what each changes, and what it would have decided.
+    """Try drafts of the policy or the offices on a page: what each changes and would have decided.
 
     Serves one page on this machine, in French, Dutch, German and English, until SIGTERM or Ctrl-C.
-    It lists the TOML files of the folder DRAFTS and opens no other. Pick one, see what differs from
-    the policy in force, run the what-if, read the ten cases, download the report: it is the one
-    that `icam whatif --html` writes. One run at a time; it can be cancelled.
+    It lists the TOML files of the folder DRAFTS and opens no other. Pick a draft of the policy, of
+    the office directory, or both; see what differs from the version in force; run the what-if, with
+    its --since and --as-dated; read the ten cases; download the report, which is the one that `icam
+    whatif --html` writes. One run at a time; it can be cancelled.
 
     The page shows cases. It listens on loopback only, and answers only who has the printed address:
     do not pass it on. Run it as icam_auditor, icam_operator or icam_reader, or better as a personal
@@ -101,15 +102,28 @@ class _Replays:
         self._person = person
         self._processes = processes
 
-    def run(self, draft: Draft, progress: Callable[[int, int], None]) -> Answer:
+    def run(self, asked: Asked, progress: Callable[[int, int], None]) -> Answer:
+        policy, directory, since, as_dated = asked
         answer = whatif(
-            self._settings, Tried(draft.text), processes=self._processes, progress=progress
+            self._settings,
+            Draft(policy and policy.text, directory and directory.text, as_dated),
+            since=since,
+            processes=self._processes,
+            progress=progress,
         )
 
         async def shown(_: Connection) -> tuple[None, Collection[str]]:
             return None, [one.case_id for one in answer.result.examples]
 
-        what = described("studio", policy=draft.name)
+        what = described(
+            "studio",
+            **{
+                "policy": policy and policy.name,
+                "directory": directory and directory.name,
+                "since": since and since.isoformat(timespec="seconds"),
+                "as-dated": as_dated,
+            },
+        )
         read_recorded(self._settings, self._person, what, shown)
         return answer
 

@@ -134,6 +134,22 @@ async def extent(conn: Connection) -> tuple[datetime | None, int]:
     return (row[0], row[1]) if row else (None, 0)
 
 
+async def last_recorded(conn: Connection) -> datetime | None:
+    """Return when the last event was recorded; None without any.
+
+    Looks at the last day first: an index leads there, and to no other place without a scan.
+    """
+    found: datetime | None = await conn.fetchval(
+        """
+        SELECT coalesce(
+            (SELECT max(recorded_at) FROM case_event WHERE recorded_at >= now() - interval '1 day'),
+            (SELECT max(recorded_at) FROM case_event)
+        )
+        """
+    )
+    return found
+
+
 async def count_until(conn: Connection, until: datetime) -> int:
     """Return how many events were recorded up to an instant."""
     found: int = await conn.fetchval(

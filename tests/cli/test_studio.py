@@ -31,6 +31,10 @@ _SAID: Final = ("--as", "J. Peeters", "--reason", "ticket 4711")
 _MAY: Final = (READER, OPERATOR, AUDITOR)
 DRAFT: Final = given.ref().policy.body.replace('id = "silence"', 'id = "silence-again"')
 """Another rule makes the same proposal, at whatever date the test runs."""
+OFFICES: Final = given.ref().directory.body.replace(
+    'province = "BE-VOV"\noffice_id = "gent"', 'province = "BE-VOV"\noffice_id = "antwerpen"', 1
+)
+"""Another office follows the case."""
 
 
 class Served:
@@ -55,10 +59,19 @@ class Served:
         is_json = answer.headers.get_content_type() == "application/json"
         return json.loads(body) if is_json else body.decode()
 
-    def run(self, name: str) -> Any:
-        """Try a draft to the end."""
-        digest = self.ask(f"/changes?draft={name}")["digest"]
-        self.ask("/run", {"draft": name, "digest": digest})
+    def begin(self, policy: str, directory: str = "", **more: Any) -> None:
+        """Look at drafts, then try them."""
+        seen = self.ask(f"/changes?policy={policy}&directory={directory}")
+        drafts = {
+            kind: {"name": seen[kind]["name"], "digest": seen[kind]["digest"]}
+            for kind in ("policy", "directory")
+            if seen[kind]
+        }
+        self.ask("/run", {**drafts, "base": seen["base"]["digests"], **more})
+
+    def run(self, policy: str, directory: str = "", **more: Any) -> Any:
+        """Try drafts to the end."""
+        self.begin(policy, directory, **more)
         version = 0
         while True:
             state = self.ask(f"/state?after={version}")
@@ -90,6 +103,7 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "draft.toml").write_text(DRAFT)
     (made / "same.toml").write_text(given.ref().policy.body)
+    (made / "offices.toml").write_text(OFFICES)
     return made
 
 
@@ -110,7 +124,7 @@ async def test_a_draft_is_tried_and_the_reading_of_its_cases_is_recorded(
 ) -> None:
     def tried() -> tuple[Any, Any, str]:
         with served(folder, environment(url, AUDITOR), *_SAID) as studio:
-            assert [one["name"] for one in studio.ask("/drafts")] == ["draft.toml", "same.toml"]
+            assert studio.ask("/drafts")["policy"] == ["draft.toml", "same.toml"]
             run = studio.run("draft.toml")
             assert run["step"] == "done", run
             found = studio.ask(f"/result/{run['key']}")
@@ -136,6 +150,39 @@ async def test_a_draft_is_tried_and_the_reading_of_its_cases_is_recorded(
         CliRunner().invoke,
         main,
         [*command, "--html", str(file)],
+        env=environment(url, AUDITOR),
+    )
+    assert shown.exit_code == 0, shown.output
+    assert file.read_text() == report
+
+
+async def test_offices_are_tried_with_the_options_of_the_command(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
+    asked = {"since": "2020-01-01", "as_dated": True}
+
+    def tried() -> tuple[Any, str]:
+        with served(folder, environment(url, AUDITOR), *_SAID) as studio:
+            run = studio.run("", "offices.toml", **asked)
+            assert run["step"] == "done", run
+            found = studio.ask(f"/result/{run['key']}")
+            return found, studio.ask(f"/report/{run['key']}?lang=de")
+
+    found, report = await asyncio.to_thread(tried)
+
+    offices = {row["name"] for table in found["en"]["tables"] for row in table["rows"]}
+    assert {"Ghent", "Antwerp"} <= offices
+    with psycopg.connect(url) as owner:
+        (what,) = owner.execute(
+            "SELECT what FROM case_access ORDER BY access_id DESC LIMIT 1"
+        ).fetchone() or ("",)
+    assert what == "studio --directory offices.toml --since 2019-12-31T23:00:00+00:00 --as-dated"
+    file = tmp_path / "report.html"
+    command = ["whatif", "--directory", str(folder / "offices.toml"), "--lang", "de", *_SAID]
+    shown = await asyncio.to_thread(
+        CliRunner().invoke,
+        main,
+        [*command, "--since", "2020-01-01", "--as-dated", "--html", str(file)],
         env=environment(url, AUDITOR),
     )
     assert shown.exit_code == 0, shown.output
@@ -175,7 +222,7 @@ async def test_it_opens_for_those_who_may_read_cases(url: str, folder: Path, rol
         with served(folder, environment(url, role), *_SAID) as studio:
             with pytest.raises(urllib.error.HTTPError, match="401"):
                 Served(f"{studio.origin}/#wrong").ask("/drafts")
-            return studio.ask("/changes?draft=draft.toml")["base"]
+            return studio.ask("/changes?policy=draft.toml")["base"]["policy"]
 
     assert await asyncio.to_thread(opened) == given.ref().policy.version
 
@@ -236,8 +283,7 @@ async def test_a_run_in_several_processes_ends_when_it_is_cancelled(url: str, fo
 
     def cancelled() -> Any:
         with served(folder, environment(url, AUDITOR), *_SAID, "--processes", "2") as studio:
-            digest = studio.ask("/changes?draft=draft.toml")["digest"]
-            studio.ask("/run", {"draft": "draft.toml", "digest": digest})
+            studio.begin("draft.toml")
             run, version = studio.ask("/state")["run"], 0
             while not run["of"]:
                 state = studio.ask(f"/state?after={version}")

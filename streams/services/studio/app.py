@@ -10,20 +10,17 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from streams import reference
-from streams.casework.in_force import in_force_source
+from streams.casework.whatif import Base, read_base
 from streams.runtime import service
 from streams.runtime.http import serve
 from streams.runtime.settings import Settings
 from streams.services.studio.drafts import Drafts
 from streams.services.studio.guard import expect_loopback, new_token, origin_of
 from streams.services.studio.runs import Engine, Runs
-from streams.services.studio.serving import InForceNow, Page, Parts, Renderings, application
+from streams.services.studio.serving import Page, Parts, Renderings, application
 from streams.services.web.feed import Feed
 from streams.services.web.files import File, load_files
 from streams.services.web.words import by_language
-from streams.store import clock
-from streams.store.pool import open_pool
 
 _HERE: Final = Path(__file__).parent
 
@@ -64,20 +61,12 @@ def load_page() -> Page:
 
 
 async def _serve(settings: Settings, studio: Studio, drafts: Drafts) -> None:
-    async def in_force() -> InForceNow:
-        pool = await open_pool(settings.database, "icam-studio")
-        try:
-            async with pool.acquire() as conn:
-                given = reference.load(*settings.reference_files)
-                ref = await in_force_source(given, settings).current(conn)
-                today = ref.calendar.local_date(await clock.now(conn))
-                return InForceNow(ref, ref.tables.policies.on(today))
-        finally:
-            await pool.close()
+    async def base() -> Base:
+        return await read_base(settings)
 
     feed, token = Feed(), new_token()
     runs = Runs(studio.engine, studio.describe, feed)
-    parts = Parts(load_page(), drafts, in_force, runs, feed, studio.renderings, studio.describe)
+    parts = Parts(load_page(), drafts, base, runs, feed, studio.renderings, studio.describe)
     runner, port = await serve(application(parts, token), studio.host, studio.port)
     try:
         studio.announce(f"{origin_of(studio.host, port)}/#{token}")

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import orjson
 
 from streams.casework.whatif import Answer
-from streams.services.studio.drafts import Draft
+from streams.services.studio.asked import Asked
 from streams.services.web.feed import Feed
 
 
@@ -31,8 +31,8 @@ class Busy(Exception):
 class Engine(Protocol):
     """Replays the history. Both methods may be called from any thread."""
 
-    def run(self, draft: Draft, progress: Callable[[int, int], None]) -> Answer:
-        """Return what the draft would have changed. Blocks; ends soon after ``stop``."""
+    def run(self, asked: Asked, progress: Callable[[int, int], None]) -> Answer:
+        """Return what the drafts would have changed. Blocks; ends soon after ``stop``."""
         ...
 
     def stop(self) -> None:
@@ -58,7 +58,7 @@ class Run:
     """One run. ``key`` names its result."""
 
     key: str
-    draft: Draft
+    asked: Asked
     step: Step = Step.RUNNING
     done: int = 0
     of: int = 0
@@ -82,15 +82,15 @@ class Runs:
         self._task: asyncio.Task[None] | None = None
         self._publish()
 
-    def start(self, draft: Draft) -> None:
-        """Begin to try a draft.
+    def start(self, asked: Asked) -> None:
+        """Begin to try drafts.
 
         Raises:
             Busy: another run is under way.
         """
         if self._run is not None and self._run.step not in _ENDED:
             raise Busy
-        run = self._run = Run(secrets.token_urlsafe(12), draft)
+        run = self._run = Run(secrets.token_urlsafe(12), asked)
         self._task = asyncio.create_task(self._work(run))
         self._publish()
 
@@ -121,7 +121,7 @@ class Runs:
             loop.call_soon_threadsafe(self._progress, run, done, of)
 
         try:
-            run.answer = await asyncio.to_thread(self._engine.run, run.draft, progress)
+            run.answer = await asyncio.to_thread(self._engine.run, run.asked, progress)
             run.step = Step.DONE
         except Exception as error:
             if run.step is Step.STOPPING:
@@ -138,8 +138,9 @@ class Runs:
         run = self._run
         shown = run and {
             "key": run.key,
-            "draft": run.draft.name,
-            "digest": run.draft.digest,
+            "drafts": [draft.name for draft in run.asked.drafts],
+            "since": run.asked.since,
+            "as_dated": run.asked.as_dated,
             "step": run.step,
             "done": run.done,
             "of": run.of,

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import orjson
 from aiohttp import web
 
 from schemas.visible import visible
-from streams.casework.whatif import Answer
-from streams.domain.explain.policy_changes import Block, changes_in_words
-from streams.domain.policy.changes import changes
+from streams.casework.whatif import Answer, Base
 from streams.domain.policy.rules import LANGUAGES, Policy
 from streams.domain.whatif import WhatIf
 from streams.reference import Reference
-from streams.services.studio.drafts import Draft, Drafts, NoSuchDraft
+from streams.reference.instants import NotAnInstant, read_instant
+from streams.services.studio.asked import Asked
+from streams.services.studio.changes import draft_shown
+from streams.services.studio.drafts import Draft, Drafts, Kind, NoSuchDraft
 from streams.services.studio.guard import guarded
 from streams.services.studio.runs import Busy, Runs
 from streams.services.web.feed import Feed
 from streams.services.web.files import File, send_file
 from streams.services.web.headers import NO_STORE, secure
-from streams.services.web.typeset import shown
 from streams.services.web.words import Words, fill_in, language_of
 
 _LARGEST_REQUEST: Final = 10_000
@@ -49,20 +50,13 @@ class Page(NamedTuple):
     words: Words
 
 
-class InForceNow(NamedTuple):
-    """The tables in force, and the version of the policy that a draft is tried instead of."""
-
-    ref: Reference
-    policy: Policy
-
-
 class Parts(NamedTuple):
     """What the routes need."""
 
     page: Page
     drafts: Drafts
-    in_force: Callable[[], Awaitable[InForceNow]]
-    """Read the tables in force."""
+    base: Callable[[], Awaitable[Base]]
+    """Read what a draft is compared with."""
     runs: Runs
     feed: Feed
     renderings: Renderings
@@ -123,17 +117,29 @@ class _Handlers:
         return send_file(request, self._parts.page.files)
 
     async def drafts(self, _: web.Request) -> web.Response:
-        def read() -> list[Draft]:
-            return [self._parts.drafts.read(name) for name in self._parts.drafts.names()]
+        def read() -> dict[str, list[str]]:
+            return {kind.value: self._parts.drafts.names(kind) for kind in Kind}
 
-        return _json([_draft(one) for one in await asyncio.to_thread(read)])
+        return _json(await asyncio.to_thread(read))
 
     async def changes(self, request: web.Request) -> web.Response:
-        draft = await self._draft(request.query.get("draft", ""))
-        now = await self._parts.in_force()
-        found = _draft(draft) | {"base": now.policy.version}
-        if draft.policy is not None:
-            found["changes"] = _changes(now, draft.policy)
+        """Answer with what the drafts change in what, and with the instant that a text means."""
+        asked = request.query
+        base = await self._parts.base()
+        found: dict[str, Any] = {
+            "since": _since(asked.get("since", "")),
+            "base": {
+                "policy": visible(base.policy.version),
+                "directory": visible(base.directory.version),
+                "digests": _digests(base),
+                "until": base.until,
+                "day": base.ref.calendar.local_date(base.until),
+            },
+        }
+        for kind in Kind:
+            name = asked.get(kind, "")
+            draft = await self._draft(name, kind, base, "as-dated" in asked) if name else None
+            found[kind.value] = draft_shown(draft, base) if draft is not None else None
         return _json(found)
 
     async def state(self, request: web.Request) -> web.Response:
@@ -153,14 +159,34 @@ class _Handlers:
         return _json({"version": version, **orjson.loads(body)})
 
     async def run(self, request: web.Request) -> web.Response:
-        """Try a draft, if it is still the one that the person looked at."""
+        """Try drafts, if they and what is in force are still what the person looked at."""
         asked = await _asked(request)
-        draft = await self._draft(str(asked.get("draft", "")))
-        if draft.digest != asked.get("digest"):
-            raise web.HTTPConflict(text="the draft was changed meanwhile: look at it again\n")
-        if draft.policy is None:
-            raise web.HTTPUnprocessableEntity(text="the draft has faults: mend them first\n")
-        self._parts.runs.start(draft)
+        since = str(asked.get("since") or "")
+        try:
+            instant = read_instant(since) if since else None
+        except NotAnInstant as error:
+            raise web.HTTPUnprocessableEntity(text=f"{error}\n") from None
+        as_dated, drafts = bool(asked.get("as_dated")), dict[Kind, Draft]()
+        base = await self._parts.base()
+        for kind in Kind:
+            seen = asked.get(kind)
+            if not isinstance(seen, dict):
+                continue
+            draft = await self._draft(str(seen.get("name", "")), kind, base, as_dated)
+            if draft.digest != seen.get("digest"):
+                raise web.HTTPConflict(text="the draft was changed meanwhile: look at it again\n")
+            if draft.version is None:
+                raise web.HTTPUnprocessableEntity(text="the draft has faults: mend them first\n")
+            drafts[kind] = draft
+        if not drafts:
+            raise web.HTTPUnprocessableEntity(text="pick a draft to try\n")
+        if asked.get("base") != _digests(base):
+            raise web.HTTPConflict(
+                text="another version came into force meanwhile: look at the draft again\n"
+            )
+        self._parts.runs.start(
+            Asked(drafts.get(Kind.POLICY), drafts.get(Kind.DIRECTORY), instant, as_dated)
+        )
         return web.Response(status=202, headers=NO_STORE)
 
     async def cancel(self, _: web.Request) -> web.Response:
@@ -191,8 +217,14 @@ class _Handlers:
         self._parts.feed.close()
         await self._parts.runs.close()
 
-    async def _draft(self, name: str) -> Draft:
-        return await asyncio.to_thread(self._parts.drafts.read, name)
+    async def _draft(self, name: str, kind: Kind, base: Base, as_dated: bool) -> Draft:
+        """Return a draft; one that keeps its first day has its faults beside other versions too."""
+        draft = await asyncio.to_thread(self._parts.drafts.read, name, kind)
+        if as_dated and isinstance(draft.version, Policy):
+            faults = base.faults_beside(draft.version)
+            if faults:
+                return draft._replace(version=None, faults=tuple(faults))
+        return draft
 
     def _ended(self, request: web.Request) -> Answer:
         found = self._parts.runs.ended(request.match_info["key"])
@@ -213,48 +245,16 @@ async def _asked(request: web.Request) -> Mapping[str, Any]:
     return asked
 
 
-def _draft(one: Draft) -> dict[str, Any]:
-    policy = one.policy
-    return {
-        "name": one.name,
-        "digest": one.digest,
-        "faults": [visible(fault) for fault in one.faults],
-        "version": policy.version if policy is not None else None,
-        "valid_from": policy.valid_from if policy is not None else None,
-        "rules": len(policy.rules) if policy is not None else None,
-    }
+def _since(text: str) -> datetime | Literal[False] | None:
+    """Return the instant that a text means; None without one, False if it means none."""
+    try:
+        return read_instant(text) if text else None
+    except NotAnInstant:
+        return False
 
 
-def _changes(now: InForceNow, draft: Policy) -> dict[str, Any]:
-    """Return what a draft changes, by language."""
-    found = changes(now.policy, draft)
-    return {
-        language: [
-            _block(block, language)
-            for block in changes_in_words(found, now.policy, draft, now.ref.wording(language))
-        ]
-        for language in LANGUAGES
-    }
-
-
-def _block(block: Block, language: str) -> dict[str, Any]:
-    """Return a block; each line says whether the other side lacks it."""
-
-    def lines(mine: Sequence[str], others: Sequence[str]) -> list[tuple[str, bool]]:
-        return [(shown(line, language), line not in others) for line in mine]
-
-    return {
-        "kind": block.kind,
-        "heading": shown(block.heading, language),
-        "rows": [
-            {
-                "part": shown(row.part, language),
-                "before": lines(row.before, row.after),
-                "after": lines(row.after, row.before),
-            }
-            for row in block.rows
-        ],
-    }
+def _digests(base: Base) -> list[str]:
+    return [base.policy.digest, base.directory.digest]
 
 
 def _json(data: Any) -> web.Response:

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from streams.casework.whatif import Answer
+from streams.casework.whatif import Answer, Base
 from streams.cli.whatif_page import page
 from streams.cli.whatif_view import view
 from streams.runtime.http import serve
 from streams.services.studio.app import load_page
-from streams.services.studio.drafts import Draft, Drafts
+from streams.services.studio.asked import Asked
+from streams.services.studio.drafts import Drafts
 from streams.services.studio.runs import Runs
-from streams.services.studio.serving import InForceNow, Parts, application
+from streams.services.studio.serving import Parts, application
 from streams.services.web.feed import Feed
 from tests import whatifs
 from tests.domain import given
@@ -36,7 +37,7 @@ class Replays:
     """Replays nothing: each step waits for the test, and the result is made by hand."""
 
     def __init__(self) -> None:
-        self.tried: list[str] = []
+        self.tried: list[Asked] = []
         self.error: Exception | None = None
         self.answer = Answer(whatifs.some(), whatifs.draft())
         self._steps = threading.Semaphore(0)
@@ -46,8 +47,8 @@ class Replays:
         for _ in range(steps):
             self._steps.release()
 
-    def run(self, draft: Draft, progress: Callable[[int, int], None]) -> Answer:
-        self.tried.append(draft.text)
+    def run(self, asked: Asked, progress: Callable[[int, int], None]) -> Answer:
+        self.tried.append(asked)
         progress(0, OF)
         for done in range(1, OF + 1):
             assert self._steps.acquire(timeout=PATIENCE)
@@ -64,9 +65,36 @@ def described(error: Exception) -> str:
     return f"described {type(error).__name__}"
 
 
+HAINAUT = """[[fallback]]
+province = "BE-WHT"
+office_id = "namur" # 29 km from Charleroi
+valid_from = 2021-11-01
+"""
+
+
+def charleroi() -> str:
+    """Return the shipped directory with one office more, which covers Hainaut from a day on."""
+    text = given.ref().directory.body
+    assert HAINAUT in text
+    office = """[[office]]
+id = "charleroi"
+name = { fr = "Charleroi", nl = "Charleroi", de = "Charleroi", en = "Charleroi" }
+valid_from = 2026-03-02
+
+[[coverage]]
+province = "BE-WHT"
+office_id = "charleroi"
+valid_from = 2026-03-02
+"""
+    text = text.replace('version = "2026.2"', 'version = "2026.4"\nvalid_from = 2026-02-01')
+    return text.replace(HAINAUT, f"{HAINAUT}\n{office}")
+
+
 def drafts_in(folder: Path) -> Path:
-    """Write a draft, one that changes nothing, one with a fault, and what is no draft."""
+    """Write drafts of both kinds, one that changes nothing, two with faults, and no draft."""
     folder.mkdir(exist_ok=True)
+    (folder / "charleroi.toml").write_text(charleroi())
+    (folder / "nowhere.toml").write_text(charleroi().replace('"charleroi"', '"nowhere"', 1))
     (folder / "draft.toml").write_text(whatifs.drafted())
     (folder / "same.toml").write_text(given.ref().policy.body)
     (folder / "faulty.toml").write_text(whatifs.drafted().replace("level = 3", "level = 9", 1))
@@ -78,13 +106,13 @@ def parts(folder: Path, engine: Replays) -> Parts:
     """Return the parts of a studio; call it within its loop."""
     feed = Feed()
 
-    async def in_force() -> InForceNow:
-        return InForceNow(given.ref(), given.ref().policy)
+    async def base() -> Base:
+        return Base(given.ref(), whatifs.UNTIL)
 
     return Parts(
         load_page(),
         Drafts(folder),
-        in_force,
+        base,
         Runs(engine, described, feed),
         feed,
         Renderings(),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.services.studio.drafts import Drafts, NoFolder, NoSuchDraft
+from streams.domain.directory.model import Directory
+from streams.domain.policy.rules import Policy
+from streams.services.studio.drafts import Drafts, Kind, NoFolder, NoSuchDraft
 from tests import whatifs
 from tests.services.studio.stage import drafts_in
 
@@ -25,27 +27,64 @@ def test_the_drafts_are_the_toml_files_of_the_folder(folder: Path) -> None:
     (folder / "turned\u202e.toml").write_text("")
     os.mkfifo(folder / "pipe.toml")
 
-    assert Drafts(folder).names() == ["draft.toml", "faulty.toml", "same.toml"]
+    policies, directories = (Drafts(folder).names(kind) for kind in Kind)
+
+    assert policies == ["draft.toml", "faulty.toml", "same.toml"]
+    assert directories == ["charleroi.toml", "nowhere.toml"]
+    assert Drafts(folder).names() == sorted([*policies, *directories])
+
+
+@pytest.mark.parametrize("content", ["version =", "[[rule]]\n[[office]]", "[[team]]"])
+def test_a_file_that_may_be_either_is_offered_as_both(folder: Path, content: str) -> None:
+    (folder / "odd.toml").write_text(content)
+
+    assert all("odd.toml" in Drafts(folder).names(kind) for kind in Kind)
+    assert all(Drafts(folder).read("odd.toml", kind).faults for kind in Kind)
 
 
 def test_a_draft_is_read_with_its_policy(folder: Path) -> None:
-    draft = Drafts(folder).read("draft.toml")
+    draft = Drafts(folder).read("draft.toml", Kind.POLICY)
 
-    assert draft.policy is not None
-    assert draft.policy.version == "2026.3"
+    assert isinstance(draft.version, Policy)
+    assert draft.version.version == "2026.3"
     assert draft.text == whatifs.drafted()
     assert draft.faults == ()
     (folder / "draft.toml").write_text(f"{whatifs.drafted()}\n# edited")
-    assert Drafts(folder).read("draft.toml").digest != draft.digest
+    assert Drafts(folder).read("draft.toml", Kind.POLICY).digest != draft.digest
+
+
+def test_a_draft_is_read_with_its_directory(folder: Path) -> None:
+    draft = Drafts(folder).read("charleroi.toml", Kind.DIRECTORY)
+
+    assert isinstance(draft.version, Directory)
+    assert "charleroi" in draft.version.offices
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "fault"),
+    [
+        ("charleroi.toml", Kind.POLICY, "this file is an office directory, not a policy"),
+        ("draft.toml", Kind.DIRECTORY, "this file is a policy, not an office directory"),
+    ],
+)
+def test_a_draft_of_the_other_kind_says_so(folder: Path, name: str, kind: Kind, fault: str) -> None:
+    assert Drafts(folder).read(name, kind).faults == (fault,)
+
+
+def test_a_directory_with_faults_says_them_as_the_linter_does(folder: Path) -> None:
+    draft = Drafts(folder).read("nowhere.toml", Kind.DIRECTORY)
+
+    assert draft.version is None
+    assert draft.faults == ("office charleroi is named but not listed",)
 
 
 def test_a_draft_with_faults_says_all_of_them(folder: Path) -> None:
     text = whatifs.drafted().replace("level = 3", "level = 9", 1)
     (folder / "two.toml").write_text(text.replace("appeal_days = 30", "appeal_days = -1", 1))
 
-    draft = Drafts(folder).read("two.toml")
+    draft = Drafts(folder).read("two.toml", Kind.POLICY)
 
-    assert draft.policy is None
+    assert draft.version is None
     assert len(draft.faults) >= 2
 
 
@@ -57,10 +96,11 @@ def test_a_draft_with_faults_says_all_of_them(folder: Path) -> None:
         (b"version =", "not TOML"),
     ],
 )
-def test_what_is_no_policy_has_a_fault(folder: Path, content: bytes, fault: str) -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_no_draft_has_a_fault(folder: Path, kind: Kind, content: bytes, fault: str) -> None:
     (folder / "odd.toml").write_bytes(content)
 
-    (found,) = Drafts(folder).read("odd.toml").faults
+    (found,) = Drafts(folder).read("odd.toml", kind).faults
     assert fault in found
 
 
@@ -74,7 +114,7 @@ def test_no_other_file_is_opened(folder: Path, name: str) -> None:
     (folder / "link.toml").symlink_to(secret)
 
     with pytest.raises(NoSuchDraft):
-        Drafts(folder).read(name)
+        Drafts(folder).read(name, Kind.POLICY)
     assert "link.toml" not in Drafts(folder).names()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from streams.domain.policy.rules import LANGUAGES
 from streams.services.studio.app import load_page
 from tests import whatifs
 from tests.pipeline.chromium import PHONE, Reader, chromium
-from tests.services.studio.stage import TOKEN, Replays, drafts_in, serving
+from tests.services.studio.stage import TOKEN, Replays, charleroi, drafts_in, serving
 
 pytestmark = pytest.mark.chromium
 
@@ -45,7 +46,7 @@ class Visit:
         reader = Reader(self._browser, self.origin, **context)
         self.readers.append(reader)
         reader.page.goto(f"{self.origin}/?lang={language}#{TOKEN}")
-        reader.page.locator("#draft option").first.wait_for(state="attached")
+        reader.page.locator("#policy option").first.wait_for(state="attached")
         expect(reader.page.locator("#changes")).not_to_be_empty()
         return reader.page
 
@@ -75,9 +76,12 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
 def test_a_person_picks_a_draft_tries_it_and_reads_the_cases(visit: Visit) -> None:
     page = visit.open()
     expect(page.locator("#facts")).to_have_text(
-        "Version 2026.3, first day 1 January 2026, 25 rules"
+        "Policy: version 2026.3, first day 1 January 2026, 25 rules"
     )
-    expect(page.locator("#base")).to_contain_text("2026.2")
+    expect(page.locator("#base")).to_contain_text(
+        "at the end of the recorded history, on 31 August 2026"
+    )
+    expect(page.locator("#changes h3")).to_have_text("Policy, compared with version 2026.2")
     silence = page.locator(".block", has_text="(silence)")
     expect(silence.locator(".before .line")).to_contain_text("20\u00a0working days")
     expect(silence.locator(".after .line")).to_contain_text("30\u00a0working days")
@@ -98,6 +102,161 @@ def test_a_person_picks_a_draft_tries_it_and_reads_the_cases(visit: Visit) -> No
     first.locator("summary").first.click()
     expect(first.locator(".before .line").first).to_contain_text("a proposal awaits an answer")
     expect(first.locator(".after .line").first).to_contain_text("nothing to do at present")
+
+
+def test_a_person_tries_a_draft_of_the_offices(visit: Visit, tmp_path: Path) -> None:
+    page = visit.open()
+    page.locator("#policy").select_option("")
+    page.get_by_label("Offices").select_option("charleroi.toml")
+    expect(page.locator("#facts")).to_have_text(
+        "Offices: version 2026.4, first day 1 February 2026, 8 offices"
+    )
+    expect(page.locator("#changes h3")).to_have_text("Offices, compared with version 2026.2")
+    place = page.locator(".block.coverage .row", has_text="Hainaut")
+    expect(place.locator(".before")).to_contain_text("–")
+    expect(place.locator(".after .line")).to_contain_text("Charleroi, from 2\u00a0March 2026")
+
+    visit.finish(page)
+    expect(page.locator("#status")).to_have_text("The try of charleroi.toml is done.")
+    (asked,) = visit.engine.tried
+    assert asked.policy is None
+    assert asked.directory is not None
+    assert asked.directory.text == charleroi()
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    assert waiting.value.suggested_filename == "whatif-charleroi-en.html"
+
+
+def test_a_policy_and_offices_are_tried_together(visit: Visit) -> None:
+    page = visit.open()
+    page.locator("#directory").select_option("nowhere.toml")
+    expect(page.locator("#faults li")).to_have_text("office charleroi is named but not listed")
+    expect(page.locator("#start")).to_be_disabled()
+    page.locator("#directory").select_option("charleroi.toml")
+    expect(page.locator("#changes h3")).to_have_count(2)
+
+    visit.finish(page)
+    expect(page.locator("#status")).to_have_text(
+        "The try of draft.toml and charleroi.toml is done."
+    )
+    assert [one.name for one in visit.engine.tried[0].drafts] == ["draft.toml", "charleroi.toml"]
+
+
+def test_without_a_draft_there_is_nothing_to_try(visit: Visit) -> None:
+    page = visit.open()
+    page.locator("#policy").select_option("")
+    expect(page.locator("#changes")).to_have_text("Pick a draft above.")
+    expect(page.locator("#start")).to_be_disabled()
+
+
+def test_differences_are_reported_from_an_instant_on(visit: Visit) -> None:
+    page = visit.open()
+    page.get_by_label("Report differences from").fill("2026-03-05")
+    page.keyboard.press("Enter")
+    expect(page.locator("#since-said")).to_have_text("From 5 March 2026 at 00:00.")
+
+    visit.finish(page)
+    assert visit.engine.tried[0].since == datetime(2026, 3, 4, 23, tzinfo=UTC)
+    expect(page.locator("#of")).to_contain_text("differences from 5 March 2026 at 00:00")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_wrong_instant_is_named_and_nothing_is_lost(visit: Visit, language: str) -> None:
+    page = visit.open(language)
+    since = page.locator("#since")
+    page.locator("#directory").select_option("charleroi.toml")
+    page.locator("#as-dated").check()
+    since.fill("5/3/2026")
+    page.locator("#start").click()  # at once, before the instant was read
+    expect(page.locator("#since-said")).to_have_text(WORDS[language]["since.wrong"])
+    expect(since).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#start")).to_be_disabled()
+    assert visit.engine.tried == []
+    expect(since).to_have_value("5/3/2026")
+    expect(page.locator("#directory")).to_have_value("charleroi.toml")
+
+    since.fill("2026-03-05 14:30")  # it is read while the person still types
+    expect(since).not_to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#since-said")).to_contain_text("14:30")
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_an_instant_after_the_history_is_no_use_and_says_so(visit: Visit) -> None:
+    page = visit.open()
+    page.locator("#since").fill("2026-09-01")
+    page.keyboard.press("Tab")
+    expect(page.locator("#since-said")).to_have_text(
+        "The recorded history ends on 31 August 2026 at 18:05: nothing would be reported."
+    )
+
+
+def test_a_draft_is_tried_with_its_own_first_day(visit: Visit) -> None:
+    later = charleroi().replace("valid_from = 2026-02-01", "valid_from = 2026-10-01")
+    (visit.folder / "later.toml").write_text(later)
+    page = visit.open()
+    page.locator("#directory").select_option("later.toml")
+    page.get_by_label("The draft keeps its own first day").check()
+    expect(page.locator("#run-note")).to_contain_text("from its own first day on")
+    expect(page.locator("#dated-said")).to_have_text(
+        "later.toml is valid only after the end of the recorded history, 31 August 2026: "
+        "it would change nothing in it."
+    )
+    page.locator("#directory").select_option("charleroi.toml")
+    expect(page.locator("#dated-said")).to_be_empty()
+
+    visit.finish(page)
+    assert visit.engine.tried[0].as_dated
+    expect(page.locator("#of")).to_contain_text("with its own first day")
+
+
+def test_a_reload_keeps_what_was_asked(visit: Visit) -> None:
+    page = visit.open()
+    page.locator("#policy").select_option("same.toml")
+    page.locator("#directory").select_option("charleroi.toml")
+    page.locator("#as-dated").check()
+    page.locator("#since").fill("2026-03-05")
+    page.keyboard.press("Tab")
+    expect(page.locator("#since-said")).not_to_be_empty()
+    page.reload()
+    expect(page.locator("#policy")).to_have_value("same.toml")
+    expect(page.locator("#directory")).to_have_value("charleroi.toml")
+    expect(page.locator("#since")).to_have_value("2026-03-05")
+    expect(page.locator("#since-said")).not_to_be_empty()
+    expect(page.locator("#as-dated")).to_be_checked()
+
+
+def test_the_months_are_drawn_named_and_told_in_figures(visit: Visit) -> None:
+    page = visit.open()
+    visit.finish(page)
+    plot = page.get_by_role("img", name="Proposals by month")
+    described = (plot.locator("desc").text_content() or "").replace("\u00a0", " ")
+    assert "In all 2,714 proposals in force and 2,622 under the draft." in described
+    expect(plot.locator("circle.after")).to_have_count(8)
+    page.locator("summary", has_text="The figures of this plot").click()
+    expect(page.locator("#months tbody tr")).to_have_count(8)
+    expect(page.locator("#months tfoot")).to_contain_text("2,714")
+
+    box = plot.bounding_box()
+    assert box is not None
+    marks = [one.bounding_box() for one in plot.locator("rect, circle, text").all()]
+    for mark in filter(None, marks):
+        assert box["x"] - 1 <= mark["x"]
+        assert mark["x"] + mark["width"] <= box["x"] + box["width"] + 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_lines_of_the_months_stand_out(visit: Visit, scheme: str) -> None:
+    page = visit.open(color_scheme=scheme)
+    visit.finish(page)
+
+    def brightness(selector: str, of: str) -> int:
+        found = page.locator(selector).first.evaluate(f"(one) => getComputedStyle(one).{of}")
+        return sum(map(int, re.findall(r"\d+", found)[:3]))
+
+    ground = brightness("#result", "backgroundColor")
+    for series in ("before", "after"):
+        drawn = brightness(f"#months [role=img] line.{series}", "stroke")
+        assert abs(drawn - ground) > 200
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -128,7 +287,7 @@ def test_a_run_is_cancelled(visit: Visit) -> None:
 def test_two_windows_show_the_same_run(visit: Visit) -> None:
     page, other = visit.open(), visit.open("nl")
     page.locator("#start").click()
-    expect(other.locator("#status")).to_have_text("draft.toml wordt geprobeerd.")
+    expect(other.locator("#status")).to_have_text("Proef van draft.toml bezig.")
     expect(other.locator("#start")).to_be_hidden()
     other.locator("#cancel").click()
     expect(page.locator("#status")).to_contain_text("cancelled")
@@ -155,11 +314,12 @@ def test_a_run_that_fails_says_why(visit: Visit) -> None:
 
 def test_a_draft_with_faults_is_shown_and_cannot_be_tried(visit: Visit) -> None:
     page = visit.open()
-    page.locator("#draft").select_option("faulty.toml")
+    page.locator("#policy").select_option("faulty.toml")
     expect(page.locator("#faults li")).not_to_have_count(0)
     expect(page.locator("#start")).to_be_disabled()
-    expect(page.locator("#changes")).to_have_text("Not known while the draft has faults.")
-    page.locator("#draft").select_option("same.toml")
+    expect(page.locator("#faults")).to_contain_text("faulty.toml has faults and can't be tried:")
+    expect(page.locator("#changes")).to_contain_text("Not known while the draft has faults.")
+    page.locator("#policy").select_option("same.toml")
     expect(page.locator("#faults li")).to_have_count(0)
     expect(page.locator("#changes")).to_contain_text("Nothing:")
     expect(page.locator("#start")).to_be_enabled()
@@ -187,6 +347,7 @@ def test_an_empty_folder_says_what_to_do(visit: Visit) -> None:
         file.unlink()
     page.get_by_role("button", name="Read again").click()
     expect(page.get_by_role("alert")).to_contain_text("save a TOML file in it")
+    expect(page.locator("#start")).to_be_disabled()
 
 
 def test_without_the_printed_address_nothing_is_shown(visit: Visit) -> None:
@@ -197,11 +358,13 @@ def test_without_the_printed_address_nothing_is_shown(visit: Visit) -> None:
     reader.page.goto(f"{visit.origin}/?lang=en#wrong")
     reader.page.reload()
     expect(reader.page.get_by_role("alert")).to_contain_text("Open the address")
-    expect(reader.page.locator("#draft option")).to_have_count(0)
+    expect(reader.page.locator("#policy option")).to_have_count(0)
 
 
 def test_the_language_changes_without_a_reload(visit: Visit) -> None:
     page = visit.open()
+    page.locator("#directory").select_option("charleroi.toml")
+    expect(page.locator("#facts li")).to_have_count(2)
     visit.finish(page)
     page.evaluate("window.untouched = true")
     answers = set()
@@ -210,10 +373,13 @@ def test_the_language_changes_without_a_reload(visit: Visit) -> None:
         expect(page.locator("h1")).to_have_text(WORDS[language]["title"])
         assert page.locator("html").get_attribute("lang") == language
         expect(page.locator("#start")).to_have_text(WORDS[language]["run.start"])
-        answers |= {
-            (page.locator("#answer").inner_text(), page.locator(".block").first.inner_text())
-        }
-    assert len(answers) == len(LANGUAGES)
+        expect(page.locator("#policy option").first).to_have_text(
+            WORDS[language]["drafts.in_force"]
+        )
+        expect(page.locator("#run-note")).to_have_text(WORDS[language]["run.note"])
+        parts = ("#answer", ".block >> nth=0", ".block.coverage", "#months desc", "#facts")
+        answers |= {tuple(page.locator(part).text_content() for part in parts)}
+    assert all(len(set(texts)) == len(LANGUAGES) for texts in zip(*answers, strict=True))
     assert page.evaluate("window.untouched") is True
 
 
@@ -232,11 +398,19 @@ def test_everything_is_worked_from_the_keyboard(visit: Visit) -> None:
                 return
         raise AssertionError(f"{name} is not reached")
 
-    reach("draft")
+    reach("policy")
     page.keyboard.press("ArrowDown")
     expect(page.locator("#facts")).to_have_text("")  # the one with faults
     page.keyboard.press("ArrowUp")
     expect(page.locator("#start")).to_be_enabled()
+    reach("directory")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#facts li")).to_have_count(2)
+    reach("since")
+    page.keyboard.type("2026-03-05")
+    reach("as-dated")
+    page.keyboard.press("Space")
+    expect(page.locator("#run-note")).to_contain_text("from its own first day on")
     reach("start")
     page.keyboard.press("Enter")
     expect(page.locator("#cancel")).to_be_focused()
@@ -255,12 +429,17 @@ def test_everything_is_worked_from_the_keyboard(visit: Visit) -> None:
 )
 def test_no_barrier_is_found(visit: Visit, scheme: str, viewport: dict[str, int]) -> None:
     page = visit.open(color_scheme=scheme, viewport=viewport)
+    page.locator("#directory").select_option("charleroi.toml")
+    expect(page.locator("#facts li")).to_have_count(2)
     visit.finish(page)
     page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     assert _barriers(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
-    page.locator("#draft").select_option("faulty.toml")
+    page.locator("#policy").select_option("faulty.toml")
+    page.locator("#since").fill("March")
+    page.locator("#as-dated").check()
     expect(page.locator("#faults li")).not_to_have_count(0)
+    expect(page.locator("#since")).to_have_attribute("aria-invalid", "true")
     assert _barriers(page) == []
 
 
@@ -272,11 +451,18 @@ def _barriers(page: Page) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_cut_off_on_a_phone(visit: Visit, language: str) -> None:
     page = visit.open(language, viewport=PHONE, has_touch=True, is_mobile=True)
+    page.locator("#directory").select_option("charleroi.toml")
+    expect(page.locator("#facts li")).to_have_count(2)
+    page.locator("#since").fill("March")
+    page.locator("#as-dated").check()
+    expect(page.locator("#since-said")).to_have_text(WORDS[language]["since.wrong"])
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.locator("#since").fill("")
     visit.finish(page)
     page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     cut = page.evaluate(
-        "[...document.querySelectorAll('td, tbody th, li, p, button')]"
+        "[...document.querySelectorAll('td, tbody th, li, p, label, button, h3, h4, h5')]"
         ".filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1)"
         ".map((one) => one.outerHTML)"
     )
@@ -307,7 +493,7 @@ def test_what_was_stored_cannot_become_markup(visit: Visit) -> None:
     visit.engine.answer = Answer(whatifs.some(examples=[example]), whatifs.draft())
     page = visit.open()
     page.evaluate("() => { window.alert = () => { window.alerted = true; }; }")
-    expect(page.locator(".block h3", has_text=HOSTILE)).to_have_count(1)
+    expect(page.locator(".block h4", has_text=HOSTILE)).to_have_count(1)
     visit.finish(page)
     expect(page.locator("article h4")).to_contain_text(HOSTILE)
     assert page.locator("main img").count() == 0

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from streams.casework.whatif import Base
 from streams.cli.whatif_page import page
+from streams.domain.policy.load import load_policy
 from streams.domain.policy.rules import LANGUAGES
+from streams.reference import Reference
+from streams.services.studio.drafts import Kind
 from streams.services.studio.guard import NotLoopback, expect_loopback, new_token, origin_of
 from streams.services.studio.serving import Parts, application
 from tests import whatifs
-from tests.services.studio.stage import OF, TOKEN, Replays, drafts_in, parts
+from tests.domain import given
+from tests.services.studio.stage import OF, TOKEN, Replays, charleroi, drafts_in, parts
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -50,9 +57,17 @@ class Client:
             path, json=content or {}, headers=BEARER | {"Origin": self.origin} | headers
         )
 
-    async def begin(self, draft: str = "draft.toml") -> Any:
-        digest = (await self.json(f"/changes?draft={draft}"))["digest"]
-        return await self.post("/run", {"draft": draft, "digest": digest})
+    async def seen(self, policy: str = "draft.toml", directory: str = "") -> dict[str, Any]:
+        """Look at drafts; return what the page sends to try them."""
+        found = await self.json(f"/changes?policy={policy}&directory={directory}")
+        drafts = {
+            kind: found[kind] and {"name": found[kind]["name"], "digest": found[kind]["digest"]}
+            for kind in ("policy", "directory")
+        }
+        return drafts | {"base": found["base"]["digests"]}
+
+    async def begin(self, policy: str = "draft.toml", directory: str = "", **more: Any) -> Any:
+        return await self.post("/run", await self.seen(policy, directory) | more)
 
     async def until(self, step: str) -> Any:
         """Follow the run until it came to a step."""
@@ -71,7 +86,7 @@ async def client(folder: Path, engine: Replays) -> AsyncIterator[Client]:
         yield Client(plain, made)
 
 
-PRIVATE = ("/drafts", "/changes?draft=draft.toml", "/state", "/result/x", "/report/x")
+PRIVATE = ("/drafts", "/changes?policy=draft.toml", "/state", "/result/x", "/report/x")
 
 
 class TestWhoIsAnswered:
@@ -155,18 +170,19 @@ async def test_the_page_has_no_external_address_and_no_inline_code(client: Clien
     assert text.count("<script") == 1
 
 
-async def test_it_lists_the_drafts_with_their_faults(client: Client) -> None:
-    found = {one["name"]: one for one in await client.json("/drafts")}
-    assert set(found) == {"draft.toml", "same.toml", "faulty.toml"}
-    assert found["draft.toml"]["version"] == "2026.3"
-    assert found["faulty.toml"]["version"] is None
-    assert found["faulty.toml"]["faults"]
+async def test_it_lists_the_drafts_of_each_kind(client: Client) -> None:
+    assert await client.json("/drafts") == {
+        "policy": ["draft.toml", "faulty.toml", "same.toml"],
+        "directory": ["charleroi.toml", "nowhere.toml"],
+    }
 
 
-async def test_it_says_what_a_draft_changes_in_every_language(client: Client) -> None:
-    found = await client.json("/changes?draft=draft.toml")
+async def test_it_says_what_a_draft_of_the_policy_changes_in_every_language(
+    client: Client,
+) -> None:
+    found = (await client.json("/changes?policy=draft.toml"))["policy"]
 
-    assert found["base"] == "2026.2"
+    assert (found["version"], found["entries"]) == ("2026.3", 25)
     assert set(found["changes"]) == set(LANGUAGES)
     assert len(found["changes"]["en"]) == len(whatifs.DRAFTED) - 1  # its name changes nothing
     silence = next(one for one in found["changes"]["en"] if "(silence)" in one["heading"])
@@ -177,9 +193,93 @@ async def test_it_says_what_a_draft_changes_in_every_language(client: Client) ->
             "after": [["last step of the follow-up + 30\u00a0working days", True]],
         }
     ]
-    assert (await client.json("/changes?draft=same.toml"))["changes"]["fr"] == []
-    assert "changes" not in await client.json("/changes?draft=faulty.toml")
-    assert (await client.get("/changes?draft=../draft.toml")).status == 404
+    same = await client.json("/changes?policy=same.toml")
+    assert same["policy"]["changes"]["fr"] == []
+    assert (await client.get("/changes?policy=../draft.toml")).status == 404
+
+
+async def test_it_says_what_a_draft_of_the_directory_changes(client: Client) -> None:
+    found = await client.json("/changes?directory=charleroi.toml")
+
+    assert found["policy"] is None
+    assert (found["directory"]["version"], found["directory"]["valid_from"]) == (
+        *("2026.4", "2026-02-01"),
+    )
+    _, offices, places = found["directory"]["changes"]["en"]
+    assert offices["rows"] == [
+        {
+            "part": "Charleroi (charleroi)",
+            "before": [],
+            "after": [["Charleroi", True], ["from 2\u00a0March 2026", True]],
+        }
+    ]
+    assert places["rows"][0]["after"] == [["Charleroi, from 2\u00a0March 2026", True]]
+
+
+async def test_it_looks_at_a_policy_and_a_directory_together(client: Client) -> None:
+    found = await client.json("/changes?policy=draft.toml&directory=charleroi.toml")
+
+    assert found["policy"]["changes"]["de"]
+    assert found["directory"]["changes"]["de"]
+    faulty = await client.json("/changes?policy=faulty.toml&directory=nowhere.toml")
+    for kind in Kind:
+        assert faulty[kind]["version"] is None
+        assert faulty[kind]["faults"]
+        assert "changes" not in faulty[kind]
+
+
+async def test_a_draft_is_compared_with_what_is_in_force_at_the_end_of_the_history(
+    folder: Path, engine: Replays
+) -> None:
+    shipped = given.ref()
+    tomorrow = shipped.calendar.local_date(whatifs.UNTIL) + timedelta(days=1)
+    ahead = load_policy(
+        shipped.policy.body.replace('"2026.2"', '"2027.1"').replace("2026-01-01", str(tomorrow))
+    )
+    ref = Reference.of(
+        [shipped.policy, ahead], [shipped.directory], shipped.calendar, shipped.producers
+    )
+
+    async def base() -> Base:
+        return Base(ref, whatifs.UNTIL)
+
+    made = parts(folder, engine)._replace(base=base)
+    async with TestClient(TestServer(application(made, TOKEN))) as plain:
+        found = await Client(plain, made).json("/changes?policy=same.toml")
+    assert found["base"]["policy"] == "2026.2"
+    assert found["base"]["day"] == "2026-08-31"
+    assert found["policy"]["changes"]["en"] == []
+
+
+async def test_a_draft_that_keeps_its_first_day_is_checked_beside_the_other_versions(
+    client: Client, folder: Path
+) -> None:
+    later = given.ref().policy.body.replace("2026-01-01", "2026-06-01")
+    (folder / "later.toml").write_text(later)
+
+    assert (await client.json("/changes?policy=later.toml"))["policy"]["faults"] == []
+    dated = await client.json("/changes?policy=later.toml&as-dated")
+    assert dated["policy"]["faults"] == ["version 2026.2 is there twice"]
+    assert (await client.begin("later.toml", as_dated=True)).status == 422
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("", None),
+        ("2026-03-05", "2026-03-04T23:00:00+00:00"),
+        ("2026-07-05T14:30", "2026-07-05T12:30:00+00:00"),
+        ("2026-07-05 14:30Z", "2026-07-05T14:30:00+00:00"),
+        ("5 March", False),
+        ("2026-02-30", False),
+        ("0001-01-01", False),
+    ],
+)
+async def test_an_instant_is_read_as_the_command_reads_it(
+    client: Client, text: str, instant: str | bool | None
+) -> None:
+    found = await client.json(f"/changes?policy=draft.toml&since={quote(text)}")
+    assert found["since"] == instant
 
 
 class TestRuns:
@@ -189,11 +289,12 @@ class TestRuns:
         assert (await client.json("/state"))["run"] is None
         assert (await client.begin()).status == 202
         run = await client.until("running")
-        assert run["draft"] == "draft.toml"
+        assert run["drafts"] == ["draft.toml"]
         engine.go()
         run = await client.until("done")
         assert (run["done"], run["of"]) == (OF, OF)
-        assert engine.tried == [whatifs.drafted()]
+        (asked,) = engine.tried
+        assert [one.text for one in asked.drafts] == [whatifs.drafted()]
         result = await client.json(f"/result/{run['key']}")
         assert set(result) == set(LANGUAGES)
         assert "of 12,000\u00a0cases" in result["en"]["answer"]
@@ -237,18 +338,60 @@ class TestRuns:
         engine.go()
         assert (await client.until("failed"))["error"] == "described RuntimeError"
 
+    async def test_everything_that_is_asked_is_tried(self, client: Client, engine: Replays) -> None:
+        asked = {"since": "2026-03-05", "as_dated": True}
+        assert (await client.begin("draft.toml", "charleroi.toml", **asked)).status == 202
+        run = await client.until("running")
+        assert run["drafts"] == ["draft.toml", "charleroi.toml"]
+        engine.go()
+        await client.until("done")
+        ((policy, directory, since, as_dated),) = engine.tried
+        assert policy is not None
+        assert directory is not None
+        assert directory.text == charleroi()
+        assert since == datetime(2026, 3, 4, 23, tzinfo=UTC)
+        assert as_dated
+
+    async def test_a_directory_alone_can_be_tried(self, client: Client, engine: Replays) -> None:
+        assert (await client.begin("", "charleroi.toml")).status == 202
+        engine.go()
+        await client.until("done")
+        assert engine.tried[0].policy is None
+
+    async def test_nothing_is_tried_without_a_draft(self, client: Client, engine: Replays) -> None:
+        assert (await client.begin("", "")).status == 422
+        assert engine.tried == []
+
+    async def test_a_wrong_instant_is_not_tried(self, client: Client, engine: Replays) -> None:
+        answer = await client.begin(since="yesterday")
+        assert answer.status == 422
+        assert "such as 2026-03-05" in await answer.text()
+        assert engine.tried == []
+
+    @pytest.mark.parametrize("name", ["draft.toml", "charleroi.toml"])
     async def test_a_draft_that_was_changed_meanwhile_is_not_tried(
-        self, client: Client, engine: Replays, folder: Path
+        self, client: Client, engine: Replays, folder: Path, name: str
     ) -> None:
-        seen = (await client.json("/changes?draft=draft.toml"))["digest"]
-        (folder / "draft.toml").write_text(f"{whatifs.drafted()}\n# edited")
-        answer = await client.post("/run", {"draft": "draft.toml", "digest": seen})
+        seen = await client.seen("draft.toml", "charleroi.toml")
+        (folder / name).write_text(f"{(folder / name).read_text()}\n# edited")
+        answer = await client.post("/run", seen)
         assert answer.status == 409
         assert "look at it again" in await answer.text()
         assert engine.tried == []
 
-    async def test_a_draft_with_faults_is_not_tried(self, client: Client, engine: Replays) -> None:
-        assert (await client.begin("faulty.toml")).status == 422
+    async def test_a_draft_is_not_tried_against_another_version_than_was_shown(
+        self, client: Client, engine: Replays
+    ) -> None:
+        answer = await client.begin(base=["another", "version"])
+        assert answer.status == 409
+        assert "another version came into force" in await answer.text()
+        assert engine.tried == []
+
+    @pytest.mark.parametrize("drafts", [("faulty.toml", ""), ("draft.toml", "nowhere.toml")])
+    async def test_a_draft_with_faults_is_not_tried(
+        self, client: Client, engine: Replays, drafts: tuple[str, str]
+    ) -> None:
+        assert (await client.begin(*drafts)).status == 422
         assert engine.tried == []
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"x" * 20_000])
@@ -263,9 +406,9 @@ class TestRuns:
         async def away() -> Any:
             raise ConnectionRefusedError("secret")
 
-        made = parts(folder, engine)._replace(in_force=away)
+        made = parts(folder, engine)._replace(base=away)
         async with TestClient(TestServer(application(made, TOKEN))) as plain:
-            answer = await plain.get("/changes?draft=draft.toml", headers=BEARER)
+            answer = await plain.get("/changes?policy=draft.toml", headers=BEARER)
             assert answer.status == 503
             assert await answer.text() == "described ConnectionRefusedError\n"
 

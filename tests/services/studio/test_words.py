@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from streams.domain.policy.rules import LANGUAGES
-from streams.services import studio
+from streams.services import studio, web
 from streams.services.studio.app import load_page
+from streams.services.studio.drafts import Kind
 from streams.services.studio.runs import Step
 from streams.services.web.words import fill_in
 
 PAGE = Path(studio.__file__).parent / "page"
+SHARED = Path(web.__file__).parent / "page"
 WORDS = load_page().words
 
 
@@ -29,7 +31,9 @@ def test_each_text_has_the_same_places_in_every_language() -> None:
 def test_every_text_that_the_page_uses_exists_and_is_used() -> None:
     used = {f"run.{step}" for step in Step}
     used |= {f"{kind}.{side}" for kind in ("side", "only") for side in ("before", "after")}
-    for path in PAGE.iterdir():
+    used |= {f"{name}.{kind}" for name in ("facts", "compared") for kind in Kind}
+    used |= {"facts.directory_undated", "run.note_dated"}
+    for path in (*PAGE.iterdir(), *SHARED.glob("*.html")):
         text = path.read_text()
         used |= set(re.findall(r'data-word="([^"]+)"', text))
         used |= set(re.findall(r'\bword\("([a-z_.]+)"', text))

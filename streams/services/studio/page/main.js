@@ -1,37 +1,37 @@
-// The page of the studio: pick a draft, see what it changes, try it, read the result.
+// The page of the studio: pick drafts, see what they change, try them, read the result.
 
-import { showDraft } from "./changes.js";
-import { el, replaceContent, setText } from "./dom.js";
+import { KINDS, asked, offerDrafts, showAsked, watchAsked } from "./asked.js";
+import { showDrafts } from "./changes.js";
+import { el, setText } from "./dom.js";
+import { offerLanguages } from "./language.js";
 import { showResult } from "./result.js";
 import { Refused, get, getFile, post, takeToken } from "./server.js";
-import { currentLanguage, setLanguage, setWords, share, word } from "./words.js";
+import { currentLanguage, listed, moment, share, word } from "./words.js";
 
 const RETRY = 2000;
 const ENDED = ["cancelled", "failed", "done"];
-const [language, picked, start, cancel, progress, download] = [
-  "language", "draft", "start", "cancel", "progress", "download",
-].map((id) => document.getElementById(id));
+const [start, cancel, progress, download] = ["start", "cancel", "progress", "download"].map((id) =>
+  document.getElementById(id),
+);
 
-let drafts = [];
 let shown = null;
+let looks = 0;
+let looking = Promise.resolve();
 let run = null;
 let result = null;
 let notice = null;
 
-setWords(await (await fetch("/page/words.json")).json(), document.documentElement.lang);
-language.value = currentLanguage();
-language.addEventListener("change", () => {
-  setLanguage(language.value);
-  history.replaceState(null, "", `?lang=${currentLanguage()}`);
-  show();
+offerLanguages(await (await fetch("/page/words.json")).json(), show);
+watchAsked(() => {
+  looking = said(look);
 });
-picked.addEventListener("change", () => said(look));
-document.getElementById("reload").addEventListener("click", () => said(list));
-start.addEventListener("click", () =>
-  said(async () => {
-    await post("/run", { draft: shown.name, digest: shown.digest });
-  }),
-);
+document.getElementById("reload").addEventListener("click", () => {
+  looking = said(list);
+});
+start.addEventListener("click", async () => {
+  await looking; // an input that was left for the button is read first
+  if (mayStart()) await said(() => post("/run", { ...asked(), ...seen() }));
+});
 cancel.addEventListener("click", () => said(() => post("/cancel")));
 download.addEventListener("click", () => said(save));
 
@@ -42,23 +42,39 @@ if (takeToken()) {
   tell(() => word("notice.address"));
 }
 
-/** List the drafts; keep the one that is picked, if it is still there. */
+/** List the drafts, then look at those that are picked. */
 async function list() {
-  const before = picked.value || run?.draft;
-  drafts = await get("/drafts");
-  picked.replaceChildren(...drafts.map(({ name }) => el("option", { value: name }, name)));
-  if (drafts.some(({ name }) => name === before)) picked.value = before;
+  const some = offerDrafts(await get("/drafts"));
   await look();
+  if (!some) tell(() => word("drafts.none"));
 }
 
-/** Read the draft that is picked, and what it changes. */
+/** Read the drafts that are picked, what they change, and the instant that was typed. */
 async function look() {
-  const name = picked.value;
-  const found = name ? await get(`/changes?draft=${encodeURIComponent(name)}`) : null;
-  if (name !== picked.value) return; // another one was picked meanwhile
-  shown = found;
-  if (!name) tell(() => word("drafts.none"));
-  show();
+  looks += 1;
+  const turn = looks;
+  const { policy, directory, since, as_dated } = asked();
+  const query = new URLSearchParams({ policy, directory, since, ...(as_dated && { "as-dated": "" }) });
+  let found = null;
+  try {
+    found = await get(`/changes?${query}`);
+  } finally {
+    if (turn === looks) { // else something else was asked meanwhile
+      shown = found;
+      show();
+    }
+  }
+}
+
+/** Return what was looked at: the studio tries nothing else. */
+function seen() {
+  const drafts = KINDS.map((kind) => [kind, shown[kind] && { name: shown[kind].name, digest: shown[kind].digest }]);
+  return { ...Object.fromEntries(drafts), base: shown.base.digests };
+}
+
+function mayStart() {
+  const drafts = KINDS.map((kind) => shown?.[kind]).filter(Boolean);
+  return drafts.length > 0 && drafts.every(({ version }) => version) && shown.since !== false;
 }
 
 /** Follow the run until the page is closed. */
@@ -99,7 +115,7 @@ async function take(next) {
 async function save() {
   const file = await getFile(`/report/${run.key}?lang=${currentLanguage()}`);
   const address = URL.createObjectURL(file);
-  const name = run.draft.replace(/\.toml$/, "");
+  const name = run.drafts.map((draft) => draft.replace(/\.toml$/, "")).join("-");
   el("a", { href: address, download: `whatif-${name}-${currentLanguage()}.html` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
@@ -136,20 +152,29 @@ function showNotice() {
 
 function show() {
   showNotice();
-  showDraft(shown);
+  showDrafts(shown);
+  showAsked(shown);
   const running = Boolean(run) && !ENDED.includes(run.step);
   start.hidden = running;
-  start.disabled = !shown?.version;
+  start.disabled = !mayStart();
   cancel.hidden = !running;
   progress.hidden = !running;
   if (run?.of) progress.value = run.done / run.of;
   else progress.removeAttribute("value");
   setText(document.getElementById("share"), running && run.of ? share(run.done / run.of) : "");
   setText(document.getElementById("status"), status());
-  showResult(result, run?.draft);
+  showResult(result, run ? tried() : []);
 }
 
 function status() {
   if (!run) return "";
-  return word(`run.${run.step}`, { draft: run.draft, error: run.error });
+  return word(`run.${run.step}`, { draft: listed(run.drafts), error: run.error });
+}
+
+/** Return in words what the run tried. */
+function tried() {
+  const parts = [listed(run.drafts)];
+  if (run.as_dated) parts.push(word("tried.dated"));
+  if (run.since) parts.push(word("tried.since", { moment: moment(run.since) }));
+  return parts;
 }

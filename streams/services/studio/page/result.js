@@ -1,29 +1,31 @@
 // Show a result: the answer, the figures, and the cases with both explanations.
 
 import { el, replaceContent } from "./dom.js";
+import { plot } from "./plot.js";
 import { lists, pair, side } from "./sides.js";
 import { currentLanguage, word } from "./words.js";
 
-/** Show the result of a run, or nothing. */
-export function showResult(result, draft) {
+/** Show the result of a run, or nothing. `asked` says in words what was tried. */
+export function showResult(result, asked) {
   const section = document.getElementById("result");
   section.hidden = !result;
   if (!result) return;
-  const { versions, answer, total, warning, tables, examples, limits } = result[currentLanguage()];
-  document.getElementById("of").textContent = [draft, ...versions].join(" · ");
+  const { versions, answer, total, warning, tables, months, examples, limits } = result[currentLanguage()];
+  document.getElementById("of").textContent = [...asked, ...versions].join(" · ");
   const said = [el("p", {}, el("strong", {}, answer))];
   if (total) said.push(el("p", {}, total));
   if (warning) said.push(el("p", { class: "fault" }, warning));
   replaceContent("answer", ...said);
-  replaceContent("tables", ...tables.map(figures));
+  replaceContent("tables", ...tables.map((table, index) => folded(table.title, figures(table), index)));
+  replaceContent("months", ...(months ? [...plot(months), folded(months.figures, figures(months.table))] : []));
   replaceContent("examples", ...examples.map(example));
   replaceContent("limits", ...limits.map((limit) => el("li", {}, limit)));
 }
 
 /** Return a table; on a phone each row is a card, so its roles are stated. */
-function figures({ title, columns, rows, total }, index) {
+function figures({ title, columns, rows, total }) {
   const head = columns.map((text) => el("th", { scope: "col", role: "columnheader" }, text));
-  const shown = el(
+  return el(
     "table",
     { class: "cards", role: "table" },
     el("caption", {}, title),
@@ -31,8 +33,11 @@ function figures({ title, columns, rows, total }, index) {
     el("tbody", { role: "rowgroup" }, ...rows.map((row) => line(row, columns))),
     el("tfoot", { role: "rowgroup" }, line(total, columns)),
   );
-  if (index === 0) return shown;
-  return el("details", {}, el("summary", {}, title), shown);
+}
+
+/** Return a table that is opened on demand; the first one is open for good. */
+function folded(title, table, index) {
+  return index === 0 ? table : el("details", {}, el("summary", {}, title), table);
 }
 
 function line({ name, code, cells }, columns) {
