@@ -16,17 +16,18 @@ import pytest
 from schemas.codec import Outgoing
 from streams.casework import ranges
 from streams.casework import whatif as engine
-from streams.casework.whatif import Answer, Draft, whatif
+from streams.casework.whatif import Answer, Draft, read_base, whatif
 from streams.casework.whatif_progress import FileUnusable, HistoryChanged, OtherInputs
 from streams.cli.whatif_data import whatif_as_data
 from streams.cli.whatif_page import page
+from streams.domain.policy.load import load_policy
 from streams.domain.replay import replay
 from streams.domain.whatif import Change, WhatIf
 from streams.intake.record import Record
 from streams.runtime.settings import DatabaseSettings, Settings
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
-from streams.store import read_only
+from streams.store import publications, read_only, reference_tables
 from streams.store.events import Position
 from streams.store.pool import Pool
 from tests.domain import given
@@ -256,6 +257,41 @@ async def test_a_draft_that_keeps_its_day_changes_nothing_before_it(
     assert as_if.policy.startswith("2027.1 (")
     assert as_if.policy_before.startswith("2026.2 (")
     assert dated.differing_cases == 0
+
+
+async def test_a_draft_is_compared_with_what_is_in_force_at_the_end_of_the_history(
+    world: World, settings: Settings
+) -> None:
+    """Whatever came into force between that end and the day on which it is asked."""
+    later = load_policy(SLOWER.replace('"2026.2"', '"2026.3"').replace("2026-01-01", "2026-05-01"))
+    async with world.pool.acquire() as conn:
+        for version in (given.ref().policy, later):
+            await reference_tables.record_one(
+                conn, version.digest, "policy", version.version, version.body
+            )
+            await publications.publish(
+                conn, "policy", version.digest, version.valid_from, reason="a law", who="J. Peeters"
+            )
+    await world.arrive(given.order())
+    end = datetime(2026, 3, 20, tzinfo=UTC)
+    await world.rows("SET session_replication_role = replica")
+    await world.rows("UPDATE case_event SET recorded_at = $1", end)
+
+    base = await read_base(settings)
+    result = (await tried(settings, Draft(policy=POLICY))).result
+
+    assert (base.until, base.policy.version) == (end, "2026.2")
+    assert result.policy_before == f"2026.2 ({base.policy.digest[:12]})"
+    assert result.directory_before.endswith(f"({base.directory.digest[:12]})")
+    await world.rows("UPDATE case_event SET recorded_at = $1", datetime(2026, 5, 2, tzinfo=UTC))
+    assert (await read_base(settings)).policy.version == "2026.3"
+
+
+async def test_without_a_history_a_draft_is_compared_with_what_is_in_force_now(
+    world: World, settings: Settings
+) -> None:
+    (now,) = (await world.rows("SELECT clock_timestamp()"))[0]
+    assert (await read_base(settings)).until >= now
 
 
 async def test_a_write_in_a_reading_transaction_is_refused_and_one_that_slips_by_is_found(
