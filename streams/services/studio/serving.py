@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import orjson
@@ -27,6 +28,8 @@ from streams.services.web.headers import NO_STORE, secure
 from streams.services.web.words import Words, fill_in, language_of
 
 _LARGEST_REQUEST: Final = 10_000
+_WHY: Final = "X-Refusal"
+"""Header that names the refusal; the text of the answer says it in English."""
 _WAIT_SECONDS: Final = 10.0
 """How long a request waits for a change of the run."""
 
@@ -41,6 +44,19 @@ class Renderings(Protocol):
     def report(self, result: WhatIf, language: str, ref: Reference) -> str:
         """Return the report as one HTML page."""
         ...
+
+
+class Refusal(StrEnum):
+    """Why the studio does not do what it is asked. The page says it in the reader's language."""
+
+    DRAFT_GONE = "draft_gone"
+    DRAFT_CHANGED = "draft_changed"
+    VERSION_CHANGED = "version_changed"
+    FAULTS = "faults"
+    NO_DRAFT = "no_draft"
+    INSTANT = "instant"
+    BUSY = "busy"
+    RESULT_GONE = "result_gone"
 
 
 class Page(NamedTuple):
@@ -93,14 +109,20 @@ def _told(describe: Callable[[Exception], str]) -> Any:
         except web.HTTPException:
             raise
         except NoSuchDraft as error:
-            raise web.HTTPNotFound(text=f"{error}\n") from None
+            raise _refused(web.HTTPNotFound, Refusal.DRAFT_GONE, str(error)) from None
+        except NotAnInstant as error:
+            raise _refused(web.HTTPUnprocessableEntity, Refusal.INSTANT, str(error)) from None
         except Busy as error:
-            raise web.HTTPConflict(text=f"{error}\n") from None
+            raise _refused(web.HTTPConflict, Refusal.BUSY, str(error)) from None
         except Exception as error:
             raise web.HTTPServiceUnavailable(text=f"{describe(error)}\n") from None
         return answer
 
     return check
+
+
+def _refused(error: Callable[..., web.HTTPException], why: Refusal, said: str) -> web.HTTPException:
+    return error(text=f"{said}\n", headers={_WHY: why})
 
 
 class _Handlers:
@@ -162,10 +184,7 @@ class _Handlers:
         """Try drafts, if they and what is in force are still what the person looked at."""
         asked = await _asked(request)
         since = str(asked.get("since") or "")
-        try:
-            instant = read_instant(since) if since else None
-        except NotAnInstant as error:
-            raise web.HTTPUnprocessableEntity(text=f"{error}\n") from None
+        instant = read_instant(since) if since else None
         as_dated, drafts = bool(asked.get("as_dated")), dict[Kind, Draft]()
         base = await self._parts.base()
         for kind in Kind:
@@ -174,16 +193,17 @@ class _Handlers:
                 continue
             draft = await self._draft(str(seen.get("name", "")), kind, base, as_dated)
             if draft.digest != seen.get("digest"):
-                raise web.HTTPConflict(text="the draft was changed meanwhile: look at it again\n")
+                said = "the draft was changed meanwhile: look at it again"
+                raise _refused(web.HTTPConflict, Refusal.DRAFT_CHANGED, said)
             if draft.version is None:
-                raise web.HTTPUnprocessableEntity(text="the draft has faults: mend them first\n")
+                said = "the draft has faults: mend them first"
+                raise _refused(web.HTTPUnprocessableEntity, Refusal.FAULTS, said)
             drafts[kind] = draft
         if not drafts:
-            raise web.HTTPUnprocessableEntity(text="pick a draft to try\n")
+            raise _refused(web.HTTPUnprocessableEntity, Refusal.NO_DRAFT, "pick a draft to try")
         if asked.get("base") != _digests(base):
-            raise web.HTTPConflict(
-                text="another version came into force meanwhile: look at the draft again\n"
-            )
+            said = "another version came into force meanwhile: look at the draft again"
+            raise _refused(web.HTTPConflict, Refusal.VERSION_CHANGED, said)
         self._parts.runs.start(
             Asked(drafts.get(Kind.POLICY), drafts.get(Kind.DIRECTORY), instant, as_dated)
         )
@@ -229,7 +249,8 @@ class _Handlers:
     def _ended(self, request: web.Request) -> Answer:
         found = self._parts.runs.ended(request.match_info["key"])
         if found is None:
-            raise web.HTTPNotFound(text="this result is there no more: run the draft again\n")
+            said = "this result is there no more: run the draft again"
+            raise _refused(web.HTTPNotFound, Refusal.RESULT_GONE, said)
         return found
 
 

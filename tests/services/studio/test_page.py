@@ -332,7 +332,10 @@ def test_a_draft_that_is_edited_is_read_again(visit: Visit) -> None:
     )
     (visit.folder / "draft.toml").write_text(text)
     page.locator("#start").click()
-    expect(page.get_by_role("alert")).to_contain_text("look at it again")
+    for language in LANGUAGES:
+        page.locator("#language").select_option(language)
+        said = WORDS[language]["refused.draft_changed"]
+        expect(page.get_by_role("alert")).to_contain_text(said)
     assert visit.engine.tried == []
     page.get_by_role("button", name="Read again").click()
     expect(page.locator(".block", has_text="(silence)").locator(".after")).to_contain_text(

@@ -19,7 +19,7 @@ from streams.domain.policy.rules import LANGUAGES
 from streams.reference import Reference
 from streams.services.studio.drafts import Kind
 from streams.services.studio.guard import NotLoopback, expect_loopback, new_token, origin_of
-from streams.services.studio.serving import Parts, application
+from streams.services.studio.serving import Parts, Refusal, application
 from tests import whatifs
 from tests.domain import given
 from tests.services.studio.stage import OF, TOKEN, Replays, charleroi, drafts_in, parts
@@ -168,6 +168,7 @@ async def test_the_page_has_no_external_address_and_no_inline_code(client: Clien
     assert "http" not in text
     assert "style=" not in text
     assert text.count("<script") == 1
+    assert "<!--" not in text
 
 
 async def test_it_lists_the_drafts_of_each_kind(client: Client) -> None:
@@ -377,6 +378,7 @@ class TestRuns:
         answer = await client.post("/run", seen)
         assert answer.status == 409
         assert "look at it again" in await answer.text()
+        assert answer.headers["X-Refusal"] == Refusal.DRAFT_CHANGED
         assert engine.tried == []
 
     async def test_a_draft_is_not_tried_against_another_version_than_was_shown(

@@ -12,6 +12,7 @@ from streams.services import studio, web
 from streams.services.studio.app import load_page
 from streams.services.studio.drafts import Kind
 from streams.services.studio.runs import Step
+from streams.services.studio.serving import Refusal
 from streams.services.web.words import fill_in
 
 PAGE = Path(studio.__file__).parent / "page"
@@ -32,6 +33,7 @@ def test_every_text_that_the_page_uses_exists_and_is_used() -> None:
     used = {f"run.{step}" for step in Step}
     used |= {f"{kind}.{side}" for kind in ("side", "only") for side in ("before", "after")}
     used |= {f"{name}.{kind}" for name in ("facts", "compared") for kind in Kind}
+    used |= {f"refused.{why}" for why in Refusal}
     used |= {"facts.directory_undated", "run.note_dated"}
     for path in (*PAGE.iterdir(), *SHARED.glob("*.html")):
         text = path.read_text()

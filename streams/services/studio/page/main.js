@@ -6,7 +6,7 @@ import { el, setText } from "./dom.js";
 import { offerLanguages } from "./language.js";
 import { showResult } from "./result.js";
 import { Refused, get, getFile, post, takeToken } from "./server.js";
-import { currentLanguage, listed, moment, share, word } from "./words.js";
+import { currentLanguage, hasWord, listed, moment, share, word } from "./words.js";
 
 const RETRY = 2000;
 const ENDED = ["cancelled", "failed", "done"];
@@ -132,10 +132,14 @@ async function said(work) {
 
 function lost(error) {
   if (error instanceof Refused) {
-    tell(() => (error.status === 401 ? word("notice.address") : word("notice.refused", { reason: error.message })));
+    tell(() => (error.status === 401 ? word("notice.address") : word("notice.refused", { reason: reason(error) })));
   } else {
     tell(() => word("notice.lost"), true);
   }
+}
+
+function reason({ why, message }) {
+  return why && hasWord(`refused.${why}`) ? word(`refused.${why}`) : message;
 }
 
 /** Show a notice, in whatever language the page has then; null hides it. */

@@ -2,11 +2,12 @@
 
 const KEY = "icam-studio-token";
 
-/** The studio refused, with a reason for the reader. */
+/** The studio refused, with a reason for the reader; `why` names it if the page has words for it. */
 export class Refused extends Error {
-  constructor(status, reason) {
+  constructor(status, reason, why) {
     super(reason);
     this.status = status;
+    this.why = why;
   }
 }
 
@@ -44,6 +45,8 @@ async function ask(path, { headers = {}, ...options } = {}) {
     cache: "no-store",
     headers: { ...headers, Authorization: `Bearer ${token}` },
   });
-  if (!answer.ok) throw new Refused(answer.status, (await answer.text()).trim());
+  if (!answer.ok) {
+    throw new Refused(answer.status, (await answer.text()).trim(), answer.headers.get("X-Refusal"));
+  }
   return answer;
 }
