@@ -21,6 +21,9 @@ def view(result: WhatIf, language: str, ref: Reference) -> dict[str, Any]:
 
 def _view(result: WhatIf, wording: Wording) -> dict[str, Any]:
     tables = list(words.tables(result, wording)) if result.groups else []
+    if tables and result.policy == result.policy_before:
+        # The page opens the first table only; a draft of the offices moves cases between them.
+        tables.insert(0, tables.pop(words.BY.index("office")))
     offices = words.office_table(result, wording)
     if offices.rows:
         tables.append(offices)

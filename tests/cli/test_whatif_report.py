@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from streams.cli.plots import Point, Texts, bar_of_change, lines_with_changes, t
 from streams.cli.whatif_data import whatif_as_data
 from streams.cli.whatif_page import page
 from streams.cli.whatif_text import text
+from streams.cli.whatif_view import view
 from streams.domain.explain.decision_text import Document, Line, Section
 from streams.domain.explain.side_by_side import Marked, Pair, Side, side_by_side
 from streams.domain.policy.rules import LANGUAGES
@@ -366,6 +368,35 @@ class TestData:
         for side in ("before", "after"):
             assert set(data[side]) == set(LANGUAGES)
             assert all(isinstance(line, str) for line in data[side]["en"])
+
+
+class TestTheView:
+    """The texts that the page of the studio shows."""
+
+    def test_the_rules_come_first_and_of_a_draft_of_the_offices_the_offices(self) -> None:
+        same = whatifs.none().policy
+
+        def first(result: WhatIf) -> str:
+            title: str = view(result, "en", given.ref())["tables"][0]["title"]
+            return title
+
+        assert first(whatifs.some()) == "By rule"
+        assert first(whatifs.some(policy=same, directory="2026.4 (aaaa)")) == "By office"
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_the_plot_of_the_months_is_that_of_the_report(self, language: str) -> None:
+        months = view(whatifs.some(), language, whatifs.draft())["months"]
+        report = page(whatifs.some(), language, whatifs.draft())
+
+        assert months["described"] in unescape(report)
+        assert report.count("<circle") == 2 + sum(
+            shape["name"] == "circle" for shape in months["shapes"]
+        )
+        assert len(months["table"]["rows"]) == 8
+
+    def test_without_months_there_is_no_plot(self) -> None:
+        empty = whatifs.none(cases=0, events=0, groups={}, loads=[], standing={})
+        assert view(empty, "en", given.ref())["months"] is None
 
 
 LINES = st.lists(st.builds(Line, st.integers(0, 2), st.sampled_from("abcd")), max_size=6)

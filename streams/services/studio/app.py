@@ -20,9 +20,11 @@ from streams.services.studio.runs import Engine, Runs
 from streams.services.studio.serving import Page, Parts, Renderings, application
 from streams.services.web.feed import Feed
 from streams.services.web.files import File, load_files
+from streams.services.web.typeset import shown
 from streams.services.web.words import by_language
 
 _HERE: Final = Path(__file__).parent
+_WORDS: Final = _HERE / "words.toml"
 
 
 class Studio(NamedTuple):
@@ -54,7 +56,10 @@ def run(settings: Settings, studio: Studio) -> int:
 
 def load_page() -> Page:
     """Return the files and the words of the page."""
-    words = by_language(tomllib.loads((_HERE / "words.toml").read_text()))
+    words = {
+        language: {name: shown(text, language) for name, text in texts.items()}
+        for language, texts in by_language(tomllib.loads(_WORDS.read_text())).items()
+    }
     files = load_files(_HERE / "page")
     files["words.json"] = File.of(orjson.dumps(words), "application/json")
     return Page(files, words)

@@ -127,6 +127,14 @@ def test_a_person_tries_a_draft_of_the_offices(visit: Visit, tmp_path: Path) -> 
     assert waiting.value.suggested_filename == "whatif-charleroi-en.html"
 
 
+def test_a_french_page_writes_the_first_of_a_month_and_breaks_no_line_before_a_colon(
+    visit: Visit,
+) -> None:
+    page = visit.open("fr")
+    expect(page.locator("#facts")).to_contain_text("premier jour 1er janvier 2026")
+    assert "Vide\u00a0: depuis" in (page.locator("#since-note").text_content() or "")
+
+
 def test_a_policy_and_offices_are_tried_together(visit: Visit) -> None:
     page = visit.open()
     page.locator("#directory").select_option("nowhere.toml")

@@ -50,9 +50,12 @@ export const rate = (value) => formats.rate.format(value);
 export const time = (iso) => formats.time.format(new Date(iso));
 export const hour = (instant) => formats.hour.format(instant);
 export const listed = (parts) => formats.list.format(parts);
-export const moment = (iso) => formats.moment.format(new Date(iso));
-export const date = (iso) => formats.date.format(new Date(iso));
+export const moment = (iso) => ordinal(formats.moment.format(new Date(iso)));
+export const date = (iso) => ordinal(formats.date.format(new Date(iso)));
 export const day = (iso) => formats.day.format(new Date(iso));
+
+/** Return a date whose first of a month is written as French requires; CLDR has no ordinal. */
+const ordinal = (text) => (language === "fr" ? text.replace(/^1 /, "1er ") : text);
 
 /** Return a duration in its largest suitable unit. */
 export function age(seconds) {
