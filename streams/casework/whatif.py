@@ -262,11 +262,11 @@ class _Subject(NamedTuple):
 
     def names(self) -> Reference:
         """Return reference data that names the rules and offices of both tables."""
-        before, after = self.tried.before.policies.versions, self.tried.after.policies.versions
-        policies = {one.digest: one for one in (*before, *after)}
-        directories = self.tried.after.directories.versions
+        both = (self.tried.before, self.tried.after)
+        policies = {one.digest: one for tables in both for one in tables.policies.versions}
+        directories = {one.digest: one for tables in both for one in tables.directories.versions}
         calendar = self.tried.after.calendar
-        return Reference.of(policies.values(), directories, calendar, self.producers)
+        return Reference.of(policies.values(), directories.values(), calendar, self.producers)
 
 
 @lru_cache(maxsize=1)

@@ -144,7 +144,7 @@ class Reference:
             words(),
             BabelFormats(),
             self.tables.policies,
-            self.directory,
+            self.tables.directories,
             self.calendar,
             language,
         )

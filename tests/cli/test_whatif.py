@@ -139,6 +139,20 @@ async def test_another_directory_takes_proposals_from_one_office_and_gives_them_
     assert changed == {("gent", "removed"), ("namur", "added")}
 
 
+async def test_an_office_that_the_draft_closes_is_called_by_its_name(
+    icam: Icam, tmp_path: Path
+) -> None:
+    directory = tmp_path / "directory.toml"
+    text = given.ref().directory.body.replace('"gent"', '"aalst"').replace('"Ghent"', '"Aalst"')
+    directory.write_text(text.replace('"gent-counter"', '"aalst-counter"'))
+    shown = await icam("--directory", directory, "--lang", "en", *_SAID)
+
+    offices = shown.stdout.partition("By office")[2].partition("By track")[0]
+    assert "  Ghent " in offices
+    assert "  Aalst " in offices
+    assert "gent" not in offices
+
+
 async def test_only_differences_since_a_day_are_reported(icam: Icam, draft: Write) -> None:
     late = (given.day(21) + timedelta(days=1)).date()
     found = await icam.json("--policy", draft(SLOWER), "--since", late)

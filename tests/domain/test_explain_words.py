@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -209,6 +210,17 @@ def test_wordings_that_were_found_wrong_do_not_return(language: str, fault: Faul
     rules = [rule.text for rule in ref().policy.rules] + [ref().policy.contest]
     every = [entry[language] for entry in [*ENTRIES.values(), *rules]]
     assert [text for text in every if re.search(fault, text)] == []
+
+
+def test_an_office_that_has_closed_keeps_its_name() -> None:
+    now = ref()
+    kept = {name: one for name, one in now.directory.offices.items() if name != "hasselt"}
+    later = replace(now.directory, offices=kept, valid_from=date(2027, 1, 1))
+    both = reference.Reference.of([now.policy], [now.directory, later], now.calendar, now.producers)
+
+    assert both.wording("nl").office("hasselt") == "Hasselt"
+    assert both.wording("nl").office("detention-queue") == "Wachtrij detentie"
+    assert both.wording("nl").office("nowhere") == "nowhere"
 
 
 MISSED = "1 unjustified absence counts"

@@ -162,6 +162,12 @@ class Directory:
     def __repr__(self) -> str:
         return f"Directory({self.version}, {self.digest[:12]})"
 
+    def lists(self, office_id: str) -> bool:
+        """Return whether this version has an office or a team with an id."""
+        return office_id in self.offices or any(
+            team.office_id == office_id for team in self.all_teams
+        )
+
     def name(self, office_id: str, language: str) -> str:
         """Return the display name of an office or team."""
         teams = {team.office_id: team.name for team in self.all_teams}

@@ -48,7 +48,7 @@ class _Sides(NamedTuple):
     def name(self, office_id: str, language: str) -> str:
         """Return the name of an office or a team by the newest directory that has it."""
         for directory in (self.after, self.before):
-            if office_id in {*directory.offices, *(one.office_id for one in directory.all_teams)}:
+            if directory.lists(office_id):
                 return directory.name(office_id, language)
         return office_id
 

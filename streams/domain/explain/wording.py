@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from streams.domain.clocks import Calendar
-from streams.domain.directory.model import Directory
 from streams.domain.policy.rules import Policy
 from streams.domain.policy.versions import Policies
+from streams.domain.tables import Directories
 
 Words = Mapping[str, Any]
 """Texts by kind, code and language; a sentence has no code. See ``streams/reference``."""
@@ -53,7 +53,7 @@ class Formats(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The texts of one language, with the policy and the directory that supply more of them.
+    """The texts of one language, with the policies and the directories that supply more of them.
 
     ``language`` is ``fr``, ``nl``, ``de`` or ``en``. Days are Belgian calendar days.
     """
@@ -61,7 +61,7 @@ class Wording:
     words: Words
     formats: Formats
     policies: Policies
-    directory: Directory
+    directories: Directories
     calendar: Calendar
     language: str
 
@@ -125,10 +125,10 @@ class Wording:
         return self.formats.any_of(list(parts), self.language)
 
     def office(self, office_id: str) -> str:
-        """Return the name of an office or team; its id if this directory does not know it."""
-        known = {team.office_id for team in self.directory.all_teams}
-        if office_id in known or office_id in self.directory.offices:
-            return self.directory.name(office_id, self.language)
+        """Return the name of an office or team, by the newest version that has it; else its id."""
+        for version in reversed(self.directories.versions):
+            if version.lists(office_id):
+                return version.name(office_id, self.language)
         return office_id
 
     def rule(self, rule_id: str) -> str | None:
