@@ -359,6 +359,10 @@ def test_an_empty_folder_says_what_to_do(visit: Visit) -> None:
     page.get_by_role("button", name="Read again").click()
     expect(page.get_by_role("alert")).to_contain_text("save a TOML file in it")
     expect(page.locator("#start")).to_be_disabled()
+    (visit.folder / "first.toml").write_text(charleroi())
+    page.get_by_role("button", name="Read again").click()
+    expect(page.locator("#directory")).to_have_value("first.toml")
+    expect(page.locator("#start")).to_be_enabled()
 
 
 def test_without_the_printed_address_nothing_is_shown(visit: Visit) -> None:

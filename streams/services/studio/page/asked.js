@@ -38,7 +38,9 @@ export function watchAsked(look) {
 /** Offer the drafts of the folder, and return whether there are any. What was picked is kept. */
 export function offerDrafts(drafts) {
   const isFirst = !picks.policy.options.length;
-  const kept = isFirst ? JSON.parse(sessionStorage.getItem(KEY)) : asked();
+  const hadSome = KINDS.some((kind) => picks[kind].options.length > 1);
+  let kept = hadSome ? asked() : null;
+  if (isFirst) kept = JSON.parse(sessionStorage.getItem(KEY));
   for (const kind of KINDS) {
     const none = el("option", { value: "", "data-word": "drafts.in_force" }, word("drafts.in_force"));
     picks[kind].replaceChildren(none, ...drafts[kind].map((name) => el("option", { value: name }, name)));
