@@ -36,7 +36,6 @@ from streams.domain.letters import OpenLetters, open_letters
 from streams.domain.loads import Loads
 from streams.domain.policy.versions import Move
 from streams.reference import Reference
-from streams.runtime import crash
 from streams.store import cases, dead_letters, escalations, events, outbox, publications
 from streams.store import clock as server_clock
 from streams.store import unit_of_work as store
@@ -107,12 +106,8 @@ async def lock_and_load(
         return LockedCases(await clock(conn), (), {}, {}, ())
     rows = await cases.lock(conn, wanted)
     ordered = [row.case_id for row in rows]
-    if new:
-        crash.point("before_append")
     links = {row.case_id: row.head.links + 1 for row in rows}
     loaded = await store.load(conn, ordered, new, links)
-    if new:
-        crash.point("after_append")
     # The server's clock was read with the rest; that of a test has to be asked.
     now = loaded.now if clock is server_clock.now else await clock(conn)
     letters = loaded.letters

@@ -21,6 +21,7 @@ from streams.domain.case import Fact, Rank
 from streams.domain.corrections import Outranked, outranked
 from streams.domain.loads import Loads
 from streams.intake.record import Accepted, DecodedRecord, Malformed
+from streams.runtime import crash
 from streams.store import cases, dead_letters, events
 from streams.store.clock import Clock
 from streams.store.dead_letters import DeadLetter
@@ -130,7 +131,11 @@ async def apply_batch(
     known_cases = await cases.known(conn, claimed)  # 2
     with_events = {record.event.case_id for record in first.values()}
     pairs = [(record.event, record.record.position) for record in first.values()]
+    if pairs:
+        crash.point("before_append")
     locked = await unit_of_work.lock_and_load(conn, known_cases | with_events, clock, pairs)  # 3
+    if pairs:
+        crash.point("after_append")
     added = [record for key, record in first.items() if key in locked.added]
     known = [record for key, record in first.items() if key not in locked.added]
     duplicates, reused = await _tell_duplicates(conn, [*repeated, *known])  # 4
