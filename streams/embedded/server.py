@@ -17,6 +17,13 @@ class Server(ABC):
         """Whether the server process runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Return the process id of the last start."""
+        if self._process is None:
+            raise RuntimeError("it was not started")
+        return self._process.pid
+
     @abstractmethod
     def start(self) -> None:
         """Start it and wait until it is ready; do nothing if it already runs. Blocks."""

@@ -17,21 +17,26 @@ import click
 from rich.console import Console
 
 from tests.bench import capacity, report
+from tests.bench.goals import verdicts
 from tests.bench.history import History, history
-from tests.bench.results import HOME, QUICK, Result, load, save
-from tests.bench.roster import ROSTER
+from tests.bench.interpreter import interpreter
+from tests.bench.results import HOME, QUICK, LatencyBusy, Result, load, save
+from tests.bench.roster import ROSTER, Contender
 from tests.bench.scenarios import (
     backlog,
     cold_start,
+    dead_letters,
     domain,
     growth,
     latency,
     long_cases,
     rebuild,
+    singles,
     throughput,
+    whatif,
 )
-from tests.bench.shipped import environment, shipped
 from tests.bench.stage import Stage
+from tests.bench.version import Version, earlier, head
 
 _SAY = Console(stderr=True)
 
@@ -44,6 +49,7 @@ class Order:
     rounds: int
     contenders: tuple[str, ...]
     quick: bool
+    base: str | None
     stack: ExitStack
 
     @property
@@ -55,12 +61,19 @@ class Order:
     def stage(self) -> Stage:
         """Return the stage; the first scenario that needs it sets it up."""
         home = self.folder / f"run-{os.getpid()}"
-        return self.stack.enter_context(Stage(home, code=self.code))
+        base = earlier(self.base) if self.base else None
+        return self.stack.enter_context(Stage(home, head=self.head, base=base))
 
     @cached_property
-    def code(self) -> Path:
-        """Return the folder of the shipped code, compiled when it is first needed."""
-        return shipped()
+    def head(self) -> Version:
+        """Return the checkout, compiled when it is first needed."""
+        return head()
+
+    @property
+    def roster(self) -> list[Contender]:
+        """Return the chosen contenders; those of an earlier commit only if one is named."""
+        chosen = [ROSTER[name] for name in self.contenders or ROSTER]
+        return [one for one in chosen if self.base or one.version == "head"]
 
     @cached_property
     def history(self) -> History:
@@ -90,13 +103,21 @@ def _scenario(name: str) -> Callable[[Callable[[Order, Result], object]], object
 @_scenario("domain")
 def _domain(order: Order, result: Result) -> None:
     events, passes = order.size(18_000, 2_000), order.size(5, 3)
-    result.domain = domain.take(events, passes, environment(order.code), _say)
+    result.domain = domain.take(events, passes, order.head.environment(), _say)
 
 
 @_scenario("throughput")
 def _throughput(order: Order, result: Result) -> None:
-    chosen = [ROSTER[name] for name in order.contenders or ROSTER]
-    result.throughput = throughput.take(order.stage, chosen, order.history, order.rounds, _say)
+    stage, roster = order.stage, order.roster
+    result.throughput = throughput.take(stage, roster, order.history, order.rounds, _say)
+
+
+@_scenario("singles")
+def _singles(order: Order, result: Result) -> None:
+    named = order.contenders or ("worker", "base", "worker-interpreted", "base-interpreted")
+    chosen = [one for one in order.roster if one.name in named and one.writes]
+    records = order.size(3_000, 500)
+    result.singles = singles.take(order.stage, chosen, records, 100, order.rounds, _say)
 
 
 @_scenario("latency")
@@ -104,11 +125,24 @@ def _latency(order: Order, result: Result) -> None:
     result.latency = latency.take(order.stage, 100, order.size(60, 10), _say)
 
 
+@_scenario("latency-busy")
+def _latency_busy(order: Order, result: Result) -> None:
+    found = latency.take(order.stage, 2_000, order.size(30, 5), _say)
+    result.latency_busy = LatencyBusy(**found.model_dump())
+
+
 @_scenario("growth")
 def _growth(order: Order, result: Result) -> None:
-    sizes = (10_000, 1_000_000) if not order.quick else (2_500, 50_000)
+    sizes = ((10_000, 0), (1_000_000, 5_000_000)) if not order.quick else ((2_500, 0), (50_000, 0))
     events = min(order.events, 18_000)
     result.growth = growth.take(order.stage, events, sizes, order.rounds, _say)
+
+
+@_scenario("dead-letters")
+def _dead_letters(order: Order, result: Result) -> None:
+    levels = (0, 10_000, 50_000) if not order.quick else (0, 1_000)
+    events = min(order.events, 18_000)
+    result.dead_letters = dead_letters.take(order.stage, events, levels, order.rounds, _say)
 
 
 @_scenario("long-cases")
@@ -131,7 +165,12 @@ def _backlog(order: Order, result: Result) -> None:
 
 @_scenario("rebuild")
 def _rebuild(order: Order, result: Result) -> None:
-    result.rebuild = rebuild.take(order.folder / "backlog", environment(order.code), _say)
+    result.rebuild = rebuild.take(order.folder / "backlog", order.head.environment(), _say)
+
+
+@_scenario("whatif")
+def _whatif(order: Order, result: Result) -> None:
+    result.whatif = whatif.take(order.folder / "backlog", order.head.environment(), _say)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -140,9 +179,14 @@ def _rebuild(order: Order, result: Result) -> None:
 @click.option("--events", default=30_000, show_default=True, help="Distinct events per round.")
 @click.option(
     "--rounds",
-    default=3,
+    default=5,
     show_default=True,
     help="Number of rounds; contenders take turns in each.",
+)
+@click.option(
+    "--base",
+    metavar="COMMIT",
+    help="Run this earlier commit beside the checkout too, and compare the two.",
 )
 @click.option(
     "--quick", is_flag=True, help="Run small sizes to try the benchmark; its figures mean nothing."
@@ -155,6 +199,7 @@ def main(
     contender: tuple[str, ...],
     events: int,
     rounds: int,
+    base: str | None,
     quick: bool,
     json_: bool,
 ) -> None:
@@ -163,14 +208,16 @@ def main(
     Uses real Apache Kafka and durable PostgreSQL; contenders take turns. The results of each
     scenario are added to .run/bench/result.json, with tables (result.md) and plots in the same
     folder, so a long benchmark can run in parts. Throughput is replaced as a whole, since figures
-    of two runs are not comparable. Exit code 1 if a contender did not do the same work or a
-    scenario failed; an unmet goal is shown and does not change the exit code.
+    of two runs are not comparable. With --base, contenders named base run that commit on databases
+    of their own, and ratios are taken round by round. Exit code 1 if a contender did not store and
+    publish the same or a scenario failed; a missed goal is shown and does not change the exit code.
 
     \b
     Examples:
       python -m tests.bench
       python -m tests.bench --quick
       python -m tests.bench --only throughput --contender worker --contender quix --rounds 5
+      python -m tests.bench --only throughput --only singles --base cb368e9
       python -m tests.bench --only backlog --only rebuild
       python -m tests.bench report
       python -m tests.bench capacity
@@ -181,19 +228,36 @@ def main(
     failed = False
     names = only or tuple(SCENARIOS)
     with ExitStack() as stack:
-        order = Order(2_000 if quick else events, 1 if quick else rounds, contender, quick, stack)
+        order = Order(
+            2_000 if quick else events, 1 if quick else rounds, contender, quick, base, stack
+        )
         result = load(order.folder)
-        result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+        result.machine = machine()
         for name in names:
             _SAY.print(name, style="bold")
             try:
                 SCENARIOS[name](order, result)
+                _sign(order, result, name)
             except Exception as error:
                 failed = True
                 _say(f"FAILED: {type(error).__name__}: {error}")
+            result.goals = verdicts(result)
             save(result, order.folder)
     failed |= _present(result, order.folder, names, json_=json_)
     raise SystemExit(1 if failed else 0)
+
+
+def machine() -> str:
+    """Return the kind of this machine, without its name."""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {gib:.0f} GiB, {platform.machine()}"
+
+
+def _sign(order: Order, result: Result, name: str) -> None:
+    """Note which commit and which interpreter the figures of a scenario are of."""
+    taken = getattr(result, name.replace("-", "_"))
+    taken.commit = order.head.commit
+    taken.interpreter = interpreter(Path(sys.executable), order.head.environment())
 
 
 @main.command("report")

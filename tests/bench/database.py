@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,24 +48,47 @@ class Database:
         return psycopg.connect(self.url, autocommit=True, application_name="bench")
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The tables of an empty database, and how to make them."""
+
+    name: str
+    make: Callable[[str], object]
+    """Makes them in the database of a URL. Blocks."""
+
+
+OURS: Final = Tables("head", migrate.apply)
+
+
+def written(file: Path) -> Tables:
+    """Return the tables that a file of SQL makes."""
+
+    def make(url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(file.read_bytes())
+
+    return Tables(file.stem, make)
+
+
 class Databases:
     """Creates databases in ``home``."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._template = home / "template"
 
     @contextmanager
-    def fresh(self, place: Path, *, frozen: bool = True, keep: bool = False) -> Iterator[Database]:
+    def fresh(
+        self, place: Path, *, tables: Tables = OURS, frozen: bool = True, keep: bool = False
+    ) -> Iterator[Database]:
         """Start an empty database in ``place``; remove it afterwards unless ``keep``. Blocks.
 
         If ``frozen``, its clock stands still at the end of the history.
         """
-        self._make_template()
+        template = self._template(tables)
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         # If we are root, the files belong to another account, which cp -a keeps.
-        subprocess.run(["cp", "-a", "--reflink=auto", self._template, place], check=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", template, place], check=True)
         try:
             with started(place) as database:
                 if not frozen:
@@ -76,15 +99,16 @@ class Databases:
             if not keep:
                 shutil.rmtree(place, ignore_errors=True)
 
-    def _make_template(self) -> None:
-        if self._template.exists():
-            return
-        unfinished = self._home / "template.unfinished"
+    def _template(self, tables: Tables) -> Path:
+        template = self._home / f"template-{tables.name}"
+        if template.exists():
+            return template
+        unfinished = template.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         with started(unfinished) as database:
-            migrate.apply(database.url)
+            tables.make(database.url)
             stop_clock(database.url, END)
-        unfinished.rename(self._template)
+        return unfinished.rename(template)
 
 
 @contextmanager

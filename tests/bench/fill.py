@@ -19,13 +19,16 @@ _MESSAGE: Final = "md5(message_id::text || n)::uuid"
 """Two tables hold the id of the message that raised an escalation."""
 
 
-def fill(conn: Connection, cases: int) -> int:
+def fill(conn: Connection, cases: int, events: int = 0) -> int:
     """Copy every case under other ids until there are about ``cases``; return their number. Blocks.
+
+    If they have fewer than ``events`` events then, copy until there are about as many.
 
     Then vacuum, analyse and checkpoint the database, as in an old one.
     """
     there = int(one(conn, "SELECT count(*) FROM case_projection"))
-    copies = max(0, round(cases / there) - 1)
+    held = int(one(conn, "SELECT count(*) FROM case_event"))
+    copies = max(0, round(cases / there) - 1, round(events / held) - 1)
     for table in _TABLES:
         columns = [
             str(name)

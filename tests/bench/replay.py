@@ -6,19 +6,26 @@ Its result is what every contender must reach, and its time is the domain's own 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
+from schemas.envelope import headers, rfc3339
+from schemas.outcomes import OUTCOME_TYPES, body
 from streams import reference
-from streams.domain.case import Case, Fact, evolve
+from streams.domain.case import Case, Fact, evolve, fold
 from streams.domain.decide import Announced, Decision, decide
 from streams.reference import Reference
 from streams.store.digest import digest
 from tests.bench.history import END, History
+from tests.bench.published import Groups, Message, Messages, Stream
 from tests.bench.work import Work
+
+_SOURCE: Final = "/icam/streams"
+_NAMED: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPES.items()}
 
 
 @dataclass(slots=True)
@@ -68,6 +75,70 @@ def replay(
 def truth_of(history: History) -> Work:
     """Return the expected result of a history, decided at its end."""
     return replay(decoded(history.records), reference.load(), END)[0]
+
+
+class NotInHistory(Exception):
+    """A log holds an event that is not in the history, or under another case."""
+
+
+class Announcements:
+    """What must be published about a history, for any grouping of the events of each case."""
+
+    def __init__(self, history: History, ref: Reference | None = None) -> None:
+        self._ref = ref or reference.load()
+        self._facts: dict[str, dict[UUID, Fact]] = {}
+        self._order: list[tuple[UUID, str]] = []
+        for event in decoded(history.records):
+            fact = Fact(event.time, event.event_id, event.event, event.source)
+            self._facts.setdefault(event.case_id, {})[event.event_id] = fact
+            self._order.append((event.event_id, event.case_id))
+        self._known: dict[tuple[str, Groups], list[tuple[str, Message]]] = {}
+
+    def in_batches(self, size: int) -> Messages:
+        """Return what is published if the history is processed in its order, in batches."""
+        found: dict[str, dict[int, set[UUID]]] = {}
+        for number, (event_id, case_id) in enumerate(self._order):
+            of_case = found.setdefault(case_id, {})
+            of_case.setdefault(number // size, set()).add(event_id)
+        return self.of(
+            {
+                case_id: tuple(frozenset(group) for group in of_case.values())
+                for case_id, of_case in found.items()
+            }
+        )
+
+    def of(self, groups: Mapping[str, Groups]) -> Messages:
+        """Return the records by topic and key, for what was decided together.
+
+        Raises:
+            NotInHistory: the groups name an event that the history does not have.
+        """
+        found: dict[Stream, list[Message]] = {}
+        for case_id, of_case in groups.items():
+            known = self._known.get((case_id, of_case))
+            if known is None:
+                known = self._known[case_id, of_case] = self._decide(case_id, of_case)
+            for topic, message in known:
+                found.setdefault((topic, case_id), []).append(message)
+        return found
+
+    def _decide(self, case_id: str, groups: Groups) -> list[tuple[str, Message]]:
+        facts, time = self._facts.get(case_id, {}), rfc3339(END)
+        case = Case(case_id, rank=self._ref.producers.rank)
+        announced = Announced(known_since=END)
+        messages: list[tuple[str, Message]] = []
+        for group in groups:
+            if strange := group - facts.keys():
+                raise NotInHistory(f"{len(strange)} events of {case_id} are not in the history")
+            case = fold(case, [facts[event_id] for event_id in group])
+            decision = decide(case, announced, self._ref.tables, END)
+            for message_id, outcome in decision.messages:
+                name, topic = _NAMED[type(outcome)]
+                attributes = headers(str(message_id), _SOURCE, name, time, case_id)
+                sent = tuple((key, value.encode()) for key, value in attributes.items())
+                messages.append((topic, Message(case_id.encode(), sent, body(outcome))))
+            announced = announced.after(decision)
+        return messages
 
 
 def _work(events: int, cases: dict[str, _Known]) -> Work:

@@ -9,10 +9,12 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.goals import GOALS, rate
-from tests.bench.results import Contest, Result, Spread
+from tests.bench.goals import GOALS, contest, rate, single, verdicts
+from tests.bench.results import Contest, Result, Singles, Spread, Throughput, paired
 
-_SCENARIOS: Final = tuple(name for name in Result.model_fields if name != "machine")
+SCENARIO_FIELDS: Final = tuple(
+    name for name in Result.model_fields if name not in ("machine", "goals")
+)
 
 
 @dataclass(frozen=True)
@@ -27,24 +29,97 @@ class Sheet:
 def sheets(result: Result) -> Iterator[Sheet]:
     """Yield a table for each measured scenario, goals last."""
     if taken := result.throughput:
-        title = f"Throughput: {taken.events:,} events, {taken.rounds} rounds in turn"
-        columns = ("contender", "events/s", "CPU us/event", "PostgreSQL us/event", "RSS MiB")
-        base = rate(result, "worker")
-        rows = [(*_contest(name, c), _ratio(c, base)) for name, c in taken.contenders.items()]
-        yield Sheet(title, (*columns, "of worker"), rows)
+        yield from _throughput(result, taken)
+    if alone := result.singles:
+        yield from _singles(result, alone)
     figures = [(name, *row) for name, row in _figures(result)]
     if figures:
         yield Sheet("Figures", ("figure", "median", "min - max"), figures)
-    failures = [(name, what) for name in _SCENARIOS for what in result.failures(name)]
+    failures = [(name, what) for name in SCENARIO_FIELDS for what in result.failures(name)]
     if failures:
         yield Sheet("Figures that do not count", ("scenario", "why"), failures)
     goals = []
-    for goal in GOALS:
-        found, met = goal.figure(result), goal.met(result)
-        shown = "-" if found is None else f"{_short(found)} {goal.unit}"
-        wanted = f"{goal.sign} {_short(goal.bound)} {goal.unit}"
-        goals.append((goal.name, wanted, shown, {True: "met", False: "UNMET", None: "?"}[met]))
+    for goal, verdict in zip(GOALS, verdicts(result), strict=True):
+        found = verdict.found
+        shown = "-" if found is None else f"{short(found)} {goal.unit}".rstrip()
+        word = {True: "reached", False: "MISSED", None: "?"}[verdict.reached]
+        goals.append((goal.name, goal.wanted, shown, word))
     yield Sheet("Goals", ("goal", "wanted", "found", ""), goals)
+
+
+def _throughput(result: Result, taken: Throughput) -> Iterator[Sheet]:
+    title = f"Throughput: {taken.events:,} events, {taken.rounds} rounds in turn"
+    columns = (
+        *("contender", "events/s", "CPU us/event", "PostgreSQL us/event", "Kafka us/event"),
+        *("WAL B/event", "disk B/event", "published B/event", "RSS MiB", "of worker"),
+    )
+    base = rate(result, "worker")
+    events = taken.events
+    rows = [(*_contest(name, c, events), _ratio(c, base)) for name, c in taken.contenders.items()]
+    yield Sheet(title, columns, rows)
+    asked = [(name, str(c.interpreter)) for name, c in taken.contenders.items() if c.interpreter]
+    if asked:
+        yield Sheet("Interpreters", ("contender", "interpreter"), asked)
+    against = [
+        (f"{ours} over {theirs}", *row)
+        for ours, theirs in (("worker", "base"), ("worker-interpreted", "base-interpreted"))
+        for row in _against(contest(result, ours), contest(result, theirs))
+    ]
+    if against:
+        title = f"Head {taken.commit} over base {taken.base}, round by round"
+        yield Sheet(title, ("pair", "figure", "ratio"), against)
+
+
+def _against(ours: Contest | None, theirs: Contest | None) -> Iterator[tuple[str, str]]:
+    if ours is None or theirs is None:
+        return
+    for name in RATIOS:
+        one, other = getattr(ours, name), getattr(theirs, name)
+        if one and other:
+            yield RATIOS[name], _spread(paired(one, other))
+
+
+RATIOS: Final = {
+    "rate": "events/s",
+    "cpu_us": "worker CPU an event",
+    "server_cpu_us": "PostgreSQL CPU an event",
+    "kafka_cpu_us": "Kafka CPU an event",
+    "wal_bytes": "write-ahead log an event",
+    "disk_bytes": "bytes on disk an event",
+    "published_bytes": "bytes published",
+}
+"""The figures of which head and base are compared."""
+
+
+def _singles(result: Result, alone: Singles) -> Iterator[Sheet]:
+    title = f"Records that come alone: {alone.records:,} at {alone.rate:g}/s, {alone.rounds} rounds"
+    columns = (
+        *("contender", "CPU us", "PostgreSQL us", "Kafka us", "WAL B", "disk B"),
+        *("records per transaction", "statements", "round trips", "all statements"),
+        *("all round trips", "idle us/s", "idle PostgreSQL us/s", "interpreter"),
+    )
+    rows = []
+    for name, one in alone.contenders.items():
+        if single(result, name) is None:
+            rows.append((name, "FAILED", *[""] * (len(columns) - 2)))
+            continue
+        counts = (one.statements, one.round_trips, one.all_statements, one.all_round_trips)
+        rows.append(
+            (
+                name,
+                _spread(one.cpu_us),
+                _spread(one.server_cpu_us),
+                _maybe(one.kafka_cpu_us),
+                _spread(one.wal_bytes),
+                _spread(one.disk_bytes),
+                _spread(one.batch),
+                *("-" if count is None else short(count) for count in counts),
+                _spread(one.idle_us),
+                _spread(one.idle_server_us),
+                str(one.interpreter or "-"),
+            )
+        )
+    yield Sheet(title, columns, rows)
 
 
 def show(result: Result, console: Console) -> None:
@@ -70,15 +145,19 @@ def markdown(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _contest(name: str, contest: Contest) -> tuple[str, ...]:
+def _contest(name: str, contest: Contest, events: int) -> tuple[str, ...]:
     if contest.failures or not contest.rate.values:
-        return (name, "FAILED", "", "", "")
-    server = contest.server_cpu_us
+        return (name, "FAILED", "", "", "", "", "", "", "")
+    sent = contest.published_bytes
     return (
         name,
         _spread(contest.rate),
         _spread(contest.cpu_us),
-        _spread(server) if server else "-",
+        _maybe(contest.server_cpu_us),
+        _maybe(contest.kafka_cpu_us),
+        _maybe(contest.wal_bytes),
+        _maybe(contest.disk_bytes),
+        _maybe(Spread.of(size / events for size in sent.values) if sent else None),
         _spread(contest.rss_mib),
     )
 
@@ -89,13 +168,17 @@ def _ratio(contest: Contest, base: float | None) -> str:
 
 
 def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
-    if one := result.latency:
+    for one in filter(None, (result.latency, result.latency_busy)):
         name = f"cause to escalation at {one.rate:g} events/s ({one.measured} measured)"
         for share, value in (("p50", one.p50_ms), ("p90", one.p90_ms), ("p99", one.p99_ms)):
-            yield f"{name}, {share}, ms", (_short(value), "")
+            yield f"{name}, {share}, ms", (short(value), "")
     if grown := result.growth:
         yield f"events/s with {grown.few_cases:,} stored cases", _both(grown.few)
-        yield f"events/s with {grown.many_cases:,} stored cases", _both(grown.many)
+        stored = f"{grown.many_cases:,} stored cases and {grown.many_events:,} events"
+        yield f"events/s with {stored}", _both(grown.many)
+    if letters := result.dead_letters:
+        for level in letters.levels:
+            yield f"events/s with {level.letters:,} open dead letters", _both(level.rate)
     if shapes := result.long_cases:
         for shape in (shapes.long, shapes.short):
             name = f"{shape.cases:,} cases of {shape.events_each:,} events"
@@ -104,11 +187,14 @@ def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
             yield f"{name}, PostgreSQL CPU us/event", _both(shape.server_cpu_us)
     if drained := result.backlog:
         name = f"backlog of {drained.events:,} events"
-        yield f"{name}, events/s", (_short(drained.rate), "")
+        yield f"{name}, events/s", (short(drained.rate), "")
         yield f"{name}, RSS MiB", _both(Spread.of(drained.rss_mib))
     if rebuilt := result.rebuild:
         name = f"rebuild of {rebuilt.cases:,} cases, {rebuilt.events:,} events, s"
-        yield name, (_short(rebuilt.seconds), "")
+        yield name, (short(rebuilt.seconds), "")
+    if tried := result.whatif:
+        name = f"what-if over {tried.events:,} events, {tried.processes} processes, s"
+        yield name, (short(tried.seconds), "")
     if started := result.cold_start:
         yield "start of the process to first event, s", _both(started.from_start)
         yield "partitions to first event, s", _both(started.from_assignment)
@@ -118,7 +204,7 @@ def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _both(spread: Spread) -> tuple[str, str]:
-    return _short(spread.median), f"{_short(spread.low)} - {_short(spread.high)}"
+    return short(spread.median), f"{short(spread.low)} - {short(spread.high)}"
 
 
 def _spread(spread: Spread) -> str:
@@ -126,7 +212,12 @@ def _spread(spread: Spread) -> str:
     return f"{middle} ({ends})" if len(spread.values) > 1 else middle
 
 
-def _short(value: float) -> str:
+def _maybe(spread: Spread | None) -> str:
+    return _spread(spread) if spread else "-"
+
+
+def short(value: float) -> str:
+    """Return a figure with about three digits."""
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

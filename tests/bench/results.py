@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tests.bench.environments import ROOT
+from tests.bench.interpreter import Interpreter
 
 HOME: Final = ROOT / ".run" / "bench"
 QUICK: Final = HOME / "quick"
@@ -45,6 +46,16 @@ class Spread(_Figures):
         return max(self.values)
 
 
+def paired(ours: Spread, theirs: Spread) -> Spread:
+    """Return the ratios of two figures that were taken in turns, round by round.
+
+    If one of them lacks a round, the ratio of the medians.
+    """
+    if len(ours.values) != len(theirs.values):
+        return Spread.of([ours.median / theirs.median])
+    return Spread.of(a / b for a, b in zip(ours.values, theirs.values, strict=True))
+
+
 class Contest(_Figures):
     """The figures of one contender, one value per round."""
 
@@ -54,6 +65,16 @@ class Contest(_Figures):
     """CPU of its processes, microseconds per event."""
     server_cpu_us: Spread | None = None
     """CPU of all PostgreSQL processes, microseconds per event."""
+    kafka_cpu_us: Spread | None = None
+    """CPU of Kafka's process, microseconds per event."""
+    wal_bytes: Spread | None = None
+    """Write-ahead log, bytes per event."""
+    disk_bytes: Spread | None = None
+    """Growth of the database on disk, dead rows included, bytes per event."""
+    published_records: Spread | None = None
+    published_bytes: Spread | None = None
+    """Bytes of keys, headers and values on the output topics."""
+    interpreter: Interpreter | None = None
     rss_mib: Spread
     """Peak resident memory of all its processes."""
     failures: list[str] = Field(default_factory=list)
@@ -61,6 +82,10 @@ class Contest(_Figures):
 
 
 class _Taken(_Figures):
+    commit: str = ""
+    """Short; with ``+`` if the code was changed since."""
+    interpreter: Interpreter | None = None
+    """What ran the worker."""
     taken_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     failures: list[str] = Field(default_factory=list)
     """Why the figures do not count; empty if they do."""
@@ -70,7 +95,43 @@ class Throughput(_Taken):
     events: int
     records: int
     rounds: int
+    base: str | None = None
+    """The commit that the contenders named after it run."""
     contenders: dict[str, Contest]
+
+
+class Single(_Figures):
+    """The figures of one contender for records that come alone, one value per round."""
+
+    cpu_us: Spread
+    """CPU of its processes, microseconds per record, background loops included."""
+    server_cpu_us: Spread
+    kafka_cpu_us: Spread | None = None
+    idle_us: Spread
+    """CPU of its processes without any record, microseconds per second."""
+    idle_server_us: Spread
+    wal_bytes: Spread
+    disk_bytes: Spread
+    batch: Spread
+    """Records per transaction that adds to the log."""
+    statements: float | None = None
+    """In the transaction that adds a record to the log, counted on the wire."""
+    round_trips: float | None = None
+    all_statements: float | None = None
+    """Over all connections, less what is said without any record."""
+    all_round_trips: float | None = None
+    interpreter: Interpreter | None = None
+    failures: list[str] = Field(default_factory=list)
+
+
+class Singles(_Taken):
+    """Records that come alone."""
+
+    rate: float
+    records: int
+    rounds: int
+    base: str | None = None
+    contenders: dict[str, Single]
 
 
 class Latency(_Taken):
@@ -83,10 +144,16 @@ class Latency(_Taken):
     spans_ms: list[float]
 
 
+class LatencyBusy(Latency):
+    """The same at a rate at which records come in batches."""
+
+
 class Growth(_Taken):
     events: int
     few_cases: int
     many_cases: int
+    many_events: int = 0
+    """Events of the many stored cases."""
     few: Spread
     """Events per second with few stored cases."""
     many: Spread
@@ -96,6 +163,26 @@ class Growth(_Taken):
     @property
     def ratio(self) -> float:
         return self.many.median / self.few.median
+
+
+class Letters(_Figures):
+    """The rate with a number of open dead letters."""
+
+    letters: int
+    rate: Spread
+    server_cpu_us: Spread
+
+
+class DeadLetters(_Taken):
+    events: int
+    levels: list[Letters]
+    """The first is without any."""
+
+    @property
+    def worst_ratio(self) -> float:
+        """Return the lowest rate with letters over that without."""
+        none, *some = self.levels
+        return min(one.rate.median for one in some) / none.rate.median
 
 
 class Shape(_Figures):
@@ -137,11 +224,25 @@ class Backlog(_Taken):
         """Peak resident memory in megabytes of a million bytes."""
         return self.peak_rss_mib * 1.048576
 
+    @property
+    def growth(self) -> float:
+        """Return the peak of the second half of the run over that of the first."""
+        half = len(self.rss_mib) // 2
+        return max(self.rss_mib[half:]) / max(self.rss_mib[:half]) if half else 1.0
+
 
 class Rebuild(_Taken):
     cases: int
     events: int
     differing: int
+    seconds: float
+
+
+class WhatIf(_Taken):
+    cases: int
+    events: int
+    differing_cases: int
+    processes: int
     seconds: float
 
 
@@ -161,16 +262,32 @@ class Domain(_Taken):
     """The same, decided at the end of the history, when most terms have expired."""
 
 
+class Verdict(_Figures):
+    """A goal, what was found, and whether it is reached."""
+
+    goal: str
+    wanted: str
+    found: float | None
+    reached: bool | None
+    """None if it was not measured, or the figures do not count."""
+
+
 class Result(_Figures):
     """All results so far, by scenario."""
 
     machine: str = ""
+    """Its kind; never its name."""
+    goals: list[Verdict] = Field(default_factory=list)
     throughput: Throughput | None = None
+    singles: Singles | None = None
     latency: Latency | None = None
+    latency_busy: LatencyBusy | None = None
     growth: Growth | None = None
+    dead_letters: DeadLetters | None = None
     long_cases: LongCases | None = None
     backlog: Backlog | None = None
     rebuild: Rebuild | None = None
+    whatif: WhatIf | None = None
     cold_start: ColdStart | None = None
     domain: Domain | None = None
 
@@ -180,7 +297,7 @@ class Result(_Figures):
         if taken is None:
             return []
         found: list[str] = list(taken.failures)
-        if isinstance(taken, Throughput):
+        if isinstance(taken, Throughput | Singles):
             for name, contest in taken.contenders.items():
                 found += [f"{name}: {what}" for what in contest.failures]
         return found

@@ -28,18 +28,19 @@ class CanNotCompile(Exception):
     """The wheel could not be built; the message ends with the compiler's output."""
 
 
-def shipped() -> Path:
-    """Return the folder of the compiled packages; build it if the source changed.
+def shipped(root: Path = ROOT) -> Path:
+    """Return the folder of the compiled packages of a checkout; build it if the source changed.
 
     Blocks for half a minute if it did.
 
     Raises:
         CanNotCompile: no C compiler, no Python headers, or the code does not compile.
     """
-    place = _HOME / _digest()
+    home = _HOME if root == ROOT else root / ".run" / "shipped"
+    place = home / _digest(root)
     with _alone():
         if not place.exists():
-            _build(place)
+            _build(root, place)
     return place
 
 
@@ -52,15 +53,15 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _build(place: Path) -> None:
+def _build(root: Path, place: Path) -> None:
     with TemporaryDirectory(prefix="icam-wheel-") as made:
         source = Path(made)
         for part in _PARTS:
-            if (ROOT / part).is_dir():
+            if (root / part).is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
-                shutil.copytree(ROOT / part, source / part, ignore=ignored)
+                shutil.copytree(root / part, source / part, ignore=ignored)
             else:
-                shutil.copy2(ROOT / part, source)
+                shutil.copy2(root / part, source)
         command = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", "."]
         done = subprocess.run(
             [sys.executable, "-m", "pip", *command, "."],
@@ -72,7 +73,7 @@ def _build(place: Path) -> None:
         )
         if done.returncode:
             raise CanNotCompile((done.stdout + done.stderr)[-2000:])
-        shutil.rmtree(_HOME, ignore_errors=True)
+        shutil.rmtree(place.parent, ignore_errors=True)
         (wheel,) = source.glob("*.whl")
         unpacked = source / "unpacked"
         zipfile.ZipFile(wheel).extractall(unpacked)
@@ -80,25 +81,25 @@ def _build(place: Path) -> None:
         shutil.move(unpacked, place)
 
 
-def environment(code: Path) -> Mapping[str, str]:
+def environment(code: Path, root: Path = ROOT) -> Mapping[str, str]:
     """Return the variables that make Python import packages from ``code`` first, then from the
-    checkout, and run as in the image.
+    checkout ``root``, and run as in the image.
 
     Its working directory and the directory of its script are not searched.
     """
     return {
-        "PYTHONPATH": f"{code}{os.pathsep}{ROOT}",
+        "PYTHONPATH": f"{code}{os.pathsep}{root}",
         "PYTHONSAFEPATH": "1",
         "MALLOC_ARENA_MAX": "1",
     }
 
 
-def _digest() -> str:
+def _digest(root: Path) -> str:
     found = sha256(sys.version.encode())
     for part in _PARTS:
-        root = ROOT / part
-        files = sorted(root.rglob("*")) if root.is_dir() else [root]
+        place = root / part
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
             if path.is_file() and "__pycache__" not in path.parts:
-                found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+                found.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     return found.hexdigest()[:16]

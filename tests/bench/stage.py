@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient
@@ -19,23 +21,51 @@ from streams.embedded.kafka import KafkaNode
 from streams.kafka import topics
 from streams.kafka.publish import publish
 from streams.runtime.settings import KafkaSettings
-from tests.bench.database import Database, Databases
+from tests.bench.database import OURS, Database, Databases, Tables, written
+from tests.bench.processes import cpu_seconds
 from tests.bench.programs import Running
-from tests.bench.shipped import environment
+from tests.bench.roster import ROSTER, Contender
+from tests.bench.version import Version
 from tests.producers import TOPICS
 
 _JOIN_DELAY_MS = 1_000
 """Processes that start together join in one rebalance, as with Kafka's default."""
+_UNSTAFFED: Final = Path(__file__).with_name("unstaffed.toml")
+
+
+@dataclass(frozen=True)
+class Output:
+    """How much a contender that decides nothing must publish for a history."""
+
+    events: int
+    records: int
+    size: int
+    """Bytes of keys, headers and values."""
+
+
+class NoBase(Exception):
+    """A contender runs an earlier commit, and none was named."""
 
 
 class Stage:
     """Everything below ``home`` is removed at the end."""
 
-    def __init__(self, home: Path, servers: str | None = None, code: Path | None = None) -> None:
-        """``code`` is the folder of the packages that contenders run; None is the checkout."""
+    def __init__(
+        self,
+        home: Path,
+        servers: str | None = None,
+        head: Version | None = None,
+        base: Version | None = None,
+    ) -> None:
+        """``head`` is what contenders run; None is the checkout, interpreted. ``base`` is the
+        earlier commit that contenders of the name run.
+        """
         self.home = home.absolute()
-        self.code = code
+        self.head = head
+        self.base = base
         self.databases = Databases(self.home)
+        self.output = Output(0, 0, 0)
+        self._node: KafkaNode | None = None
         self._servers = servers
         self._numbers = count(1)
         self._stack = ExitStack()
@@ -48,7 +78,7 @@ class Stage:
             node = self._stack.enter_context(
                 KafkaNode(self.home / "kafka", join_delay_ms=_JOIN_DELAY_MS)
             )
-            self._servers = node.bootstrap_servers
+            self._node, self._servers = node, node.bootstrap_servers
         return self
 
     def __exit__(
@@ -65,6 +95,24 @@ class Stage:
         if self._servers is None:
             raise RuntimeError("the stage was not entered")
         return self._servers
+
+    def kafka_cpu(self) -> float | None:
+        """Return the CPU seconds of Kafka's process; None if it is not ours."""
+        return None if self._node is None else cpu_seconds(self._node.pid)
+
+    def tables(self, contender: Contender) -> Tables:
+        """Return the tables that a contender writes to."""
+        if contender.tables is not None:
+            return written(contender.tables)
+        if contender.version == "base":
+            base = self._base()
+            return Tables(f"base-{base.commit}", base.migrate)
+        return OURS
+
+    def _base(self) -> Version:
+        if self.base is None:
+            raise NoBase("name an earlier commit with --base")
+        return self.base
 
     def fill(self, records: Iterable[Outgoing]) -> None:
         """Empty our topics, then publish records. Blocks."""
@@ -88,18 +136,25 @@ class Stage:
         """Return a new directory."""
         return self.home / f"{next(self._numbers):03d}-{name}"
 
-    def environment(self, database: Database | None = None) -> dict[str, str]:
+    def code(self, contender: Contender) -> Mapping[str, str]:
+        """Return the variables that choose the code that a contender runs."""
+        version = self._base() if contender.version == "base" else self.head
+        return {} if version is None else version.environment(compiled=contender.compiled)
+
+    def environment(
+        self, database: Database | None = None, contender: Contender = ROSTER["worker"]
+    ) -> dict[str, str]:
         """Return the environment of a contender, with a new consumer group."""
         found = {
             "ICAM_KAFKA__BOOTSTRAP_SERVERS": self.servers,
             "ICAM_KAFKA__GROUP": f"bench-{uuid4().hex[:12]}",
+            "ICAM_STAFFING_FILE": str(_UNSTAFFED),
+            "ICAM_BENCH_OUTPUT": f"{self.output.events} {self.output.records} {self.output.size}",
             "ICAM_LOG_LEVEL": "WARNING",
         }
         if database is not None:
             found["ICAM_DATABASE__URL"] = database.url
-        if self.code is not None:
-            found |= environment(self.code)
-        return found
+        return found | {**self.code(contender)}
 
 
 @contextmanager

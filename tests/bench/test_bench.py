@@ -6,6 +6,7 @@ No test depends on time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -19,16 +20,20 @@ from streams.runtime.settings import DatabaseSettings
 from tests.bench import __main__ as command
 from tests.bench.database import Connection
 from tests.bench.history import END, History, clone, history
-from tests.bench.replay import decoded, replay, truth_of
+from tests.bench.replay import decoded, replay
 from tests.bench.results import Contest, Result, Spread, Throughput, save
-from tests.bench.roster import ROSTER
-from tests.bench.run import work_of
-from tests.bench.scenarios.throughput import differences
-from tests.bench.stage import Stage
+from tests.bench.roster import ROSTER, module
+from tests.bench.run import Done, work_of
+from tests.bench.scenarios.throughput import Expected
+from tests.bench.stage import Output, Stage
 from tests.bench.sync_connection import connect, finish
 from tests.bench.work import Work, read
 
 _EVENTS = 400
+_OURS = (
+    *("worker", "worker-x2", "stock", "naive", "pipelined", "floor", "consume-aiokafka"),
+    "consume-confluent",
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +42,13 @@ def records() -> History:
 
 
 @pytest.fixture(scope="module")
-def truth(records: History) -> Work:
-    return truth_of(records)
+def expected(records: History) -> Expected:
+    return Expected.of(records)
+
+
+@pytest.fixture(scope="module")
+def truth(expected: Expected) -> Work:
+    return expected.truth
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +61,20 @@ def stage(
         made.clear()
 
 
+RIVAL = replace(ROSTER["confluent-psycopg"], start=module("confluent-psycopg"))
+"""A rival with the libraries of our own environment."""
+CONTENDERS = {name: ROSTER[name] for name in _OURS} | {"rival": RIVAL}
+
+
 @pytest.mark.kafka
-@pytest.mark.parametrize(
-    "name", ["worker", "worker-x2", "stock", "naive", "pipelined", "consume-aiokafka"]
-)
-def test_contender_does_the_same_work(
-    stage: Stage, records: History, truth: Work, name: str
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_contender_stores_and_publishes_the_same(
+    stage: Stage, records: History, expected: Expected, name: str
 ) -> None:
-    contender = ROSTER[name]
-    work = work_of(stage, contender, records)
-    assert differences(contender, truth, work, len(records.records)) == []
+    contender = CONTENDERS[name]
+    stage.output = expected.output()
+    done = work_of(stage, contender, records)
+    assert expected.differences(contender, done, stage.output) == []
 
 
 def test_truth_holds_something_to_compare(records: History, truth: Work) -> None:
@@ -115,8 +129,9 @@ def _one_of_each(conn: Connection) -> None:
         conn.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})".encode())
 
 
-def test_consumer_that_misses_a_record_is_reported(truth: Work) -> None:
-    assert differences(ROSTER["consume-aiokafka"], truth, Work.of(419, (), ()), 420) != []
+def test_consumer_that_misses_a_record_is_reported(expected: Expected) -> None:
+    done = Done(Work.of(expected.records - 1, (), ()))
+    assert expected.differences(ROSTER["consume-aiokafka"], done, Output(0, 0, 0)) != []
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 
 from schemas.events import INPUT_TOPICS
-from tests.bench.contenders.consumers import BATCH, aiokafka_record
 from tests.bench.contenders.peer import Peer
+from tests.bench.contenders.reading import BATCH, Received
 
 
 class CasePartition(StatelessSinkPartition[Any]):
@@ -29,7 +29,7 @@ class CasePartition(StatelessSinkPartition[Any]):
     def write_batch(self, items: list[Any]) -> None:
         """Write messages of the Kafka source to the database."""
         for start in range(0, len(items), BATCH):
-            self._peer.handle([aiokafka_record(m) for m in items[start : start + BATCH]])
+            self._peer.handle([_received(m) for m in items[start : start + BATCH]])
 
 
 class CaseSink(DynamicSink[Any]):
@@ -41,6 +41,18 @@ class CaseSink(DynamicSink[Any]):
     def build(self, step_id: str, worker_index: int, worker_count: int) -> CasePartition:
         """Return the worker's partition."""
         return CasePartition(self._peer)
+
+
+def _received(message: Any) -> Received:
+    return Received(
+        message.topic,
+        message.partition,
+        message.offset,
+        message.key,
+        message.value,
+        message.headers or (),
+        message.timestamp[1],
+    )
 
 
 def main() -> None:

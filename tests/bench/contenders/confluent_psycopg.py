@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.bench.contenders.consumers import confluent_batches
 from tests.bench.contenders.peer import Peer
+from tests.bench.contenders.reading import confluent_batches
 
 
 def main() -> None:

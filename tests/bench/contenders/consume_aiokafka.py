@@ -5,13 +5,9 @@ from __future__ import annotations
 import uvloop
 
 from streams.runtime.settings import Settings
-from tests.bench.contenders.consumers import (
-    BATCH,
-    aiokafka_record,
-    by_aiokafka,
-    tune_garbage_collector,
-)
+from tests.bench.contenders.consumers import aiokafka_record, by_aiokafka
 from tests.bench.contenders.counter import Counter
+from tests.bench.contenders.reading import BATCH, tune_garbage_collector
 
 
 async def main() -> None:

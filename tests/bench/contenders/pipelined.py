@@ -24,12 +24,8 @@ from streams.runtime.state import WorkerState
 from streams.store import clock
 from streams.store.pool import Pool, open_pool
 from streams.worker.relay import Relay
-from tests.bench.contenders.consumers import (
-    BATCH,
-    aiokafka_record,
-    by_aiokafka,
-    tune_garbage_collector,
-)
+from tests.bench.contenders.consumers import aiokafka_record, by_aiokafka
+from tests.bench.contenders.reading import BATCH, tune_garbage_collector
 
 _WRITERS = 2
 

@@ -13,9 +13,8 @@ from quixstreams import Application
 from quixstreams.sinks import BaseSink
 
 from schemas.events import INPUT_TOPICS
-from streams.intake.record import Record
-from streams.store.events import Position
 from tests.bench.contenders.peer import Peer
+from tests.bench.contenders.reading import Received
 
 
 class CaseSink(BaseSink):
@@ -24,7 +23,7 @@ class CaseSink(BaseSink):
     def __init__(self, peer: Peer) -> None:
         super().__init__()
         self._peer = peer
-        self._records: list[Record] = []
+        self._records: list[Received] = []
 
     def add(
         self,
@@ -37,8 +36,9 @@ class CaseSink(BaseSink):
         offset: int,
     ) -> None:
         """Collect one record; nothing is written yet."""
-        place = Position(topic, partition, offset)
-        self._records.append(Record(place, key, value, headers or ()))
+        self._records.append(
+            Received(topic, partition, offset, key, value, headers or (), timestamp)
+        )
 
     def flush(self) -> None:
         """Write the collected records; the offsets of the checkpoint are committed afterwards."""

@@ -15,7 +15,7 @@ import orjson
 
 from streams import reference
 from streams.domain import decide
-from tests.bench.contenders.consumers import tune_garbage_collector
+from tests.bench.contenders.reading import tune_garbage_collector
 from tests.bench.environments import ROOT
 from tests.bench.history import END, history
 from tests.bench.replay import decoded, replay

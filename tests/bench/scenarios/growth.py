@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench.database import Database, started
+from tests.bench.database import Database, one, started
 from tests.bench.fill import fill
 from tests.bench.history import History, clone, history
 from tests.bench.replay import truth_of
@@ -27,24 +27,33 @@ _MODELS = 5_000
 
 
 def take(
-    stage: Stage, events: int, sizes: tuple[int, int], rounds: int, say: Callable[[str], None]
+    stage: Stage,
+    events: int,
+    sizes: Sequence[tuple[int, int]],
+    rounds: int,
+    say: Callable[[str], None],
 ) -> Growth:
-    """Measure ``rounds`` times with each number of stored cases. Blocks."""
+    """Measure ``rounds`` times with few and with many stored cases. Blocks.
+
+    ``sizes`` are the cases and the events that are stored at least, of both databases.
+    """
     home = stage.place("growth")
     _models(stage, home)
     stored, taken = [0, 0], [list[Watched](), list[Watched]()]
+    held = [0, 0]
     failures: list[str] = []
     original = history(events)
     with ExitStack() as stack:
         databases = []
-        for which, cases in enumerate(sizes):
+        for which, (cases, least) in enumerate(sizes):
             place = home / f"stored-{cases}"
             subprocess.run(["cp", "-a", "--reflink=auto", home / "models", place], check=True)
             stack.callback(shutil.rmtree, place, ignore_errors=True)
             databases.append(stack.enter_context(started(place)))
             with databases[which].connect() as conn:
-                stored[which] = fill(conn, cases)
-            say(f"{stored[which]:,} stored cases")
+                stored[which] = fill(conn, cases, least)
+                held[which] = int(one(conn, "SELECT count(*) FROM case_event"))
+            say(f"{stored[which]:,} stored cases, {held[which]:,} events")
         for number in range(1, rounds + 1):
             prefix = f"round{number}-"
             fresh = History(
@@ -62,6 +71,7 @@ def take(
         events=events,
         few_cases=stored[0],
         many_cases=stored[1],
+        many_events=held[1],
         few=Spread.of(w.rate for w in few),
         many=Spread.of(w.rate for w in many),
         few_server_cpu_us=Spread.of(w.server_cpu_us for w in few),

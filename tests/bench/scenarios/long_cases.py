@@ -27,9 +27,9 @@ def take(
     for number in range(1, rounds + 1):
         for length, history in histories.items():
             stage.fill(history.records)
-            watched, work = run(stage, ROSTER["worker"], history)
+            watched, done = run(stage, ROSTER["worker"], history)
             taken[length].append(watched)
-            failures += truths[length].differences(work)
+            failures += truths[length].differences(done.work)
             say(
                 f"round {number}: cases of {length}: {watched.rate:,.0f} events/s,"
                 f" {watched.cpu_us:,.0f} + {watched.server_cpu_us:,.0f} us CPU per event"
