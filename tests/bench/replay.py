@@ -94,6 +94,10 @@ class Announcements:
             self._order.append((event.event_id, event.case_id))
         self._known: dict[tuple[str, Groups], list[tuple[str, Message]]] = {}
 
+    def together(self) -> Mapping[str, Groups]:
+        """Return each case with all of its events in one group."""
+        return {case_id: (frozenset(facts),) for case_id, facts in self._facts.items()}
+
     def in_batches(self, size: int) -> Messages:
         """Return what is published if the history is processed in its order, in batches."""
         found: dict[str, dict[int, set[UUID]]] = {}

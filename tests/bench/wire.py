@@ -10,6 +10,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple, Self
 
 _SSL, _CANCEL, _GSS = 80877103, 80877102, 80877104
 _CHUNK: Final = 1 << 16
-_APPENDS: Final = b"insert into case_event"
+_APPENDS: Final = re.compile(rb"\binsert\s+into\s+case_event\b", re.IGNORECASE)
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Conversation:
 
     @staticmethod
     def _read(unit: Unit, text: bytes) -> None:
-        unit.appends = unit.appends or _APPENDS in b" ".join(text.lower().split())
+        unit.appends = unit.appends or _APPENDS.search(text) is not None
 
 
 def _frames(waiting: bytearray) -> Iterator[tuple[bytes, bytes]]:
@@ -137,14 +138,15 @@ class Proxy:
         self._units: list[Unit] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._listening: asyncio.Server | None = None
         self.port = 0
 
     def __enter__(self) -> Self:
         self._thread.start()
-        listening = asyncio.run_coroutine_threadsafe(
+        self._listening = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
         ).result(10)
-        self.port = listening.sockets[0].getsockname()[1]
+        self.port = self._listening.sockets[0].getsockname()[1]
         return self
 
     def __exit__(
@@ -163,6 +165,8 @@ class Proxy:
         return list(self._units)
 
     async def _end(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -184,9 +188,11 @@ class Proxy:
                 conversation.answered(data)
                 writer.write(data)
                 await writer.drain()
+            writer.write_eof()  # a driver that ends waits for the server to hang up
 
         try:
-            with suppress(ConnectionError):
+            # Cancelled only at our own end; asyncio would log it as an error.
+            with suppress(ConnectionError, asyncio.CancelledError):
                 await asyncio.gather(up(), down())
         finally:
             for one in (writer, their_writer):

@@ -1,0 +1,158 @@
+"""What a contender published is compared byte for byte; anything else is reported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.bench.contenders.floor import Filler
+from tests.bench.history import history
+from tests.bench.published import Groups, Message, Messages, Published
+from tests.bench.replay import Announcements, NotInHistory
+from tests.bench.roster import ROSTER
+from tests.bench.run import Done
+from tests.bench.scenarios.throughput import Expected
+from tests.bench.stage import Output
+from tests.bench.work import Work
+
+_NOTHING = Output(0, 0, 0)
+STREAM = ("icam.escalation.v1", "case-1")
+FIRST, SECOND = (
+    Message(b"case-1", (("ce_id", name), ("ce_time", b"2026-10-31T00:00:00Z")), b'{"round":1}')
+    for name in (b"a", b"b")
+)
+WANTED: Messages = {STREAM: (FIRST, SECOND)}
+
+
+@pytest.fixture(scope="module")
+def expected() -> Expected:
+    return Expected.of(history(120))
+
+
+@pytest.fixture(scope="module")
+def together(expected: Expected) -> dict[str, Groups]:
+    """Every case with all of its events decided at once."""
+    return dict(expected.announcements.together())
+
+
+def test_contender_that_publishes_the_same_passes(
+    expected: Expected, together: dict[str, Groups]
+) -> None:
+    sent = Published(expected.announcements.of(together))
+
+    assert sent.records > 50
+    done = Done(expected.truth, sent, together)
+    assert expected.differences(ROSTER["worker"], done, _NOTHING) == []
+
+
+def test_contender_that_publishes_nothing_is_refused(
+    expected: Expected, together: dict[str, Groups]
+) -> None:
+    silent = Done(expected.truth, Published({}), together)
+
+    found = expected.differences(ROSTER["worker"], silent, _NOTHING)
+
+    wanted = Published(expected.announcements.of(together)).records
+    assert [one.partition(",")[0] for one in found] == [f"published records missing: {wanted}"]
+
+
+def test_contender_may_decide_events_one_by_one_and_must_then_publish_more(
+    expected: Expected, together: dict[str, Groups]
+) -> None:
+    alone = {
+        case_id: tuple(frozenset({event_id}) for event_id in sorted(*groups))
+        for case_id, groups in together.items()
+    }
+    once, each = (Published(expected.announcements.of(one)) for one in (together, alone))
+
+    assert each.records > once.records
+    of_others = Done(expected.truth, once, alone)
+    assert expected.differences(ROSTER["worker"], of_others, _NOTHING) != []
+
+
+def test_log_with_an_event_that_was_never_sent_is_refused(expected: Expected) -> None:
+    invented = {"case-1": (frozenset({uuid4()}),)}
+
+    with pytest.raises(NotInHistory):
+        expected.announcements.of(invented)
+    done = Done(expected.truth, Published({}), invented)
+    assert "not in the history" in expected.differences(ROSTER["worker"], done, _NOTHING)[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ((FIRST,), "published records missing: 1"),
+        ((FIRST, SECOND, SECOND), "published records published twice: 1"),
+        ((SECOND, FIRST), "published records out of order: 1"),
+        ((FIRST, SECOND._replace(value=b'{"round":2}')), "published records wrong: 1"),
+        ((FIRST, SECOND._replace(key=b"case-2")), "published records wrong: 1"),
+        ((FIRST, SECOND._replace(headers=SECOND.headers[::-1])), "published records wrong: 1"),
+    ],
+    ids=["missing", "twice", "order", "value", "key", "headers"],
+)
+def test_each_kind_of_difference_is_named(sent: tuple[Message, ...], said: str) -> None:
+    found = Published({STREAM: sent}).differences(WANTED)
+
+    assert [one.partition(",")[0] for one in found] == [said]
+
+
+def test_record_on_another_topic_is_wrong_there_and_missing_here() -> None:
+    moved = Published({STREAM: (FIRST,), ("icam.case-routed.v1", "case-1"): (SECOND,)})
+
+    found = "; ".join(moved.differences(WANTED))
+
+    assert "missing: 1, such as case-1 on icam.escalation.v1" in found
+    assert "wrong: 1, such as case-1 on icam.case-routed.v1" in found
+
+
+def test_key_on_two_partitions_is_refused() -> None:
+    assert Published(WANTED, scattered=1).differences(WANTED) == [
+        "1 keys are on several partitions"
+    ]
+
+
+def test_announcements_in_batches_are_those_of_the_whole_history(expected: Expected) -> None:
+    announcements: Announcements = expected.announcements
+
+    whole = announcements.in_batches(10_000)
+
+    assert whole == announcements.of(announcements.together())
+
+
+def test_floor_publishes_as_much_as_it_was_told() -> None:
+    filler = Filler(events=100, records=137, size=50_001)
+    sent = [pair for _ in range(25) for pair in filler.after([b"case-1"] * 4)]
+
+    assert len(sent) == 137
+    assert sum(len(key) + len(value) for key, value in sent) == 50_001
+
+
+@pytest.mark.parametrize(("size", "failing"), [(10, []), (9, ["9 published bytes instead of 10"])])
+def test_floor_that_publishes_less_is_refused(
+    expected: Expected, size: int, failing: list[str]
+) -> None:
+    events = expected.truth.events
+    sent = Published({STREAM: (Message(b"k", (), b"x" * (size - 1)),)})
+    done = Done(Work.of(events, (), ()), sent)
+
+    assert expected.differences(ROSTER["floor"], done, Output(events, 1, 10)) == failing
+
+
+@pytest.mark.parametrize(
+    "name", ["peer", "rival_store", "reading", "bytewax", "quix", "confluent_psycopg", "floor"]
+)
+def test_rivals_and_the_floor_share_no_sql_with_the_worker(name: str) -> None:
+    file = Path(__file__).parent / "contenders" / f"{name}.py"
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+
+    ours = ("streams.store", "streams.casework", "streams.intake", "streams.worker")
+    assert [one for one in sorted(imported) if one.startswith(ours)] == []
