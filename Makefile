@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Processes that tests run in. Most tests wait for a server, so more than there are cores.
 PROCESSES ?= 4
 
-.PHONY: help demo test check format unit kafka bench faults schemas metrics boards pictures lock clean
+.PHONY: help demo test check format unit kafka bench faults schemas metrics boards figures pictures lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ metrics: $(STAMP) ## write the tables of docs/metrics.md again
 
 boards: $(STAMP) ## write the boards of Grafana again
 	$(BIN)/python -m deploy.grafana
+
+figures: $(STAMP) ## write the tables of figures again, and when the code that they are of changed
+	$(BIN)/python -m tests.bench figures
 
 .PHONY: containers cluster
 containers: $(STAMP) ## docker compose for real: start, kill, alert, audit; root, minutes

@@ -16,7 +16,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from tests.bench import capacity, report
+from tests.bench import capacity, papers, report
 from tests.bench.goals import verdicts
 from tests.bench.history import History, history
 from tests.bench.interpreter import interpreter
@@ -220,6 +220,7 @@ def main(
       python -m tests.bench --only throughput --only singles --base cb368e9
       python -m tests.bench --only backlog --only rebuild
       python -m tests.bench report
+      python -m tests.bench publish
       python -m tests.bench capacity
     """
     if context.invoked_subcommand:
@@ -270,6 +271,24 @@ def report_(quick: bool, json_: bool) -> None:
         raise click.ClickException("nothing was measured yet: python -m tests.bench")
     failed = _present(load(folder), folder, tuple(SCENARIOS), json_=json_)
     raise SystemExit(1 if failed else 0)
+
+
+@main.command("publish")
+def publish_() -> None:
+    """Make the last results the published figures, and write the tables of the documents.
+
+    Exit code 1 if they are not complete, of several commits, or of code that was changed since.
+    """
+    try:
+        papers.publish(load(HOME))
+    except papers.Unpublishable as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+@main.command("figures")
+def figures_() -> None:
+    """Write the tables of the documents again, and when the code that is measured changed last."""
+    papers.write()
 
 
 @main.command("capacity")

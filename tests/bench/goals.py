@@ -11,6 +11,8 @@ from tests.bench.roster import RIVALS
 
 Figure: TypeAlias = Callable[[Result], float | None]
 """Finds a figure; None if it was not measured or does not count."""
+_MILLION: Final = 990_000
+"""A history is copied as a whole, so there may be a few less."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _over(name: str, other: str, of: Callable[[Contest], Spread | None]) -> Figu
 def _over_rivals(result: Result) -> float | None:
     ours = contest(result, "worker")
     theirs = [contest(result, name) for name in RIVALS]
-    known = [one for one in theirs if one]
+    # Before published bytes were compared, the rivals used our SQL.
+    known = [one for one in theirs if one and one.published_bytes]
     # The best rival is known only when all of them were measured.
     if ours is None or len(known) != len(RIVALS):
         return None
@@ -122,15 +125,23 @@ def _kilobytes(spread: Spread | None) -> Spread | None:
     return Spread.of(value / 1000 for value in spread.values) if spread else None
 
 
-def _of(scenario: str, name: str, index: str | None = None) -> Figure:
+def _of(scenario: str, name: str, index: str | None = None, **least: float) -> Figure:
+    """Return what finds a figure of a scenario of at least a size: a goal is about that size."""
+
     def figure(result: Result) -> float | None:
         taken = getattr(result, scenario)
         if taken is None or taken.failures:
+            return None
+        if any(getattr(taken, size) < wanted for size, wanted in least.items()):
             return None
         found = getattr(taken, name)
         return float(getattr(found, index) if index else found)
 
     return figure
+
+
+def _whole(scenario: str, name: str) -> Figure:
+    return _of(scenario, name, events=_MILLION)
 
 
 def _rate(found: Contest) -> Spread:
@@ -176,24 +187,42 @@ GOALS: Final = (
     Goal("cause to escalation at 100/s, p50", "<=", 6, "ms", _of("latency", "p50_ms")),
     Goal("cause to escalation at 100/s, p99", "<=", 20, "ms", _of("latency", "p99_ms")),
     Goal("cause to escalation at 2,000/s, p99", "<=", 60, "ms", _of("latency_busy", "p99_ms")),
-    Goal("rebuild and compare 1,000,000 events", "<=", 20, "s", _of("rebuild", "seconds")),
+    Goal(
+        "rebuild and compare 1,000,000 events",
+        "<=",
+        20,
+        "s",
+        _whole("rebuild", "seconds"),
+    ),
     Goal("cases that a rebuild finds differing", "<=", 0, "", _of("rebuild", "differing")),
-    Goal("what-if over 1,000,000 events", "<=", 60, "s", _of("whatif", "seconds")),
-    Goal("memory with 1,000,000 events behind", "<=", 180, "MB", _of("backlog", "peak_rss_mb")),
-    Goal("memory in the second half over the first", "<=", 1.05, "x", _of("backlog", "growth")),
+    Goal("what-if over 1,000,000 events", "<=", 60, "s", _whole("whatif", "seconds")),
+    Goal(
+        "memory with 1,000,000 events behind",
+        "<=",
+        180,
+        "MB",
+        _whole("backlog", "peak_rss_mb"),
+    ),
+    Goal(
+        "memory in the second half over the first",
+        "<=",
+        1.05,
+        "x",
+        _whole("backlog", "growth"),
+    ),
     Goal(
         "rate with 1,000,000 cases and 5,000,000 events stored over few",
         ">=",
         0.9,
         "x",
-        _of("growth", "ratio"),
+        _of("growth", "ratio", many_cases=_MILLION, many_events=5 * _MILLION),
     ),
     Goal(
         "rate with 10,000 and 50,000 open dead letters over none",
         ">=",
         0.9,
         "x",
-        _of("dead_letters", "worst_ratio"),
+        _of("dead_letters", "worst_ratio", most=50_000),
     ),
     Goal("worker over naive Faust", ">=", 15, "x", _over("worker", "naive", _rate)),
     Goal("worker over Faust's own delivery", ">=", 2.5, "x", _over("worker", "stock", _rate)),
@@ -208,4 +237,4 @@ GOALS: Final = (
     ),
     Goal("partitions to first event", "<=", 3, "s", _of("cold_start", "from_assignment", "median")),
 )
-"""What is measured at full size; a goal about a million events means nothing for a quick run."""
+"""The goals of the cost of an event first, then those of earlier versions."""

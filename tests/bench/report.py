@@ -12,10 +12,6 @@ from rich.table import Table
 from tests.bench.goals import GOALS, contest, rate, single, verdicts
 from tests.bench.results import Contest, Result, Singles, Spread, Throughput, paired
 
-SCENARIO_FIELDS: Final = tuple(
-    name for name in Result.model_fields if name not in ("machine", "goals")
-)
-
 
 @dataclass(frozen=True)
 class Sheet:
@@ -35,7 +31,7 @@ def sheets(result: Result) -> Iterator[Sheet]:
     figures = [(name, *row) for name, row in _figures(result)]
     if figures:
         yield Sheet("Figures", ("figure", "median", "min - max"), figures)
-    failures = [(name, what) for name in SCENARIO_FIELDS for what in result.failures(name)]
+    failures = [(name, what) for name in result.scenarios() for what in result.failures(name)]
     if failures:
         yield Sheet("Figures that do not count", ("scenario", "why"), failures)
     goals = []
@@ -63,20 +59,21 @@ def _throughput(result: Result, taken: Throughput) -> Iterator[Sheet]:
     against = [
         (f"{ours} over {theirs}", *row)
         for ours, theirs in (("worker", "base"), ("worker-interpreted", "base-interpreted"))
-        for row in _against(contest(result, ours), contest(result, theirs))
+        for row in against(contest(result, ours), contest(result, theirs))
     ]
     if against:
         title = f"Head {taken.commit} over base {taken.base}, round by round"
         yield Sheet(title, ("pair", "figure", "ratio"), against)
 
 
-def _against(ours: Contest | None, theirs: Contest | None) -> Iterator[tuple[str, str]]:
+def against(ours: Contest | None, theirs: Contest | None) -> Iterator[tuple[str, str]]:
+    """Yield what is compared of head and base, and the ratio."""
     if ours is None or theirs is None:
         return
     for name in RATIOS:
         one, other = getattr(ours, name), getattr(theirs, name)
         if one and other:
-            yield RATIOS[name], _spread(paired(one, other))
+            yield RATIOS[name], spread(paired(one, other))
 
 
 RATIOS: Final = {
@@ -107,15 +104,15 @@ def _singles(result: Result, alone: Singles) -> Iterator[Sheet]:
         rows.append(
             (
                 name,
-                _spread(one.cpu_us),
-                _spread(one.server_cpu_us),
+                spread(one.cpu_us),
+                spread(one.server_cpu_us),
                 _maybe(one.kafka_cpu_us),
-                _spread(one.wal_bytes),
-                _spread(one.disk_bytes),
-                _spread(one.batch),
+                spread(one.wal_bytes),
+                spread(one.disk_bytes),
+                spread(one.batch),
                 *("-" if count is None else short(count) for count in counts),
-                _spread(one.idle_us),
-                _spread(one.idle_server_us),
+                spread(one.idle_us),
+                spread(one.idle_server_us),
                 str(one.interpreter or "-"),
             )
         )
@@ -151,14 +148,14 @@ def _contest(name: str, contest: Contest, events: int) -> tuple[str, ...]:
     sent = contest.published_bytes
     return (
         name,
-        _spread(contest.rate),
-        _spread(contest.cpu_us),
+        spread(contest.rate),
+        spread(contest.cpu_us),
         _maybe(contest.server_cpu_us),
         _maybe(contest.kafka_cpu_us),
         _maybe(contest.wal_bytes),
         _maybe(contest.disk_bytes),
         _maybe(Spread.of(size / events for size in sent.values) if sent else None),
-        _spread(contest.rss_mib),
+        spread(contest.rss_mib),
     )
 
 
@@ -171,6 +168,8 @@ def _figures(result: Result) -> Iterator[tuple[str, tuple[str, str]]]:
     for one in filter(None, (result.latency, result.latency_busy)):
         name = f"cause to escalation at {one.rate:g} events/s ({one.measured} measured)"
         for share, value in (("p50", one.p50_ms), ("p90", one.p90_ms), ("p99", one.p99_ms)):
+            if value is None:
+                continue
             yield f"{name}, {share}, ms", (short(value), "")
     if grown := result.growth:
         yield f"events/s with {grown.few_cases:,} stored cases", _both(grown.few)
@@ -207,13 +206,14 @@ def _both(spread: Spread) -> tuple[str, str]:
     return short(spread.median), f"{short(spread.low)} - {short(spread.high)}"
 
 
-def _spread(spread: Spread) -> str:
-    middle, ends = _both(spread)
-    return f"{middle} ({ends})" if len(spread.values) > 1 else middle
+def spread(found: Spread) -> str:
+    """Return the median, with the ends if there are several values."""
+    middle, ends = _both(found)
+    return f"{middle} ({ends})" if len(found.values) > 1 else middle
 
 
-def _maybe(spread: Spread | None) -> str:
-    return _spread(spread) if spread else "-"
+def _maybe(found: Spread | None) -> str:
+    return spread(found) if found else "-"
 
 
 def short(value: float) -> str:

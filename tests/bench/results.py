@@ -27,6 +27,8 @@ class Spread(_Figures):
     """A figure that was measured several times."""
 
     values: list[float]
+    in_turn: bool = True
+    """Whether they are of one round each, in order."""
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
@@ -49,9 +51,10 @@ class Spread(_Figures):
 def paired(ours: Spread, theirs: Spread) -> Spread:
     """Return the ratios of two figures that were taken in turns, round by round.
 
-    If one of them lacks a round, the ratio of the medians.
+    If one of them lacks a round, or its values are of no round, the ratio of the medians.
     """
-    if len(ours.values) != len(theirs.values):
+    together = ours.in_turn and theirs.in_turn and len(ours.values) == len(theirs.values)
+    if not together:
         return Spread.of([ours.median / theirs.median])
     return Spread.of(a / b for a, b in zip(ours.values, theirs.values, strict=True))
 
@@ -139,7 +142,7 @@ class Latency(_Taken):
     seconds: float
     measured: int
     p50_ms: float
-    p90_ms: float
+    p90_ms: float | None = None
     p99_ms: float
     spans_ms: list[float]
 
@@ -157,8 +160,8 @@ class Growth(_Taken):
     few: Spread
     """Events per second with few stored cases."""
     many: Spread
-    few_server_cpu_us: Spread
-    many_server_cpu_us: Spread
+    few_server_cpu_us: Spread | None = None
+    many_server_cpu_us: Spread | None = None
 
     @property
     def ratio(self) -> float:
@@ -177,6 +180,11 @@ class DeadLetters(_Taken):
     events: int
     levels: list[Letters]
     """The first is without any."""
+
+    @property
+    def most(self) -> int:
+        """Return the highest number of letters."""
+        return max(one.letters for one in self.levels)
 
     @property
     def worst_ratio(self) -> float:
@@ -277,6 +285,8 @@ class Result(_Figures):
 
     machine: str = ""
     """Its kind; never its name."""
+    notes: list[str] = Field(default_factory=list)
+    """What a reader must know of figures that were taken in another way."""
     goals: list[Verdict] = Field(default_factory=list)
     throughput: Throughput | None = None
     singles: Singles | None = None
@@ -290,6 +300,11 @@ class Result(_Figures):
     whatif: WhatIf | None = None
     cold_start: ColdStart | None = None
     domain: Domain | None = None
+
+    def scenarios(self) -> dict[str, _Taken]:
+        """Return what was measured, by name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: taken for name, taken in found.items() if isinstance(taken, _Taken)}
 
     def failures(self, scenario: str) -> list[str]:
         """Return why the figures of a scenario do not count; empty if they do."""
@@ -316,6 +331,15 @@ def load(folder: Path) -> Result:
         for place in {fault["loc"][0] for fault in error.errors()}:
             taken.pop(place, None)
     return Result.model_validate(taken)
+
+
+def read(file: Path) -> Result:
+    """Return the results in a file.
+
+    Raises:
+        ValidationError: they are in another format.
+    """
+    return Result.model_validate_json(file.read_bytes())
 
 
 def save(result: Result, folder: Path) -> None:
