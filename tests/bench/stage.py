@@ -30,6 +30,8 @@ from tests.producers import TOPICS
 
 _JOIN_DELAY_MS = 1_000
 """Processes that start together join in one rebalance, as with Kafka's default."""
+_SETTLE: Final = 3.0
+"""Seconds: of a topic that was made again a moment ago, the broker lost acknowledged records."""
 _UNSTAFFED: Final = Path(__file__).with_name("unstaffed.toml")
 
 
@@ -116,10 +118,14 @@ class Stage:
 
     def fill(self, records: Iterable[Outgoing]) -> None:
         """Empty our topics, then publish records. Blocks."""
+        self.renew()
+        publish(KafkaSettings(bootstrap_servers=self.servers), records)
+
+    def renew(self) -> None:
+        """Make our topics again, empty. Blocks."""
         self.clear()
-        kafka = KafkaSettings(bootstrap_servers=self.servers)
-        topics.ensure(kafka, TOPICS)
-        publish(kafka, records)
+        topics.ensure(KafkaSettings(bootstrap_servers=self.servers), TOPICS)
+        time.sleep(_SETTLE)
 
     def clear(self) -> None:
         """Delete our topics. Blocks."""

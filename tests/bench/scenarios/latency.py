@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 from streams.cli.latency import latencies, percentile
 from streams.kafka.publish import Publisher, at_rate
-from streams.kafka.topics import ensure
 from streams.runtime.settings import KafkaSettings
 from tests.bench.history import history
 from tests.bench.results import Latency
@@ -28,8 +27,7 @@ _WARM_UP_SECONDS = 5.0
 def take(stage: Stage, rate: float, seconds: float, say: Callable[[str], None]) -> Latency:
     """Publish ``rate`` events per second for ``seconds``. Blocks."""
     place = stage.place("latency")
-    stage.clear()
-    ensure(KafkaSettings(bootstrap_servers=stage.servers), TOPICS)
+    stage.renew()
     end = datetime.now(UTC)
     before = history(_WARM_UP, seed=2, end=end, duplicates=0)
     after = history(int(rate * (_WARM_UP_SECONDS + seconds)), seed=99, end=end, duplicates=0)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from psycopg.conninfo import conninfo_to_dict
 
 from streams.kafka.publish import Publisher, at_rate
-from streams.kafka.topics import ensure
 from streams.runtime.settings import KafkaSettings
 from tests.bench import published
 from tests.bench.database import Connection, Database, one
@@ -30,7 +29,6 @@ from tests.bench.scenarios.throughput import BROKEN, Expected
 from tests.bench.stage import Stage, stopping
 from tests.bench.watch import Look, Watch
 from tests.bench.wire import Proxy, Unit, traffic
-from tests.producers import TOPICS
 
 _WARM_UP = 200
 _SECONDS_IDLE = 10.0
@@ -135,10 +133,8 @@ def _warm(
 ) -> Iterator[tuple[Watch, Connection, Publisher, Proxy | None]]:
     """Start a contender on empty topics, and let it process the first records."""
     place = stage.place(f"singles-{contender.name}")
-    stage.clear()
-    kafka = KafkaSettings(bootstrap_servers=stage.servers)
-    ensure(kafka, TOPICS)
-    publisher = Publisher(kafka)
+    stage.renew()
+    publisher = Publisher(KafkaSettings(bootstrap_servers=stage.servers))
     with (
         stage.databases.fresh(place / "postgres", tables=stage.tables(contender)) as database,
         database.connect() as conn,
