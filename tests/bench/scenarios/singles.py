@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from psycopg.conninfo import conninfo_to_dict
 
+from schemas.codec import Outgoing
 from streams.kafka.publish import Publisher, at_rate
 from streams.runtime.settings import KafkaSettings
 from tests.bench import published
@@ -30,7 +31,7 @@ from tests.bench.stage import Stage, stopping
 from tests.bench.watch import Look, Watch
 from tests.bench.wire import Proxy, Unit, traffic
 
-_WARM_UP = 200
+_WARM_UP = 100
 _SECONDS_IDLE = 10.0
 
 Say = Callable[[str], None]
@@ -40,7 +41,7 @@ def take(
     stage: Stage, contenders: Sequence[Contender], records: int, rate: float, rounds: int, say: Say
 ) -> Singles:
     """Offer ``records`` records at ``rate`` per second to each contender, in turns. Blocks."""
-    offered = history(_WARM_UP + records, seed=5, duplicates=0)
+    offered = history(2 * _WARM_UP + records, seed=5, duplicates=0)
     expected = Expected.of(offered)
     tries = {contender.name: _Tries() for contender in contenders}
     for number in range(1, rounds + 1):
@@ -129,11 +130,11 @@ class _Tries:
 
 @contextmanager
 def _warm(
-    stage: Stage, contender: Contender, offered: History, proxied: bool
+    stage: Stage, contender: Contender, offered: History, rate: float, proxied: bool
 ) -> Iterator[tuple[Watch, Connection, Publisher, Proxy | None]]:
-    """Start a contender on empty topics, and let it process the first records."""
+    """Start a contender, and let it process the first records: a few together, a few alone."""
     place = stage.place(f"singles-{contender.name}")
-    stage.renew()
+    stage.fill(offered.records[:_WARM_UP])
     publisher = Publisher(KafkaSettings(bootstrap_servers=stage.servers))
     with (
         stage.databases.fresh(place / "postgres", tables=stage.tables(contender)) as database,
@@ -145,10 +146,9 @@ def _warm(
             environment["ICAM_DATABASE__URL"] = _through(database.url, proxy.port)
         with stopping(contender.start(place / "run", environment)) as running:
             watch = Watch(database, conn, running, kafka_cpu=stage.kafka_cpu)
-            for record in at_rate(offered.records[:_WARM_UP], 100):
-                publisher.send(record)
-            publisher.flush()
             watch.settle(_WARM_UP)
+            _offer(publisher, offered.records[_WARM_UP : 2 * _WARM_UP], rate)
+            watch.settle(2 * _WARM_UP)
             time.sleep(2)
             yield watch, conn, publisher, proxy
 
@@ -176,22 +176,27 @@ def _measured(
     rate: float,
     tried: _Tries,
 ) -> _Taken:
-    with _warm(stage, contender, offered, proxied=False) as (watch, conn, publisher, _):
+    with _warm(stage, contender, offered, rate, proxied=False) as (watch, conn, publisher, _):
         resting = watch.look()
         time.sleep(_SECONDS_IDLE)
-        first, size = watch.look(), watch.database_size()
-        _offer(publisher, offered, rate)
+        first, size, before = watch.look(), watch.database_size(), _transactions(conn)
+        _offer(publisher, offered.records[2 * _WARM_UP :], rate)
         watch.settle(offered.events)
         last = watch.look()
-        batches = int(one(conn, "SELECT count(DISTINCT xmin::text) FROM case_event"))
+        batches = _transactions(conn) - before
         work, groups = stored(contender, conn)
         disk = watch.database_size() - size
     done = Done(work, published.read(stage.servers, {}), groups)
     tried.failures += expected.differences(contender, done, stage.output)
-    return _figures(resting, first, last, disk, offered.events / max(1, batches))
+    return _figures(resting, first, last, disk, batches)
 
 
-def _figures(resting: Look, first: Look, last: Look, disk: int, batch: float) -> _Taken:
+def _transactions(conn: Connection) -> int:
+    """Return how many transactions added to the log."""
+    return int(one(conn, "SELECT count(DISTINCT xmin::text) FROM case_event"))
+
+
+def _figures(resting: Look, first: Look, last: Look, disk: int, batches: int) -> _Taken:
     records, idle = last.events - first.events, first.at - resting.at
     kafka = None
     if first.kafka_cpu is not None and last.kafka_cpu is not None:
@@ -204,29 +209,29 @@ def _figures(resting: Look, first: Look, last: Look, disk: int, batch: float) ->
         idle_server_us=1e6 * (first.server_cpu - resting.server_cpu) / idle,
         wal_bytes=(last.wal - first.wal) / records,
         disk_bytes=disk / records,
-        batch=batch,
+        batch=records / max(1, batches),
     )
 
 
-def _offer(publisher: Publisher, offered: History, rate: float) -> None:
-    for record in at_rate(offered.records[_WARM_UP:], rate):
+def _offer(publisher: Publisher, records: Sequence[Outgoing], rate: float) -> None:
+    for record in at_rate(records, rate):
         publisher.send(record)
     publisher.flush()
 
 
 def _spoken(stage: Stage, contender: Contender, offered: History, rate: float) -> Spoken:
     """Count on the wire, in a run through the proxy."""
-    with _warm(stage, contender, offered, proxied=True) as (watch, _, publisher, proxy):
+    with _warm(stage, contender, offered, rate, proxied=True) as (watch, _, publisher, proxy):
         if proxy is None:
             raise RuntimeError("no proxy")
         begun, before = time.monotonic(), proxy.units()
         time.sleep(_SECONDS_IDLE)
         idle_seconds, idle = time.monotonic() - begun, proxy.units()[len(before) :]
         begun, before = time.monotonic(), proxy.units()
-        _offer(publisher, offered, rate)
+        _offer(publisher, offered.records[2 * _WARM_UP :], rate)
         watch.settle(offered.events)
         seconds, units = time.monotonic() - begun, proxy.units()[len(before) :]
-    return spoken(units, offered.events - _WARM_UP, idle, seconds / idle_seconds)
+    return spoken(units, offered.events - 2 * _WARM_UP, idle, seconds / idle_seconds)
 
 
 def spoken(units: list[Unit], records: int, idle: list[Unit], times_idle: float) -> Spoken:

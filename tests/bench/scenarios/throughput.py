@@ -21,14 +21,14 @@ from tests.bench.replay import Announcements, NotInHistory, truth_of
 from tests.bench.results import Contest, Spread, Throughput
 from tests.bench.roster import Contender
 from tests.bench.run import Done, run
-from tests.bench.stage import NoBase, Output, Stage
+from tests.bench.stage import NoBase, Output, RecordsLost, Stage
 from tests.bench.watch import Stalled, Watched
 from tests.bench.work import Work
 
 Say = Callable[[str], None]
 BROKEN = (
     *(Stalled, EmbeddedError, subprocess.SubprocessError, OSError, ImportError),
-    *(NoBase, KafkaException),
+    *(NoBase, RecordsLost, KafkaException),
 )
 """A contender that can't be built or run is shown as failed; the others go on."""
 _BATCH = 400
