@@ -13,6 +13,8 @@ Figure: TypeAlias = Callable[[Result], float | None]
 """Finds a figure; None if it was not measured or does not count."""
 _MILLION: Final = 990_000
 """A history is copied as a whole, so there may be a few less."""
+_MOST_ALONE: Final = 1.1
+"""Records per transaction. On a machine that is busy they come in batches at any rate."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,13 @@ def _of_worker(of: Callable[[Contest], Spread | None]) -> Figure:
     return figure
 
 
-def _alone_ms(result: Result) -> float | None:
+def _alone(result: Result) -> Single | None:
     found = single(result, "worker")
+    return found if found and found.batch.median <= _MOST_ALONE else None
+
+
+def _alone_ms(result: Result) -> float | None:
+    found = _alone(result)
     if found is None:
         return None
     pairs = zip(found.cpu_us.values, found.server_cpu_us.values, strict=True)
@@ -117,7 +124,7 @@ def _alone_ms(result: Result) -> float | None:
 
 
 def _alone_trips(result: Result) -> float | None:
-    found = single(result, "worker")
+    found = _alone(result)
     return None if found is None else found.round_trips
 
 
