@@ -52,8 +52,8 @@ kafka: $(STAMP) ## fetch Apache Kafka from its Maven artifacts into .kafka
 kafka-if-possible: $(STAMP)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(BIN)/python -m streams.embedded.kafka fetch; fi
 
-bench: $(STAMP) kafka ## the worker beside its rivals on real Kafka, and every promised figure; takes an hour
-	$(BIN)/python -m tests.bench
+bench: $(STAMP) kafka ## the worker, its rivals and, with BASE=commit, an earlier one on real Kafka; takes hours
+	$(BIN)/python -m tests.bench $(if $(BASE),--base $(BASE))
 
 faults: $(STAMP) kafka ## faults on real Kafka and PostgreSQL, audited, simulated and fuzzed too; takes two hours
 	$(BIN)/python -m tests.faults

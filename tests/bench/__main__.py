@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -303,7 +303,12 @@ def capacity_() -> None:
     if taken is None or one is None or one.server_cpu_us is None:
         raise click.ClickException("measure first: python -m tests.bench --only throughput")
     costs = capacity.Costs(one.cpu_us.median, one.server_cpu_us.median)
-    click.echo(f"client {costs.client:.0f} us, server {costs.server:.0f} us per event")
+    if one.kafka_cpu_us is not None:
+        costs = replace(costs, broker=one.kafka_cpu_us.median)
+    click.echo(
+        f"client {costs.client:.0f} us, server {costs.server:.0f} us,"
+        f" broker {costs.broker:.0f} us per event"
+    )
     worst = 0.0
     for name, shape in (("worker", capacity.Shape()), ("worker-x2", capacity.Shape(workers=2))):
         if found := taken.contenders.get(name):

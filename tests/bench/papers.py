@@ -23,6 +23,7 @@ from tests.bench.roster import RIVALS
 FIGURES: Final = ROOT / "docs" / "figures.json"
 LONGEST: Final = timedelta(days=30)
 """How much older than the code the figures may be."""
+_ROUNDS: Final = 5
 _BEGIN: Final = "<!-- Figures: make figures -->\n"
 _END: Final = "<!-- End of figures -->\n"
 _NAMES: Final = {
@@ -94,6 +95,8 @@ def publish(result: Result) -> None:
     taken = result.throughput
     if taken is None:
         raise Unpublishable("no throughput was measured: run make bench")
+    if taken.rounds < _ROUNDS:
+        raise Unpublishable(f"{taken.rounds} rounds: medians are of at least {_ROUNDS}")
     commits = {one.commit for one in result.scenarios().values()}
     if len(commits) > 1:
         raise Unpublishable(

@@ -56,14 +56,14 @@ def _throughput(result: Result, taken: Throughput) -> Iterator[Sheet]:
     asked = [(name, str(c.interpreter)) for name, c in taken.contenders.items() if c.interpreter]
     if asked:
         yield Sheet("Interpreters", ("contender", "interpreter"), asked)
-    against = [
+    compared = [
         (f"{ours} over {theirs}", *row)
         for ours, theirs in (("worker", "base"), ("worker-interpreted", "base-interpreted"))
         for row in against(contest(result, ours), contest(result, theirs))
     ]
-    if against:
+    if compared:
         title = f"Head {taken.commit} over base {taken.base}, round by round"
-        yield Sheet(title, ("pair", "figure", "ratio"), against)
+        yield Sheet(title, ("pair", "figure", "ratio"), compared)
 
 
 def against(ours: Contest | None, theirs: Contest | None) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import hot_path, papers
+from tests.bench import hot_path, papers, report
 from tests.bench.environments import ROOT
 from tests.bench.goals import GOALS, verdicts
 from tests.bench.hot_path import HotPath
@@ -163,6 +163,16 @@ def test_record_that_comes_alone_has_its_goals(batch: float, counts: bool) -> No
     assert found(taken, "round trips of a record that comes alone") == (5.5 if counts else None)
 
 
+def test_tables_show_ratios_goals_and_interpreters() -> None:
+    shown = report.markdown(result())
+
+    assert "## Head abcdef0 over base cb368e9, round by round" in shown
+    assert "| worker over base | worker CPU an event | 0.50 |" in shown
+    assert "| worker | CPython 3.11.7, no PGO, domain compiled |" in shown
+    assert "| write-ahead log an event | <= 2.2 KB | 3.27 KB | MISSED |" in shown
+    assert "| worker CPU an event of the base | <= 0.5 x | 0.50 x | reached |" in shown
+
+
 def test_failed_contender_decides_no_goal() -> None:
     taken = result()
     assert taken.throughput is not None
@@ -228,15 +238,17 @@ def test_interpreter_says_how_it_was_built(options: str, built: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("commit", "failures", "said"),
+    ("commit", "rounds", "failures", "said"),
     [
-        ("abcdef0+", [], "commit it"),
-        ("unknown", [], "commit it"),
-        ("abcdef0", ["round 1: 3 projections missing"], "3 projections missing"),
+        ("abcdef0", 3, [], "at least 5"),
+        ("abcdef0+", 5, [], "commit it"),
+        ("unknown", 5, [], "commit it"),
+        ("abcdef0", 5, ["round 1: 3 projections missing"], "3 projections missing"),
     ],
 )
 def test_run_that_does_not_count_is_not_published(
     commit: str,
+    rounds: int,
     failures: list[str],
     said: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -246,6 +258,7 @@ def test_run_that_does_not_count_is_not_published(
     taken = result()
     assert taken.throughput is not None
     taken.throughput.commit = commit
+    taken.throughput.rounds = rounds
     taken.throughput.contenders["quix"].failures = failures
 
     with pytest.raises(papers.Unpublishable, match=said):
