@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.goals import GOALS, contest, rate, single, verdicts
-from tests.bench.results import Contest, Result, Singles, Spread, Throughput, paired
+from tests.bench.results import Contest, Result, Single, Singles, Spread, Throughput, paired
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ def _throughput(result: Result, taken: Throughput) -> Iterator[Sheet]:
     events = taken.events
     rows = [(*_contest(name, c, events), _ratio(c, base)) for name, c in taken.contenders.items()]
     yield Sheet(title, columns, rows)
-    asked = [(name, str(c.interpreter)) for name, c in taken.contenders.items() if c.interpreter]
-    if asked:
-        yield Sheet("Interpreters", ("contender", "interpreter"), asked)
+    yield from _interpreters(taken.contenders)
     compared = [
         (f"{ours} over {theirs}", *row)
         for ours, theirs in (("worker", "base"), ("worker-interpreted", "base-interpreted"))
@@ -64,6 +62,12 @@ def _throughput(result: Result, taken: Throughput) -> Iterator[Sheet]:
     if compared:
         title = f"Head {taken.commit} over base {taken.base}, round by round"
         yield Sheet(title, ("pair", "figure", "ratio"), compared)
+
+
+def _interpreters(contenders: Mapping[str, Contest | Single]) -> Iterator[Sheet]:
+    asked = [(name, str(one.interpreter)) for name, one in contenders.items() if one.interpreter]
+    if asked:
+        yield Sheet("Interpreters", ("contender", "interpreter"), asked)
 
 
 def against(ours: Contest | None, theirs: Contest | None) -> Iterator[tuple[str, str]]:
@@ -93,7 +97,7 @@ def _singles(result: Result, alone: Singles) -> Iterator[Sheet]:
     columns = (
         *("contender", "CPU us", "PostgreSQL us", "Kafka us", "WAL B", "disk B"),
         *("records per transaction", "statements", "round trips", "all statements"),
-        *("all round trips", "idle us/s", "idle PostgreSQL us/s", "interpreter"),
+        *("all round trips", "idle us/s", "idle PostgreSQL us/s"),
     )
     rows = []
     for name, one in alone.contenders.items():
@@ -113,10 +117,10 @@ def _singles(result: Result, alone: Singles) -> Iterator[Sheet]:
                 *("-" if count is None else short(count) for count in counts),
                 spread(one.idle_us),
                 spread(one.idle_server_us),
-                str(one.interpreter or "-"),
             )
         )
     yield Sheet(title, columns, rows)
+    yield from _interpreters(alone.contenders)
 
 
 def show(result: Result, console: Console) -> None:
