@@ -62,8 +62,8 @@ class Writer:
 
     async def _write(self, batch: Sequence[Record], items: Sequence[DecodedRecord]) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
-            await apply_batch(conn, items, self._reference, clock.now)
-        self._relay.wake()
+            result = await apply_batch(conn, items, self._reference, clock.now)
+        self._relay.publish(result.written)
         for record in batch:
             place = record.position
             self.done[TopicPartition(place.topic, place.partition)] = place.offset + 1
