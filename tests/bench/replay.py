@@ -25,6 +25,8 @@ from tests.bench.published import Groups, Message, Messages, Stream
 from tests.bench.work import Work
 
 _SOURCE: Final = "/icam/streams"
+_MOST_KNOWN: Final = 4
+"""Groupings of a case that are remembered: all of them, of all rounds, would take gigabytes."""
 _NAMED: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPES.items()}
 
 
@@ -92,7 +94,7 @@ class Announcements:
             fact = Fact(event.time, event.event_id, event.event, event.source)
             self._facts.setdefault(event.case_id, {})[event.event_id] = fact
             self._order.append((event.event_id, event.case_id))
-        self._known: dict[tuple[str, Groups], list[tuple[str, Message]]] = {}
+        self._known: dict[str, dict[Groups, list[tuple[str, Message]]]] = {}
 
     def together(self) -> Mapping[str, Groups]:
         """Return each case with all of its events in one group."""
@@ -119,9 +121,12 @@ class Announcements:
         """
         found: dict[Stream, list[Message]] = {}
         for case_id, of_case in groups.items():
-            known = self._known.get((case_id, of_case))
+            of_this = self._known.setdefault(case_id, {})
+            known = of_this.get(of_case)
             if known is None:
-                known = self._known[case_id, of_case] = self._decide(case_id, of_case)
+                known = of_this[of_case] = self._decide(case_id, of_case)
+                if len(of_this) > _MOST_KNOWN:
+                    del of_this[next(iter(of_this))]
             for topic, message in known:
                 found.setdefault((topic, case_id), []).append(message)
         return found

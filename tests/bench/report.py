@@ -30,7 +30,9 @@ def sheets(result: Result) -> Iterator[Sheet]:
         yield from _singles(result, alone)
     figures = [(name, *row) for name, row in _figures(result)]
     if figures:
-        yield Sheet("Figures", ("figure", "median", "min - max"), figures)
+        told = {str(one.interpreter) for one in result.scenarios().values() if one.interpreter}
+        title = ": ".join(["Figures", *filter(None, ["; ".join(sorted(told))])])
+        yield Sheet(title, ("figure", "median", "min - max"), figures)
     failures = [(name, what) for name in result.scenarios() for what in result.failures(name)]
     if failures:
         yield Sheet("Figures that do not count", ("scenario", "why"), failures)
