@@ -8,8 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.outcomes import Track
+from streams.domain.loads import NO_CHOICE, Loads, Need, choice_of
+from streams.reference import staffing
 from tests.bench.contenders.floor import Filler
-from tests.bench.history import history
+from tests.bench.history import END, history
 from tests.bench.published import Groups, Message, Messages, Published
 from tests.bench.replay import Announcements, NotInHistory
 from tests.bench.roster import ROSTER
@@ -113,6 +116,15 @@ def test_key_on_two_partitions_is_refused() -> None:
     assert Published(WANTED, scattered=1).differences(WANTED) == [
         "1 keys are on several partitions"
     ]
+
+
+def test_no_routing_depends_on_how_many_cases_an_office_has() -> None:
+    staff = staffing.load(Path(__file__).with_name("unstaffed.toml"))
+    loads = Loads({("gent", Track.INDIVIDUAL): 1_000_000}, staff, END.date())
+
+    for track in Track:
+        found = choice_of("gent", ["gent"], Need(track, "ti"), loads)
+        assert found is NO_CHOICE, track
 
 
 def test_announcements_in_batches_are_those_of_the_whole_history(expected: Expected) -> None:
