@@ -14,7 +14,7 @@ from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
 from schemas.envelope import headers, rfc3339
-from schemas.outcomes import OUTCOME_TYPES, body
+from schemas.outcomes import OUTCOME_TYPES, RouteRef, body
 from streams import reference
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.domain.decide import Announced, Decision, decide
@@ -146,8 +146,24 @@ class Announcements:
                 attributes = headers(str(message_id), _SOURCE, name, time, case_id)
                 sent = tuple((key, value.encode()) for key, value in attributes.items())
                 messages.append((topic, Message(case_id.encode(), sent, body(outcome))))
-            announced = announced.after(decision)
+            # A row holds the newest route, also when it is not announced: by another rule only.
+            announced = announced.after(decision)._replace(route=route_of(decision))
         return messages
+
+
+def route_of(decision: Decision) -> RouteRef | None:
+    """Return the route by which a later one is announced as its previous one."""
+    route = decision.route
+    if route is None or decision.order_id is None:
+        return None
+    return RouteRef(
+        order_id=decision.order_id,
+        office_id=route.office_id,
+        track=route.track,
+        language=route.language,
+        interpreter_language=route.interpreter_language,
+        rule_id=route.rule_id,
+    )
 
 
 def _work(events: int, cases: dict[str, _Known]) -> Work:

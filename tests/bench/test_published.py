@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
-from schemas.outcomes import Track
+from schemas.outcomes import (
+    OUTCOME_TYPES,
+    OUTPUT_TOPICS,
+    EscalationRaised,
+    EscalationWithdrawn,
+    Track,
+    body,
+)
+from streams import reference
+from streams.casework.projection import project
+from streams.domain.case import Fact
+from streams.domain.decide import Announced, Announcement, StandingEscalation
 from streams.domain.loads import NO_CHOICE, Loads, Need, choice_of
 from streams.reference import staffing
+from streams.store.cases import CaseRow
+from streams.store.escalations import Ledger
 from tests.bench.contenders.floor import Filler
-from tests.bench.history import END, history
+from tests.bench.history import END, History, history
 from tests.bench.published import Groups, Message, Messages, Published
-from tests.bench.replay import Announcements, NotInHistory
+from tests.bench.replay import Announcements, NotInHistory, decoded
 from tests.bench.roster import ROSTER
 from tests.bench.run import Done
 from tests.bench.scenarios.throughput import Expected
 from tests.bench.stage import Output
 from tests.bench.work import Work
 
+OUTCOME_TOPICS = {model: topic for topic, model in OUTCOME_TYPES.values()}
 _NOTHING = Output(0, 0, 0)
 STREAM = ("icam.escalation.v1", "case-1")
 FIRST, SECOND = (
@@ -74,6 +90,55 @@ def test_contender_may_decide_events_one_by_one_and_must_then_publish_more(
     assert each.records > once.records
     of_others = Done(expected.truth, once, alone)
     assert expected.differences(ROSTER["worker"], of_others, _NOTHING) != []
+
+
+def test_what_is_expected_is_what_a_unit_of_work_announces() -> None:
+    """Among the cases is one whose route is decided by another rule without being announced.
+
+    Its orders arrive first. Whatever is routed later names that rule as the previous one.
+    """
+    whole, ref = history(2_000), reference.load()
+    some = {record.key for record in whole.records[:120]} | {b"case-57b1a7b4c075ff17"}
+    records = [record for record in whole.records if record.key in some]
+    records.sort(key=lambda record: record.topic != "icam.oqt-issued.v1")
+    given = History(tuple(records), len({*records}))
+    facts: dict[str, list[Fact]] = {}
+    for one in decoded(given.records):
+        fact = Fact(one.time, one.event_id, one.event, one.source)
+        facts.setdefault(one.case_id, []).append(fact)
+    alone = {
+        case_id: tuple(frozenset({fact.event_id}) for fact in of_case)
+        for case_id, of_case in facts.items()
+    }
+
+    expected = Announcements(given, ref).of(alone)
+
+    for case_id, of_case in facts.items():
+        row, announced = CaseRow(case_id, None, 0, 0, None), Announced()
+        said: list[tuple[str, bytes]] = []
+        for nth in range(1, len(of_case) + 1):
+            ledger = Ledger(announced.standing, announced.rounds)
+            saved, messages = project(row, of_case[:nth], ledger, None, ref, END)
+            said += [(OUTCOME_TOPICS[type(one.outcome)], body(one.outcome)) for one in messages]
+            announced = _after(announced, messages)
+            route = orjson.loads(saved.route)
+            row = CaseRow(case_id, route, saved.routings, saved.endings, END)
+        for topic in OUTPUT_TOPICS:
+            values = [message.value for message in expected.get((topic, case_id), ())]
+            assert values == [value for name, value in said if name == topic], case_id
+
+
+def _after(announced: Announced, messages: Sequence[Announcement]) -> Announced:
+    """Return the ledger once these are announced."""
+    standing = {one.escalation_id: one for one in announced.standing}
+    rounds = dict(announced.rounds)
+    for _, outcome in messages:
+        if isinstance(outcome, EscalationRaised):
+            one = StandingEscalation.of(outcome)
+            standing[one.escalation_id], rounds[one.escalation_id] = one, one.round
+        elif isinstance(outcome, EscalationWithdrawn):
+            del standing[UUID(outcome.escalation_id)]
+    return announced._replace(standing=tuple(standing.values()), rounds=rounds)
 
 
 def test_log_with_an_event_that_was_never_sent_is_refused(expected: Expected) -> None:

@@ -141,7 +141,7 @@ class Peer:
                     raised.append((*StandingEscalation.of(outcome), case_id, message_id))
                 elif isinstance(outcome, EscalationWithdrawn):
                     withdrawn.append((UUID(outcome.escalation_id), outcome.round))
-            saved.append(_row(case, len(facts[case_id]), link + 1, announced, decision))
+            saved.append(_row(case, len(facts[case_id]), link + 1, decision))
         store.save(conn, saved, now)
         if withdrawn:
             store.withdraw(conn, withdrawn, now)
@@ -180,10 +180,7 @@ class Peer:
                 self._committed.wait(_IDLE)
 
 
-def _row(
-    case: Case, events: int, link: int, announced: Announced, decision: Decision
-) -> tuple[Any, ...]:
-    route = announced.after(decision).route
+def _row(case: Case, events: int, link: int, decision: Decision) -> tuple[Any, ...]:
     ids = sorted(fact.event_id.bytes for fact in case.facts.values())
     next_check = decision.next_check
     return (
@@ -196,10 +193,24 @@ def _row(
         decision.office_id,
         str(decision.track),
         decision.level,
-        route.model_dump_json() if route else None,
+        _route_json(decision),
         decision.routings,
         decision.endings,
         next_check.isoformat() if next_check else None,
         decision.next_reason,
         str(decision.owner),
     )
+
+
+def _route_json(decision: Decision) -> str | None:
+    route = decision.route
+    if route is None or decision.order_id is None:
+        return None
+    return RouteRef(
+        order_id=decision.order_id,
+        office_id=route.office_id,
+        track=route.track,
+        language=route.language,
+        interpreter_language=route.interpreter_language,
+        rule_id=route.rule_id,
+    ).model_dump_json()
