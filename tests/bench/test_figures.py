@@ -75,6 +75,12 @@ def test_pages_show_the_published_figures(subtests: pytest.Subtests) -> None:
             assert page.read_text() == wanted, "run make figures"
 
 
+def test_published_goals_follow_from_the_published_figures() -> None:
+    published = papers.figures()
+
+    assert published.goals == verdicts(published)
+
+
 def test_changed_figure_changes_both_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     other = papers.figures()
     assert other.throughput is not None
