@@ -33,6 +33,7 @@ _COMPILED = (
     "replay",
     "routing",
     "situation",
+    "stages",
     "tables",
     "terms",
 )

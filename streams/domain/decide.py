@@ -8,7 +8,7 @@ Every case that has not ended gets a next check, with a reason and an owner: nob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
@@ -42,6 +42,7 @@ from streams.domain.policy.rules import Policy, Rule
 from streams.domain.policy.versions import Move
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
+from streams.domain.stages import STAGES, CaseFacts, Stages, facts_of
 from streams.domain.tables import Tables
 
 _raised: Final = unvalidated(EscalationRaised)
@@ -426,11 +427,28 @@ def judge_of(
     Raises:
         PolicyLackingError: the case was moved to a policy version that is not loaded.
     """
+    if not case.facts:
+        return None
+    return judge_facts(facts_of(case, now), announced, tables, None)
+
+
+def judge_facts(
+    facts: CaseFacts,
+    announced: Announced,
+    tables: Tables,
+    stages: Callable[[Policy], Stages] | None,
+) -> Judge:
+    """Return what judges facts at their instant.
+
+    ``stages`` gives the stages to derive a situation by under a version of the policy.
+
+    Raises:
+        PolicyLackingError: the case was moved to a policy version that is not loaded.
+    """
+    now = facts.now
     policies, calendar, directory = tables.policies, tables.calendar, tables.directory_at(now)
     newest = policies.newest
-    situation = _situation(case, newest, directory, calendar, now)
-    if situation is None:
-        return None
+    situation = _situation(facts, newest, directory, calendar, stages)
     letters = announced.open_dead_letters
     unknown = (letters.guards if letters is not None else None) or frozenset()
     if len(policies.versions) == 1:
@@ -440,24 +458,27 @@ def judge_of(
     judge: Judge | None = None
     for policy, since in applied:
         if policy is not newest:
-            derived = _situation(case, policy, directory, calendar, now)
-            # The facts are the same, so the case is not empty.
-            situation = derived if derived is not None else situation
+            situation = _situation(facts, policy, directory, calendar, stages)
         judge = Judge(situation, policy, calendar, announced.known_since, unknown, since, judge)
+    assert judge is not None  # noqa: S101, a case always has the version that it began with
     return judge
 
 
 def _situation(
-    case: Case, policy: Policy, directory: Directory, calendar: Calendar, now: datetime
-) -> Situation | None:
-    return situations.derive_situation(
-        case,
+    facts: CaseFacts,
+    policy: Policy,
+    directory: Directory,
+    calendar: Calendar,
+    stages: Callable[[Policy], Stages] | None,
+) -> Situation:
+    return situations.situation_of(
+        facts,
         policy.terms,
         policy.counting,
         policy.questions,
         calendar,
         lambda order, postcode: routing.contact_language(order, postcode, directory),
-        now,
+        STAGES if stages is None else stages(policy),
     )
 
 
@@ -491,8 +512,8 @@ def _followed(situation: Situation) -> Followed | None:
         found = Followed(event.office_id, event.held_at, "interview-office")
     for one in situation.appointments.known:
         planned_at = one.fact.time
-        known = one.takes_place and planned_at <= situation.now
-        if known and (found is None or planned_at > found.since):
+        newer = found is None or planned_at > found.since
+        if newer and one.takes_place and planned_at <= situation.now:
             found = Followed(one.office_id, planned_at, "appointment-office")
     return found
 
