@@ -14,12 +14,13 @@ from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
 from schemas.canary import is_canary
-from schemas.events import AnswererRole
+from schemas.events import EVENT_TYPES, AnswererRole, Event
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
     CaseEnded,
     CaseReopened,
     CaseRouted,
+    Change,
     EscalationRaised,
     EscalationWithdrawn,
     Outcome,
@@ -30,8 +31,10 @@ from schemas.outcomes import (
 from schemas.types import unvalidated
 from streams.domain import routing
 from streams.domain import situation as situations
-from streams.domain.case import Case
+from streams.domain.case import Case, Fact
+from streams.domain.change import ending_trial
 from streams.domain.clocks import Agenda, Calendar
+from streams.domain.counterfactual import Answered, content_of, in_codes
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
@@ -48,6 +51,8 @@ from streams.domain.tables import Tables
 _raised: Final = unvalidated(EscalationRaised)
 _withdrawn: Final = unvalidated(EscalationWithdrawn)
 _routed: Final = unvalidated(CaseRouted)
+_change: Final = unvalidated(Change)
+_TYPE_OF: Final[Mapping[type[Event], str]] = {model: name for name, model in EVENT_TYPES.items()}
 
 
 class StandingEscalation(NamedTuple):
@@ -219,7 +224,7 @@ def decide_judged(
         )
     endings = _announce_end(case, situation, announced, messages)
     messages += _withdrawals(case, found, announced, judge, judgement)
-    messages += _raises(case, found, situation)
+    messages += _raises(case, found, judge, judgement, announced, tables)
     rules = [proposal.rule for _, proposal in found.proposals]
     level = max([rule.level for rule in rules], default=0)
     check_at = letters.check_at(now, calendar) if letters is not None else None
@@ -388,10 +393,37 @@ def _withdrawals(
     return messages
 
 
-def _raises(case: Case, found: Difference, situation: Situation) -> list[Announcement]:
+def _raises(
+    case: Case,
+    found: Difference,
+    judge: Judge,
+    judgement: Judgement,
+    announced: Announced,
+    tables: Tables,
+) -> list[Announcement]:
+    situation = judge.situation
     messages, order = list[Announcement](), situation.order
+
+    def judge_having(fact: Fact) -> Judge:
+        facts = facts_of(case, situation.now).having(fact)
+        return judge_facts(facts, announced, tables, None)
+
     for escalation_id, nth, proposal, reminder, due in found.raised:
         name, policy = str(escalation_id), proposal.judge.policy
+        trial = ending_trial(
+            case,
+            judge,
+            judgement,
+            proposal,
+            escalation_id,
+            Answered(name, nth, proposal.rule.owner),
+            found.office_id,
+            judge_having,
+        )
+        change: Change | None = None
+        if trial is not None:
+            model, content = content_of(trial, judge, found.office_id)
+            change = _change(event_type=_TYPE_OF[model], data=in_codes(content))
         raised = _raised(
             escalation_id=name,
             round=nth,
@@ -410,7 +442,7 @@ def _raises(case: Case, found: Difference, situation: Situation) -> list[Announc
             addressed_to=proposal.rule.owner,
             reminder=reminder,
             answer_by=due,
-            evidence=proposal.judge.evidence(proposal),
+            evidence=proposal.judge.evidence(proposal, change),
         )
         messages.append(Announcement(name_id(f"{name}|raised|{nth}"), raised))
     return messages

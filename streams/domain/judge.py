@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
-from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
+from schemas.outcomes import (
+    Change,
+    ClockStep,
+    Evidence,
+    GuardCheck,
+    GuardReport,
+    GuardState,
+    NearMiss,
+)
 from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
@@ -344,8 +352,8 @@ class Judge:
         """Return the id of the escalation that a proposal makes."""
         return escalation_id(self.situation.case_id, proposal.rule.id, proposal.cause.occasion)
 
-    def evidence(self, proposal: Proposal) -> Evidence:
-        """Return everything that a person needs to check a proposal."""
+    def evidence(self, proposal: Proposal, change: Change | None) -> Evidence:
+        """Return everything that a person needs to check a proposal, with what would end it."""
         rule = proposal.rule
         return _evidence(
             event_ids=tuple([str(fact.event_id) for fact in proposal.cause.facts]),
@@ -365,6 +373,7 @@ class Judge:
                 ]
             ),
             nearest=self._nearest(rule),
+            change=change,
         )
 
     def clock_step(self, step: Step) -> ClockStep:

@@ -182,11 +182,16 @@ class Situation:
     prospect: Final[Until | None]
     """The residence prospect of the last interview, and how long it blocks."""
     pauses: Final[tuple[Pausing, ...]]
+    resumed: Final[datetime | None]
+    """When the last pause under the order ended; None while one goes on."""
     appointments: Final[Appointments]
     settlements: Final[Settlements]
     """Newest answer to each proposal, from whatever role."""
     decisions: Final[Settlements]
     """Newest answer of an official to each proposal: only they settle what is for an official."""
+    questions: Final[Sequence[Question]]
+    """The open questions about circumstances, due or not; of several of a kind about one guard,
+    at least the one that is due first."""
     question: Final[Question | None]
     """The question about a circumstance that is due first, at ``now``."""
     decision_missing: Final[Question | None]
@@ -238,9 +243,11 @@ class Situation:
         acceptance: Until | None,
         prospect: Until | None,
         pauses: tuple[Pausing, ...],
+        resumed: datetime | None,
         appointments: Appointments,
         settlements: Settlements,
         decisions: Settlements,
+        questions: Sequence[Question],
         question: Question | None,
         decision_missing: Question | None,
         invitation_due: InvitationDue,
@@ -281,9 +288,11 @@ class Situation:
         self.acceptance = acceptance
         self.prospect = prospect
         self.pauses = pauses
+        self.resumed = resumed
         self.appointments = appointments
         self.settlements = settlements
         self.decisions = decisions
+        self.questions = questions
         self.question = question
         self.decision_missing = decision_missing
         self.invitation_due = invitation_due
@@ -479,10 +488,10 @@ def situation_of(
     if pauses:
         resumed = resumed_at(pauses, notified_at, now)
         changes += [at for pause in pauses for at in (pause.since, pause.until) if at is not None]
-    invitation_due, invitation = InvitationDue.NONE, None
+    due_for, invitation = InvitationDue.NONE, None
     may_be_due = resumed is not None or missed or known.cancelled is not None
     if may_be_due and order is not None and order_fact is not None:
-        invitation_due, invitation = _invitation_due(
+        due_for, invitation = invitation_due(
             order, order_fact, resumed, missed, interviews, known, now
         )
     review = _review(case_id, order, counted, own, answers.decisions, rules)
@@ -520,12 +529,14 @@ def situation_of(
         acceptance=acceptance,
         prospect=prospect,
         pauses=tuple(pauses),
+        resumed=resumed,
         appointments=known,
         settlements=answers.every,
         decisions=answers.decisions,
+        questions=questions,
         question=_due(questions, moment, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
         decision_missing=_due(questions, moment, QuestionKind.DECISION),
-        invitation_due=invitation_due,
+        invitation_due=due_for,
         invitation=invitation,
         end_due=end_due,
         end_question=end_question,
@@ -697,7 +708,7 @@ _CANCELLED = {
 }
 
 
-def _invitation_due(
+def invitation_due(
     order: OqtIssued,
     order_fact: Fact,
     resumed: datetime | None,

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from schemas.outcomes import EscalationRaised
 from schemas.types import Guard
 from streams.domain.case import Case, Fact, fold
+from streams.domain.counterfactual import single_facts
 from streams.domain.decide import Announced, Decision, decide, decide_judged, judge_of
-from streams.domain.explain.counterfactual import single_facts
 from streams.domain.explain.decision import explain_decision
 from streams.domain.letters import OpenLetters
 from streams.domain.tables import Tables
 from tests.domain import given
-from tests.domain.histories import histories, instants, long_histories
+from tests.domain.histories import histories, instants, long_histories, of_few_types
 from tests.domain.policy.test_versions import JUNE, MAY, silent, under, version
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def change(
     decision = decide_judged(case, judge, announced, tables, at)
     without = raised(decision)
     rules = [one.rule_id for one in without]
-    tried = single_facts(judge, judge.judgement(), without, decision.office_id, judge.calendar)
+    tried = single_facts(judge, judge.judgement(), without, decision.office_id)
     for fact in tried:
         having = [one.rule_id for one in raised(decide(fold(case, [fact]), announced, tables, at))]
         if set(having) != set(rules):
@@ -101,6 +101,11 @@ def test_it_names_what_decide_says_of_each_fact_and_each_check(
     facts: list[Fact], at: datetime, letters: OpenLetters | None
 ) -> None:
     assert_the_same(facts, at, Announced(open_dead_letters=letters))
+
+
+@drawn(of_few_types(), instants(300))
+def test_it_does_in_a_case_without_events_of_some_types(facts: list[Fact], at: datetime) -> None:
+    assert_the_same(facts, at, Announced())
 
 
 @drawn(long_histories(), instants(300))

@@ -30,6 +30,7 @@ from schemas.events import (
 )
 from schemas.outcomes import ClockStep, EscalationRaised, GuardCheck
 from streams.domain.case import Case, Fact, fold
+from streams.domain.counterfactual import single_facts
 from streams.domain.decide import (
     Announced,
     Decision,
@@ -37,7 +38,6 @@ from streams.domain.decide import (
     decide_judged,
     judge_facts,
 )
-from streams.domain.explain.counterfactual import single_facts
 from streams.domain.judge import Judge, Judgement, Proposal, Settled
 from streams.domain.policy.rules import Policy, Rule
 from streams.domain.policy.versions import Applied, Policies
@@ -344,7 +344,7 @@ def _change(
 ) -> Change | None:
     """Return the first single fact with which other rules stand."""
     without = {one.rule_id for one in raised}
-    for fact in single_facts(judge, judgement, raised, decision.office_id, judge.calendar):
+    for fact in single_facts(judge, judgement, raised, decision.office_id):
         found = asked.having(fact)
         having = {one.rule.id for one in found}
         if having != without:
