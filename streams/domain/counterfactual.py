@@ -35,7 +35,6 @@ from schemas.events import (
     FollowUpEnded,
     FollowUpState,
     InterviewCompleted,
-    Invitation,
     Justification,
     ProposalAnswered,
     Review,
@@ -295,20 +294,25 @@ def _circumstance(
     }
 
 
-def in_codes(content: Content) -> Content:
-    """Return a content as a record has it: instants as text, parts as mappings."""
-    said: Content = {}
-    for name, value in content.items():
-        if type(value) is datetime:
-            text = value.isoformat()
-            said[name] = f"{text[:-6]}Z" if text.endswith("+00:00") else text
-        elif type(value) is Invitation:  # the only part; isinstance is slow on pydantic classes
-            said[name] = in_codes(value.__dict__)
-        else:
-            said[name] = value
+def in_codes(model: type[Event], content: Content) -> Content:
+    """Return a content as a record has it: its instant as text, its part as a mapping."""
+    name = _INSTANT[model]
+    text = content[name].isoformat()
+    said = {**content, name: f"{text[:-6]}Z" if text.endswith("+00:00") else text}
+    if model is AppointmentMissed:
+        said["invitation"] = content["invitation"].__dict__
     return said
 
 
+_INSTANT: Final[Mapping[type[Event], str]] = {
+    AppointmentMissed: "scheduled_at",
+    InterviewCompleted: "held_at",
+    AppointmentPlanned: "at",
+    CircumstanceChanged: "effective_at",
+    ProposalAnswered: "answered_at",
+    FollowUpEnded: "effective_at",
+}
+"""The only instant in the content of a trial, by the type of its event."""
 _MAKE: Final[Mapping[type[Event], Callable[..., Event]]] = {
     model: unvalidated(model) for model in EVENT_TYPES.values()
 }

@@ -423,7 +423,7 @@ def _raises(
         change: Change | None = None
         if trial is not None:
             model, content = content_of(trial, judge, found.office_id)
-            change = _change(event_type=_TYPE_OF[model], data=in_codes(content))
+            change = _change(event_type=_TYPE_OF[model], data=in_codes(model, content))
         raised = _raised(
             escalation_id=name,
             round=nth,

@@ -119,7 +119,7 @@ def assert_it_would_end_each(
             assert tried is not None
             if not is_made(tried, raised):
                 model, content = content_of(trial, judge, decision.office_id)
-                first = model, in_codes(content)
+                first = model, in_codes(model, content)
                 after = decide(
                     having,
                     Announced()._replace(known_since=announced.known_since, moves=announced.moves),
