@@ -2,11 +2,12 @@
 
 Nothing here is guessed. What would stand later is asked of ``decide`` at the checks that it gives
 itself. The one fact that would change what stands is found by trying: each fact is added to the
-case, and ``decide`` is asked again.
+case, and the case is judged again. What its situations have in common is kept from one to the next.
 
-A case of 1,000 events is explained in 18 ms if something stands and in 38 ms if nothing does (the
-fastest of 15, interpreted, on 2 shared cores), most of it the search for that fact. To read its
-events from the database takes 10 ms more.
+A case of 1,000 events is explained in 5 to 50 ms, with its words (the least of 7, interpreted, on 2
+shared cores, of cases that are mostly appointments, misses, interviews, circumstances, answers,
+orders or corrections), and in about 100 ms if 1,000 circumstances go on at once. To read its events
+from the database takes 10 ms more.
 """
 
 from __future__ import annotations
