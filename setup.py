@@ -15,7 +15,9 @@ _COMPILED = (
     "answers",
     "appointments",
     "case",
+    "change",
     "clocks",
+    "counterfactual",
     "decide",
     "directory/model",
     "endings",
@@ -33,6 +35,7 @@ _COMPILED = (
     "replay",
     "routing",
     "situation",
+    "stages",
     "tables",
     "terms",
 )

@@ -6,13 +6,14 @@ detention, so no message of this system can express them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, final
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
-from schemas.events import AnswererRole, EndReason
+from schemas.events import EVENT_TYPES, AnswererRole, EndReason, Event
 from schemas.types import (
     CaseId,
     Guard,
@@ -220,6 +221,31 @@ class NearMiss(Message):
     """Conditions that did not hold."""
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Change(Message):
+    """One fact as an event would report it. Nobody has reported it."""
+
+    event_type: str
+    """CloudEvents ``type`` of the event: ``icam.interview-completed.v1``."""
+    data: Mapping[str, Any]
+    """Its data, as the schema of the type says. ``what-if`` stands for the reference of something
+    new."""
+
+    @property
+    def event(self) -> Event | None:
+        """The event; None if its type or a code of it is of a version that is not known here."""
+        model = EVENT_TYPES.get(self.event_type)
+        if model is None:
+            return None
+        try:
+            return model.model_validate_json(orjson.dumps(self.data))
+        except ValidationError:
+            return None
+
+
 class Evidence(Message):
     """Everything that a person needs to check an escalation."""
 
@@ -233,6 +259,10 @@ class Evidence(Message):
     """State of every guard."""
     nearest: NearMiss | None
     """The nearest higher rule that did not match, if any."""
+    change: Change | None = Field(default=None, exclude_if=_is_none)
+    """The one fact that would end the proposal if it were reported when the escalation was raised:
+    the first of those that were tried. Absent if none of them would, and in messages of versions
+    that did not look for it."""
 
 
 @final
@@ -384,13 +414,19 @@ def body(outcome: Outcome) -> bytes:
         # The many small parts as dictionaries: orjson would call back for each of them.
         evidence = outcome.evidence
         nearest = evidence.nearest
-        parts = {
+        parts: dict[str, object] = {
             "facts": [check.__dict__ for check in evidence.facts],
             "clocks": [step.__dict__ for step in evidence.clocks],
             "guards": [check.__dict__ for check in evidence.guards],
             "nearest": None if nearest is None else nearest.__dict__,
         }
-        fields = {**fields, "evidence": {**evidence.__dict__, **parts}}
+        change = evidence.change
+        if change is not None:
+            parts["change"] = change.__dict__
+        said = {**evidence.__dict__, **parts}
+        if change is None:
+            del said["change"]
+        fields = {**fields, "evidence": said}
     elif not _FLAGS.isdisjoint(fields):
         fields = {name: value for name, value in fields.items() if value or name not in _FLAGS}
     return orjson.dumps(fields, default=_fields, option=orjson.OPT_UTC_Z)

@@ -68,7 +68,7 @@ MATCH: Final = {
     "streams/domain/case.py",
     "streams/domain/explain/decision.py",
     "streams/domain/explain/events.py",
-    "streams/domain/situation.py",
+    "streams/domain/stages.py",
     "streams/simulate/history.py",
     "streams/simulate/year/file.py",
     "streams/simulate/year/play.py",

@@ -7,8 +7,10 @@ ahead nor cancelled answers a proposal to invite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Set
 from datetime import datetime
+from itertools import islice
 from typing import Final, final
 
 from schemas.events import (
@@ -31,6 +33,8 @@ class PlannedAppointment:
     at: Final[datetime]
     state: Final[AppointmentState]
     fact: Final[Fact]
+    takes_place: Final[bool]
+    """Whether it was not cancelled."""
 
     def __init__(
         self,
@@ -47,11 +51,7 @@ class PlannedAppointment:
         self.at = at
         self.state = state
         self.fact = fact
-
-    @property
-    def takes_place(self) -> bool:
-        """Return whether it was not cancelled."""
-        return self.state in (AppointmentState.PLANNED, AppointmentState.MOVED)
+        self.takes_place = state is AppointmentState.PLANNED or state is AppointmentState.MOVED
 
     def expects(self, at: datetime) -> bool:
         """Return whether the person was expected at ``at``.
@@ -131,41 +131,61 @@ def _add(
         )
 
 
+def in_order(
+    all_planned: Iterable[PlannedAppointment], order_id: str
+) -> tuple[PlannedAppointment, ...]:
+    """Return the appointments under an order by their times."""
+    known = [one for one in all_planned if one.order_id == order_id]
+    known.sort(key=lambda one: (one.at, one.appointment_id))
+    return tuple(known)
+
+
 def appointments(
-    all_planned: Iterable[PlannedAppointment],
-    order_id: str,
-    reported: frozenset[str] | set[str],
+    known: tuple[PlannedAppointment, ...],
+    reported: Set[str],
     last_held: datetime | None,
     now: datetime,
     limit: datetime,
 ) -> Appointments:
-    """Return the appointments under an order at ``now``.
+    """Return the appointments under an order at ``now``, given by their times.
 
     ``reported`` are the references that a miss or an interview quotes. The last interview, at
     ``last_held``, covers the appointments before it. ``limit`` is how far ahead one may lie.
     """
-    known = [one for one in all_planned if one.order_id == order_id]
-    if not known:
-        return NO_APPOINTMENTS
-    known.sort(key=lambda one: (one.at, one.appointment_id))
-    taking_place = [one for one in known if one.takes_place]
-    ahead = next((one for one in taking_place if now < one.at <= limit), None)
-    too_far = next((one for one in taking_place if one.at > limit), None)
-    passed = [
-        one
-        for one in taking_place
-        if one.at <= now
-        and one.appointment_id not in reported
-        and (last_held is None or one.at > last_held)
-    ]
+    ahead = too_far = unreported = None
+    first = _after(last_held, known) if last_held is not None else 0
+    for one in islice(known, first, None):
+        if one.at > now:
+            break
+        if (
+            one.takes_place
+            and one.appointment_id not in reported
+            and (last_held is None or one.at > last_held)
+        ):
+            unreported = one
+            break
+    for one in islice(known, _after(now, known), None):
+        if one.takes_place and one.at > now:
+            if one.at > limit:
+                too_far = one
+                break
+            if ahead is None:
+                ahead = one
     latest = known[-1]
-    return Appointments(
-        tuple(known),
-        ahead,
-        too_far,
-        passed[0] if passed else None,
-        None if latest.takes_place else latest,
-    )
+    return Appointments(known, ahead, too_far, unreported, None if latest.takes_place else latest)
+
+
+_FEW: Final = 16
+"""Appointments among which a search by halves costs more than to look at each."""
+
+
+def _after(instant: datetime, known: tuple[PlannedAppointment, ...]) -> int:
+    """Return the place of the first appointment after an instant, or an earlier place."""
+    return 0 if len(known) <= _FEW else bisect_right(known, instant, key=_at)
+
+
+def _at(one: PlannedAppointment) -> datetime:
+    return one.at
 
 
 NO_APPOINTMENTS: Final = Appointments((), None, None, None, None)

@@ -8,18 +8,19 @@ Every case that has not ended gets a next check, with a reason and an owner: nob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
 from schemas.canary import is_canary
-from schemas.events import AnswererRole
+from schemas.events import EVENT_TYPES, AnswererRole, Event
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
     CaseEnded,
     CaseReopened,
     CaseRouted,
+    Change,
     EscalationRaised,
     EscalationWithdrawn,
     Outcome,
@@ -30,8 +31,10 @@ from schemas.outcomes import (
 from schemas.types import unvalidated
 from streams.domain import routing
 from streams.domain import situation as situations
-from streams.domain.case import Case
+from streams.domain.case import Case, Fact
+from streams.domain.change import ending_trial
 from streams.domain.clocks import Agenda, Calendar
+from streams.domain.counterfactual import Answered, content_of, in_codes
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
@@ -42,11 +45,14 @@ from streams.domain.policy.rules import Policy, Rule
 from streams.domain.policy.versions import Move
 from streams.domain.routing import Followed, Place, Route, find_route
 from streams.domain.situation import Situation
+from streams.domain.stages import STAGES, CaseFacts, Stages, facts_of
 from streams.domain.tables import Tables
 
 _raised: Final = unvalidated(EscalationRaised)
 _withdrawn: Final = unvalidated(EscalationWithdrawn)
 _routed: Final = unvalidated(CaseRouted)
+_change: Final = unvalidated(Change)
+_TYPE_OF: Final[Mapping[type[Event], str]] = {model: name for name, model in EVENT_TYPES.items()}
 
 
 class StandingEscalation(NamedTuple):
@@ -218,7 +224,7 @@ def decide_judged(
         )
     endings = _announce_end(case, situation, announced, messages)
     messages += _withdrawals(case, found, announced, judge, judgement)
-    messages += _raises(case, found, situation)
+    messages += _raises(case, found, judge, judgement, announced, tables)
     rules = [proposal.rule for _, proposal in found.proposals]
     level = max([rule.level for rule in rules], default=0)
     check_at = letters.check_at(now, calendar) if letters is not None else None
@@ -387,10 +393,37 @@ def _withdrawals(
     return messages
 
 
-def _raises(case: Case, found: Difference, situation: Situation) -> list[Announcement]:
+def _raises(
+    case: Case,
+    found: Difference,
+    judge: Judge,
+    judgement: Judgement,
+    announced: Announced,
+    tables: Tables,
+) -> list[Announcement]:
+    situation = judge.situation
     messages, order = list[Announcement](), situation.order
+
+    def judge_having(fact: Fact) -> Judge:
+        facts = facts_of(case, situation.now).having(fact)
+        return judge_facts(facts, announced, tables, None)
+
     for escalation_id, nth, proposal, reminder, due in found.raised:
         name, policy = str(escalation_id), proposal.judge.policy
+        trial = ending_trial(
+            case,
+            judge,
+            judgement,
+            proposal,
+            escalation_id,
+            Answered(name, nth, proposal.rule.owner),
+            found.office_id,
+            judge_having,
+        )
+        change: Change | None = None
+        if trial is not None:
+            model, content = content_of(trial, judge, found.office_id)
+            change = _change(event_type=_TYPE_OF[model], data=in_codes(model, content))
         raised = _raised(
             escalation_id=name,
             round=nth,
@@ -409,7 +442,7 @@ def _raises(case: Case, found: Difference, situation: Situation) -> list[Announc
             addressed_to=proposal.rule.owner,
             reminder=reminder,
             answer_by=due,
-            evidence=proposal.judge.evidence(proposal),
+            evidence=proposal.judge.evidence(proposal, change),
         )
         messages.append(Announcement(name_id(f"{name}|raised|{nth}"), raised))
     return messages
@@ -426,11 +459,28 @@ def judge_of(
     Raises:
         PolicyLackingError: the case was moved to a policy version that is not loaded.
     """
+    if not case.facts:
+        return None
+    return judge_facts(facts_of(case, now), announced, tables, None)
+
+
+def judge_facts(
+    facts: CaseFacts,
+    announced: Announced,
+    tables: Tables,
+    stages: Callable[[Policy], Stages] | None,
+) -> Judge:
+    """Return what judges facts at their instant.
+
+    ``stages`` gives the stages to derive a situation by under a version of the policy.
+
+    Raises:
+        PolicyLackingError: the case was moved to a policy version that is not loaded.
+    """
+    now = facts.now
     policies, calendar, directory = tables.policies, tables.calendar, tables.directory_at(now)
     newest = policies.newest
-    situation = _situation(case, newest, directory, calendar, now)
-    if situation is None:
-        return None
+    situation = _situation(facts, newest, directory, calendar, stages)
     letters = announced.open_dead_letters
     unknown = (letters.guards if letters is not None else None) or frozenset()
     if len(policies.versions) == 1:
@@ -440,24 +490,27 @@ def judge_of(
     judge: Judge | None = None
     for policy, since in applied:
         if policy is not newest:
-            derived = _situation(case, policy, directory, calendar, now)
-            # The facts are the same, so the case is not empty.
-            situation = derived if derived is not None else situation
+            situation = _situation(facts, policy, directory, calendar, stages)
         judge = Judge(situation, policy, calendar, announced.known_since, unknown, since, judge)
+    assert judge is not None  # noqa: S101, a case always has the version that it began with
     return judge
 
 
 def _situation(
-    case: Case, policy: Policy, directory: Directory, calendar: Calendar, now: datetime
-) -> Situation | None:
-    return situations.derive_situation(
-        case,
+    facts: CaseFacts,
+    policy: Policy,
+    directory: Directory,
+    calendar: Calendar,
+    stages: Callable[[Policy], Stages] | None,
+) -> Situation:
+    return situations.situation_of(
+        facts,
         policy.terms,
         policy.counting,
         policy.questions,
         calendar,
         lambda order, postcode: routing.contact_language(order, postcode, directory),
-        now,
+        STAGES if stages is None else stages(policy),
     )
 
 
@@ -491,8 +544,8 @@ def _followed(situation: Situation) -> Followed | None:
         found = Followed(event.office_id, event.held_at, "interview-office")
     for one in situation.appointments.known:
         planned_at = one.fact.time
-        known = one.takes_place and planned_at <= situation.now
-        if known and (found is None or planned_at > found.since):
+        newer = found is None or planned_at > found.since
+        if newer and one.takes_place and planned_at <= situation.now:
             found = Followed(one.office_id, planned_at, "appointment-office")
     return found
 

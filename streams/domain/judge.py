@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
-from schemas.outcomes import ClockStep, Evidence, GuardCheck, GuardReport, GuardState, NearMiss
+from schemas.outcomes import (
+    Change,
+    ClockStep,
+    Evidence,
+    GuardCheck,
+    GuardReport,
+    GuardState,
+    NearMiss,
+)
 from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
@@ -237,14 +245,20 @@ class Judge:
         Within a group, the highest rule that is not blocked wins. It stands unless an answer
         settled it, or a rule of another group covers it. Nothing stands on an ended case.
         """
-        situation = self.situation
-        agenda = Agenda(situation.moment)
+        agenda = Agenda(self.situation.moment)
         judge: Judge | None = self
         while judge is not None:
             for at in judge.situation.changes_at:
                 agenda.add(at, "situation")
             judge = judge.earlier
-        if situation.end is not None:
+        return self._judgement(agenda)
+
+    def standing(self) -> tuple[Proposal, ...]:
+        """Return the proposals of the judgement, for half of its cost in a case with many facts."""
+        return self._judgement(Agenda(self.situation.moment)).proposals
+
+    def _judgement(self, agenda: Agenda) -> Judgement:
+        if self.situation.end is not None:
             return Judgement((), (), (), {}, agenda)
         candidates, blocked = self._candidates(agenda)
         winners: dict[str, Proposal] = {}
@@ -338,8 +352,8 @@ class Judge:
         """Return the id of the escalation that a proposal makes."""
         return escalation_id(self.situation.case_id, proposal.rule.id, proposal.cause.occasion)
 
-    def evidence(self, proposal: Proposal) -> Evidence:
-        """Return everything that a person needs to check a proposal."""
+    def evidence(self, proposal: Proposal, change: Change | None) -> Evidence:
+        """Return everything that a person needs to check a proposal, with what would end it."""
         rule = proposal.rule
         return _evidence(
             event_ids=tuple([str(fact.event_id) for fact in proposal.cause.facts]),
@@ -359,6 +373,7 @@ class Judge:
                 ]
             ),
             nearest=self._nearest(rule),
+            change=change,
         )
 
     def clock_step(self, step: Step) -> ClockStep:
@@ -402,10 +417,9 @@ class Judge:
         if len(situation.stays) > 1 and rule.pauses_in_detention:
             found += detentions(situation.stays)
         found += guard_pauses(
-            situation.spans,
+            situation.pausings,
             situation.acceptance,
             situation.prospect,
-            situation.first_event,
             lambda guard: guard not in rule.waives,
         )
         order = situation.order

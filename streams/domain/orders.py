@@ -16,6 +16,7 @@ residence stays known: a stay in detention is not forgotten when the person goes
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar, final
@@ -130,25 +131,34 @@ def postcode_number(code: str) -> int | None:
     return int(code) if len(code) == 4 and code.isdecimal() and code[0] != "0" else None
 
 
-def residence(order: OrderVersions, now: datetime) -> Residence:
-    """Return the residence at ``now``. One that begins later does not hold yet."""
+@final
+class Residences:
+    """Every residence under one order, oldest first."""
+
+    changes_at: Final[Sequence[datetime]]
+    """The instants since which each holds; empty if there is one, since the notification."""
+    _known: Final[Sequence[Residence]]
+
+    def __init__(self, known: Sequence[Residence], changes_at: Sequence[datetime]) -> None:
+        self._known = known
+        self.changes_at = changes_at
+
+    def at(self, instant: datetime) -> Residence:
+        """Return the residence at an instant. One that begins later does not hold yet."""
+        if len(self._known) == 1:
+            return self._known[0]
+        return self._known[max(bisect_right(self.changes_at, instant) - 1, 0)]
+
+
+def residences(order: OrderVersions) -> Residences:
+    """Return every residence under an order."""
     newest = order.order
     if len(order.versions) == 1 and newest.residence_since is None:
-        return Residence(newest.residence_postcode, newest.notified_at)
-    told = _residences(order)
-    since, postcode = next((one for one in reversed(told) if one[0] <= now), told[0])
-    return Residence(postcode, since)
-
-
-def residence_changes(order: OrderVersions) -> list[datetime]:
-    """Return the instants since which each residence holds, oldest first."""
-    if len(order.versions) == 1 and order.order.residence_since is None:
-        return []
-    return [since for since, _ in _residences(order)]
-
-
-def _residences(order: OrderVersions) -> list[tuple[datetime, str | None]]:
-    return _told(order, [(v.residence_postcode, v.residence_since) for _, v in order.versions])
+        return Residences([Residence(newest.residence_postcode, newest.notified_at)], ())
+    told = _told(order, [(v.residence_postcode, v.residence_since) for _, v in order.versions])
+    return Residences(
+        [Residence(postcode, since) for since, postcode in told], [since for since, _ in told]
+    )
 
 
 T = TypeVar("T")
@@ -165,7 +175,8 @@ def _told(
                 continue
             since = fact.time if told else version.notified_at
         since = max(since, version.notified_at)
-        told = [entry for entry in told if entry[0] < since]
+        while told and told[-1][0] >= since:  # each entry is later than the one before
+            told.pop()
         if told and told[-1][1] == value:
             told.pop()  # the same value since a later day: the day is corrected
         told.append((since, value))

@@ -128,7 +128,8 @@ class BlockingSpan:
         return begun and (self.until is None or self.until > instant)
 
 
-_CHECKS = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
+CHECKS: Final = (Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED, Guard.NON_REFOULEMENT_CHECK_MISSING)
+"""Guards of which an end without a begin reports a check, not a period."""
 
 
 def blocking_span(
@@ -144,7 +145,7 @@ def blocking_span(
     if procedure.contradictory and ended_at is None:
         because = f"{name} ends before it begins"
         return BlockingSpan(procedure, None, None, GuardState.UNKNOWN, because)
-    if begins is None and procedure.guard in _CHECKS:
+    if begins is None and procedure.guard in CHECKS:
         begins = ends
     since = f"since {begins.isoformat()}" if begins else "begin not reported"
     because = f"{name} {since}"

@@ -16,50 +16,54 @@ Where the sources are silent, these rules favour the person (inferred):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, assert_never, final
+from typing import Final, TypeAlias, final
 from uuid import UUID
 
 from schemas.events import (
     Answer,
     AnswererRole,
     AppointmentMissed,
-    AppointmentPlanned,
     AppointmentState,
-    CircumstanceChanged,
     CircumstanceOutcome,
     Conclusion,
     Delivery,
     FollowUpEnded,
-    InterviewCompleted,
     Justification,
     Lodging,
     OqtIssued,
-    ProposalAnswered,
     Review,
     ReviewDecision,
 )
 from schemas.types import Guard, Language
 from streams.domain import orders as order_versions
-from streams.domain.answers import Settlement, Settlements, settlements
-from streams.domain.appointments import (
-    NO_APPOINTMENTS,
-    Appointments,
-    PlannedAppointment,
-    appointments,
-    planned,
-)
+from streams.domain.answers import Settlement, Settlements
+from streams.domain.appointments import NO_APPOINTMENTS, Appointments
 from streams.domain.case import Case, Fact
 from streams.domain.clocks import Calendar, Moment
 from streams.domain.endings import NO_ENDS, End, Ends, about_person, ends
 from streams.domain.identity import escalation_id
-from streams.domain.orders import OrderVersions, Residence, Stay
-from streams.domain.pauses import DETAINED, END_DUE, Pausing, resumed_at
-from streams.domain.procedures import BlockingSpan, blocking_span, procedures
-from streams.domain.questions import Question, QuestionKind, ask, first
+from streams.domain.orders import OrderVersions, Residence, Residences, Stay
+from streams.domain.pauses import DETAINED, END_DUE, Paused, Pausing, resumed_at
+from streams.domain.procedures import BlockingSpan
+from streams.domain.questions import Question, QuestionKind, first
+from streams.domain.stages import (
+    STAGES,
+    Answers,
+    Attempt,
+    CaseFacts,
+    Interview,
+    Stages,
+    Step,
+    by_time,
+    cancelled_at,
+    facts_of,
+)
 from streams.domain.terms import Counting, PolicyTerms, QuestionRules
+
+ContactLanguage: TypeAlias = Callable[[OqtIssued, str | None], Language]
 
 
 class MissKind(StrEnum):
@@ -99,18 +103,6 @@ class DateToCheck(StrEnum):
     MISS_IN_FUTURE = "miss_in_future"
     INTERVIEW_IN_FUTURE = "interview_in_future"
     APPOINTMENT_TOO_FAR = "appointment_too_far"
-
-
-@final
-class Interview:
-    """An interview that took place."""
-
-    fact: Final[Fact]
-    event: Final[InterviewCompleted]
-
-    def __init__(self, fact: Fact, event: InterviewCompleted) -> None:
-        self.fact = fact
-        self.event = event
 
 
 @final
@@ -183,16 +175,23 @@ class Situation:
     """Those of ``missed`` that count."""
     spans: Final[Mapping[Guard, Sequence[BlockingSpan]]]
     """Periods in which reported circumstances block, by guard."""
+    pausings: Final[Mapping[Guard, Sequence[Pausing]]]
+    """The same periods as pauses."""
     acceptance: Final[Until | None]
     """The voluntary return accepted in the last interview, and how long it blocks."""
     prospect: Final[Until | None]
     """The residence prospect of the last interview, and how long it blocks."""
     pauses: Final[tuple[Pausing, ...]]
+    resumed: Final[datetime | None]
+    """When the last pause under the order ended; None while one goes on."""
     appointments: Final[Appointments]
     settlements: Final[Settlements]
     """Newest answer to each proposal, from whatever role."""
     decisions: Final[Settlements]
     """Newest answer of an official to each proposal: only they settle what is for an official."""
+    questions: Final[Sequence[Question]]
+    """The open questions about circumstances, due or not; of several of a kind about one guard,
+    at least the one that is due first."""
     question: Final[Question | None]
     """The question about a circumstance that is due first, at ``now``."""
     decision_missing: Final[Question | None]
@@ -240,12 +239,15 @@ class Situation:
         missed: tuple[MissedAppointment, ...],
         counted: tuple[MissedAppointment, ...],
         spans: Mapping[Guard, Sequence[BlockingSpan]],
+        pausings: Mapping[Guard, Sequence[Pausing]],
         acceptance: Until | None,
         prospect: Until | None,
         pauses: tuple[Pausing, ...],
+        resumed: datetime | None,
         appointments: Appointments,
         settlements: Settlements,
         decisions: Settlements,
+        questions: Sequence[Question],
         question: Question | None,
         decision_missing: Question | None,
         invitation_due: InvitationDue,
@@ -282,12 +284,15 @@ class Situation:
         self.missed = missed
         self.counted = counted
         self.spans = spans
+        self.pausings = pausings
         self.acceptance = acceptance
         self.prospect = prospect
         self.pauses = pauses
+        self.resumed = resumed
         self.appointments = appointments
         self.settlements = settlements
         self.decisions = decisions
+        self.questions = questions
         self.question = question
         self.decision_missing = decision_missing
         self.invitation_due = invitation_due
@@ -326,51 +331,7 @@ class Situation:
         return answer if answer is not None and answer.settles(self.now) else None
 
 
-_NO_ANSWERS: Final[Settlements] = {}
-
-
-class _Facts:
-    """The facts of a case by type, in no particular order, and those reported first and last."""
-
-    def __init__(self, case: Case, now: datetime) -> None:
-        self.earliest = next(iter(case.facts.values()))
-        self.latest: Fact | None = None
-        """The one reported last up to ``now``; None if all are dated later."""
-        self.reported_later: list[datetime] = []
-        self.orders: list[tuple[Fact, OqtIssued]] = []
-        self.misses: list[tuple[Fact, AppointmentMissed]] = []
-        self.interviews: list[Interview] = []
-        self.changes: list[tuple[Fact, CircumstanceChanged]] = []
-        self.planned: list[tuple[Fact, AppointmentPlanned]] = []
-        self.answers: list[tuple[Fact, ProposalAnswered]] = []
-        self.ends: list[tuple[Fact, FollowUpEnded]] = []
-        for fact in case.facts.values():
-            event, earliest = fact.event, self.earliest
-            if fact.time <= earliest.time and (
-                fact.time < earliest.time or fact.event_id < earliest.event_id
-            ):
-                self.earliest = fact
-            latest: Fact | None = self.latest
-            if fact.time > now:
-                self.reported_later.append(fact.time)
-            elif latest is None or (fact.time, fact.event_id) > (latest.time, latest.event_id):
-                self.latest = fact
-            if type(event) is OqtIssued:
-                self.orders.append((fact, event))
-            elif type(event) is AppointmentMissed:
-                self.misses.append((fact, event))
-            elif type(event) is InterviewCompleted:
-                self.interviews.append(Interview(fact, event))
-            elif type(event) is CircumstanceChanged:
-                self.changes.append((fact, event))
-            elif type(event) is AppointmentPlanned:
-                self.planned.append((fact, event))
-            elif type(event) is ProposalAnswered:
-                self.answers.append((fact, event))
-            elif type(event) is FollowUpEnded:
-                self.ends.append((fact, event))
-            else:
-                assert_never(event)
+_NO_ANSWERS: Final = Answers({}, {}, ())
 
 
 def derive_situation(
@@ -379,7 +340,7 @@ def derive_situation(
     counting: Counting,
     rules: QuestionRules,
     calendar: Calendar,
-    contact_language: Callable[[OqtIssued, str | None], Language],
+    contact_language: ContactLanguage,
     now: datetime,
 ) -> Situation | None:
     """Return the situation of a case at ``now``, or None if the case has no fact.
@@ -390,27 +351,35 @@ def derive_situation(
     """
     if not case.facts:
         return None
-    facts = _Facts(case, now)
+    facts = facts_of(case, now)
+    return situation_of(facts, terms, counting, rules, calendar, contact_language, STAGES)
+
+
+def situation_of(
+    facts: CaseFacts,
+    terms: PolicyTerms,
+    counting: Counting,
+    rules: QuestionRules,
+    calendar: Calendar,
+    contact_language: ContactLanguage,
+    stages: Stages,
+) -> Situation:
+    """Return the situation that facts amount to at their instant."""
+    case_id, now = facts.case.case_id, facts.now
     moment = Moment(now, calendar)
     case_ends = ends(facts.ends, now) if facts.ends else NO_ENDS
-    orders = order_versions.newest_versions(facts.orders, case.rank)
+    orders = stages.orders(facts)
     current = order_versions.notified_last(orders.values(), now, case_ends.void)
     end = _end_in_effect(case_ends, orders, current)
     changes = [*case_ends.changes_at, *facts.reported_later]
-    answers = decisions = _NO_ANSWERS
-    if facts.answers:
-        by_officials = [one for one in facts.answers if one[1].role is AnswererRole.OFFICIAL]
-        decisions = settlements(by_officials, terms, calendar, now)
-        answers = settlements(facts.answers, terms, calendar, now)
-        changes += [answer.answered_at for _, answer in facts.answers]
-        untils = [s.until for s in (*answers.values(), *decisions.values())]
-        changes += [until for until in untils if until is not None]
+    answers = stages.answers(facts, terms, calendar) if facts.answers else _NO_ANSWERS
+    changes += stages.later("answers", answers.changes_at, now)
 
     interviews: tuple[Interview, ...] = ()
     future_interviews: list[Interview] = []
     last: Interview | None = None
     if facts.interviews:
-        interviews, future_interviews = _held(facts.interviews, now)
+        interviews, future_interviews = stages.interviews(facts)
         last = interviews[-1] if interviews else None
     acceptance = prospect = None
     if last is not None:
@@ -423,39 +392,35 @@ def derive_situation(
             prospect = Until(last, calendar.after_working_days(last.event.held_at, days))
     changes += [one.until for one in (acceptance, prospect) if one is not None]
 
+    first_event = facts.earliest.time
     spans: dict[Guard, Sequence[BlockingSpan]] = {}
+    pausings: dict[Guard, Sequence[Pausing]] = {}
     questions: list[Question] = []
     if facts.changes:
-        for guard, of_guard in procedures(facts.changes, case.rank).items():
-            found = []
-            for procedure in of_guard:
-                asked = ask(case.case_id, procedure, answers, counting, rules, calendar, now)
-                if procedure.ends is not None:
-                    changes.append(procedure.ends)
-                if asked.question is not None:
-                    questions.append(asked.question)
-                ended_at = asked.ended_at
-                if guard is Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED and ended_at is None:
-                    ended_at = _reviewed_after(procedure.begins, procedure.ends, interviews)
-                decided = guard in counting.decided
-                found.append(blocking_span(procedure, decided=decided, ended_at=ended_at))
-            spans[guard] = found
-        changes += [question.due for question in questions]
+        for guard, of_guard in stages.procedures(facts).items():
+            found = stages.spans(
+                guard, of_guard, answers.every, interviews, facts, counting, rules, calendar
+            )
+            spans[guard] = found.spans
+            pausings[guard] = stages.pausings(guard, found.spans, first_event)
+            questions += found.questions
+            changes += stages.later(guard, found.changes_at, now)
 
     order = order_fact = None
     stays: tuple[Stay, ...] = ()
-    notified_at = first_event = facts.earliest.time
+    notified_at = first_event
     lodging_when_notified: Lodging | None = None
+    residences: Residences | None = None
     residence: Residence | None = None
     if current is not None:
         order, order_fact = current.order, current.fact
         notified_at = order.notified_at
-        known_stays = order_versions.stays(current)
+        known_stays, residences = stages.order(current)
         changes += [stay.since for stay in known_stays]
         stays = tuple([stay for stay in known_stays if stay.since <= now]) or known_stays[:1]
         lodging_when_notified = order_versions.lodging_at(stays, notified_at)
-        residence = order_versions.residence(current, now)
-        changes += order_versions.residence_changes(current)
+        residence = residences.at(now)
+        changes += residences.changes_at
     future_orders: list[datetime] = []
     if current is None or len(orders) > 1:
         future_orders = [o.order.notified_at for o in orders.values() if o.order.notified_at > now]
@@ -466,70 +431,50 @@ def derive_situation(
     lifted_at: datetime | None = None
     if spans or case_ends is not NO_ENDS:
         end_due, end_question, lifted_at = _end_due(
-            case.case_id, orders, current, case_ends, spans, counting.decided, decisions, rules, now
+            case_id, orders, current, case_ends, spans, counting.decided, answers, rules, now
         )
     pauses: list[Pausing] = []
     if spans or acceptance or prospect or len(stays) > 1 or _detained(stays):
-        pauses = _pauses(stays, spans, acceptance, prospect, counting, first_event)
+        pauses = detentions(stays)
+        pauses += guard_pauses(pausings, acceptance, prospect, counting.pausing.__contains__)
     if end_question is not None:
         pauses.append(Pausing(END_DUE, end_question.since, lifted_at))
     if lifted_at is not None:
         end_due = end_question = None
 
     own = interviews
-    attended: set[str | None] = set()
     if interviews:
         order_id = order.order_id if order is not None else None
         own = tuple([i for i in interviews if i.event.order_id == order_id])
-        attended = {interview.event.appointment_id for interview in interviews}
-    all_planned = planned(
-        [(o.fact, o.order) for o in orders.values()],
-        [(interview.fact, interview.event) for interview in interviews],
-        facts.planned,
-    )
-    all_missed: list[MissedAppointment] = []
-    future_misses: list[tuple[Fact, AppointmentMissed]] = []
-    if current is not None and order is not None and facts.misses:
-        for fact, miss in facts.misses:
-            if miss.scheduled_at > now:
-                future_misses.append((fact, miss))
-            elif (
-                miss.order_id == order.order_id
-                and miss.scheduled_at >= order.notified_at
-                and miss.appointment_id not in attended
-                and _expected(miss, all_planned)
-            ):
-                understood = miss.invitation.language is order.language
-                if not understood:
-                    lived = order_versions.residence(current, miss.scheduled_at)
-                    understood = miss.invitation.language is contact_language(order, lived.postcode)
-                kind = _classify(miss, understood, pauses)
-                all_missed.append(MissedAppointment(fact, miss, kind))
-        if len(all_missed) > 1:
-            all_missed.sort(key=lambda m: (m.event.scheduled_at, m.event.appointment_id))
-    missed = all_missed
-    if last is not None and counting.interview_restarts_count:
-        restart = last.event.held_at
-        missed = [miss for miss in all_missed if miss.event.scheduled_at > restart]
+    all_planned = stages.planned(facts, orders, interviews)
+    attempts: list[Attempt] = []
+    future_misses: list[Attempt] = []
+    missed: list[MissedAppointment] = []
+    if order is not None and residences is not None and facts.misses:
+        attempts, future_misses = stages.attempts(facts, order, interviews, all_planned)
+        restarts = last is not None and counting.interview_restarts_count
+        restart = last.event.held_at if last is not None and restarts else None
+        paused = Paused(pauses)
+        for fact, miss in attempts:
+            if restart is not None and miss.scheduled_at <= restart:
+                continue
+            understood = miss.invitation.language is order.language
+            if not understood:
+                lived = residences.at(miss.scheduled_at)
+                understood = miss.invitation.language is contact_language(order, lived.postcode)
+            kind = _classify(miss, understood, paused)
+            missed.append(MissedAppointment(fact, miss, kind))
     counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
     limit = now + timedelta(days=terms.appointment_days)
     known = NO_APPOINTMENTS
     if all_planned and order is not None:
-        known = appointments(
-            all_planned.values(),
-            order.order_id,
-            _reported(facts.misses, all_planned) | {a for a in attended if a},
-            last.event.held_at if last is not None else None,
-            now,
-            limit,
-        )
+        known = stages.appointments(facts, order, interviews, all_planned, limit)
     if known.ahead is not None:
         changes.append(known.ahead.at)
-    changes += [one.fact.time for one in known.known]
-    for one in known.known:
-        if order is not None and not one.takes_place:
-            changes += [_cancelled_at(one, order), _step_at(one)]
+    if known.known and order is not None:
+        changes_at = stages.appointments_change_at(known.known, order)
+        changes += stages.later("appointments", changes_at, now)
     if known.too_far is not None:
         changes.append(known.too_far.at - timedelta(days=terms.appointment_days))
     date_to_check: DateToCheck | None = None
@@ -543,26 +488,29 @@ def derive_situation(
     if pauses:
         resumed = resumed_at(pauses, notified_at, now)
         changes += [at for pause in pauses for at in (pause.since, pause.until) if at is not None]
-    invitation_due, invitation = InvitationDue.NONE, None
+    due_for, invitation = InvitationDue.NONE, None
     may_be_due = resumed is not None or missed or known.cancelled is not None
     if may_be_due and order is not None and order_fact is not None:
-        invitation_due, invitation = _invitation_due(
+        due_for, invitation = invitation_due(
             order, order_fact, resumed, missed, interviews, known, now
         )
-    review = _review(case.case_id, order, counted, own, decisions, rules)
+    review = _review(case_id, order, counted, own, answers.decisions, rules)
 
     basis = order_fact if order_fact is not None else facts.earliest
     contact = (notified_at, basis)
     if last is not None and last.event.held_at >= notified_at:
         contact = (last.event.held_at, last.fact)
-    step = _last_step(contact, all_missed, known, answers, facts.ends, resumed, basis, now, limit)
+    step = contact
+    if attempts or known.known or answers.every or facts.ends or resumed:
+        steps = stages.steps(attempts, known.known, answers.every, now, limit)
+        step = _last_step(contact, steps, facts.ends, resumed, basis, now)
     last_attempt = own[-1].event.held_at if own else None
-    if all_missed and (last_attempt is None or last_attempt < all_missed[-1].event.scheduled_at):
-        last_attempt = all_missed[-1].event.scheduled_at
+    if attempts and (last_attempt is None or last_attempt < attempts[-1][1].scheduled_at):
+        last_attempt = attempts[-1][1].scheduled_at
     if end is not None:
         changes = [*case_ends.changes_at, *future_orders]
     return Situation(
-        case_id=case.case_id,
+        case_id=case_id,
         now=now,
         moment=moment,
         order=order,
@@ -577,21 +525,24 @@ def derive_situation(
         missed=tuple(missed),
         counted=counted,
         spans=spans,
+        pausings=pausings,
         acceptance=acceptance,
         prospect=prospect,
         pauses=tuple(pauses),
+        resumed=resumed,
         appointments=known,
-        settlements=answers,
-        decisions=decisions,
+        settlements=answers.every,
+        decisions=answers.decisions,
+        questions=questions,
         question=_due(questions, moment, QuestionKind.AGED, QuestionKind.CONTRADICTORY),
         decision_missing=_due(questions, moment, QuestionKind.DECISION),
-        invitation_due=invitation_due,
+        invitation_due=due_for,
         invitation=invitation,
         end_due=end_due,
         end_question=end_question,
         date_to_check=date_to_check,
         date_question=date_question,
-        date_given=answers is not _NO_ANSWERS and _date_given(case.case_id, order, answers, rules),
+        date_given=bool(answers.every) and _date_given(case_id, order, answers.every, rules),
         review=review,
         review_decision=review.event.decision if review is not None else None,
         last_contact=contact[0],
@@ -617,16 +568,6 @@ def _due(questions: Sequence[Question], now: Moment, *kinds: QuestionKind) -> Qu
     return None if question is None or now.is_before(question.due) else question
 
 
-def _held(
-    all_interviews: list[Interview], now: datetime
-) -> tuple[tuple[Interview, ...], list[Interview]]:
-    """Return the interviews held up to ``now`` in order, and those dated later."""
-    held = [interview for interview in all_interviews if interview.event.held_at <= now]
-    future = [interview for interview in all_interviews if interview.event.held_at > now]
-    held.sort(key=lambda interview: (interview.event.held_at, interview.event.interview_id))
-    return tuple(held), future
-
-
 def _end_in_effect(
     case_ends: Ends,
     orders: Mapping[str, OrderVersions],
@@ -648,17 +589,6 @@ def _end_in_effect(
     return None
 
 
-def _reviewed_after(
-    begins: datetime | None, ends_at: datetime | None, interviews: Sequence[Interview]
-) -> datetime | None:
-    if begins is None or ends_at is not None:
-        return None
-    for interview in interviews:
-        if interview.event.vulnerability_reviewed and interview.event.held_at >= begins:
-            return interview.event.held_at
-    return None
-
-
 def _end_due(
     case_id: str,
     orders: Mapping[str, OrderVersions],
@@ -666,7 +596,7 @@ def _end_due(
     case_ends: Ends,
     spans: Mapping[Guard, Sequence[BlockingSpan]],
     decided: Collection[Guard],
-    decisions: Settlements,
+    answers: Answers,
     rules: QuestionRules,
     now: datetime,
 ) -> tuple[EndDue | None, Due | None, datetime | None]:
@@ -695,25 +625,10 @@ def _end_due(
             code, due = EndDue.ORDER_VOID, Due(end.effective_at, (end.fact,), occasion)
     if due is None or rules.end is None:
         return code, due, None
-    answer = decisions.get(escalation_id(case_id, rules.end, due.occasion))
+    answer = answers.decisions.get(escalation_id(case_id, rules.end, due.occasion))
     if answer is not None and answer.until is None and answer.says_not_applicable:
         return code, due, answer.event.answered_at
     return code, due, None
-
-
-def _pauses(
-    stays: Sequence[Stay],
-    spans: Mapping[Guard, Sequence[BlockingSpan]],
-    acceptance: Until | None,
-    prospect: Until | None,
-    counting: Counting,
-    first_event: datetime,
-) -> list[Pausing]:
-    """Return the periods in which a miss does not count, in no particular order."""
-    return [
-        *detentions(stays),
-        *guard_pauses(spans, acceptance, prospect, first_event, counting.pausing.__contains__),
-    ]
 
 
 def detentions(stays: Sequence[Stay]) -> list[Pausing]:
@@ -726,20 +641,16 @@ def detentions(stays: Sequence[Stay]) -> list[Pausing]:
 
 
 def guard_pauses(
-    spans: Mapping[Guard, Sequence[BlockingSpan]],
+    pausings: Mapping[Guard, Sequence[Pausing]],
     acceptance: Until | None,
     prospect: Until | None,
-    first_event: datetime,
     pauses: Callable[[Guard], bool],
 ) -> list[Pausing]:
     """Return the periods in which guards block, of those guards that pause."""
     found: list[Pausing] = []
-    for guard, of_guard in spans.items():
+    for guard, of_guard in pausings.items():
         if pauses(guard):
-            found += [
-                Pausing(guard.value, span.pauses_since(first_event), span.until)
-                for span in of_guard
-            ]
+            found += of_guard
     for guard, until in (
         (Guard.VOLUNTARY_RETURN_IN_PROGRESS, acceptance),
         (Guard.NEW_RESIDENCE_PROCEDURE, prospect),
@@ -749,10 +660,10 @@ def guard_pauses(
     return found
 
 
-def _classify(event: AppointmentMissed, understood: bool, pauses: Iterable[Pausing]) -> MissKind:
+def _classify(event: AppointmentMissed, understood: bool, paused: Paused) -> MissKind:
     if event.review is Review.ACCEPTED:
         return MissKind.JUSTIFIED
-    if any(pause.covers(event.scheduled_at) for pause in pauses):
+    if paused.covers(event.scheduled_at):
         return MissKind.IN_PAUSE
     if event.invitation.delivery is not Delivery.PROVEN:
         return MissKind.UNDELIVERED
@@ -765,23 +676,6 @@ def _classify(event: AppointmentMissed, understood: bool, pauses: Iterable[Pausi
     if event.review is Review.PENDING or event.justification is not Justification.NONE:
         return MissKind.PENDING
     return MissKind.COUNTED
-
-
-def _expected(miss: AppointmentMissed, known: Mapping[str, PlannedAppointment]) -> bool:
-    one = known.get(miss.appointment_id)
-    return one is None or one.expects(miss.scheduled_at)
-
-
-def _reported(
-    misses: Sequence[tuple[Fact, AppointmentMissed]], known: Mapping[str, PlannedAppointment]
-) -> set[str]:
-    """Return the references of the appointments whose outcome a miss reported."""
-    found = set()
-    for _, miss in misses:
-        one = known.get(miss.appointment_id)
-        if one is None or one.reported_by(miss.scheduled_at):
-            found.add(miss.appointment_id)
-    return found
 
 
 def _date_to_check(
@@ -814,7 +708,7 @@ _CANCELLED = {
 }
 
 
-def _invitation_due(
+def invitation_due(
     order: OqtIssued,
     order_fact: Fact,
     resumed: datetime | None,
@@ -833,23 +727,27 @@ def _invitation_due(
         found.append((last.event.scheduled_at, _ABSENCES[last.kind], last.fact, name))
     if known.cancelled is not None:
         one = known.cancelled
-        at = _cancelled_at(one, order)
+        at = cancelled_at(one, order)
         if at <= now:
             found.append((at, _CANCELLED[one.state], one.fact, one.appointment_id))
     if not found:
         return InvitationDue.NONE, None
     since, code, fact, name = max(found, key=lambda one: (one[0], one[1]))
-    later = [miss for miss in missed if miss.event.scheduled_at > since]
-    held = interviews and interviews[-1].event.held_at >= since
-    takes_place = [one for one in known.known if one.takes_place and one.at > since]
-    if later or held or (takes_place and known.too_far is None):
+    later = bool(missed) and missed[-1].event.scheduled_at > since
+    held = bool(interviews) and interviews[-1].event.held_at >= since
+    if later or held or (known.too_far is None and _takes_place(known, since)):
         return InvitationDue.NONE, None
     facts = (order_fact,) if fact is order_fact else (order_fact, fact)
     return code, Due(since, facts, f"{order.order_id}/invite/{code}/{name}")
 
 
-def _cancelled_at(one: PlannedAppointment, order: OqtIssued) -> datetime:
-    return min(one.at, max(one.fact.time, order.notified_at))
+def _takes_place(known: Appointments, since: datetime) -> bool:
+    for one in reversed(known.known):
+        if one.at <= since:
+            return False
+        if one.takes_place:
+            return True
+    return False
 
 
 def _review(
@@ -900,34 +798,16 @@ def interview_occasion(order: OqtIssued, interview: Interview) -> str:
 
 
 def _last_step(
-    contact: tuple[datetime, Fact],
-    missed: Sequence[MissedAppointment],
-    known: Appointments,
-    answers: Settlements,
+    contact: Step,
+    steps: Sequence[Step],
     reported_ends: Sequence[tuple[Fact, FollowUpEnded]],
     resumed: datetime | None,
     basis: Fact,
     now: datetime,
-    limit: datetime,
-) -> tuple[datetime, Fact]:
+) -> Step:
     """Return the latest step and its fact; in a tie, the fact with the greater event id."""
-    steps = [contact]
-    if not (missed or known.known or answers or reported_ends or resumed):
-        return contact
-    steps += [(miss.event.scheduled_at, miss.fact) for miss in missed]
-    steps += [
-        (_step_at(one), one.fact)
-        for one in known.known
-        if _step_at(one) <= (limit if one.takes_place else now)
-    ]
-    steps += [(answer.event.answered_at, answer.fact) for answer in answers.values()]
-    steps += [(end.effective_at, fact) for fact, end in reported_ends if end.effective_at <= now]
+    found = [contact, *steps]
+    found += [(end.effective_at, fact) for fact, end in reported_ends if end.effective_at <= now]
     if resumed is not None:
-        steps.append((resumed, basis))
-    if len(steps) == 1:
-        return contact
-    return max(steps, key=lambda step: (step[0], step[1].event_id))
-
-
-def _step_at(one: PlannedAppointment) -> datetime:
-    return one.at if one.takes_place else min(one.at, one.fact.time)
+        found.append((resumed, basis))
+    return contact if len(found) == 1 else max(found, key=by_time)

@@ -11,7 +11,10 @@ from schemas.events import (
     Answer,
     AnswererRole,
     AnswerReason,
+    AppointmentMissed,
+    AppointmentPlanned,
     AppointmentState,
+    CircumstanceChanged,
     CircumstanceOutcome,
     Conclusion,
     Delivery,
@@ -19,6 +22,7 @@ from schemas.events import (
     FollowUpState,
     Household,
     HouseholdKind,
+    InterviewCompleted,
     Justification,
     Lodging,
     Notification,
@@ -197,6 +201,31 @@ def histories() -> st.SearchStrategy[list[Fact]]:
     return st.tuples(st.lists(_orders(), min_size=0, max_size=2), rest).map(
         lambda parts: [*parts[0], *parts[1]]
     )
+
+
+def of_few_types() -> st.SearchStrategy[list[Fact]]:
+    """Return facts of one case without those of one or two types."""
+    types = [AppointmentMissed, AppointmentPlanned, CircumstanceChanged, InterviewCompleted]
+    lacking = st.sets(st.sampled_from(types), min_size=1, max_size=2)
+    return st.tuples(histories(), lacking).map(
+        lambda drawn: [fact for fact in drawn[0] if type(fact.event) not in drawn[1]]
+    )
+
+
+def long_histories() -> st.SearchStrategy[list[Fact]]:
+    """Return facts of one case with up to some hundred appointments, circumstances and so on."""
+    return st.lists(histories(), min_size=2, max_size=8).map(
+        lambda many: [_renamed(fact, number) for number, one in enumerate(many) for fact in one]
+    )
+
+
+_NAMES = ("appointment_id", "interview_id", "reference")
+
+
+def _renamed(fact: Fact, number: int) -> Fact:
+    event = fact.event
+    names = {name: f"{getattr(event, name)}-{number}" for name in _NAMES if hasattr(event, name)}
+    return given.fact(event.model_copy(update=names), fact.time)
 
 
 @st.composite

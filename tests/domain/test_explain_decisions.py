@@ -11,8 +11,10 @@ from schemas.events import (
     AppointmentMissed,
     CircumstanceChanged,
     CircumstanceState,
+    Conclusion,
     FollowUpEnded,
     FollowUpState,
+    InterviewCompleted,
     Justification,
     Review,
 )
@@ -88,6 +90,14 @@ class TestWhatWouldChangeIt:
         assert isinstance(event, CircumstanceChanged)
         assert (event.circumstance, event.state) == (Guard.IDENTITY_DOUBT, CircumstanceState.ENDS)
         assert event.reference == "procedure-1"
+
+    def test_of_two_checks_that_are_missing_one_alone_changes_nothing(self) -> None:
+        refused = interview(conclusion=Conclusion.VOLUNTARY_RETURN_REFUSED)
+        found = explained([order(), refused], day(40))
+
+        assert rules(found) == {"silence"}
+        assert found.change is not None
+        assert isinstance(found.change.fact.event, InterviewCompleted)
 
     def test_an_ended_case_would_have_to_be_reopened(self) -> None:
         found = of_story(OTHERS["the follow-up has ended"])

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from schemas.events import AppointmentState, Conclusion, Delivery, Justification, Lodging, Review
+from schemas.outcomes import Change
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.explain.proposals import Proposal, explain_proposal
@@ -312,6 +313,41 @@ def test_a_reason_of_a_later_version_points_to_the_record() -> None:
         changed = raised.model_copy(update={"evidence": evidence})
         lines = explain_proposal(Proposal(changed, day(4)), wording("en"))
         assert "  - the reason is recorded with the proposal" in lines
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("fr", "Le 6 mars 2026, un seul fait aurait suffi pour que cette proposition ne soit pas"),
+        ("nl", "Op 6 maart 2026 zou één feit hebben volstaan om dit voorstel niet te doen"),
+        ("de", "Am 6. März 2026 hätte eine einzige Tatsache genügt, damit dieser Vorschlag nicht"),
+        ("en", "On 6 March 2026 one fact would have been enough for this proposal not to be made"),
+    ],
+)
+def test_the_one_fact_that_would_have_ended_it_is_said(language: str, said: str) -> None:
+    (line,) = [line for line in explained(ONE, day(4), REINVITE, language) if line.startswith(said)]
+    if language == "en":
+        assert line.endswith(
+            "had it been reported: absence of 5 March 2026, invited in Dutch, delivery proven, "
+            "other accepted reason, reason accepted"
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        Change(event_type="icam.of-a-later-version.v1", data={}),
+        Change(event_type="icam.follow-up-ended.v1", data={"state": "of_a_later_version"}),
+    ],
+)
+def test_a_fact_that_this_version_can_not_read_is_left_out(change: Change | None) -> None:
+    raised = standing(ONE, day(4))[REINVITE]
+    evidence = raised.evidence.model_copy(update={"change": change})
+    lines = explain_proposal(
+        Proposal(raised.model_copy(update={"evidence": evidence}), day(4)), wording("en")
+    )
+    assert not any("one fact" in line for line in lines)
 
 
 def test_an_invitation_in_another_language_and_a_failed_delivery_are_said() -> None:

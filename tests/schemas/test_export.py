@@ -13,7 +13,7 @@ import pytest
 
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, FollowUpState
 from schemas.export import ASYNCAPI, documents, write
-from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS, CaseRouted
+from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS, CaseRouted, EscalationRaised, body
 from streams.domain.decide import Announced
 from tests.domain import given
 from tests.schemas.examples import CASE_ID, EXAMPLES, TYPES, binary
@@ -111,7 +111,7 @@ def test_only_json_schema_keywords_are_used(name: str) -> None:
         *("$comment", "$defs", "$id", "$ref", "$schema", "anyOf", "const", "default"),
         *("description", "enum", "format", "items", "maximum", "minimum", "pattern"),
         *("properties", "required", "title", "type"),
-        *("allOf", "if", "not", "then"),
+        *("additionalProperties", "allOf", "if", "not", "then"),
     }
     assert set(keywords(schema(name))) <= known
 
@@ -162,6 +162,17 @@ def test_every_field_of_an_outcome_is_required_but_the_flags_of_a_routing() -> N
         document = schema(name)
         optional = flags if model is CaseRouted else set[str]()
         assert {*document["properties"]} - {*document["required"]} == optional
+
+
+def test_an_escalation_of_an_earlier_version_fits_the_schema_and_the_model() -> None:
+    raised = next(iter(given.standing([given.order(), given.miss(1)], given.day(5)).values()))
+    assert raised.evidence.change is not None
+    said = json.loads(body(raised))
+    del said["evidence"]["change"]
+    assert accepts("icam.escalation-raised.v1", said)
+    earlier = EscalationRaised.model_validate_json(json.dumps(said))
+    assert earlier.evidence.change is None
+    assert json.loads(body(earlier)) == said
 
 
 def test_the_asyncapi_document_has_every_topic_and_message() -> None:

@@ -74,6 +74,7 @@ def explain_proposal(proposal: Proposal, wording: Wording) -> list[str]:
         lines += [say("clocks"), *_indented(clocks)]
     lines += [say("guards"), *_indented(guards_in_words(raised.evidence.guards, wording))]
     lines += _nearest(proposal, wording)
+    lines += _ended_by(raised, wording)
     lines += [say("events"), *_indented(_events(proposal, wording))]
     lines.append(
         say(
@@ -255,6 +256,16 @@ def _nearest(proposal: Proposal, wording: Wording) -> list[str]:
     seen = wording.day(proposal.raised.detected_at)
     reasons = [in_words(rule_reason(because), wording) for because in nearest.because]
     return [wording.sentence("nearest", seen=seen, text=text), *_indented(reasons)]
+
+
+def _ended_by(raised: EscalationRaised, wording: Wording) -> list[str]:
+    """Return the one fact that would have ended the proposal, if the message names one."""
+    change = raised.evidence.change
+    event = change.event if change is not None else None
+    if event is None:
+        return []
+    said, seen = event_in_words(event, wording), wording.day(raised.detected_at)
+    return [wording.sentence("ended_by", seen=seen, event=said)]
 
 
 def _events(proposal: Proposal, wording: Wording) -> list[str]:

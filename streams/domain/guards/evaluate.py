@@ -83,24 +83,33 @@ _SEVERITY: Final = {GuardState.CLEAR: 0, GuardState.ACTIVE: 1, GuardState.UNKNOW
 
 
 def _reported_status(guard: Guard, spans: Sequence[BlockingSpan], now: datetime) -> GuardStatus:
-    changes = tuple(
-        [at for span in spans for at in (span.since, span.until) if at is not None and at > now]
-    )
+    changes: list[datetime] = []
     past_ends: list[datetime] = []
+    unknown: BlockingSpan | None = None
     state, because, report = GuardState.CLEAR, "ended", GuardReport.NONE
     for span in spans:
-        if span.state is GuardState.UNKNOWN and span.covers(now):
-            unknown, active = GuardState.UNKNOWN, GuardReport.ACTIVE
-            return guard_status(guard, unknown, span.because, changes_at=changes, report=active)
-        if span.covers(now):
+        since, until = span.since, span.until
+        if since is not None and since > now:
+            changes.append(since)
+            begun = False
+        else:
+            begun = True
+        ended = until is not None and until <= now
+        if until is not None and not ended:
+            changes.append(until)
+        if begun and not ended:
+            if span.state is GuardState.UNKNOWN and unknown is None:
+                unknown = span
             state, because, report = GuardState.ACTIVE, span.because, GuardReport.ACTIVE
-        elif span.until is not None and span.until <= now:
-            past_ends.append(span.until)
+        elif until is not None and ended:
+            past_ends.append(until)
             report = GuardReport.CLEAR if report is GuardReport.NONE else report
         elif state is GuardState.CLEAR:
             because = f"{span.procedure.reference} not begun"
+    if unknown is not None:
+        state, because = GuardState.UNKNOWN, unknown.because
     cleared_at = max(past_ends, default=None) if state is GuardState.CLEAR else None
-    return guard_status(guard, state, because, cleared_at, changes, report)
+    return guard_status(guard, state, because, cleared_at, tuple(changes), report)
 
 
 _REVIEWED: Final = Guard.MEDICAL_OR_VULNERABLE_UNREVIEWED

@@ -8,8 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.domain.policy.rules import Policy, Rule
 
-_DERIVED: Final = frozenset({"id", "waives_terms", "pauses_in_detention"})
-RULE_FIELDS: Final = tuple(one.name for one in fields(Rule) if one.name not in _DERIVED)
+RULE_FIELDS: Final = tuple(one.name for one in fields(Rule) if one.init and one.name != "id")
 """Everything of a rule that a person writes, but its id."""
 
 

@@ -160,11 +160,12 @@ def rule_facts(situation: Situation, minimums: Mapping[TermReason, int]) -> Rule
     )
 
 
-_PROCEDURES: Final = (
+PROCEDURES: Final = (
     Guard.NEW_RESIDENCE_PROCEDURE,
     Guard.ASYLUM_REQUEST_PENDING,
     Guard.MARRIAGE_OR_COHABITATION_PENDING,
 )
+"""Procedures with which a residence prospect is used."""
 
 
 def _prospect_open(situation: Situation) -> bool:
@@ -174,7 +175,7 @@ def _prospect_open(situation: Situation) -> bool:
     return not any(
         span.covers(situation.now)
         or (span.since or prospect.until) >= prospect.interview.event.held_at
-        for guard in _PROCEDURES
+        for guard in PROCEDURES
         for span in situation.spans.get(guard, ())
     )
 
@@ -182,6 +183,23 @@ def _prospect_open(situation: Situation) -> bool:
 def _below_minimum(order: OqtIssued, minimums: Mapping[TermReason, int]) -> bool:
     reason = order.departure_term_reason
     return reason is not None and order.departure_term_days < minimums.get(reason, 0)
+
+
+OF_INTERVIEWS: Final = frozenset(
+    {Clock.LAST_REPORT, Clock.LAST_CONTACT, Clock.LAST_ATTEMPT, Clock.LAST_STEP}
+)
+"""Clocks that an interview starts again."""
+_AFTER_INTERVIEW: Final[Mapping[str, Value]] = {
+    "counted_misses": 0,
+    "last_miss": None,
+    "last_conclusion": Conclusion.UNDECIDED,
+    "appointment_ever": True,
+    "unreported_appointment": False,
+    "invitation_due": InvitationDue.NONE,
+    "return_accepted": False,
+    "prospect_open": False,
+    "review_decision": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +263,22 @@ class Rule:
     """Whether no term that began with the notification stops its days."""
     pauses_in_detention: bool = field(init=False)
     """Whether its days do not run during detention, because it does not apply there."""
+    reads: frozenset[str] = field(init=False)
+    """The facts that its conditions test."""
+    clocks: frozenset[Clock] = field(init=False)
+    """What its terms start with."""
+    day_clocks: frozenset[Clock] = field(init=False)
+    """Those of which working days are counted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "waives_terms", self.waives.keys() >= TERMS)
         lodgings = [c for c in self.when if c.fact == "lodging" and c.operator not in FOR_NUMBERS]
         detained = any(OPERATORS[c.operator](Lodging.DETAINED, c.operand) for c in lodgings)
         object.__setattr__(self, "pauses_in_detention", bool(lodgings) and not detained)
+        object.__setattr__(self, "reads", frozenset([c.fact for c in self.when]))
+        object.__setattr__(self, "clocks", frozenset([delay.clock for delay in self.after]))
+        counted = frozenset([delay.clock for delay in self.after if delay.working_days])
+        object.__setattr__(self, "day_clocks", counted)
 
 
 class Transition(NamedTuple):
@@ -269,6 +297,8 @@ class RuleMatches(NamedTuple):
     """Conditions of the matching rules as evidence, by rule id."""
     near_misses: Mapping[str, NearMiss]
     """Conditions that do not hold for each of the other rules, by rule id."""
+    required: tuple[Guard, ...]
+    """Guards that the matching rules require to be reported clear."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -292,12 +322,20 @@ class Policy:
     )
     """Return the rules above a level, nearest first: those of the group first, then by level."""
 
+    ends_with_interview: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    """Return whether the rule with an id never holds right after an interview without a conclusion,
+    if interviews begin the count of misses anew. Cached."""
+
     questions: QuestionRules = field(init=False, repr=False, compare=False)
     """Rules whose answers change the situation, found by their actions."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "questions", _question_rules(self.rules))
-        for name, function in (("match_rules", _match_rules), ("rules_above", _rules_above)):
+        for name, function in (
+            ("match_rules", _match_rules),
+            ("rules_above", _rules_above),
+            ("ends_with_interview", _ends_with_interview),
+        ):
             object.__setattr__(
                 self, name, lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
             )
@@ -345,12 +383,22 @@ def _match_rules(rules: tuple[Rule, ...], facts: RuleFacts) -> RuleMatches:
             for rule in rules
             if failing[rule.id]
         },
+        tuple({guard: None for rule in matching for guard in rule.requires}),
     )
 
 
 def _rules_above(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule, ...]:
     higher = [rule for rule in rules if rule.level > level]
     return tuple(sorted(higher, key=lambda rule: (rule.group != group, rule.level)))
+
+
+def _ends_with_interview(rules: tuple[Rule, ...], rule_id: str) -> bool:
+    rule = next(rule for rule in rules if rule.id == rule_id)
+    return not rule.day_clocks.isdisjoint(OF_INTERVIEWS) or any(
+        not OPERATORS[condition.operator](_AFTER_INTERVIEW[condition.fact], condition.operand)
+        for condition in rule.when
+        if condition.fact in _AFTER_INTERVIEW
+    )
 
 
 FOR_NUMBERS: Final = frozenset({"at_least", "at_most"})
