@@ -357,7 +357,7 @@ class Judge:
         rule = proposal.rule
         return _evidence(
             event_ids=tuple([str(fact.event_id) for fact in proposal.cause.facts]),
-            facts=self.matches.checks[rule.id],
+            facts=self.matches.checks_of(rule),
             clocks=tuple(
                 [
                     self.clock_step(step)
@@ -441,7 +441,7 @@ class Judge:
             if situation.end_due is not None:
                 return (f"an end is due: {situation.end_due}",)
             return ("handed to the Immigration Office",)
-        near_miss = self.matches.near_misses.get(rule.id)
+        near_miss = self.matches.near_miss(rule)
         if near_miss is not None:
             return near_miss.because
         pending = self._pending(self.clocks(rule))
@@ -614,7 +614,7 @@ class Judge:
 
     def _nearest(self, rule: Rule) -> NearMiss | None:
         for candidate in self.policy.rules_above(rule.group, rule.level):
-            near_miss = self.matches.near_misses.get(candidate.id)
+            near_miss = self.matches.near_miss(candidate)
             if near_miss is not None:
                 return near_miss
             because = self.reasons_against(candidate)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, final
 
 from schemas.events import (
     AnswererRole,
@@ -19,7 +19,7 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action, FactCheck, NearMiss
-from schemas.types import Guard
+from schemas.types import Guard, unvalidated
 from streams.domain.guards.derived import TERMS
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import (
@@ -37,6 +37,9 @@ HIGHEST_LEVEL: Final = 5
 LANGUAGES: Final = ("fr", "nl", "de", "en")
 
 Value = int | str | bool | None
+
+_fact_check: Final = unvalidated(FactCheck)
+_near_miss: Final = unvalidated(NearMiss)
 
 
 class Occasion(StrEnum):
@@ -224,7 +227,7 @@ class Condition:
         operand = self.operand
         wanted = ", ".join(sorted(operand)) if isinstance(operand, frozenset) else _code(operand)
         value = _code(getattr(facts, self.fact))
-        return FactCheck(fact=self.fact, found=value, test=self.operator, wanted=wanted)
+        return _fact_check(fact=self.fact, found=value, test=self.operator, wanted=wanted)
 
 
 class Delay(NamedTuple):
@@ -288,17 +291,64 @@ class Transition(NamedTuple):
     because: str
 
 
-class RuleMatches(NamedTuple):
-    """Result of matching all rules' conditions against one set of facts (no clocks, no guards)."""
+@final
+class RuleMatches:
+    """Result of matching all rules' conditions against one set of facts (no clocks, no guards).
 
-    matching: tuple[Rule, ...]
+    What explains it is made when it is asked for: most matches are of no proposal.
+    """
+
+    matching: Final[tuple[Rule, ...]]
     """Rules whose conditions all hold, in table order."""
-    checks: Mapping[str, tuple[FactCheck, ...]]
-    """Conditions of the matching rules as evidence, by rule id."""
-    near_misses: Mapping[str, NearMiss]
-    """Conditions that do not hold for each of the other rules, by rule id."""
-    required: tuple[Guard, ...]
+    required: Final[tuple[Guard, ...]]
     """Guards that the matching rules require to be reported clear."""
+    _rules: Final[tuple[Rule, ...]]
+    _facts: Final[RuleFacts]
+    _checks: Final[dict[str, tuple[FactCheck, ...]]]
+    _near_misses: Final[dict[str, NearMiss | None]]
+
+    def __init__(self, rules: tuple[Rule, ...], facts: RuleFacts) -> None:
+        self.matching = tuple([rule for rule in rules if _matches(rule, facts)])
+        self.required = tuple({guard: None for rule in self.matching for guard in rule.requires})
+        self._rules = rules
+        self._facts = facts
+        self._checks = {}
+        self._near_misses = {}
+
+    def checks_of(self, rule: Rule) -> tuple[FactCheck, ...]:
+        """Return the conditions of a matching rule as evidence."""
+        found = self._checks.get(rule.id)
+        if found is None:
+            found = tuple([condition.check(self._facts) for condition in rule.when])
+            self._checks[rule.id] = found
+        return found
+
+    def near_miss(self, rule: Rule) -> NearMiss | None:
+        """Return the conditions of a rule that do not hold; None if all do."""
+        known = self._near_misses
+        if rule.id not in known:
+            facts = self._facts
+            because = tuple([one.text(facts) for one in rule.when if not one.holds(facts)])
+            known[rule.id] = (
+                _near_miss(rule_id=rule.id, level=rule.level, because=because) if because else None
+            )
+        return known[rule.id]
+
+    @property
+    def near_misses(self) -> Mapping[str, NearMiss]:
+        """Conditions that do not hold for each of the other rules, by rule id."""
+        return {
+            rule.id: near_miss
+            for rule in self._rules
+            if (near_miss := self.near_miss(rule)) is not None
+        }
+
+
+def _matches(rule: Rule, facts: RuleFacts) -> bool:
+    for condition in rule.when:  # noqa: SIM110 - a generator costs three times as much
+        if not condition.holds(facts):
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -332,13 +382,12 @@ class Policy:
     def __post_init__(self) -> None:
         object.__setattr__(self, "questions", _question_rules(self.rules))
         for name, function in (
-            ("match_rules", _match_rules),
+            ("match_rules", RuleMatches),
             ("rules_above", _rules_above),
             ("ends_with_interview", _ends_with_interview),
         ):
-            object.__setattr__(
-                self, name, lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
-            )
+            cached = lru_cache(maxsize=_CACHE_SIZE)(partial(function, self.rules))
+            object.__setattr__(self, name, cached)
 
     def __repr__(self) -> str:
         return f"Policy({self.version}, {self.digest[:12]})"
@@ -366,25 +415,6 @@ def _question_rules(rules: tuple[Rule, ...]) -> QuestionRules:
 
 
 _CACHE_SIZE: Final = 4096
-
-
-def _match_rules(rules: tuple[Rule, ...], facts: RuleFacts) -> RuleMatches:
-    failing = {rule.id: [c for c in rule.when if not c.holds(facts)] for rule in rules}
-    matching = tuple(rule for rule in rules if not failing[rule.id])
-    return RuleMatches(
-        matching,
-        {rule.id: tuple(condition.check(facts) for condition in rule.when) for rule in matching},
-        {
-            rule.id: NearMiss(
-                rule_id=rule.id,
-                level=rule.level,
-                because=tuple(condition.text(facts) for condition in failing[rule.id]),
-            )
-            for rule in rules
-            if failing[rule.id]
-        },
-        tuple({guard: None for rule in matching for guard in rule.requires}),
-    )
 
 
 def _rules_above(rules: tuple[Rule, ...], group: str, level: int) -> tuple[Rule, ...]:

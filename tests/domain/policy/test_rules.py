@@ -661,12 +661,14 @@ def test_cached_matches_agree_with_each_condition(facts: RuleFacts) -> None:
                 OPERATORS[cell.operator](getattr(facts, cell.fact), cell.operand)
                 for cell in rule.when
             ]
-            assert (rule in matches.matching) == all(holds) == (rule.id in matches.checks)
+            assert (rule in matches.matching) == all(holds)
             failing = [
                 cell.text(facts) for cell, hold in zip(rule.when, holds, strict=True) if not hold
             ]
-            near_miss = matches.near_misses.get(rule.id)
+            near_miss = matches.near_miss(rule)
             assert (list(near_miss.because) if near_miss else []) == failing
+            assert matches.near_misses.get(rule.id) == near_miss
+            assert list(matches.checks_of(rule)) == [cell.check(facts) for cell in rule.when]
 
 
 def test_the_rules_above_are_those_of_the_group_first_then_the_nearest() -> None:
