@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, assert_never
 from uuid import UUID
 
+import orjson
 from pydantic import ValidationError
 
 from schemas import canary, national_number
@@ -19,6 +20,7 @@ from schemas.envelope import (
     Reason,
     Rejected,
     canonical,
+    plain,
     read,
     summary,
     write,
@@ -36,6 +38,8 @@ from schemas.events import (
 )
 from schemas.fields import NearlyKnown, known_fields
 from schemas.producers import Producer, Producers, type_of
+from schemas.reader import reader
+from schemas.types import MAX_VALUE_BYTES
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")
 _FAMILIES: Final = {name.rsplit(".v", 1)[0] for name in EVENT_TYPES}
@@ -43,6 +47,10 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 MAX_AHEAD: Final = timedelta(minutes=5)
 """By how much a time may lie ahead of the record's arrival, because clocks differ."""
 _TYPE_OF: Final = {model: name for name, model in EVENT_TYPES.items()}
+READERS: Final[Mapping[str, Callable[[bytes | str], Event | None]]] = {
+    name: reader(model) for name, model in EVENT_TYPES.items()
+}
+"""Read the payload of an event of each type, or return None: its model judges that one."""
 
 
 class Decoded(NamedTuple):
@@ -88,6 +96,73 @@ def decode(
     Raises:
         Rejected: the record is not a valid event. No input raises anything else.
     """
+    headers = tuple(headers)
+    latest = None if now is None else now + max_ahead
+    usual = _decode_usual(topic, key, value, headers, now, latest, producers)
+    return usual or decode_any(topic, key, value, headers, now, max_ahead, producers)
+
+
+def _decode_usual(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    now: datetime | None,
+    latest: datetime | None,
+    producers: Producers | None,
+) -> Decoded | None:
+    """Return the event of a record in its usual form; None leaves the verdict to ``decode_any``.
+
+    Usual are plain headers, JSON without white space or repeated keys, known fields only, and
+    instants in UTC. Most records are, and this costs half of what ``decode_any`` does.
+    """
+    if key is None or value is None or len(value) > MAX_VALUE_BYTES:
+        return None
+    envelope = plain(headers)
+    if envelope is None:
+        return None
+    event_id, source, type_, case_id, time, time_text = envelope
+    read_event = READERS.get(type_)
+    if read_event is None or (type_ != topic and type_ != type_of(topic)):
+        return None
+    if key != case_id.encode() or case_id.startswith(canary.PREFIX) or source == canary.SOURCE:
+        return None
+    try:
+        payload = orjson.dumps(orjson.loads(value), option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):
+        return None
+    # Nothing that an event may hold is written longer than it was read, so with equal lengths
+    # nothing was dropped: no white space, no repeated key.
+    if len(payload) != len(value):
+        return None
+    event = read_event(payload)
+    if event is None or national_number.contains(f"{case_id} {_references(event)}"):
+        return None
+    if producers is not None:
+        producer = producers.find(source, now)
+        if producer is None or type_ not in producer.types or topic not in producer.topics:
+            return None
+        if type(event) is CircumstanceChanged and event.circumstance not in producer.circumstances:
+            return None
+    occurred_at = _occurred_at(event)
+    if occurred_at is not None and occurred_at > time + _CLOCK_SKEW:
+        return None
+    if latest is not None and (time > latest or _ahead(event, latest) is not None):
+        return None
+    content = _content(type_, case_id, time_text, payload)
+    return Decoded(event_id, case_id, type_, source, time, payload, content, event)
+
+
+def decode_any(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    now: datetime | None = None,
+    max_ahead: timedelta = MAX_AHEAD,
+    producers: Producers | None = None,
+) -> Decoded:
+    """Return what ``decode`` does, of a record in whatever form, at twice the cost."""
     envelope, data = read(key, value, headers)
     model = EVENT_TYPES.get(envelope.type)
     case_id = envelope.subject
@@ -223,7 +298,7 @@ def _refuse_borrowed(case_id: str, source: str, topic: str) -> None:
     Either would hide a person: cases and events of the canary are counted nowhere.
     """
     if source != canary.SOURCE:
-        if case_id.startswith(canary.PREFIX):
+        if case_id.startswith(canary.PREFIX) or source == canary.SOURCE:
             detail = f"subject: case ids that start with {canary.PREFIX} belong to the canary"
             raise Rejected(Reason.RESERVED, f"{detail}; use another id", case_id)
         detail = "source: this topic belongs to the canary; use the topic of the type"
@@ -262,8 +337,11 @@ def _ahead(event: Event, latest: datetime) -> str | None:
 
 def digest(type_: str, case_id: str, time: datetime, payload: bytes) -> bytes:
     """Return the SHA-256 of an event's content, 32 bytes, to detect a reused event id."""
-    head = f"{type_}\n{case_id}\n{time.astimezone(UTC).isoformat()}\n"
-    return sha256(head.encode() + payload).digest()
+    return _content(type_, case_id, time.astimezone(UTC).isoformat(), payload)
+
+
+def _content(type_: str, case_id: str, time: str, payload: bytes) -> bytes:
+    return sha256(f"{type_}\n{case_id}\n{time}\n".encode() + payload).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ import json
 import math
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from operator import itemgetter
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -125,6 +126,7 @@ _HEADERS: Final = (
     "ce_subject",
     "ce_time",
 )
+_in_order: Final[Callable[[Mapping[str, bytes | None]], tuple[bytes, ...]]] = itemgetter(*_HEADERS)
 _USUAL: Final = re.compile(  # the same as the model's patterns, of which none has a line break
     r"1\.0\n"
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n"
@@ -133,6 +135,7 @@ _USUAL: Final = re.compile(  # the same as the model's patterns, of which none h
     r"[A-Za-z][A-Za-z0-9_-]{7,63}"
 )
 _PLAIN: Final = re.compile(f"application/json\n{_USUAL.pattern}\n{UTC_TIME}")
+_AFTER_SECONDS: Final = len("2026-03-02T09:00:00")
 _CASE_ID: Final = TypeAdapter(CaseId)
 _SOURCE: Final = TypeAdapter(Source)
 
@@ -164,31 +167,51 @@ def read(
     return envelope, data
 
 
-def _plain(headers: Headers) -> Envelope | None:
-    """Return the envelope of exactly the headers that ``write`` gives, in any order, else None.
+class Plain(NamedTuple):
+    """The attributes of exactly the headers that ``write`` gives, in any order."""
 
-    Most events have them, and this costs half of what ``_read_any`` does.
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    time_text: str
+    """``time`` as ``isoformat`` writes it."""
+
+
+def plain(headers: Headers) -> Plain | None:
+    """Return the attributes of headers in their usual form, else None.
+
+    Most events have it, and this costs a third of what ``_read_any`` does.
     """
     pairs = tuple(headers)
-    found = dict(pairs)
     if len(pairs) != len(_HEADERS):
         return None
     try:
-        text = b"\n".join([found[name] or b"" for name in _HEADERS]).decode()
+        text = b"\n".join(_in_order(dict(pairs))).decode()
         if _PLAIN.fullmatch(text) is None:
             return None
-        _, version, id_, source, type_, subject, at = text.split("\n")
+        _, _, id_, source, type_, subject, at = text.split("\n")
         time = datetime.fromisoformat(at)
-    except (KeyError, ValueError):  # a header is missing, is not UTF-8 or names no such day
+    # A header is missing, is null, is not UTF-8 or names no such day.
+    except (KeyError, TypeError, ValueError):
         return None
-    number = int(id_.replace("-", ""), 16)
+    time_text = at if at[_AFTER_SECONDS] == "+" else time.isoformat()
+    # By position: by name it costs twice as much.
+    return Plain(uuid_of(int(id_.replace("-", ""), 16)), source, type_, subject, time, time_text)
+
+
+def _plain(headers: Headers) -> Envelope | None:
+    found = plain(headers)
+    if found is None:
+        return None
     return _envelope(
-        specversion=version,
-        id=uuid_of(number),
-        source=source,
-        type=type_,
-        time=time,
-        subject=subject,
+        specversion="1.0",
+        id=found.id,
+        source=found.source,
+        type=found.type,
+        time=found.time,
+        subject=found.subject,
     )
 
 

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import combinations
 from typing import Annotated, Any, Final
@@ -189,6 +189,7 @@ class Producers:
         return {name: _reached(name, direct) for name in direct}
 
 
+@lru_cache(maxsize=256)
 def type_of(topic: str) -> str | None:
     """Return the event type that a topic carries, or None if it is no input topic.
 

@@ -121,6 +121,8 @@ def _date_time(value: object) -> object:
     raise broken_rule("not_rfc_3339", "not an RFC 3339 date-time with an offset, 1990 to 2099")
 
 
+INSTANT_VALIDATOR: Final = _date_time
+
 Instant = Annotated[
     AwareDatetime,
     Strict(False),  # the validator below may return text, which strict mode would refuse

@@ -2,8 +2,8 @@
 
 An input is a record: topic, key, headers and value, in one text that libFuzzer can cut and splice.
 A finding is an exception other than ``Rejected``, a rejection without a plain message, or an event
-that its own payload does not decode to. Arguments are libFuzzer's. The input of a finding is
-written to a file; pass that file as the only argument to run it again.
+that its own payload or the longer path does not decode to. Arguments are libFuzzer's. The input of
+a finding is written to a file; pass that file as the only argument to run it again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import atheris
 import orjson
 
 with atheris.instrument_imports(include=["schemas"]):
-    from schemas.codec import decode
+    from schemas.codec import decode, decode_any
     from schemas.envelope import Rejected, canonical
     from schemas.events import EVENT_TYPES, INPUT_TOPICS
 
@@ -64,6 +64,7 @@ def check(data: bytes) -> None:
         detail = "an event"
         assert EVENT_TYPES[topic].model_validate_json(event.payload) == event.event
         assert canonical(orjson.loads(event.payload)) == event.payload
+        assert decode_any(topic, key, value, headers) == event
     assert detail.isascii(), repr(detail)
     assert detail.isprintable(), repr(detail)
     assert 0 < len(detail) <= _DETAIL_MAX, repr(detail)
