@@ -125,7 +125,7 @@ def _decode_usual(
     read_event = READERS.get(type_)
     if read_event is None or (type_ != topic and type_ != type_of(topic)):
         return None
-    if key != case_id.encode() or case_id.startswith(canary.PREFIX) or source == canary.SOURCE:
+    if key != case_id.encode() or _is_reserved(case_id, source, topic):
         return None
     try:
         payload = orjson.dumps(orjson.loads(value), option=orjson.OPT_SORT_KEYS)
@@ -174,11 +174,7 @@ def decode_any(
         raise Rejected(Reason.UNKNOWN_TYPE, "a type that is not in the vocabulary", case_id)
     if envelope.type != topic and envelope.type != type_of(topic):
         raise Rejected(Reason.WRONG_TOPIC, "the type does not belong on this topic", case_id)
-    if (
-        case_id.startswith(canary.PREFIX)
-        or envelope.source == canary.SOURCE
-        or canary.is_topic(topic)
-    ):
+    if _is_reserved(case_id, envelope.source, topic):
         _refuse_borrowed(case_id, envelope.source, topic)
     producer = None
     if producers is not None:
@@ -292,13 +288,18 @@ def _producer(
     return producer
 
 
+def _is_reserved(case_id: str, source: str, topic: str) -> bool:
+    """Return whether a name of the canary is used."""
+    return case_id.startswith(canary.PREFIX) or source == canary.SOURCE or canary.is_topic(topic)
+
+
 def _refuse_borrowed(case_id: str, source: str, topic: str) -> None:
     """Refuse a name of the canary from a producer, and a person's case from the canary.
 
     Either would hide a person: cases and events of the canary are counted nowhere.
     """
     if source != canary.SOURCE:
-        if case_id.startswith(canary.PREFIX) or source == canary.SOURCE:
+        if case_id.startswith(canary.PREFIX):
             detail = f"subject: case ids that start with {canary.PREFIX} belong to the canary"
             raise Rejected(Reason.RESERVED, f"{detail}; use another id", case_id)
         detail = "source: this topic belongs to the canary; use the topic of the type"
