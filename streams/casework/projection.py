@@ -43,16 +43,16 @@ def project(
     ledger, with or without ``loads``, it returns the same projection and nothing to announce.
     """
     case = fold(Case(row.case_id, rank=reference.producers.rank), facts)
-    announced = Announced(
-        route=announced_route(row.route),
-        routings=row.routings,
-        standing=ledger.standing,
-        rounds=ledger.rounds,
-        open_dead_letters=open_letters,
-        endings=row.endings,
-        known_since=row.known_since or now,
-        moves=moves,
-        choice=Choice.of(row.route),
+    announced = Announced(  # by position: by name it costs twice as much
+        announced_route(row.route),
+        row.routings,
+        ledger.standing,
+        ledger.rounds,
+        open_letters,
+        row.endings,
+        row.known_since or now,
+        moves,
+        Choice.of(row.route),
     )
     decision = decide(case, announced, reference.tables, now, loads)
     end = decision.end

@@ -12,13 +12,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import filterfalse
 from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
 _NO_TIME: Final = timedelta()
+_MOMENTS: Final = 16
 _QUARTERS: Final = 32_768
 """Those of most of a year, about 4 MB."""
 
@@ -42,6 +43,8 @@ class Calendar:
     """End of a count of working days without pauses. Cached: many cases share the same days."""
     _day_of: Callable[[int], date] = field(init=False, repr=False, compare=False)
     """Local day of a quarter of an hour, counted from day 0 of the calendar in UTC. Cached."""
+    moment: Callable[[datetime], Moment] = field(init=False, repr=False, compare=False)
+    """Return an instant to compare others with. Cached: many cases are decided at the same one."""
     _appeal_last: Callable[[date, int], date] = field(init=False, repr=False, compare=False)
     """Last day of an appeal term. Cached: every decision asks, and many cases share the same."""
 
@@ -52,6 +55,8 @@ class Calendar:
         object.__setattr__(self, "_end_after", cached)
         appeal_last = lru_cache(maxsize=_CACHE_SIZE)(self._end_of_appeal)
         object.__setattr__(self, "_appeal_last", appeal_last)
+        moment = lru_cache(maxsize=_MOMENTS)(partial(Moment, calendar=self))
+        object.__setattr__(self, "moment", moment)
         body = "".join(f"{line}\n" for line in self._lines())
         object.__setattr__(self, "body", body)
         object.__setattr__(self, "digest", sha256(body.encode()).hexdigest())
@@ -228,6 +233,14 @@ class Agenda:
                 reason = f"{kind}:{name}" if name else kind
                 if first is None or at < first or reason < self._other_reason:
                     self._other, self._other_reason = at, reason
+
+    def add_all(self, instants: Sequence[datetime], kind: str) -> None:
+        """Add several instants with the same reason."""
+        now = self._now
+        utc, local, zone = now.utc, now.local, now.zone
+        for at in instants:
+            if at > (local if at.tzinfo is zone else utc):
+                self.add(at, kind)
 
     def first(self) -> tuple[datetime | None, str]:
         """Return the first instant and its reason; None and an empty reason without one."""

@@ -248,8 +248,7 @@ class Judge:
         agenda = Agenda(self.situation.moment)
         judge: Judge | None = self
         while judge is not None:
-            for at in judge.situation.changes_at:
-                agenda.add(at, "situation")
+            agenda.add_all(judge.situation.changes_at, "situation")
             judge = judge.earlier
         return self._judgement(agenda)
 

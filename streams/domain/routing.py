@@ -38,7 +38,7 @@ from schemas.events import HouseholdKind, Lodging, OqtIssued
 from schemas.outcomes import RouteRef, Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
-from streams.domain.directory.model import Directory, Office
+from streams.domain.directory.model import MOST_PLACES, Directory, Office
 from streams.domain.loads import Loads, Need, best_of
 from streams.domain.orders import postcode_number
 
@@ -200,10 +200,9 @@ def find_route(
             candidates=proper,
         )
     day, today = calendar.local_date(place.residence_since), calendar.local_date(now)
-    location = _locate(place, directory, day, today)
+    location, until = _located(place, directory, day, today)
     as_of = calendar.start_of(today) if location.today else place.residence_since
     offices, rule_id, reason = location.offices, location.rule_id, location.reason
-    until = _until(place, directory, day, max(day, today), offices)
     if followed is not None:
         following = directory.office_of(followed.office_id)
         refusal = _refusal(place, followed, following, directory, today)
@@ -289,6 +288,22 @@ def _following(followed: Followed, office: Office, location: _Location) -> str:
     by = f", by {followed.office_id}" if followed.office_id != office.id else ""
     otherwise = f", covered by {_ids(location.offices)}" if location.offices else ""
     return f"{office.id} follows the case{by}; {location.facts}{otherwise}"
+
+
+def _located(place: Place, directory: Directory, day: date, today: date) -> tuple[_Location, date]:
+    """Return the location, and the first later day on which other offices cover the place."""
+    first = directory.period_of(day)
+    later = first if today <= day else directory.period_of(today)
+    key = (place.postcode, place.residence_postcode is not None, first, later)
+    located = directory.places.located
+    found: tuple[_Location, date] | None = located.get(key)
+    if found is None:
+        location = _locate(place, directory, day, today)
+        found = location, _until(place, directory, day, max(day, today), location.offices)
+        if len(located) >= MOST_PLACES:
+            located.clear()
+        located[key] = found
+    return found
 
 
 def _until(
@@ -387,17 +402,28 @@ def contact_language(
     order: OqtIssued, residence_postcode: str | None, directory: Directory
 ) -> Language:
     """Return the language in which a person with this residence is contacted under an order."""
-    code = residence_postcode or order.interception_postcode
+    code, language = residence_postcode or order.interception_postcode, order.language
     if code is None:
-        return order.language
+        return language
+    languages = directory.places.languages
+    found = languages.get((language, code))
+    if found is None:
+        found = _contact_language(language, code, directory)
+        if len(languages) >= MOST_PLACES:
+            languages.clear()
+        languages[language, code] = found
+    return found
+
+
+def _contact_language(language: Language, code: str, directory: Directory) -> Language:
     postcode = postcode_number(code)
     if postcode is None:
-        return order.language
+        return language
     honoured = directory.facilities.get(postcode, frozenset())
     if postcode in directory.german_postcodes:
-        return order.language if order.language in honoured else Language.DE
+        return language if language in honoured else Language.DE
     territory = directory.territory_of(postcode)
     if territory is None:
-        return order.language
-    accepted = order.language in honoured or order.language in territory.honours
-    return order.language if accepted else territory.language
+        return language
+    accepted = language in honoured or language in territory.honours
+    return language if accepted else territory.language

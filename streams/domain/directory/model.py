@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final, final
 
 from schemas.events import Lodging
 from schemas.outcomes import Track
@@ -121,6 +121,23 @@ class Transfer:
     span: Span
 
 
+@final
+class Places:
+    """What was found for the places that decisions asked for: nearly all ask for one of a few.
+
+    Each is emptied when it is full.
+    """
+
+    located: Final[dict[tuple[str | None, bool, int, int], Any]]
+    """Location by postcode, whether it is the residence, and the periods of two days."""
+    languages: Final[dict[tuple[Language, str], Language]]
+    """Language of the contact by that of the order and the postcode."""
+
+    def __init__(self) -> None:
+        self.located = {}
+        self.languages = {}
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Directory:
     """The whole directory. ``digest`` is the SHA-256 of its text, hexadecimal."""
@@ -148,6 +165,8 @@ class Directory:
         init=False, repr=False, compare=False
     )
     """Line that assigns a postcode in a period between two bounds. Cached: every decision asks."""
+    places: Places = field(init=False, repr=False, compare=False)
+    """What routing found for a place."""
 
     def __post_init__(self) -> None:
         territory_of = lru_cache(maxsize=_CACHE_SIZE)(partial(_territory_of, self.territories))
@@ -158,6 +177,7 @@ class Directory:
         bounds = {bound for span in spans for bound in (span.since, span.until)}
         object.__setattr__(self, "_bounds", tuple(sorted(bounds - {date.max})))
         object.__setattr__(self, "_line_in", lru_cache(maxsize=_CACHE_SIZE)(self._find_line))
+        object.__setattr__(self, "places", Places())
 
     def __repr__(self) -> str:
         return f"Directory({self.version}, {self.digest[:12]})"
@@ -252,6 +272,10 @@ class Directory:
                 found = found or counter
         return found
 
+    def period_of(self, day: date) -> int:
+        """Return the number of the period of a day: in a period every entry is valid, or is not."""
+        return bisect_right(self._bounds, day)
+
     def changes_after(self, day: date) -> Sequence[date]:
         """Return the days after ``day`` on which an entry starts or stops being valid, in order."""
         return self._bounds[bisect_right(self._bounds, day) :]
@@ -262,6 +286,7 @@ class Directory:
 
 
 _CACHE_SIZE: Final = 9_000
+MOST_PLACES: Final = 9_000
 
 
 @lru_cache(maxsize=256)
