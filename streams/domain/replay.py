@@ -38,6 +38,7 @@ from streams.domain.tables import Tables
 _route_ref: Final = unvalidated(RouteRef)
 _NO_STAFFING: Final = Staffing("", date.min, ())
 _MOMENT: Final = timedelta(microseconds=1)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 _MOST_KNOWN: Final = 4096
 """Sets of facts of which it is kept whether both tables match the same rules."""
 
@@ -251,17 +252,35 @@ class _Side:
 
     def renew(self, now: datetime) -> None:
         """Raise again what nobody answered in time, as a decision would: nothing else changes."""
-        standing = {one.escalation_id.int: one for one in self.announced.standing}
-        rounds, due = dict(self.announced.rounds), list[datetime]()
-        for number, one in list(standing.items()):
-            if self._answer_by(one) <= now:
-                self._end(standing, one, now)
-                nth = one.round + 1
-                one = one._replace(round=nth, raised_at=now, reminder=one.reminder + 1)
-                standing[number], rounds[one.escalation_id] = one, nth
-            due.append(self._answer_by(one))
-        self.announced = self.announced._replace(standing=tuple(standing.values()), rounds=rounds)
-        self.answers_at = min(due)
+        announced, first = self.announced, _LAST
+        kept, renewed = list[StandingEscalation](), list[StandingEscalation]()
+        rounds = dict(announced.rounds)
+        for one in announced.standing:
+            due = self._answer_by(one, one.raised_at)
+            if due <= now:
+                self.rounds.append(Round(one, now))
+                # By position: a replacement by name costs four times as much.
+                again = StandingEscalation(
+                    one.escalation_id,
+                    one.round + 1,
+                    one.rule_id,
+                    one.level,
+                    one.order_id,
+                    one.office_id,
+                    one.track,
+                    one.policy_digest,
+                    now,
+                    one.reminder + 1,
+                )
+                rounds[one.escalation_id] = again.round
+                renewed.append(again)
+                due = self._answer_by(one, now)
+            else:
+                kept.append(one)
+            if due < first:
+                first = due
+        self.announced = announced._replace(standing=(*kept, *renewed), rounds=rounds)
+        self.answers_at = first
 
     def result(self) -> Replayed:
         """Return all rounds, with those that stand, and what is announced."""
@@ -274,9 +293,9 @@ class _Side:
         self.rounds.append(Round(one, now))
         del standing[one.escalation_id.int]
 
-    def _answer_by(self, one: StandingEscalation) -> datetime:
+    def _answer_by(self, one: StandingEscalation, raised_at: datetime) -> datetime:
         proposal = self.proposals[one.escalation_id.int]
-        return answer_by(proposal, self.tables.calendar, one.raised_at).astimezone(UTC)
+        return answer_by(proposal, self.tables.calendar, raised_at).astimezone(UTC)
 
 
 @final
@@ -339,16 +358,18 @@ class _Pair:
     def _pass_time(self, case: Case, stop: datetime) -> None:
         """Let everything happen that time alone brings before ``stop``."""
         first = self._first
-        while self._second is None:
-            at = first.due(stop)
+        while True:
+            second, at = self._second, first.due(stop)
+            if second is not None:
+                at = min(at, second.due(stop))
             if at == stop:
                 return
-            if at == first.changes_at:
+            if at == first.changes_at and (second is None or at == second.changes_at):
                 self._decide(case, at)
-            else:
-                first.renew(at)
-        for side in (first, self._second):
-            while (at := side.due(stop)) < stop:
+                continue
+            for side in (first, second):
+                if side is None or side.due(stop) != at:
+                    continue
                 if at == side.changes_at:
                     _decide_alone(side, case, at)
                 else:
