@@ -6,7 +6,8 @@ validator, save that an instant must be in UTC and is read without running any P
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -30,7 +31,9 @@ def reader(model: type[M]) -> Callable[[bytes | str], M | None]:
 
     None as well if the JSON has an unknown field.
     """
-    validate = SchemaValidator(_with_utc_instants(model.__pydantic_core_schema__)).validate_json
+    schema = _with_utc_instants(model.__pydantic_core_schema__)
+    with _incomplete(_models(schema)):
+        validate = SchemaValidator(schema).validate_json
 
     def read(text: bytes | str) -> M | None:
         try:
@@ -52,3 +55,25 @@ def _with_utc_instants(schema: Any) -> Any:
     if before.get("function") is INSTANT_VALIDATOR:
         return _UTC_INSTANT
     return {key: _with_utc_instants(value) for key, value in schema.items() if key != "metadata"}
+
+
+def _models(schema: Any) -> set[type[BaseModel]]:
+    """Return the models in a validator's schema."""
+    if isinstance(schema, list):
+        return set().union(*(_models(one) for one in schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["cls"]} if schema.get("type") == "model" else set()
+    return own.union(*(_models(one) for one in schema.values()))
+
+
+@contextmanager
+def _incomplete(models: set[type[BaseModel]]) -> Iterator[None]:
+    """Keep pydantic-core from taking the validators that these models have already."""
+    for model in models:
+        model.__pydantic_complete__ = False
+    try:
+        yield
+    finally:
+        for model in models:
+            model.__pydantic_complete__ = True

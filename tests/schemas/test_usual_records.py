@@ -257,3 +257,13 @@ def test_what_a_reader_accepts_is_what_its_model_reads(name: str, odd: dict[str,
 def test_a_reader_reads_an_ordinary_event(name: str) -> None:
     assert reader(EVENT_TYPES[name])(orjson.dumps(in_utc(EXAMPLES[name]))) is not None
     assert reader(EVENT_TYPES[name])(orjson.dumps({**in_utc(EXAMPLES[name]), "more": 1})) is None
+
+
+def test_a_reader_leaves_an_instant_in_another_zone_to_the_model() -> None:
+    """Also that of a message within the event: else its own, slower validator would be used."""
+    read, content = reader(EVENT_TYPES[ORDER]), in_utc(EXAMPLES[ORDER])
+    within = {**content["first_appointment"], "at": "2026-03-12T10:00:00+01:00"}
+
+    assert read(orjson.dumps(content)) is not None
+    assert read(orjson.dumps({**content, "notified_at": "2026-03-02T09:00:00+01:00"})) is None
+    assert read(orjson.dumps({**content, "first_appointment": within})) is None
