@@ -29,6 +29,7 @@ from streams.domain.loads import Loads, best_of
 from streams.domain.routing import reason_without_place
 from streams.domain.staffing import Staffing, TeamKey
 from streams.reference import Reference
+from streams.runtime.collector import collect_rarely
 from streams.runtime.settings import Settings
 from streams.store import clock
 from streams.store.cases import Saved
@@ -178,7 +179,7 @@ def _read(
             progress(of, of)
         return found, unreadable
     # Spawned, not forked: a child must not inherit connections or threads.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), collect_rarely) as pool:
         work = {pool.submit(_run_share, asked, share): len(share) for share in shares}
         try:
             for finished in as_completed(work):

@@ -20,6 +20,7 @@ from streams import reference
 from streams.casework import ranges, unit_of_work
 from streams.casework.in_force import InForce, in_force_source
 from streams.reference import Reference
+from streams.runtime.collector import collect_rarely
 from streams.runtime.settings import Settings
 from streams.store import cases, chains, clock, reference_tables
 from streams.store.pool import Connection, open_pool
@@ -73,7 +74,7 @@ def rebuild(
     shares = asyncio.run(ranges.shares(settings, _NAME))
     total, done, of = Rebuilt(), 0, sum(map(len, shares))
     # Spawned, not forked: a child must not inherit connections or threads.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), collect_rarely) as pool:
         work = {pool.submit(_run_share, settings, share, mend): len(share) for share in shares}
         try:
             for finished in as_completed(work):

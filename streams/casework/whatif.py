@@ -45,6 +45,7 @@ from streams.domain.tables import Directories, Tables
 from streams.domain.whatif import Example, WhatIf
 from streams.domain.whatif_compare import Tally, begins, differences
 from streams.reference import Reference
+from streams.runtime.collector import collect_rarely
 from streams.runtime.settings import Settings
 from streams.store import clock, dead_letters, events, outbox, publications, read_only
 from streams.store.dead_letters import Opened
@@ -299,7 +300,7 @@ def _replay_shares(
         return
     # Spawned, not forked: a child must not inherit connections or threads.
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _end_at_interrupt)
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin_process)
     try:
         work = {pool.submit(_run_share, asked, share): nth for nth, share in shares.items()}
         for finished in as_completed(work):
@@ -312,9 +313,10 @@ def _replay_shares(
         raise
 
 
-def _end_at_interrupt() -> None:
+def _begin_process() -> None:
     """Let an interrupt end this process at once and silently: its share is not counted."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    collect_rarely()
 
 
 def _run_share(asked: _Asked, share: Sequence[Range]) -> Tally:

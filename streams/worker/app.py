@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ from streams.intake.intake import Intake
 from streams.kafka import topics
 from streams.reference import Reference, staffing
 from streams.runtime import logs
+from streams.runtime.collector import collect_rarely
 from streams.runtime.http import Verdict, application, serve
 from streams.runtime.loop import retry
 from streams.runtime.metrics import Metrics
@@ -150,11 +150,7 @@ class Parts:
         self._run_in_background("caseload", counting)
         self._run_in_background("database_probe", probe_database(pool, self.state, self.source))
         self._run_in_background("membership", probe_membership(self._membership, self.state))
-        # A batch allocates thousands of objects. With the default thresholds the collector
-        # traverses the whole heap several times per batch.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        collect_rarely()
 
     def _ready(self) -> Verdict:
         verdict = self.health.ready()
