@@ -216,7 +216,8 @@ def decide_judged(
     situation, letters = judge.situation, announced.open_dead_letters
     judgement = judge.judgement()
     found = difference(case, judge, judgement, announced, tables, loads)
-    order, choice, messages = situation.order, announced.choice, list[Announcement]()
+    order, choice = situation.order, announced.choice
+    messages: list[Announcement] = []  # list[Announcement]() would build its type each time
     if found.moved and found.route is not None and order is not None:
         choice = _choice(found.route, loads)
         messages.append(
@@ -380,7 +381,8 @@ def difference(
 def _withdrawals(
     case: Case, found: Difference, announced: Announced, judge: Judge, judgement: Judgement
 ) -> list[Announcement]:
-    messages, now = list[Announcement](), judge.situation.now
+    messages: list[Announcement] = []
+    now = judge.situation.now
     for current in found.ended:
         reason, because = _withdrawal_reason(current, announced, judge, judgement)
         messages.append(_withdraw(case, current, reason, because, now))
@@ -402,7 +404,8 @@ def _raises(
     tables: Tables,
 ) -> list[Announcement]:
     situation = judge.situation
-    messages, order = list[Announcement](), situation.order
+    order = situation.order
+    messages: list[Announcement] = []
 
     def judge_having(fact: Fact) -> Judge:
         facts = facts_of(case, situation.now).having(fact)
@@ -525,7 +528,8 @@ def _table_changes(
 ) -> list[tuple[datetime, str]]:
     """Return when another version of the policy or of the directory comes, each with its reason."""
     policies, directories, calendar = tables.policies, tables.directories, tables.calendar
-    now, changes = judge.situation.now, list[tuple[datetime, str]]()
+    now = judge.situation.now
+    changes: list[tuple[datetime, str]] = []
     if len(policies.versions) > 1:
         _, at = policies.applied(_began(judge.situation), calendar, announced.moves, now)
         if at is not None:

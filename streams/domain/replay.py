@@ -253,7 +253,8 @@ class _Side:
     def renew(self, now: datetime) -> None:
         """Raise again what nobody answered in time, as a decision would: nothing else changes."""
         announced, first = self.announced, _LAST
-        kept, renewed = list[StandingEscalation](), list[StandingEscalation]()
+        kept: list[StandingEscalation] = []
+        renewed: list[StandingEscalation] = []
         rounds = dict(announced.rounds)
         for one in announced.standing:
             due = self._answer_by(one, one.raised_at)
