@@ -21,6 +21,7 @@ from schemas.types import Guard
 from streams.domain.case import Case, Fact
 from streams.domain.counterfactual import (
     NAME,
+    UNDECIDED,
     Answered,
     Begins,
     Checked,
@@ -58,16 +59,19 @@ def ending_trial(
     judgement: Judgement,
     proposal: Proposal,
     escalation_id: UUID,
-    answer: Answered,
+    round_: int,
     office_id: str,
     judge_having: Callable[[Fact], Judge],
 ) -> Trial | None:
     """Return the first trial with which a proposal is not made; None if there is none.
 
-    ``answer`` is an answer to the escalation that the proposal makes, and ``judge_having`` returns
+    ``round_`` is the round of the escalation that the proposal makes, and ``judge_having`` returns
     what judges the case with one more fact.
     """
     rule = proposal.rule
+    if _interview_is_first(case, judge) and judge.policy.ends_with_interview(rule.id):
+        return UNDECIDED
+    answer = Answered(str(escalation_id), round_, rule.owner)
     effects = _Effects(case, judge, rule, escalation_id)
     for trial in trials(judge, judgement, [answer]):
         ends = effects.end(trial)
@@ -77,6 +81,21 @@ def ending_trial(
         if ends:
             return trial
     return None
+
+
+def _interview_is_first(case: Case, judge: Judge) -> bool:
+    """Return whether an interview is tried first, and what it changes follows: the usual case."""
+    situation = judge.situation
+    if situation.spans or situation.missed or judge.matches.required or judge.earlier is not None:
+        return False
+    now, interviews = situation.now, situation.interviews
+    return (
+        situation.order is not None
+        and situation.first_event <= now
+        and not (interviews and interviews[-1].event.held_at >= now)
+        and judge.policy.counting.interview_restarts_count
+        and _INTERVIEW not in case.facts
+    )
 
 
 def _is_made(judge: Judge, rule: Rule, escalation_id: UUID) -> bool:

@@ -34,7 +34,7 @@ from streams.domain import situation as situations
 from streams.domain.case import Case, Fact
 from streams.domain.change import ending_trial
 from streams.domain.clocks import Agenda, Calendar
-from streams.domain.counterfactual import Answered, content_of, in_codes
+from streams.domain.counterfactual import content_of, in_codes
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
 from streams.domain.identity import name_id
@@ -419,7 +419,7 @@ def _raises(
             judgement,
             proposal,
             escalation_id,
-            Answered(name, nth, proposal.rule.owner),
+            nth,
             found.office_id,
             judge_having,
         )
