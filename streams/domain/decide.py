@@ -483,15 +483,16 @@ def judge_facts(
     now = facts.now
     policies, calendar, directory = tables.policies, tables.calendar, tables.directory_at(now)
     newest = policies.newest
-    situation = _situation(facts, newest, directory, calendar, stages)
+    under_newest = _situation(facts, newest, directory, calendar, stages)
     letters = announced.open_dead_letters
     unknown = (letters.guards if letters is not None else None) or frozenset()
     if len(policies.versions) == 1:
-        return Judge(situation, newest, calendar, announced.known_since, unknown)
-    began = _began(situation)
+        return Judge(under_newest, newest, calendar, announced.known_since, unknown)
+    began = _began(under_newest)
     applied, _ = policies.applied(began, calendar, announced.moves, now)
     judge: Judge | None = None
     for policy, since in applied:
+        situation = under_newest
         if policy is not newest:
             situation = _situation(facts, policy, directory, calendar, stages)
         judge = Judge(situation, policy, calendar, announced.known_since, unknown, since, judge)

@@ -168,6 +168,20 @@ def test_a_longer_term_counts_for_what_was_not_complete() -> None:
     assert raised(later)["silence"].due_at > due
 
 
+def test_a_case_that_comes_under_a_version_is_counted_by_it() -> None:
+    """An interview no longer restarts the count of misses: the one before it counts too."""
+    restarts = "interview_restarts_count = true"
+    every = version("2026.3", MAY, (restarts, restarts.replace("true", "false")), open_from=MAY)
+    second = miss(2, scheduled_at=at(date(2026, 5, 12)), time=at(date(2026, 5, 12), 17))
+    facts = [order(), miss(1), given.interview(1, held_at=day(12)), second]
+
+    decision = given.decide(facts, at(date(2026, 5, 13)), under=under(every))
+
+    assert versions_of(decision)["outreach-after-second-miss"] == "2026.3"
+    by_the_older = given.decide(facts, at(date(2026, 5, 13)))
+    assert "outreach-after-second-miss" not in raised(by_the_older)
+
+
 def test_two_changes_with_late_and_corrected_facts() -> None:
     """Two versions came since; a correction moves the order's notification past the first."""
     both = under(version("2026.3", MAY), version("2026.4", JUNE))
