@@ -47,6 +47,11 @@ class IcamWorker(faust.Worker):
         except SystemExit as done:
             if done.code and self.failure is None:
                 log.warning("stop_disturbed", exc_info=done.__context__)
+        except BaseException as error:  # Faust raises again what ended one of its tasks
+            if self._asked_to_stop:
+                log.warning("stop_disturbed", exc_info=error)
+            elif self.failure is None:
+                self.failure = error
         finally:
             if self._deadline is not None:
                 self._deadline.cancel()

@@ -4,15 +4,18 @@ of its own only. What a broker must answer is in ``tests/pipeline/test_starts.py
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import faust
 import pytest
 
 from streams.embedded.worker import WorkerProcess
+from streams.worker.process import IcamWorker
 from tests.pipeline.stage import until
 
 pytestmark = pytest.mark.server
@@ -41,6 +44,22 @@ def _lines(worker: WorkerProcess) -> list[dict[str, Any]]:
 
 def _logged(worker: WorkerProcess, event: str) -> bool:
     return any(line["event"].endswith(event) for line in _lines(worker))
+
+
+@pytest.mark.parametrize(("asked_to_stop", "code"), [(True, 0), (False, 1)])
+def test_a_task_that_was_cancelled_is_a_failure_only_if_nobody_stopped_the_worker(
+    asked_to_stop: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust raises again what ended its fetcher: at a stop during a rebalance, a cancellation."""
+
+    def cancelled(_: faust.Worker) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(faust.Worker, "execute_from_commandline", cancelled)
+    worker = IcamWorker.__new__(IcamWorker)
+    worker.failure, worker._asked_to_stop, worker._deadline = None, asked_to_stop, None
+
+    assert worker.run() == code
 
 
 @pytest.mark.parametrize("event", ["internal_port", "[^---ConsumerThread]: Starting..."])
