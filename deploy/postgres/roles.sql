@@ -75,7 +75,8 @@ GRANT SELECT ON
     publication, policy_move, reference_table, case_event, case_projection, escalation
     TO icam_policy;
 GRANT SELECT (
-    dead_letter_id, topic, "partition", "offset", reason, case_ids, recorded_at, resolved_at
+    dead_letter_id, topic, "partition", "offset", reason, case_ids, recorded_at, resolved_at,
+    resolution
 ) ON dead_letter TO icam_policy;
 GRANT INSERT (digest, kind, version, body) ON reference_table TO icam_policy;
 GRANT INSERT (kind, digest, valid_from, reason, who) ON publication TO icam_policy;

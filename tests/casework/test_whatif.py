@@ -33,6 +33,7 @@ from streams.store.pool import Pool
 from tests.domain import given
 from tests.lived import Lived, live
 from tests.producers import FILE
+from tests.stopped_clock import stop_clock
 from tests.world import World
 
 pytestmark = pytest.mark.server
@@ -288,10 +289,10 @@ async def test_a_draft_is_compared_with_what_is_in_force_at_the_end_of_the_histo
 
 
 async def test_without_a_history_a_draft_is_compared_with_what_is_in_force_now(
-    world: World, settings: Settings
+    settings: Settings, database_url: str
 ) -> None:
-    (now,) = (await world.rows("SELECT clock_timestamp()"))[0]
-    assert (await read_base(settings)).until >= now
+    stop_clock(database_url, given.LATER)
+    assert (await read_base(settings)).until == given.LATER
 
 
 async def test_a_write_in_a_reading_transaction_is_refused_and_one_that_slips_by_is_found(

@@ -118,7 +118,7 @@ GRANTS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = {
         | {
             "escalation": ALL,
             "dead_letter": "dead_letter_id topic partition offset reason case_ids recorded_at"
-            " resolved_at",
+            " resolved_at resolution",
         },
         "INSERT": {
             "reference_table": "digest kind version body",
