@@ -38,6 +38,7 @@ _COMPILED = (
     "stages",
     "tables",
     "terms",
+    "whatif_compare",
 )
 
 

@@ -109,6 +109,23 @@ class Announced(NamedTuple):
     choice: Choice = NO_CHOICE
     """What the route was chosen by."""
 
+    def with_standing(
+        self, standing: tuple[StandingEscalation, ...], rounds: Mapping[UUID, int]
+    ) -> Announced:
+        """Return the same with other escalations."""
+        # By position: a replacement by name costs four times as much.
+        return Announced(
+            self.route,
+            self.routings,
+            standing,
+            rounds,
+            self.open_dead_letters,
+            self.endings,
+            self.known_since,
+            self.moves,
+            self.choice,
+        )
+
     def after(self, decision: Decision) -> Announced:
         """Return what is announced once the messages of a decision are published."""
         route, choice = self.route, self.choice

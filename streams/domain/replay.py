@@ -244,7 +244,7 @@ class _Side:
                     now,
                     new.reminder,
                 )
-            announced = announced._replace(standing=tuple(standing.values()), rounds=rounds)
+            announced = announced.with_standing(tuple(standing.values()), rounds)
         self.announced = announced
         self.proposals = {name.int: proposal for name, proposal in found.proposals}
         first = min([at for at, _ in found.answers_due], default=None)
@@ -280,7 +280,7 @@ class _Side:
                 kept.append(one)
             if due < first:
                 first = due
-        self.announced = announced._replace(standing=(*kept, *renewed), rounds=rounds)
+        self.announced = announced.with_standing((*kept, *renewed), rounds)
         self.answers_at = first
 
     def result(self) -> Replayed:

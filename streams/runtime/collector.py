@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 
 
-def collect_rarely() -> None:
+def collect_rarely(objects: int = 50_000) -> None:
     """Let the collector run rarely, and leave out what is loaded already. Call it once, at start.
 
     A batch of events or a range of cases is thousands of objects. With the default thresholds the
-    collector traverses the whole heap several times for each.
+    collector traverses the whole heap several times for each. ``objects`` is how many more there
+    are before it looks at the newest ones.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(objects, 20, 100)
