@@ -168,10 +168,11 @@ def _decide(known: _Known, now: datetime) -> Iterator[tuple[str, bytes]]:
         saved.endings,
         row.known_since or now,
     )
-    known.ledger = _after(known.ledger, [message.outcome for message in messages])
+    known.ledger = ledger_after(known.ledger, [message.outcome for message in messages])
 
 
-def _after(ledger: Ledger, outcomes: Sequence[Outcome]) -> Ledger:
+def ledger_after(ledger: Ledger, outcomes: Sequence[Outcome]) -> Ledger:
+    """Return a ledger as it is once these outcomes are announced."""
     standing = {one.escalation_id: one for one in ledger.standing}
     rounds = dict(ledger.rounds)
     for outcome in outcomes:

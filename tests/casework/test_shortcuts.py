@@ -25,13 +25,13 @@ from schemas.outcomes import (
 )
 from streams.casework.projection import announced_route, project
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import StandingEscalation
 from streams.simulate.publishing import Kind
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream
 from streams.store.cases import CaseRow, Saved
 from streams.store.digest import digest
 from streams.store.escalations import Ledger
+from tests.casework.outputs import ledger_after
 from tests.domain.given import ref
 
 _END = datetime(2026, 10, 31, tzinfo=UTC)
@@ -82,19 +82,7 @@ def _decided() -> Iterator[tuple[CaseRow, tuple[Fact, ...], Saved, tuple[Outcome
             row.known_since or now,
         )
         logs[case_id] = facts
-        ledgers[case_id] = _after(ledger, [message.outcome for message in messages])
-
-
-def _after(ledger: Ledger, outcomes: list[Outcome]) -> Ledger:
-    standing = {one.escalation_id: one for one in ledger.standing}
-    rounds = dict(ledger.rounds)
-    for outcome in outcomes:
-        if isinstance(outcome, EscalationRaised):
-            one = StandingEscalation.of(outcome)
-            standing[one.escalation_id], rounds[one.escalation_id] = one, one.round
-        elif isinstance(outcome, EscalationWithdrawn):
-            standing.pop(UUID(outcome.escalation_id), None)
-    return Ledger(tuple(standing.values()), rounds)
+        ledgers[case_id] = ledger_after(ledger, [message.outcome for message in messages])
 
 
 def test_a_decoded_event_is_what_its_model_reads_from_its_payload() -> None:
