@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Final, Literal, final
@@ -38,7 +39,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas.chain import Head, Tree, leaf
 from schemas.codec import Outgoing
 from schemas.envelope import JSON, rfc3339
-from schemas.types import CaseId, Instant, Message
+from schemas.types import CaseId, Instant, Message, message_type
 
 CHECKPOINT_TOPIC: Final = "icam.checkpoint.v1"
 HEADS_TYPE: Final = "icam.checkpoint-heads.v1"
@@ -68,6 +69,7 @@ class KeyUnreadable(CheckpointError):
     """A file holds no Ed25519 key in PEM."""
 
 
+@message_type
 class CaseHead(Message):
     """The head of one case."""
 
@@ -87,6 +89,7 @@ class CaseHead(Message):
 
 
 @final
+@message_type
 class CheckpointHeads(Message):
     """Further leaves of the tree: the heads that changed. The next checkpoint signs them."""
 
@@ -99,6 +102,7 @@ class CheckpointHeads(Message):
 
 
 @final
+@message_type
 class Checkpoint(Message):
     """The signed root of the tree over all leaves so far."""
 
@@ -135,7 +139,7 @@ def encode(message: CheckpointHeads | Checkpoint, at: datetime) -> Outgoing:
         "content-type": JSON,
     }
     headers = tuple((name, value.encode()) for name, value in attributes.items())
-    return Outgoing(CHECKPOINT_TOPIC, b"checkpoint", message.model_dump_json().encode(), headers)
+    return Outgoing(CHECKPOINT_TOPIC, b"checkpoint", message.to_json(), headers)
 
 
 def read(value: bytes) -> CheckpointHeads | Checkpoint:
@@ -192,7 +196,7 @@ class SigningKey:
             signature="0" * 128,
         )
         signature = self._private.sign(_signed_text(unsigned))
-        return unsigned.model_copy(update={"signature": signature.hex()})
+        return replace(unsigned, signature=signature.hex())
 
 
 class PublicKey:
@@ -238,7 +242,8 @@ class PublicKey:
 
 
 def _signed_text(checkpoint: Checkpoint) -> bytes:
-    fields = checkpoint.model_dump(mode="json", exclude={"signature"})
+    fields = checkpoint.to_dict()
+    del fields["signature"]
     return _CONTEXT + orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
 
 

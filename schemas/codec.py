@@ -181,7 +181,7 @@ def decode_any(
         producer = _producer(envelope, topic, now, producers)
     payload, unknown = canonical(data), 0
     try:
-        event = model.model_validate_json(payload, extra="forbid")
+        event = model.read_json(payload, extra="forbid")
     except ValidationError:
         event, payload, unknown = _read_known(model, data, case_id)
     if national_number.contains(_references(event)):
@@ -228,7 +228,7 @@ def _read_known(
         raise Rejected(Reason.SCHEMA, detail, case_id) from None
     payload = canonical(known)
     try:
-        return model.model_validate_json(payload), payload, unknown
+        return model.read_json(payload), payload, unknown
     except ValidationError as error:
         raise Rejected(Reason.SCHEMA, summary(error), case_id) from None
 
@@ -379,7 +379,7 @@ def encode(
         name, value = type_, canonical(event)
     else:
         name = type_ or _TYPE_OF[type(event)]
-        value = event.model_dump_json().encode()
+        value = event.to_json()
     envelope = Envelope(id=event_id, source=source, type=name, time=time, subject=case_id)
     topic = canary.topic(name) if source == canary.SOURCE else name
     return Outgoing(topic, case_id.encode(), value, tuple(write(envelope)))

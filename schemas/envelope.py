@@ -30,11 +30,20 @@ from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas import national_number
 from schemas.ids import uuid_of
-from schemas.types import MAX_VALUE_BYTES, UTC_TIME, CaseId, Instant, unvalidated, utc_instant
+from schemas.types import (
+    MAX_VALUE_BYTES,
+    UTC_TIME,
+    CaseId,
+    Instant,
+    Message,
+    message_type,
+    unvalidated,
+    utc_instant,
+)
 
 Headers = Iterable[tuple[str, bytes | None]]
 
@@ -103,10 +112,9 @@ class Rejected(Exception):
 Source = Annotated[str, Field(pattern=r"^[A-Za-z0-9:/._~#?=&%-]{1,200}$")]
 
 
-class Envelope(BaseModel):
+@message_type
+class Envelope(Message):
     """The CloudEvents attributes of one event."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
     specversion: Annotated[str, Field(pattern=r"^1\.0$")] = "1.0"
     id: UUID
@@ -237,7 +245,7 @@ def _read_any(value: bytes, headers: Headers) -> tuple[Envelope, dict[str, Any]]
         if envelope is None:
             # Headers are text, which always has a JSON form.
             text = orjson.dumps(attributes) if binary else canonical(attributes)
-            envelope = Envelope.model_validate_json(text)
+            envelope = Envelope.read_json(text)
     except ValidationError as error:
         raise Rejected(Reason.ENVELOPE, _hinted(error), _subject(attributes)) from None
     return envelope, data

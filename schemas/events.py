@@ -23,6 +23,7 @@ from schemas.types import (
     Postcode,
     Reference,
     broken_rule,
+    message_type,
     rules,
     when,
 )
@@ -244,6 +245,7 @@ class CircumstanceState(StrEnum):
     ENDS = "ends"
 
 
+@message_type
 class Notification(Message):
     """How the order was notified. Notification starts the departure and appeal terms."""
 
@@ -253,10 +255,11 @@ class Notification(Message):
     """Whether the notification is proven. An unproven one blocks every rule without a waiver."""
 
 
+@message_type
 class Household(Message):
     """Who the order concerns."""
 
-    model_config = rules(
+    __pydantic_config__ = rules(
         when("kind", {"const": "family_with_minors"}, minors={"minimum": 1}),
         when("kind", {"const": "single"}, optional=True, minors={"const": 0}),
     )
@@ -279,6 +282,7 @@ class Household(Message):
         return self
 
 
+@message_type
 class Appointment(Message):
     """A planned interview."""
 
@@ -291,6 +295,7 @@ class Appointment(Message):
 
 
 @final
+@message_type
 class OqtIssued(Message):
     """An order to leave the territory (OQT/BGV) was issued and notified.
 
@@ -298,7 +303,7 @@ class OqtIssued(Message):
     and a later ``notified_at`` supersedes the earlier order from that instant.
     """
 
-    model_config = rules(
+    __pydantic_config__ = rules(
         when(
             "departure_term_days", {"maximum": 29}, departure_term_reason={"not": {"type": "null"}}
         )
@@ -351,16 +356,29 @@ class OqtIssued(Message):
         return self
 
 
+@message_type
 class Invitation(Message):
     """How the person was invited to the missed appointment."""
 
-    delivery: Delivery
-    """Whether the invitation reached the person. A miss counts only if delivery is proven."""
-    language: Language
-    """Language of the invitation. A miss counts only if it equals the order's language."""
+    # Described in Field: a message that inherits a field does not inherit its docstring.
+    delivery: Annotated[
+        Delivery,
+        Field(
+            description="Whether the invitation reached the person. A miss counts only if delivery"
+            " is proven."
+        ),
+    ]
+    language: Annotated[
+        Language,
+        Field(
+            description="Language of the invitation. A miss counts only if it equals the order's"
+            " language."
+        ),
+    ]
 
 
 @final
+@message_type
 class AppointmentMissed(Message):
     """The person missed an appointment. A second event for the same appointment is a correction."""
 
@@ -383,6 +401,7 @@ class AppointmentMissed(Message):
 
 
 @final
+@message_type
 class InterviewCompleted(Message):
     """An interview took place. A second event for the same interview is a correction."""
 
@@ -411,10 +430,11 @@ class InterviewCompleted(Message):
 
 
 @final
+@message_type
 class CircumstanceChanged(Message):
     """A circumstance that blocks escalation begins or ends."""
 
-    model_config = rules(when("outcome", {"not": {"type": "null"}}, state={"const": "ends"}))
+    __pydantic_config__ = rules(when("outcome", {"not": {"type": "null"}}, state={"const": "ends"}))
 
     order_id: Reference | None = None
     """Order that the circumstance belongs to; null if it applies to the person under any order."""
@@ -436,6 +456,7 @@ class CircumstanceChanged(Message):
         return self
 
 
+@message_type
 class SentInvitation(Invitation):
     """How the person was invited to a planned appointment."""
 
@@ -444,6 +465,7 @@ class SentInvitation(Invitation):
 
 
 @final
+@message_type
 class AppointmentPlanned(Message):
     """An appointment was planned, moved or cancelled. The newest event of an appointment holds.
 
@@ -467,13 +489,14 @@ class AppointmentPlanned(Message):
 
 
 @final
+@message_type
 class ProposalAnswered(Message):
     """A person answered a proposal of this system. The newest answer to a round holds.
 
     It may arrive before the proposal that it names is known here.
     """
 
-    model_config = rules(
+    __pydantic_config__ = rules(
         when("answer", {"const": "postponed"}, postponed_until={"not": {"type": "null"}}),
         when("postponed_until", {"not": {"type": "null"}}, answer={"const": "postponed"}),
         when("decision", {"not": {"type": "null"}}, answer={"const": "done"}),
@@ -509,6 +532,7 @@ class ProposalAnswered(Message):
 
 
 @final
+@message_type
 class FollowUpEnded(Message):
     """The follow-up of an order or of the whole case ended, or was reopened."""
 

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from schemas.checkpoints import CHECKPOINT_TYPE, HEADS_TYPE, Checkpoint, CheckpointHeads
 from schemas.envelope import JSON, STRUCTURED
 from schemas.events import EVENT_TYPES
 from schemas.outcomes import OUTCOME_TYPES
-from schemas.types import MAX_VALUE_BYTES, CaseId, Instant
+from schemas.types import MAX_VALUE_BYTES, CaseId, Instant, Message
 
 ASYNCAPI: Final = "asyncapi.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -49,15 +49,15 @@ def write(folder: Path) -> list[Path]:
     return paths
 
 
-def _events() -> list[tuple[str, type[BaseModel]]]:
+def _events() -> list[tuple[str, type[Message]]]:
     return list(EVENT_TYPES.items())
 
 
-def _outcomes() -> list[tuple[str, type[BaseModel]]]:
+def _outcomes() -> list[tuple[str, type[Message]]]:
     return [(name, model) for name, (_, model) in OUTCOME_TYPES.items()]
 
 
-def _checkpoints() -> list[tuple[str, type[BaseModel]]]:
+def _checkpoints() -> list[tuple[str, type[Message]]]:
     return [(HEADS_TYPE, CheckpointHeads), (CHECKPOINT_TYPE, Checkpoint)]
 
 
@@ -66,9 +66,9 @@ def _text(document: Mapping[str, Any]) -> bytes:
 
 
 def _schema(
-    name: str, model: type[BaseModel], mode: Literal["validation", "serialization"]
+    name: str, model: type[Message], mode: Literal["validation", "serialization"]
 ) -> dict[str, Any]:
-    schema = _standard(model.model_json_schema(mode=mode))
+    schema = _standard(TypeAdapter(model).json_schema(mode=mode))
     return {**schema, "$schema": _DIALECT, "$id": f"urn:icam:schema:{name}"}
 
 
@@ -121,7 +121,7 @@ def _asyncapi() -> dict[str, Any]:
     }
 
 
-def _message(name: str, model: type[BaseModel]) -> dict[str, Any]:
+def _message(name: str, model: type[Message]) -> dict[str, Any]:
     return {
         "name": name,
         "title": model.__name__,

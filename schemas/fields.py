@@ -12,10 +12,9 @@ Errors::
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel
+from schemas.types import Message, fields_of
 
 _SHORT: Final = 3
 """Up to this length, names differ by one edit too often to mean each other."""
@@ -29,7 +28,7 @@ class NearlyKnown(Exception):
         self.field = field
 
 
-def known_fields(model: type[BaseModel], data: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def known_fields(model: type[Message], data: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """Return ``data`` without unknown fields, at any depth, and how many there were.
 
     A number without a fraction, such as ``30.0``, becomes an integer where the model has one: JSON
@@ -41,9 +40,7 @@ def known_fields(model: type[BaseModel], data: Mapping[str, Any]) -> tuple[dict[
     return _known(model, data, "")
 
 
-def _known(
-    model: type[BaseModel], data: Mapping[str, Any], path: str
-) -> tuple[dict[str, Any], int]:
+def _known(model: type[Message], data: Mapping[str, Any], path: str) -> tuple[dict[str, Any], int]:
     fields = _fields(model)
     kept: dict[str, Any] = {}
     dropped = 0
@@ -55,7 +52,7 @@ def _known(
         kind = fields[name]
         if kind is int and isinstance(value, float) and value.is_integer():
             kept[name] = int(value)
-        elif isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict):
+        elif isinstance(kind, type) and issubclass(kind, Message) and isinstance(value, dict):
             kept[name], more = _known(kind, value, f"{path}{name}.")
             dropped += more
         else:
@@ -63,10 +60,16 @@ def _known(
     return kept, dropped
 
 
-@cache
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
+_KINDS: Final[dict[type[Message], dict[str, Any]]] = {}
+
+
+def _fields(model: type[Message]) -> dict[str, Any]:
     """Return the type of each field; of an optional one, its type when it is there."""
-    return {name: _kind(field.annotation) for name, field in model.model_fields.items()}
+    kinds = _KINDS.get(model)
+    if kinds is None:
+        fields = fields_of(model).items()
+        kinds = _KINDS[model] = {name: _kind(field.annotation) for name, field in fields}
+    return kinds
 
 
 def _kind(annotation: Any) -> Any:

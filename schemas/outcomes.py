@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, final
+from typing import Annotated, Any, Final, Literal, assert_never, final
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from schemas.events import EVENT_TYPES, AnswererRole, EndReason, Event
 from schemas.types import (
@@ -23,6 +23,8 @@ from schemas.types import (
     Message,
     OfficeId,
     Reference,
+    fields_of,
+    message_type,
 )
 
 
@@ -86,6 +88,7 @@ class GuardReport(StrEnum):
     NONE = "none"
 
 
+@message_type
 class RouteRef(Message):
     """Previous route of a case."""
 
@@ -103,6 +106,7 @@ class RouteRef(Message):
     """Routing rule that decided."""
 
 
+@message_type
 class OfficeLoad(Message):
     """How much room an office had for a case when the case was routed."""
 
@@ -121,6 +125,7 @@ def _is_empty(value: object) -> bool:
 
 
 @final
+@message_type
 class CaseRouted(Message):
     """A case is assigned to an office and a team, with the rule that decided."""
 
@@ -148,16 +153,18 @@ class CaseRouted(Message):
     """SHA-256 of the directory, hexadecimal."""
     previous: RouteRef | None
     """Previous route; null for the first routing."""
-    office_full: bool = Field(default=False, exclude_if=_is_empty)
+    # By name only, said again: pydantic would put a field that has Field before all others.
+    office_full: bool = Field(default=False, exclude_if=_is_empty, kw_only=True)
     """True if the team had no room when the case was routed to it; absent otherwise."""
-    skills_missing: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    skills_missing: tuple[str, ...] = Field(default=(), exclude_if=_is_empty, kw_only=True)
     """Skills that the case needs and the office lacks: a track, or ``interpreter:`` and a language;
     absent if it lacks none, or if that is not known."""
-    candidates: tuple[OfficeLoad, ...] = Field(default=(), exclude_if=_is_empty)
+    candidates: tuple[OfficeLoad, ...] = Field(default=(), exclude_if=_is_empty, kw_only=True)
     """The equally proper offices that the choice was between, the chosen one included, and their
     room; absent if there was no choice and nothing to flag."""
 
 
+@message_type
 class GuardCheck(Message):
     """State of one guard when the escalation was raised."""
 
@@ -171,6 +178,7 @@ class GuardCheck(Message):
     """What was reported: clear, active, or nothing."""
 
 
+@message_type
 class FactCheck(Message):
     """One condition that held, with the value of the fact."""
 
@@ -184,6 +192,7 @@ class FactCheck(Message):
     """Value that the fact was compared with."""
 
 
+@message_type
 class Pause(Message):
     """A period whose days did not run for the rule."""
 
@@ -195,6 +204,7 @@ class Pause(Message):
     """When the pause ended."""
 
 
+@message_type
 class ClockStep(Message):
     """One step of the deadline calculation."""
 
@@ -210,6 +220,7 @@ class ClockStep(Message):
     """Periods since the start whose days did not run."""
 
 
+@message_type
 class NearMiss(Message):
     """The nearest higher rule that did not match, and why."""
 
@@ -225,6 +236,7 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+@message_type
 class Change(Message):
     """One fact as an event would report it. Nobody has reported it."""
 
@@ -241,11 +253,12 @@ class Change(Message):
         if model is None:
             return None
         try:
-            return model.model_validate_json(orjson.dumps(self.data))
+            return model.read_json(orjson.dumps(self.data))
         except ValidationError:
             return None
 
 
+@message_type
 class Evidence(Message):
     """Everything that a person needs to check an escalation."""
 
@@ -259,13 +272,14 @@ class Evidence(Message):
     """State of every guard."""
     nearest: NearMiss | None
     """The nearest higher rule that did not match, if any."""
-    change: Change | None = Field(default=None, exclude_if=_is_none)
+    change: Change | None = Field(default=None, exclude_if=_is_none, kw_only=True)
     """The one fact that would end the proposal if it were reported when the escalation was raised:
     the first of those that were tried. Absent if none of them would, and in messages of versions
     that did not look for it."""
 
 
 @final
+@message_type
 class EscalationRaised(Message):
     """The pipeline proposes an action to an official, with evidence. The official decides."""
 
@@ -327,6 +341,7 @@ class WithdrawalReason(StrEnum):
 
 
 @final
+@message_type
 class EscalationWithdrawn(Message):
     """The pipeline withdraws an escalation that no longer stands."""
 
@@ -353,6 +368,7 @@ class EscalationWithdrawn(Message):
 
 
 @final
+@message_type
 class CaseEnded(Message):
     """The follow-up of a case ended: nothing is proposed about it any more."""
 
@@ -373,6 +389,7 @@ class CaseEnded(Message):
 
 
 @final
+@message_type
 class CaseReopened(Message):
     """A case that had ended is followed again."""
 
@@ -408,37 +425,26 @@ OUTPUT_TOPICS: tuple[str, ...] = (CASE_ROUTED_TOPIC, ESCALATION_TOPIC, CASE_STAT
 
 
 def body(outcome: Outcome) -> bytes:
-    """Return the record value of an outcome: the bytes of ``model_dump_json``, twice as fast."""
-    fields = outcome.__dict__
+    """Return the record value of an outcome: the bytes of ``to_json``, twice as fast."""
+    said: object = outcome
     if type(outcome) is EscalationRaised:
-        # The many small parts as dictionaries: orjson would call back for each of them.
-        evidence = outcome.evidence
-        nearest = evidence.nearest
-        parts: dict[str, object] = {
-            "facts": [check.__dict__ for check in evidence.facts],
-            "clocks": [step.__dict__ for step in evidence.clocks],
-            "guards": [check.__dict__ for check in evidence.guards],
-            "nearest": None if nearest is None else nearest.__dict__,
-        }
-        change = evidence.change
-        if change is not None:
-            parts["change"] = change.__dict__
-        said = {**evidence.__dict__, **parts}
-        if change is None:
-            del said["change"]
-        fields = {**fields, "evidence": said}
-    elif not _FLAGS.isdisjoint(fields):
-        fields = {name: value for name, value in fields.items() if value or name not in _FLAGS}
-    return orjson.dumps(fields, default=_fields, option=orjson.OPT_UTC_Z)
+        if outcome.evidence.change is None:
+            evidence = {**outcome.evidence.__dict__}
+            del evidence["change"]
+            said = {**outcome.__dict__, "evidence": evidence}
+    elif type(outcome) is CaseRouted:
+        fields = outcome.__dict__
+        said = {name: value for name, value in fields.items() if value or name not in _FLAGS}
+    elif not (
+        type(outcome) is EscalationWithdrawn
+        or type(outcome) is CaseEnded
+        or type(outcome) is CaseReopened
+    ):
+        assert_never(outcome)
+    return orjson.dumps(said, option=orjson.OPT_UTC_Z)
 
 
 _FLAGS: Final = frozenset(
-    name for name, field in CaseRouted.model_fields.items() if field.exclude_if is not None
+    name for name, field in fields_of(CaseRouted).items() if field.exclude_if is not None
 )
 """Fields of a routing that are written only if they are set."""
-
-
-def _fields(value: object) -> dict[str, Any]:
-    if isinstance(value, BaseModel):
-        return value.__dict__
-    raise TypeError(type(value).__name__)

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import SchemaValidator
 
-from schemas.types import INSTANT_VALIDATOR, UTC_TIME
+from schemas.types import INSTANT_VALIDATOR, UTC_TIME, Message
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Message)
 
 _UTC_INSTANT: Final = {
     "type": "function-after",
@@ -57,18 +57,18 @@ def _with_utc_instants(schema: Any) -> Any:
     return {key: _with_utc_instants(value) for key, value in schema.items() if key != "metadata"}
 
 
-def _models(schema: Any) -> set[type[BaseModel]]:
+def _models(schema: Any) -> set[type[Message]]:
     """Return the models in a validator's schema."""
     if isinstance(schema, list):
         return set().union(*(_models(one) for one in schema))
     if not isinstance(schema, dict):
         return set()
-    own = {schema["cls"]} if schema.get("type") == "model" else set()
+    own = {schema["cls"]} if schema.get("type") == "dataclass" else set()
     return own.union(*(_models(one) for one in schema.values()))
 
 
 @contextmanager
-def _incomplete(models: set[type[BaseModel]]) -> Iterator[None]:
+def _incomplete(models: set[type[Message]]) -> Iterator[None]:
     """Keep pydantic-core from taking the validators that these models have already."""
     for model in models:
         model.__pydantic_complete__ = False

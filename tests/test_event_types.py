@@ -135,7 +135,7 @@ def test_mypy_names_every_module_that_does_not_know_a_fifth_event_type(
     for folder in ("schemas", "streams"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     events = tmp_path / "schemas" / "events.py"
-    fifth = '@final\nclass FifthEvent(Message):\n    """A fifth type."""\n\n\n'
+    fifth = '@final\n@message_type\nclass FifthEvent(Message):\n    """A fifth type."""\n\n\n'
     source = events.read_text()
     changed = source.replace("\nEvent = ", f"\n{fifth}Event = FifthEvent | ", 1)
     assert changed != source

@@ -78,7 +78,7 @@ def _versions(check: Check, rows: tuple[EventRow, ...], producers: Producers) ->
             check.found(row.event_id, "unknown event type")
             continue
         try:
-            event = model.model_validate_json(row.payload)
+            event = model.read_json(row.payload)
         except ValidationError:
             check.found(row.event_id, "payload is not valid for its event type")
             continue

@@ -222,7 +222,7 @@ def _reviewed(facts: Facts, since: datetime) -> datetime | None:
 def _guard_checks(evidence: str) -> dict[str, GuardCheck]:
     """Return each guard's check in an evidence; none when the evidence can't be read."""
     try:
-        checks = Evidence.model_validate_json(evidence).guards
+        checks = Evidence.read_json(evidence).guards
     except ValidationError:
         return {}
     return {check.guard.value: check for check in checks}

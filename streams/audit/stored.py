@@ -89,7 +89,7 @@ class StoredInput:
         )
         for case_id, type_, occurred_at, payload in rows:
             with suppress(ValidationError, KeyError):
-                stored = EVENT_TYPES[type_].model_validate_json(payload)
+                stored = EVENT_TYPES[type_].read_json(payload)
                 return (case_id, occurred_at, stored) == (event.case_id, event.time, event.event)
         return False
 

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing import get_context
 from typing import Any, Final, NamedTuple
@@ -205,7 +205,7 @@ def _settle(
         if len(candidates) > 1 and move.leaves:
             best = best_of(
                 [
-                    one.model_copy(update={"open_cases": after[one.office_id, move.after.track]})
+                    replace(one, open_cases=after[one.office_id, move.after.track])
                     for one in candidates
                 ]
             )

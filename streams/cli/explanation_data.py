@@ -36,14 +36,14 @@ def decision_as_data(one: Explanation) -> dict[str, Any]:
         "routed_by": {
             "office_full": decision.choice.office_full,
             "skills_missing": decision.choice.skills_missing,
-            "candidates": [load.model_dump(mode="json") for load in decision.choice.candidates],
+            "candidates": [load.to_dict() for load in decision.choice.candidates],
         },
         "next_check_at": decision.next_check,
         "next_reason": decision.next_reason,
         "owner": decision.owner,
         "ended_at": end.effective_at if end is not None else None,
         "end_reason": end.reason if end is not None else None,
-        "proposals": [raised.model_dump(mode="json") for raised in one.proposals],
+        "proposals": [raised.to_dict() for raised in one.proposals],
         "recorded": [
             {
                 "escalation_id": standing.escalation_id,
@@ -78,7 +78,7 @@ def decision_as_data(one: Explanation) -> dict[str, Any]:
             }
             for held in decision.blocked
         ],
-        "guards": [check.model_dump(mode="json") for check in one.guards],
+        "guards": [check.to_dict() for check in one.guards],
         "nearest": None
         if nearest is None
         else {
@@ -100,7 +100,7 @@ def decision_as_data(one: Explanation) -> dict[str, Any]:
 
 
 def _clocks(clocks: Sequence[ClockStep]) -> list[dict[str, Any]]:
-    return [step.model_dump(mode="json") for step in clocks]
+    return [step.to_dict() for step in clocks]
 
 
 def _ids(rules: Sequence[Rule]) -> list[str]:
@@ -114,5 +114,5 @@ def _fact(fact: Fact) -> dict[str, Any]:
     return {
         "type": _TYPE_OF[type(fact.event)],
         "time": fact.time,
-        "content": fact.event.model_dump(mode="json"),
+        "content": fact.event.to_dict(),
     }

@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn, WithdrawalReason
+from schemas.types import fields_of
 from streams.cli.choices import not_one_of
 from streams.cli.in_force import tables_in_force
 from streams.cli.output import as_json, console, echo, emit, table, with_connection
@@ -259,9 +261,9 @@ def _proposal(
     row: Mapping[str, Any], facts: Mapping[str, Fact], rules: Set[str], now: datetime
 ) -> Proposal:
     """Return one ledger entry to explain."""
-    raised = EscalationRaised.model_validate(
+    raised = TypeAdapter(EscalationRaised).validate_python(
         {
-            **{name: row[name] for name in EscalationRaised.model_fields if name in row},
+            **{name: row[name] for name in fields_of(EscalationRaised) if name in row},
             "escalation_id": str(row["escalation_id"]),
             "detected_at": row["raised_at"],
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -74,12 +75,12 @@ def _circumstance(
     yield _reported(world, figures, event)
     if world.dice.chance(figures.ends_share):
         ends = begins + _some_days(world, figures.lasts)
-        update = {
-            "state": CircumstanceState.ENDS,
-            "effective_at": ends,
-            "outcome": world.dice.one(figures.outcome) if figures.outcome else None,
-        }
-        ended = event.model_copy(update=update)
+        ended = replace(
+            event,
+            state=CircumstanceState.ENDS,
+            effective_at=ends,
+            outcome=world.dice.one(figures.outcome) if figures.outcome else None,
+        )
         yield _reported(world, figures, ended)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,7 +73,7 @@ def _corrected(
         if "residence_postcode" in change:
             change["residence_since"] = since
     time = since + world.dice.soon(timedelta(days=1), timedelta(days=4))
-    return SimulatedEvent(time, ORDERS, world.dice.uuid(), order.model_copy(update=change))
+    return SimulatedEvent(time, ORDERS, world.dice.uuid(), replace(order, **change))
 
 
 def _days(world: World, span: tuple[int, int]) -> timedelta:

@@ -7,6 +7,7 @@ the counselling; an end out of contact is reported only after a long silence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -106,7 +107,7 @@ def draw_reopening(world: World, end: ReportedEnd) -> Iterator[SimulatedEvent]:
 
 def reopened(world: World, end: FollowUpEnded, at: datetime) -> SimulatedEvent:
     """Return the event that reopens an end at an instant, reported soon after it."""
-    event = end.model_copy(update={"state": FollowUpState.REOPENED, "effective_at": at})
+    event = replace(end, state=FollowUpState.REOPENED, effective_at=at)
     return emit(world, ENDS, event, at)
 
 

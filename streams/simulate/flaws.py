@@ -13,7 +13,7 @@ from uuid import UUID
 from schemas.codec import Outgoing, encode
 from schemas.envelope import Reason
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, Event
-from schemas.types import MAX_VALUE_BYTES
+from schemas.types import MAX_VALUE_BYTES, fields_of
 from streams.simulate.dice import Dice, Weighted
 
 
@@ -96,7 +96,7 @@ def _repeated_key(record: Outgoing, _: Dice) -> Outgoing:
 
 
 def _missing_field(record: Outgoing, dice: Dice) -> Outgoing:
-    fields = EVENT_TYPES[record.topic].model_fields
+    fields = fields_of(EVENT_TYPES[record.topic])
     required = [name for name, field in fields.items() if field.is_required()]
     data = json.loads(record.value)
     del data[dice.any(required)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from schemas.events import (
@@ -59,7 +59,7 @@ def draw_reports(
     if absence.corrected is None:
         return
     justification, review = absence.corrected
-    correction = event.model_copy(update={"justification": justification, "review": review})
+    correction = replace(event, justification=justification, review=review)
     low, high = (timedelta(days=count) for count in world.figures.misses.review_days)
     after = first.time + world.dice.lasting(low, high)
     yield SimulatedEvent(after, APPOINTMENTS, world.dice.uuid(), correction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -70,15 +71,12 @@ def draw_plan(
             timedelta(minutes=1), max(timedelta(minutes=1), planned.at - _BEFORE - reported_at)
         )
         if cancelled:
-            event = event.model_copy(update={"state": change})
+            event = replace(event, state=change)
         else:
             planned = _another_time(world, planned, served)
-            update = {
-                "state": change,
-                "at": planned.at,
-                "invitation": _sent(invitation, changed_at),
-            }
-            event = event.model_copy(update=update)
+            event = replace(
+                event, state=change, at=planned.at, invitation=_sent(invitation, changed_at)
+            )
         events.append(SimulatedEvent(changed_at, APPOINTMENTS, dice.uuid(), event))
         if not cancelled:
             return Plan(tuple(events), planned)
@@ -99,7 +97,7 @@ def draw_kept_invitation(world: World, served: ServedOrder) -> Invitation:
     """Draw the invitation to an appointment that the person keeps: delivery is mostly proven."""
     invitation = understood(served)
     if world.dice.chance(world.figures.appointments.delivery_unproven):
-        return invitation.model_copy(update={"delivery": Delivery.UNPROVEN})
+        return replace(invitation, delivery=Delivery.UNPROVEN)
     return invitation
 
 
@@ -107,7 +105,7 @@ def _another_time(world: World, planned: Appointment, served: ServedOrder) -> Ap
     figures = world.figures.appointments
     wait = world.dice.lognormal(figures.median_days, figures.sigma)
     moved = orders.appointment(world, planned.at, wait, served.place.office)
-    return planned.model_copy(update={"at": moved.at})
+    return replace(planned, at=moved.at)
 
 
 def _sent(invitation: Invitation, sent_at: datetime) -> SentInvitation:

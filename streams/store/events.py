@@ -265,7 +265,7 @@ def _facts(rows: Iterable[Any]) -> dict[str, list[Fact]]:
 
 def _fact(occurred_at: datetime, event_id: UUID, type_: str, payload: str, source: str) -> Fact:
     try:
-        event = READERS[type_](payload) or EVENT_TYPES[type_].model_validate_json(payload)
+        event = READERS[type_](payload) or EVENT_TYPES[type_].read_json(payload)
     except (KeyError, ValidationError):
         raise UnreadableEvent(event_id) from None
     return Fact(occurred_at, event_id, event, source)

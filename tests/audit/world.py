@@ -308,4 +308,4 @@ def evidence(
             for guard in Guard
         ),
         nearest=None,
-    ).model_dump(mode="json")
+    ).to_dict()

@@ -148,7 +148,7 @@ def _text(event: Decoded) -> bytes:
             event.payload,
             event.digest,
             b"%d" % event.unknown,
-            event.event.model_dump_json().encode(),
+            event.event.to_json(),
         )
     )
 

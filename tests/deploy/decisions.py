@@ -46,7 +46,12 @@ def write(file: Path) -> None:
     @forall(arrivals(), instants(300), instants(300))
     def draw(told: tuple[list[Fact], list[Fact]], now: datetime, later: datetime) -> None:
         facts = [
-            (fact.time, str(fact.event_id), type(fact.event).__name__, fact.event.model_dump_json())
+            (
+                fact.time,
+                str(fact.event_id),
+                type(fact.event).__name__,
+                fact.event.to_json().decode(),
+            )
             for fact in told[1]
         ]
         drawn.append((facts, now, later))
@@ -60,7 +65,7 @@ def read(file: Path) -> list[tuple[list[Fact], datetime, datetime]]:
     return [
         (
             [
-                Fact(_instant(time), UUID(number), _MODELS[name].model_validate_json(event))
+                Fact(_instant(time), UUID(number), _MODELS[name].read_json(event))
                 for time, number, name, event in facts
             ],
             _instant(now),

@@ -28,6 +28,7 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import ORDER_NOT_KNOWN, OUTPUT_TOPICS, WithdrawalReason, body
+from schemas.types import fields_of
 from streams import reference
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import Announced, decide
@@ -108,7 +109,7 @@ def decoded(event: Json) -> tuple[str, Fact]:
     headers = [("content-type", STRUCTURED.encode())]
     key = event["subject"].encode()
     found = decode(event["type"], key, orjson.dumps(event), headers)
-    unknown = event["data"].keys() - type(found.event).model_fields.keys()
+    unknown = event["data"].keys() - fields_of(type(found.event)).keys()
     assert not unknown, f"the schema has no {unknown}"
     return found.case_id, Fact(found.time, found.event_id, found.event)
 

@@ -101,7 +101,7 @@ def day(number: int, hour: int = 9) -> datetime:
 
 def fact(event: Event, time: datetime) -> Fact:
     """Return a fact whose event id is derived from its content and ``time``."""
-    name = f"{type(event).__name__}|{event.model_dump_json()}|{time.astimezone(UTC).isoformat()}"
+    name = f"{type(event).__name__}|{event.to_json().decode()}|{time.astimezone(UTC).isoformat()}"
     return Fact(time, uuid5(_IDS, name), event)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -224,8 +225,10 @@ _NAMES = ("appointment_id", "interview_id", "reference")
 
 def _renamed(fact: Fact, number: int) -> Fact:
     event = fact.event
-    names = {name: f"{getattr(event, name)}-{number}" for name in _NAMES if hasattr(event, name)}
-    return given.fact(event.model_copy(update=names), fact.time)
+    names: dict[str, Any] = {
+        name: f"{getattr(event, name)}-{number}" for name in _NAMES if hasattr(event, name)
+    }
+    return given.fact(replace(event, **names), fact.time)
 
 
 @st.composite

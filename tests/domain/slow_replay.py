@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
+from schemas.types import Message, fields_of
 from streams.domain.case import Case, Rank, fold, unranked
 from streams.domain.decide import Announced, decide
 from streams.domain.replay import History, Replayed
@@ -99,8 +98,8 @@ def _named(value: Any) -> Iterator[datetime]:
     """Yield every instant in an event, however deep."""
     if isinstance(value, datetime):
         yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
+    elif isinstance(value, Message):
+        for name in fields_of(type(value)):
             yield from _named(getattr(value, name))
     elif isinstance(value, list | tuple):
         for one in value:

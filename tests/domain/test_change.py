@@ -38,7 +38,7 @@ from tests.domain.stories import RULES
 def named(raised: EscalationRaised) -> Event:
     """Return the event that would end a proposal, read as a subscriber reads it."""
     change = orjson.loads(body(raised))["evidence"]["change"]
-    return EVENT_TYPES[change["event_type"]].model_validate_json(orjson.dumps(change["data"]))
+    return EVENT_TYPES[change["event_type"]].read_json(orjson.dumps(change["data"]))
 
 
 class TestWhatWouldEndIt:

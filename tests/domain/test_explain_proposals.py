@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -220,15 +221,13 @@ class TestGuards:
         family = [order(household=FAMILY), miss(1)]
         raised = standing(family, day(4))[REINVITE]
         checks = [
-            check.model_copy(
-                update={"because": check.because.partition("waived: ")[0] + "waived: a reason"}
-            )
+            replace(check, because=check.because.partition("waived: ")[0] + "waived: a reason")
             if check.guard is Guard.FAMILY_WITH_MINORS
             else check
             for check in raised.evidence.guards
         ]
-        evidence = raised.evidence.model_copy(update={"guards": tuple(checks)})
-        changed = raised.model_copy(update={"evidence": evidence})
+        evidence = replace(raised.evidence, guards=tuple(checks))
+        changed = replace(raised, evidence=evidence)
         lines = explain_proposal(Proposal(changed, day(4)), wording("en"))
         assert any(line.endswith("; a reason") for line in lines)
 
@@ -284,7 +283,7 @@ def test_a_proposal_without_an_order_says_so() -> None:
 
 
 def test_a_rule_that_the_policy_no_longer_has_is_explained_by_its_action() -> None:
-    raised = standing(ONE, day(4))[REINVITE].model_copy(update={"rule_id": "gone"})
+    raised = replace(standing(ONE, day(4))[REINVITE], rule_id="gone")
     lines = explain_proposal(Proposal(raised, day(4)), wording("en"))
     assert lines[0] == "Proposal, level 1: invite the person again"
 
@@ -297,7 +296,7 @@ def test_an_event_that_is_not_in_the_log_is_named_by_its_id() -> None:
 
 
 def test_an_office_that_the_directory_does_not_know_is_named_by_its_id() -> None:
-    raised = standing(ONE, day(4))[REINVITE].model_copy(update={"office_id": "wavre"})
+    raised = replace(standing(ONE, day(4))[REINVITE], office_id="wavre")
     lines = explain_proposal(Proposal(raised, day(4)), wording("en"))
     assert "office: wavre" in lines[1]
 
@@ -307,10 +306,8 @@ def test_a_reason_of_a_later_version_points_to_the_record() -> None:
     nearest = raised.evidence.nearest
     assert nearest is not None
     for because in ("some_new_code: 7", "the follow-up ended: some_new_reason"):
-        evidence = raised.evidence.model_copy(
-            update={"nearest": nearest.model_copy(update={"because": (because,)})}
-        )
-        changed = raised.model_copy(update={"evidence": evidence})
+        evidence = replace(raised.evidence, nearest=replace(nearest, because=(because,)))
+        changed = replace(raised, evidence=evidence)
         lines = explain_proposal(Proposal(changed, day(4)), wording("en"))
         assert "  - the reason is recorded with the proposal" in lines
 
@@ -343,10 +340,8 @@ def test_the_one_fact_that_would_have_ended_it_is_said(language: str, said: str)
 )
 def test_a_fact_that_this_version_can_not_read_is_left_out(change: Change | None) -> None:
     raised = standing(ONE, day(4))[REINVITE]
-    evidence = raised.evidence.model_copy(update={"change": change})
-    lines = explain_proposal(
-        Proposal(raised.model_copy(update={"evidence": evidence}), day(4)), wording("en")
-    )
+    evidence = replace(raised.evidence, change=change)
+    lines = explain_proposal(Proposal(replace(raised, evidence=evidence), day(4)), wording("en"))
     assert not any("one fact" in line for line in lines)
 
 

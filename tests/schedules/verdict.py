@@ -95,12 +95,10 @@ class _Said(NamedTuple):
 
     def announced(self, open_dead_letters: OpenLetters | None) -> Announced:
         """Return what a decision is told, from the messages only."""
-        raised = [
-            EscalationRaised.model_validate_json(json.dumps(o)) for o in self.standing.values()
-        ]
+        raised = [EscalationRaised.read_json(json.dumps(o)) for o in self.standing.values()]
         route = None
         if self.route is not None:
-            route = RouteRef.model_validate_json(json.dumps(self.route))
+            route = RouteRef.read_json(json.dumps(self.route))
         return Announced(
             route=route,
             routings=self.routings,

@@ -98,7 +98,7 @@ ORDER = "icam.oqt-issued.v1"
 
 
 def event(name: str) -> Event:
-    return EVENT_TYPES[name].model_validate_json(orjson.dumps(EXAMPLES[name]))
+    return EVENT_TYPES[name].read_json(orjson.dumps(EXAMPLES[name]))
 
 
 def envelope(name: str) -> Envelope:

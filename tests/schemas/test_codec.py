@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -220,6 +221,6 @@ def test_a_rejected_record_names_the_case_of_its_key(
 
 
 def test_an_envelope_is_immutable() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(FrozenInstanceError):
         envelope(ORDER).id = UUID(int=0)  # type: ignore[misc]
     assert isinstance(envelope(ORDER), Envelope)

@@ -9,13 +9,13 @@ import orjson
 import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
-from pydantic import BaseModel
 from stdnum.be import bis, nn
 
 from schemas import national_number
 from schemas.envelope import Reason, Rejected, case_named
 from schemas.events import EVENT_TYPES
 from schemas.fields import NearlyKnown, _fields, _refuse_nearly_known, known_fields
+from schemas.types import Message
 from tests.schemas.examples import CASE_ID, EXAMPLES, ORDER, TYPES, binary, decoded
 from tests.schemas.test_hostile_input import rejected, with_header
 
@@ -23,10 +23,8 @@ NUMBER, BIS = "85073003328", "98471200186"
 CIRCUMSTANCE = "icam.circumstance-changed.v1"
 
 
-def models(model: type[BaseModel]) -> list[type[BaseModel]]:
-    inside = [
-        k for k in _fields(model).values() if isinstance(k, type) and issubclass(k, BaseModel)
-    ]
+def models(model: type[Message]) -> list[type[Message]]:
+    inside = [k for k in _fields(model).values() if isinstance(k, type) and issubclass(k, Message)]
     return [model, *(deeper for kind in inside for deeper in models(kind))]
 
 

@@ -17,6 +17,7 @@ from schemas.envelope import Headers, Rejected
 from schemas.events import EVENT_TYPES
 from schemas.producers import Producers
 from schemas.reader import reader
+from schemas.types import fields_of
 from streams import reference
 from tests.producers import PRODUCERS
 from tests.schemas.examples import CASE_ID, EVENT_ID, EXAMPLES, ORDER, TYPES
@@ -105,7 +106,7 @@ def verdict(decoder: Any, *record: Any) -> tuple[Any, ...]:
         event: Decoded = decoder(*record)
     except Rejected as rejection:
         return rejection.reason, rejection.detail, rejection.subject
-    assert type(event.event).model_validate_json(event.payload) == event.event
+    assert type(event.event).read_json(event.payload) == event.event
     instants = [value for value in vars(event.event).values() if isinstance(value, datetime)]
     return (
         *event,
@@ -239,7 +240,7 @@ def test_what_a_reader_accepts_is_what_its_model_reads(name: str, odd: dict[str,
     model = EVENT_TYPES[name]
     content = {
         **in_utc(EXAMPLES[name]),
-        **{field: value for field, value in odd.items() if field in model.model_fields},
+        **{field: value for field, value in odd.items() if field in fields_of(model)},
     }
     try:
         text = orjson.dumps(content)
@@ -247,10 +248,9 @@ def test_what_a_reader_accepts_is_what_its_model_reads(name: str, odd: dict[str,
         return
     found = reader(model)(text)
     if found is not None:
-        expected = model.model_validate_json(text)
+        expected = model.read_json(text)
         assert (found, repr(found)) == (expected, repr(expected))
-        assert found.model_dump_json() == expected.model_dump_json()
-        assert found.model_fields_set == expected.model_fields_set
+        assert found.to_json() == expected.to_json()
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -84,10 +85,7 @@ def test_a_review_corrects_the_report_of_the_same_appointment(
         assert after.time > before.time
         assert first.review in (Review.NONE, Review.PENDING)
         assert (first.justification, first.review) != (last.justification, last.review)
-        assert (
-            last.model_copy(update={"justification": first.justification, "review": first.review})
-            == first
-        )
+        assert replace(last, justification=first.justification, review=first.review) == first
     final = [pair[-1][1] for pair in versions.values()]
     assert any(miss.justification is Justification.UNKNOWN for miss in final)
     assert any(miss.review is Review.REJECTED for miss in final)
@@ -381,7 +379,7 @@ def test_a_correction_of_an_order_changes_the_address_only(
         for last in later:
             assert last.residence_postcode is not None
             same = {name: getattr(first, name) for name in address}
-            assert last.model_copy(update=same) == first
+            assert replace(last, **same) == first
 
 
 def test_most_corrections_say_since_when_the_person_lives_there(

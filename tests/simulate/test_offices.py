@@ -190,7 +190,7 @@ def test_who_is_not_reached_may_be_given_up_and_nothing_comes_after() -> None:
 
 
 def planned(file: CaseFile, name: str) -> AppointmentPlanned:
-    return AppointmentPlanned.model_validate_json(
+    return AppointmentPlanned.read_json(
         f'{{"order_id":"{file.orders[0].order.order_id}","appointment_id":"{name}",'
         '"office_id":"gent","at":"2026-03-09T10:00:00Z","state":"planned","purpose":"first"}'
     )
@@ -200,7 +200,7 @@ def test_a_report_that_was_left_out_is_sent_when_it_is_asked_for() -> None:
     file = case(FIGURES)
     plan = planned(file, "appt-silent")
     record(file, plan, MONDAY)
-    missed = AppointmentMissed.model_validate_json(
+    missed = AppointmentMissed.read_json(
         f'{{"order_id":"{plan.order_id}","appointment_id":"appt-silent","sequence":1,'
         '"scheduled_at":"2026-03-09T10:00:00Z","office_id":"gent","justification":"NONE",'
         '"review":"none","invitation":{"delivery":"proven","language":"nl"}}'
@@ -314,7 +314,7 @@ def test_a_review_is_answered_with_every_decision() -> None:
 
 def test_an_appointment_too_far_ahead_is_cancelled_and_another_is_planned_sooner() -> None:
     file = case(answering(**always(Answer.DONE)))
-    far = planned(file, "appt-far").model_copy(update={"at": NOW + timedelta(days=80)})
+    far = replace(planned(file, "appt-far"), at=NOW + timedelta(days=80))
     record(file, far, MONDAY)
 
     order_id = far.order_id

@@ -13,7 +13,7 @@ from the database takes 10 ms more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
@@ -278,13 +278,13 @@ def _as_announced(
         rule = policy.rule(one.rule_id)
         if known is not None and rule is not None:
             days = rule.answer_working_days or policy.terms.answer_working_days
-            changed = {
-                "round": known.round,
-                "reminder": known.reminder,
-                "detected_at": known.raised_at,
-                "answer_by": tables.calendar.after_working_days(known.raised_at, days),
-            }
-            one = one.model_copy(update=changed)
+            one = replace(
+                one,
+                round=known.round,
+                reminder=known.reminder,
+                detected_at=known.raised_at,
+                answer_by=tables.calendar.after_working_days(known.raised_at, days),
+            )
         found.append(one)
     return found
 

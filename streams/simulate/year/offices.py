@@ -6,6 +6,7 @@ left unreported, corrects facts, and records the end of a follow-up.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, assert_never
 
@@ -177,7 +178,7 @@ def _report_outcome(file: CaseFile, raised: EscalationRaised, now: datetime) -> 
     if plan is None or not isinstance(plan.event, AppointmentPlanned):
         return _done(file, raised, now, AnswerReason.ALREADY_HANDLED)
     state = AppointmentState.CANCELLED_BY_OFFICE
-    lapsed = plan.event.model_copy(update={"state": state})
+    lapsed = replace(plan.event, state=state)
     cancelled = emit(file.world, APPOINTMENTS, lapsed, now)
     return _done(file, raised, now, AnswerReason.FACT_TO_CORRECT, cancelled)
 
@@ -188,7 +189,7 @@ def _report_decision(file: CaseFile, raised: EscalationRaised, now: datetime) ->
     fact = file.case.facts.get(key)
     if fact is None or not isinstance(fact.event, CircumstanceChanged):
         return _done(file, raised, now, AnswerReason.ALREADY_HANDLED)
-    corrected = fact.event.model_copy(update={"outcome": _decided(file.world, Guard(guard))})
+    corrected = replace(fact.event, outcome=_decided(file.world, Guard(guard)))
     report = emit(file.world, _feed(file, Guard(guard)), corrected, now)
     return _done(file, raised, now, AnswerReason.FILE_REVIEWED, report)
 
@@ -237,8 +238,8 @@ def _prove(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reaction:
     if order is None or not found:
         return _done(file, raised, now, AnswerReason.FILE_REVIEWED)
     file.proven.add(order.order_id)
-    proven = order.notification.model_copy(update={"proven": True})
-    corrected = emit(file.world, ORDERS, order.model_copy(update={"notification": proven}), now)
+    proven = replace(order.notification, proven=True)
+    corrected = emit(file.world, ORDERS, replace(order, notification=proven), now)
     return _done(file, raised, now, AnswerReason.FACT_TO_CORRECT, corrected)
 
 
@@ -250,7 +251,7 @@ def _check_date(file: CaseFile, raised: EscalationRaised, now: datetime) -> Reac
     if served is None or plan is None or not isinstance(plan.event, AppointmentPlanned):
         return _done(file, raised, now, AnswerReason.FILE_REVIEWED)
     file.drop_counselling()
-    cancelled = plan.event.model_copy(update={"state": AppointmentState.CANCELLED_BY_OFFICE})
+    cancelled = replace(plan.event, state=AppointmentState.CANCELLED_BY_OFFICE)
     report = emit(file.world, APPOINTMENTS, cancelled, now)
     sooner = _plan(file, served, raised, now)
     return _done(file, raised, now, AnswerReason.FACT_TO_CORRECT, report, *sooner)

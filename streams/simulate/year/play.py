@@ -188,8 +188,8 @@ class _Year:
                     return
             case OqtIssued():
                 if event.order_id in file.proven:
-                    proven = event.notification.model_copy(update={"proven": True})
-                    order = event.model_copy(update={"notification": proven})
+                    proven = replace(event.notification, proven=True)
+                    order = replace(event, notification=proven)
                     simulated = replace(simulated, event=order)
             case CircumstanceChanged() | ProposalAnswered():
                 pass

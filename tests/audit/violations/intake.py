@@ -63,7 +63,7 @@ def an_event_names_a_position_without_a_record(world: World) -> None:
 @breaks("log")
 def a_stored_payload_was_altered(world: World) -> None:
     superseded = min(f.event_id for f in world.facts[ALPHA] if f.time == given.ago(9))
-    altered = given.miss(days_ago=13).model_dump_json()
+    altered = given.miss(days_ago=13).to_json().decode()
     world.sql("UPDATE case_event SET payload = %s::json WHERE event_id = %s", altered, superseded)
 
 

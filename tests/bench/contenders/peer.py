@@ -95,7 +95,7 @@ class Peer:
         names = sorted(changed)
         facts: dict[str, list[Fact]] = {}
         for case_id, at, event_id, type_, payload, source in store.log(conn, names):
-            event = EVENT_TYPES[type_].model_validate_json(payload)
+            event = EVENT_TYPES[type_].read_json(payload)
             facts.setdefault(case_id, []).append(Fact(at, event_id, event, source))
         standing: dict[str, list[StandingEscalation]] = {}
         rounds: dict[str, dict[UUID, int]] = {}
@@ -116,7 +116,7 @@ class Peer:
                 continue
             case = fold(Case(case_id, rank=self._reference.producers.rank), facts[case_id])
             announced = Announced(
-                route=RouteRef.model_validate_json(route) if route else None,
+                route=RouteRef.read_json(route) if route else None,
                 routings=routings,
                 standing=tuple(standing.get(case_id, ())),
                 rounds=rounds.get(case_id, {}),
@@ -206,11 +206,15 @@ def _route_json(decision: Decision) -> str | None:
     route = decision.route
     if route is None or decision.order_id is None:
         return None
-    return RouteRef(
-        order_id=decision.order_id,
-        office_id=route.office_id,
-        track=route.track,
-        language=route.language,
-        interpreter_language=route.interpreter_language,
-        rule_id=route.rule_id,
-    ).model_dump_json()
+    return (
+        RouteRef(
+            order_id=decision.order_id,
+            office_id=route.office_id,
+            track=route.track,
+            language=route.language,
+            interpreter_language=route.interpreter_language,
+            rule_id=route.rule_id,
+        )
+        .to_json()
+        .decode()
+    )

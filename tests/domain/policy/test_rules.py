@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from schemas.events import (
     CircumstanceOutcome,
@@ -610,7 +611,7 @@ def test_forced_return_and_detention_cannot_be_expressed() -> None:
     forbidden = re.compile("remov|detain|arrest|expel|forc|return_flight|deport")
     assert [action.value for action in Action if forbidden.search(action.value)] == []
     assert HIGHEST_LEVEL == 5
-    schema = EscalationRaised.model_json_schema()
+    schema = TypeAdapter(EscalationRaised).json_schema()
     assert schema["properties"]["level"]["maximum"] == 5
     assert schema["properties"]["decided_by"]["const"] == "human"
 
