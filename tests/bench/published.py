@@ -4,7 +4,8 @@ What must be announced depends on which events of a case were decided together, 
 the speed of a contender. So the log says, by the number of its link, which events of a case were
 decided together; the domain alone decides the same groups in the same order, at the same instant,
 and every key, header and value must be the same, once, and in order per case and topic. Nothing is
-normalised: the clock stands still, and no office knows its capacity (``unstaffed.toml``).
+normalised: the clock stands still, and no office knows its capacity (``unstaffed.toml``). Of an
+earlier commit, only the fields that it knows are wanted (``contract.py``).
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -27,6 +29,8 @@ from streams.reference import staffing
 from streams.store.cases import CaseRow
 from streams.store.escalations import Ledger
 from tests.bench.contenders.floor import Filler
+from tests.bench.contract import Contract
+from tests.bench.environments import ROOT
 from tests.bench.history import END, History, history
 from tests.bench.published import Groups, Message, Messages, Published
 from tests.bench.replay import Announcements, NotInHistory, decoded
@@ -233,3 +237,30 @@ def test_rivals_and_the_floor_share_no_sql_with_the_worker(name: str) -> None:
 
     ours = ("streams.store", "streams.casework", "streams.intake", "streams.worker")
     assert [one for one in sorted(imported) if one.startswith(ours)] == []
+
+
+def test_of_an_earlier_commit_only_the_fields_that_it_knows_are_wanted(
+    expected: Expected, together: dict[str, Groups], tmp_path: Path
+) -> None:
+    folder = tmp_path / "schemas" / "json"
+    shutil.copytree(ROOT / "schemas" / "json", folder)
+    schema = folder / "icam.escalation-raised.v1.json"
+    known = orjson.loads(schema.read_bytes())
+    del known["$defs"]["Evidence"]["properties"]["change"]
+    schema.write_bytes(orjson.dumps(known))
+
+    wanted = expected.announcements.of(together)
+    of_base, same = Contract.of(tmp_path).known(wanted), Contract.of(ROOT).known(wanted)
+
+    assert Published(wanted).differences(same) == []
+    assert Published(wanted).differences(of_base) != []
+    changed = said(wanted)
+    removed = [one["evidence"].pop("change", None) for one in changed]
+    assert any(removed)
+    assert changed == said(of_base)
+
+
+def said(messages: Messages) -> list[dict[str, Any]]:
+    """Return the raised escalations."""
+    bodies = [orjson.loads(one.value) for sent in messages.values() for one in sent]
+    return [body for body in bodies if body.get("kind") == "raised"]

@@ -42,7 +42,7 @@ def take(
 ) -> Singles:
     """Offer ``records`` records at ``rate`` per second to each contender, in turns. Blocks."""
     offered = history(2 * _WARM_UP + records, seed=5, duplicates=0)
-    expected = Expected.of(offered)
+    expected = Expected.of(offered, stage.base)
     tries = {contender.name: _Tries() for contender in contenders}
     for number in range(1, rounds + 1):
         for contender in contenders if number % 2 else reversed(contenders):

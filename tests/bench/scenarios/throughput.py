@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaException
 
 from streams.embedded.errors import EmbeddedError
+from tests.bench.contract import Contract
 from tests.bench.history import History
 from tests.bench.interpreter import Interpreter, interpreter
 from tests.bench.published import Published
@@ -22,6 +23,7 @@ from tests.bench.results import Contest, Spread, Throughput
 from tests.bench.roster import Contender
 from tests.bench.run import Done, run
 from tests.bench.stage import NoBase, Output, RecordsLost, Stage
+from tests.bench.version import Version
 from tests.bench.watch import Stalled, Watched
 from tests.bench.work import Work
 
@@ -39,7 +41,7 @@ def take(
     stage: Stage, contenders: Sequence[Contender], history: History, rounds: int, say: Say
 ) -> Throughput:
     """Measure the contenders in turns. Blocks."""
-    expected = Expected.of(history)
+    expected = Expected.of(history, stage.base)
     say(f"publishing {len(history.records):,} records")
     stage.fill(history.records)
     stage.output = expected.output()
@@ -87,11 +89,14 @@ class Expected:
     records: int
     truth: Work
     announcements: Announcements
+    base: Contract | None = None
+    """What an earlier commit can say."""
 
     @classmethod
-    def of(cls, history: History) -> Expected:
+    def of(cls, history: History, base: Version | None = None) -> Expected:
         """Return what follows from a history, by the domain alone."""
-        return cls(len(history.records), truth_of(history), Announcements(history))
+        contract = Contract.of(base.root) if base else None
+        return cls(len(history.records), truth_of(history), Announcements(history), contract)
 
     def output(self) -> Output:
         """Return about what a worker publishes, until one has been measured."""
@@ -114,6 +119,8 @@ class Expected:
             wanted = self.announcements.of(done.groups)
         except NotInHistory as strange:
             return [str(strange)]
+        if contender.version == "base" and self.base is not None:
+            wanted = self.base.known(wanted)
         return [*self.truth.differences(work), *published.differences(wanted)]
 
 
