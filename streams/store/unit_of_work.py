@@ -22,14 +22,180 @@ from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.case import Fact
 from streams.store import dead_letters, escalations, events
 from streams.store.cases import Saved
+from streams.store.columns import Columns
 from streams.store.dead_letters import OpenDeadLetter
 from streams.store.escalations import Ledger
 from streams.store.events import EventKey, Position
 from streams.store.outbox import OutboxEntry, Pending, Written
 from streams.store.pool import Connection
 
+_EVENT: Final = Columns(
+    event_id="uuid",
+    case_id="text",
+    type="text",
+    source="text",
+    occurred_at="timestamptz",
+    payload="json",
+    digest="bytea",
+    topic="text",
+    partition="integer",
+    offset="bigint",
+    link="integer",
+)
+_PROJECTION: Final = Columns(
+    case_id="text",
+    digest="bytea",
+    events="integer",
+    order_id="text",
+    status="text",
+    office_id="text",
+    track="text",
+    route="text",
+    routings="integer",
+    level="smallint",
+    blocked="json",
+    next_check_at="timestamptz",
+    next_reason="text",
+    owner="text",
+    ended_at="timestamptz",
+    end_reason="text",
+    endings="integer",
+    reference_digest="text",
+    links="integer",
+    entries="integer",
+    head="bytea",
+)
+_ESCALATION: Final = Columns(
+    escalation_id="uuid",
+    round="integer",
+    case_id="text",
+    order_id="text",
+    rule_id="text",
+    occasion="text",
+    level="smallint",
+    action="text",
+    policy_version="text",
+    policy_digest="text",
+    office_id="text",
+    track="text",
+    message_id="uuid",
+    event_ids="text",
+    due_at="timestamptz",
+    raised_at="timestamptz",
+    addressed_to="text",
+    reminder="integer",
+    answer_by="timestamptz",
+)
+
+_ENTRY: Final = Columns(
+    message_id="uuid",
+    topic="text",
+    key="text",
+    headers="json",
+    body="json",
+    caused_at="timestamptz",
+    link="integer",
+)
+_HANDLED: Final = Columns(topic="text", partition="integer", next_offset="bigint")
+
 _MOST_OTHERS: Final = 100
 """Most positions of other entries that are read: with more, the relay reads them itself."""
+
+# OFFSET 0 has the ledger read by case and then sorted, never by the index that is in order.
+_LOAD: Final = f"""
+    WITH added AS (
+        INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
+                                topic, "partition", "offset", link)
+        SELECT event_id, case_id, type, source, occurred_at, payload, digest, topic, "partition",
+               "offset", link
+        FROM {_EVENT.rows(2, "event")}
+        ON CONFLICT DO NOTHING
+        RETURNING event_id, source)
+    SELECT clock_timestamp() AS now, (SELECT count(*) FROM publication) AS publications,
+           log.*, ledger.*, letter.*, mine.*
+    FROM (
+        SELECT array_agg(event_id), array_agg(source) FROM added
+    ) AS mine, (
+        SELECT array_agg(case_id), array_agg(occurred_at), array_agg(event_id),
+               array_agg(type), array_agg(payload::text), array_agg(source)
+        FROM case_event WHERE case_id = any($1::text[])
+    ) AS log, (
+        SELECT array_agg(case_id), array_agg(withdrawn_at IS NULL), array_agg(escalation_id),
+               array_agg(round), array_agg(rule_id), array_agg(level), array_agg(order_id),
+               array_agg(office_id), array_agg(track), array_agg(policy_digest),
+               array_agg(raised_at), array_agg(reminder)
+        FROM (SELECT DISTINCT ON (escalation_id) * FROM (
+                  SELECT * FROM escalation WHERE case_id = any($1::text[]) OFFSET 0) AS of_case
+              ORDER BY escalation_id, round DESC) AS latest
+    ) AS ledger, (
+        SELECT array_agg(dead_letter_id), array_agg(topic), array_agg("partition"),
+               array_agg("offset"), array_agg(reason), array_agg(to_json(case_ids)::text),
+               array_agg(recorded_at)
+        FROM ({dead_letters.OPEN_ON}) AS found
+    ) AS letter
+"""  # noqa: S608 - constants
+
+# What is raised waits for what is withdrawn: of one escalation only one round may stand. Nothing is
+# joined, and whether an escalation stands is not asked with IS NULL: a plan that was made while the
+# tables were small would read a whole index.
+_FIRST: Final = 7
+"""Number of the first parameter with rows."""
+_WRITE: Final = f"""
+    WITH saved AS (
+        INSERT INTO case_projection AS held (
+            case_id, digest, events, order_id, status, office_id, track, route, routings,
+            level, blocked, next_check_at, next_reason, owner, ended_at, end_reason, endings,
+            reference_digest, links, entries, head, known_since, updated_at)
+        SELECT case_id, digest, events, order_id, status, office_id, track,
+            nullif(route, 'null')::json, routings, level, blocked, next_check_at,
+            coalesce(next_reason, ''), owner, ended_at, end_reason, endings, reference_digest,
+            links, entries, head, $1, $1
+        FROM {_PROJECTION.rows(_FIRST, "new")}
+        ON CONFLICT (case_id) DO UPDATE SET
+            digest = excluded.digest, events = excluded.events, order_id = excluded.order_id,
+            status = excluded.status, office_id = excluded.office_id, track = excluded.track,
+            route = excluded.route, routings = excluded.routings, level = excluded.level,
+            blocked = excluded.blocked, next_check_at = excluded.next_check_at,
+            next_reason = excluded.next_reason, owner = excluded.owner,
+            ended_at = excluded.ended_at, end_reason = excluded.end_reason,
+            endings = excluded.endings, reference_digest = excluded.reference_digest,
+            links = excluded.links, entries = excluded.entries, head = excluded.head,
+            known_since = coalesce(held.known_since, excluded.known_since),
+            updated_at = excluded.updated_at),
+    withdrawn AS (
+        UPDATE escalation
+        SET withdrawn_at = ($5::timestamptz[])[array_position($3::uuid[], escalation_id)],
+            withdrawal = ($6::text[])[array_position($3, escalation_id)]::json
+        WHERE escalation_id = any($3)
+          AND round = ($4::integer[])[array_position($3, escalation_id)]
+          AND coalesce(withdrawn_at, 'infinity') = 'infinity'
+        RETURNING round),
+    raised AS (
+        INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,
+                                level, action, policy_version, policy_digest, office_id, track,
+                                message_id, event_ids, due_at, raised_at, addressed_to,
+                                reminder, answer_by)
+        SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
+               policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
+               due_at, raised_at, addressed_to, reminder, answer_by
+        FROM {_ESCALATION.rows(_FIRST + len(_PROJECTION), "new")}
+        WHERE (SELECT count(*) FROM withdrawn) >= 0),
+    added AS (
+        INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
+        SELECT message_id, topic, key, headers, body, caused_at, link
+        FROM {_ENTRY.rows(_FIRST + len(_PROJECTION) + len(_ESCALATION), "new")}
+        ORDER BY nth RETURNING position),
+    waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added),
+    advanced AS (
+        INSERT INTO input_position AS known (topic, "partition", next_offset)
+        SELECT topic, "partition", next_offset
+        FROM {_HANDLED.rows(_FIRST + len(_PROJECTION) + len(_ESCALATION) + len(_ENTRY), "new")}
+        ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
+        WHERE known.next_offset <> excluded.next_offset)
+    SELECT clock_timestamp(), ARRAY(SELECT position FROM added ORDER BY position),
+           CASE WHEN $2 > 0 THEN ARRAY(
+               SELECT position FROM outbox_pending ORDER BY position LIMIT $2) END
+"""  # noqa: S608 - constants
 
 
 class Loaded(NamedTuple):
@@ -66,46 +232,7 @@ async def load(
     used; it has no digest then. Events are appended in the order of their keys: two workers that
     append the same ones don't deadlock.
     """
-    # OFFSET 0 has the ledger read by case and then sorted, never by the index that is in order.
-    row = await conn.fetchrow(
-        f"""
-        WITH added AS (
-            INSERT INTO case_event (event_id, case_id, type, source, occurred_at, payload, digest,
-                                    topic, "partition", "offset", link)
-            SELECT event_id, case_id, type, source, occurred_at, payload, decode(digest, 'hex'),
-                   topic, "partition", "offset", link
-            FROM json_to_recordset($2::json) AS event (
-                event_id uuid, case_id text, type text, source text, occurred_at timestamptz,
-                payload json, digest text, topic text, "partition" integer, "offset" bigint,
-                link integer)
-            ON CONFLICT DO NOTHING
-            RETURNING event_id, source)
-        SELECT clock_timestamp() AS now, (SELECT count(*) FROM publication) AS publications,
-               log.*, ledger.*, letter.*, mine.*
-        FROM (
-            SELECT array_agg(event_id), array_agg(source) FROM added
-        ) AS mine, (
-            SELECT array_agg(case_id), array_agg(occurred_at), array_agg(event_id),
-                   array_agg(type), array_agg(payload::text), array_agg(source)
-            FROM case_event WHERE case_id = any($1::text[])
-        ) AS log, (
-            SELECT array_agg(case_id), array_agg(withdrawn_at IS NULL), array_agg(escalation_id),
-                   array_agg(round), array_agg(rule_id), array_agg(level), array_agg(order_id),
-                   array_agg(office_id), array_agg(track), array_agg(policy_digest),
-                   array_agg(raised_at), array_agg(reminder)
-            FROM (SELECT DISTINCT ON (escalation_id) * FROM (
-                      SELECT * FROM escalation WHERE case_id = any($1::text[]) OFFSET 0) AS of_case
-                  ORDER BY escalation_id, round DESC) AS latest
-        ) AS ledger, (
-            SELECT array_agg(dead_letter_id), array_agg(topic), array_agg("partition"),
-                   array_agg("offset"), array_agg(reason), array_agg(to_json(case_ids)::text),
-                   array_agg(recorded_at)
-            FROM ({dead_letters.OPEN_ON}) AS found
-        ) AS letter
-        """,  # noqa: S608 - a constant
-        case_ids,
-        _events_as_json(new, links),
-    )
+    row = await conn.fetchrow(_LOAD, case_ids, *_events(new, links))
     assert row is not None  # noqa: S101 - aggregates without groups give one row
     now, publications, *columns = row.values()
     log, ledger, letters, added = columns[:6], columns[6:18], columns[18:25], columns[25:]
@@ -124,26 +251,33 @@ async def load(
     )
 
 
-def _events_as_json(new: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]) -> str:
+def _events(new: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]) -> list[str]:
     # By number: comparing UUIDs runs Python code of theirs.
     ordered = sorted(new, key=lambda pair: (pair[0].event_id.int, pair[0].source))
-    rows = [
-        {
-            "event_id": event.event_id,
-            "case_id": event.case_id,
-            "type": event.type,
-            "source": event.source,
-            "occurred_at": event.time,
-            "payload": orjson.Fragment(event.payload),
-            "digest": event.digest.hex(),
-            "topic": position.topic,
-            "partition": position.partition,
-            "offset": position.offset,
-            "link": links[event.case_id],
-        }
+    return _EVENT.texts(
+        (
+            str(event.event_id),
+            event.case_id,
+            event.type,
+            event.source,
+            event.time.isoformat(),
+            event.payload.decode(),
+            _bytea(event.digest),
+            position.topic,
+            str(position.partition),
+            str(position.offset),
+            str(links[event.case_id]),
+        )
         for event, position in ordered
-    ]
-    return orjson.dumps(rows).decode()
+    )
+
+
+def _bytea(value: bytes) -> str:
+    return rf"\x{value.hex()}"
+
+
+def _time(value: datetime | None) -> str:
+    return "" if value is None else value.isoformat()
 
 
 def _rows(columns: Sequence[Sequence[Any] | None]) -> Iterator[tuple[Any, ...]]:
@@ -179,96 +313,31 @@ async def write(conn: Connection, change: Change) -> Written:
             was decided without its lock, or twice.
     """
     partitions, entries = sorted(change.handled), change.entries
-    # What is raised waits for what is withdrawn: of one escalation only one round may stand.
-    # Bodies are separate parameters: inside one JSON document the server would parse them twice.
-    # Nothing is joined, and whether an escalation stands is not asked with IS NULL: a plan that was
-    # made while the tables were small would read a whole index.
     row = await conn.fetchrow(
-        """
-        WITH saved AS (
-            INSERT INTO case_projection AS held (
-                case_id, digest, events, order_id, status, office_id, track, route, routings,
-                level, blocked, next_check_at, next_reason, owner, ended_at, end_reason, endings,
-                reference_digest, links, entries, head, known_since, updated_at)
-            SELECT case_id, decode(digest, 'hex'), events, order_id, status, office_id, track,
-                nullif(route::text, 'null')::json, routings, level, blocked, next_check_at,
-                next_reason, owner, ended_at, end_reason, endings, reference_digest, links,
-                entries, decode(head, 'hex'), $2, $2
-            FROM json_to_recordset($1::json) AS new (
-                case_id text, digest text, events integer, order_id text, status text,
-                office_id text, track text, route json, routings integer, level smallint,
-                blocked json, next_check_at timestamptz, next_reason text, owner text,
-                ended_at timestamptz, end_reason text, endings integer, reference_digest text,
-                links integer, entries integer, head text)
-            ON CONFLICT (case_id) DO UPDATE SET
-                digest = excluded.digest, events = excluded.events, order_id = excluded.order_id,
-                status = excluded.status, office_id = excluded.office_id, track = excluded.track,
-                route = excluded.route, routings = excluded.routings, level = excluded.level,
-                blocked = excluded.blocked, next_check_at = excluded.next_check_at,
-                next_reason = excluded.next_reason, owner = excluded.owner,
-                ended_at = excluded.ended_at, end_reason = excluded.end_reason,
-                endings = excluded.endings, reference_digest = excluded.reference_digest,
-                links = excluded.links, entries = excluded.entries, head = excluded.head,
-                known_since = coalesce(held.known_since, excluded.known_since),
-                updated_at = excluded.updated_at),
-        withdrawn AS (
-            UPDATE escalation
-            SET withdrawn_at = ($17::timestamptz[])[array_position($15::uuid[], escalation_id)],
-                withdrawal = ($18::text[])[array_position($15, escalation_id)]::json
-            WHERE escalation_id = any($15)
-              AND round = ($16::integer[])[array_position($15, escalation_id)]
-              AND coalesce(withdrawn_at, 'infinity') = 'infinity'
-            RETURNING round),
-        raised AS (
-            INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,
-                                    level, action, policy_version, policy_digest, office_id, track,
-                                    message_id, event_ids, due_at, raised_at, addressed_to,
-                                    reminder, answer_by)
-            SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
-                   policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
-                   due_at, raised_at, addressed_to, reminder, answer_by
-            FROM json_to_recordset($3::json) AS new (
-                escalation_id uuid, round integer, case_id text, order_id text, rule_id text,
-                occasion text, level smallint, action text, policy_version text,
-                policy_digest text, office_id text, track text, message_id uuid, event_ids text,
-                due_at timestamptz, raised_at timestamptz, addressed_to text, reminder integer,
-                answer_by timestamptz)
-            WHERE (SELECT count(*) FROM withdrawn) >= 0),
-        added AS (
-            INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
-            SELECT message_id, topic, key, headers::json, body::json, caused_at, link
-            FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-                        $9::timestamptz[], $10::integer[])
-                WITH ORDINALITY AS new (message_id, topic, key, headers, body, caused_at, link, nth)
-            ORDER BY nth RETURNING position),
-        waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added),
-        advanced AS (
-            INSERT INTO input_position AS known (topic, "partition", next_offset)
-            SELECT * FROM unnest($11::text[], $12::int[], $13::bigint[])
-            ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
-            WHERE known.next_offset <> excluded.next_offset)
-        SELECT clock_timestamp(), ARRAY(SELECT position FROM added ORDER BY position),
-               CASE WHEN $14 > 0 THEN ARRAY(
-                   SELECT position FROM outbox_pending ORDER BY position LIMIT $14) END
-        """,
-        _projections_as_json(change),
+        _WRITE,
         change.now,
-        _raised_as_json(change.raised),
-        [entry.message_id for entry in entries],
-        [entry.topic for entry in entries],
-        [entry.key for entry in entries],
-        [entry.stored_headers for entry in entries],
-        [entry.body.decode() for entry in entries],
-        [entry.caused_at for entry in entries],
-        [entry.link for entry in entries],
-        [topic for topic, _ in partitions],
-        [number for _, number in partitions],
-        [change.handled[partition] for partition in partitions],
         _MOST_OTHERS + 1 if entries else 0,
         [item.escalation_id for item in change.withdrawn],
         [item.round for item in change.withdrawn],
         [item.withdrawn_at for item in change.withdrawn],
         [_withdrawal(item) for item in change.withdrawn],
+        *_projections(change),
+        *_raised(change.raised),
+        *_ENTRY.texts(
+            (
+                entry.message_id,
+                entry.topic,
+                entry.key,
+                entry.stored_headers,
+                entry.body.decode(),
+                _time(entry.caused_at),
+                str(entry.link),
+            )
+            for entry in entries
+        ),
+        *_HANDLED.texts(
+            (topic, str(number), str(change.handled[topic, number])) for topic, number in partitions
+        ),
     )
     assert row is not None  # noqa: S101 - a query without a table gives one row
     now, positions, others = row
@@ -282,68 +351,62 @@ async def write(conn: Connection, change: Change) -> Written:
     return Written(pending, frozenset(others) if complete else None)
 
 
-def _seconds(now: datetime, since: datetime | None) -> float | None:
-    return None if since is None else (now - since).total_seconds()
-
-
-def _projections_as_json(change: Change) -> str:
+def _projections(change: Change) -> list[str]:
     heads = change.heads
-    rows = [
-        {
-            "case_id": row.case_id,
-            "digest": row.digest.hex(),
-            "events": row.events,
-            "order_id": row.order_id,
-            "status": row.status,
-            "office_id": row.office_id,
-            "track": row.track,
-            "route": orjson.Fragment(row.route),
-            "routings": row.routings,
-            "level": row.level,
-            "blocked": orjson.Fragment(row.blocked),
-            "next_check_at": row.next_check_at,
-            "next_reason": row.next_reason,
-            "owner": row.owner,
-            "ended_at": row.ended_at,
-            "end_reason": row.end_reason,
-            "endings": row.endings,
-            "reference_digest": row.reference_digest,
-            "links": heads[row.case_id].links,
-            "entries": heads[row.case_id].entries,
-            "head": heads[row.case_id].hash.hex(),
-        }
+    return _PROJECTION.texts(
+        (
+            row.case_id,
+            _bytea(row.digest),
+            str(row.events),
+            row.order_id or "",
+            row.status,
+            row.office_id or "",
+            row.track or "",
+            row.route.decode(),
+            str(row.routings),
+            str(row.level),
+            row.blocked.decode(),
+            _time(row.next_check_at),
+            row.next_reason,
+            row.owner,
+            _time(row.ended_at),
+            row.end_reason or "",
+            str(row.endings),
+            row.reference_digest,
+            str(heads[row.case_id].links),
+            str(heads[row.case_id].entries),
+            _bytea(heads[row.case_id].hash),
+        )
         for row in change.projections
-    ]
-    return orjson.dumps(rows).decode()
+    )
 
 
 def _withdrawal(item: EscalationWithdrawn) -> str:
     return orjson.dumps({"reason": item.reason, "because": item.because}).decode()
 
 
-def _raised_as_json(raised: Iterable[tuple[UUID, EscalationRaised]]) -> str:
-    rows = [
-        {
-            "escalation_id": item.escalation_id,
-            "round": item.round,
-            "case_id": item.case_id,
-            "order_id": item.order_id,
-            "rule_id": item.rule_id,
-            "occasion": item.occasion,
-            "level": item.level,
-            "action": item.action,
-            "policy_version": item.policy_version,
-            "policy_digest": item.policy_digest,
-            "office_id": item.office_id,
-            "track": item.track,
-            "message_id": message_id,
-            "event_ids": "{" + ",".join(item.evidence.event_ids) + "}",
-            "due_at": item.due_at,
-            "raised_at": item.detected_at,
-            "addressed_to": item.addressed_to,
-            "reminder": item.reminder,
-            "answer_by": item.answer_by,
-        }
+def _raised(raised: Iterable[tuple[UUID, EscalationRaised]]) -> list[str]:
+    return _ESCALATION.texts(
+        (
+            item.escalation_id,
+            str(item.round),
+            item.case_id,
+            item.order_id,
+            item.rule_id,
+            item.occasion,
+            str(item.level),
+            item.action,
+            item.policy_version,
+            item.policy_digest,
+            item.office_id,
+            item.track,
+            str(message_id),
+            "{" + ",".join(item.evidence.event_ids) + "}",
+            item.due_at.isoformat(),
+            item.detected_at.isoformat(),
+            item.addressed_to,
+            str(item.reminder),
+            _time(item.answer_by),
+        )
         for message_id, item in raised
-    ]
-    return orjson.dumps(rows).decode()
+    )
