@@ -6,7 +6,7 @@ element, which costs the client four times as much as a text does.
 
 Errors::
 
-    NotAValue   a text can't be sent this way: a bug of ours, as no valid value holds a separator
+    NotAValue   a text can't be sent this way: a bug of ours
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ _SEPARATOR: Final = "\x1f"
 
 
 class NotAValue(ValueError):
-    """A value holds the separator; with it, rows would be made of parts of others."""
+    """A value holds the separator, so rows would be made of parts of others; or a row has no name,
+    and would not arrive if it had nothing else.
+    """
 
 
 class Columns:
-    """Names and SQL types of the columns of some rows."""
+    """Names and SQL types of the columns of some rows; the first is never null."""
 
     def __init__(self, **types: str) -> None:
         self._types = types
@@ -48,7 +50,7 @@ class Columns:
         """Return the parameters for some rows; an empty text is null.
 
         Raises:
-            NotAValue: a value holds the separator.
+            NotAValue: a value holds the separator, or one of the first column is empty.
         """
         columns = list(zip(*rows, strict=True))
         if not columns:
@@ -57,6 +59,8 @@ class Columns:
         texts = list(map(_SEPARATOR.join, columns))
         if any(text.count(_SEPARATOR) != between for text in texts):
             raise NotAValue("a value holds the character U+001F")
+        if "" in columns[0]:
+            raise NotAValue("a row has no value in its first column")
         return texts
 
 

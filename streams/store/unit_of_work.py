@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -26,7 +27,7 @@ from streams.store.columns import Columns
 from streams.store.dead_letters import OpenDeadLetter
 from streams.store.escalations import Ledger
 from streams.store.events import EventKey, Position
-from streams.store.outbox import OutboxEntry, Pending, Written
+from streams.store.outbox import NOTHING_WRITTEN, OutboxEntry, Pending, Written
 from streams.store.pool import Connection
 
 _EVENT: Final = Columns(
@@ -135,13 +136,10 @@ _LOAD: Final = f"""
     ) AS letter
 """  # noqa: S608 - constants
 
-# What is raised waits for what is withdrawn: of one escalation only one round may stand. Nothing is
-# joined, and whether an escalation stands is not asked with IS NULL: a plan that was made while the
-# tables were small would read a whole index.
-_FIRST: Final = 7
-"""Number of the first parameter with rows."""
-_WRITE: Final = f"""
-    WITH saved AS (
+# Nothing is joined, and whether an escalation stands is not asked with IS NULL: a plan that was
+# made while the tables were small would read a whole index.
+_SAVED: Final = """
+    saved AS (
         INSERT INTO case_projection AS held (
             case_id, digest, events, order_id, status, office_id, track, route, routings,
             level, blocked, next_check_at, next_reason, owner, ended_at, end_reason, endings,
@@ -150,7 +148,7 @@ _WRITE: Final = f"""
             nullif(route, 'null')::json, routings, level, blocked, next_check_at,
             coalesce(next_reason, ''), owner, ended_at, end_reason, endings, reference_digest,
             links, entries, head, $1, $1
-        FROM {_PROJECTION.rows(_FIRST, "new")}
+        FROM {rows}
         ON CONFLICT (case_id) DO UPDATE SET
             digest = excluded.digest, events = excluded.events, order_id = excluded.order_id,
             status = excluded.status, office_id = excluded.office_id, track = excluded.track,
@@ -161,15 +159,17 @@ _WRITE: Final = f"""
             endings = excluded.endings, reference_digest = excluded.reference_digest,
             links = excluded.links, entries = excluded.entries, head = excluded.head,
             known_since = coalesce(held.known_since, excluded.known_since),
-            updated_at = excluded.updated_at),
+            updated_at = excluded.updated_at)"""
+_WITHDRAWN: Final = """
     withdrawn AS (
         UPDATE escalation
-        SET withdrawn_at = ($5::timestamptz[])[array_position($3::uuid[], escalation_id)],
-            withdrawal = ($6::text[])[array_position($3, escalation_id)]::json
-        WHERE escalation_id = any($3)
-          AND round = ($4::integer[])[array_position($3, escalation_id)]
+        SET withdrawn_at = (${at}::timestamptz[])[array_position(${ids}::uuid[], escalation_id)],
+            withdrawal = (${why}::text[])[array_position(${ids}, escalation_id)]::json
+        WHERE escalation_id = any(${ids})
+          AND round = (${rounds}::integer[])[array_position(${ids}, escalation_id)]
           AND coalesce(withdrawn_at, 'infinity') = 'infinity'
-        RETURNING round),
+        RETURNING round)"""
+_RAISED: Final = """
     raised AS (
         INSERT INTO escalation (escalation_id, round, case_id, order_id, rule_id, occasion,
                                 level, action, policy_version, policy_digest, office_id, track,
@@ -178,24 +178,61 @@ _WRITE: Final = f"""
         SELECT escalation_id, round, case_id, order_id, rule_id, occasion, level, action,
                policy_version, policy_digest, office_id, track, message_id, event_ids::uuid[],
                due_at, raised_at, addressed_to, reminder, answer_by
-        FROM {_ESCALATION.rows(_FIRST + len(_PROJECTION), "new")}
-        WHERE (SELECT count(*) FROM withdrawn) >= 0),
+        FROM {rows}{after})"""
+_AFTER_WITHDRAWN: Final = " WHERE (SELECT count(*) FROM withdrawn) >= 0"
+"""What is raised waits for what is withdrawn: of one escalation only one round may stand."""
+_ADDED: Final = """
     added AS (
         INSERT INTO outbox (message_id, topic, key, headers, body, caused_at, link)
         SELECT message_id, topic, key, headers, body, caused_at, link
-        FROM {_ENTRY.rows(_FIRST + len(_PROJECTION) + len(_ESCALATION), "new")}
-        ORDER BY nth RETURNING position),
-    waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added),
+        FROM {rows} ORDER BY nth RETURNING position),
+    waiting AS (INSERT INTO outbox_pending (position) SELECT position FROM added)"""
+_ADVANCED: Final = """
     advanced AS (
         INSERT INTO input_position AS known (topic, "partition", next_offset)
-        SELECT topic, "partition", next_offset
-        FROM {_HANDLED.rows(_FIRST + len(_PROJECTION) + len(_ESCALATION) + len(_ENTRY), "new")}
+        SELECT topic, "partition", next_offset FROM {rows}
         ON CONFLICT (topic, "partition") DO UPDATE SET next_offset = excluded.next_offset
-        WHERE known.next_offset <> excluded.next_offset)
+        WHERE known.next_offset <> excluded.next_offset)"""
+_POSITIONS: Final = """
     SELECT clock_timestamp(), ARRAY(SELECT position FROM added ORDER BY position),
-           CASE WHEN $2 > 0 THEN ARRAY(
-               SELECT position FROM outbox_pending ORDER BY position LIMIT $2) END
-"""  # noqa: S608 - constants
+           ARRAY(SELECT position FROM outbox_pending ORDER BY position LIMIT {most})"""
+
+
+class _Parts(NamedTuple):
+    """Which tables a unit of work writes to. Of a record alone it is seldom all of them, and each
+    costs the server as much as a row, even if it gets none.
+    """
+
+    saved: bool
+    withdrawn: bool
+    raised: bool
+    added: bool
+    advanced: bool
+
+
+@cache
+def _statement(parts: _Parts) -> str:
+    """Return the statement that writes these parts; its parameters are in their order."""
+    number = 2  # the first is the instant of the decisions
+    written: list[str] = []
+    if parts.saved:
+        written.append(_SAVED.format(rows=_PROJECTION.rows(number, "new")))
+        number += len(_PROJECTION)
+    if parts.withdrawn:
+        ids, rounds, at, why = range(number, number + 4)
+        written.append(_WITHDRAWN.format(ids=ids, rounds=rounds, at=at, why=why))
+        number += 4
+    if parts.raised:
+        after = _AFTER_WITHDRAWN if parts.withdrawn else ""
+        written.append(_RAISED.format(rows=_ESCALATION.rows(number, "new"), after=after))
+        number += len(_ESCALATION)
+    if parts.added:
+        written.append(_ADDED.format(rows=_ENTRY.rows(number, "new")))
+        number += len(_ENTRY)
+    if parts.advanced:
+        written.append(_ADVANCED.format(rows=_HANDLED.rows(number, "new")))
+    found = _POSITIONS.format(most=_MOST_OTHERS + 1) if parts.added else " SELECT $1::timestamptz"
+    return "WITH" + ",".join(written) + found
 
 
 class Loaded(NamedTuple):
@@ -312,34 +349,36 @@ async def write(conn: Connection, change: Change) -> Written:
         asyncpg.UniqueViolationError: an escalation stands already, or a message id exists: a case
             was decided without its lock, or twice.
     """
-    partitions, entries = sorted(change.handled), change.entries
-    row = await conn.fetchrow(
-        _WRITE,
-        change.now,
-        _MOST_OTHERS + 1 if entries else 0,
-        [item.escalation_id for item in change.withdrawn],
-        [item.round for item in change.withdrawn],
-        [item.withdrawn_at for item in change.withdrawn],
-        [_withdrawal(item) for item in change.withdrawn],
-        *_projections(change),
-        *_raised(change.raised),
-        *_ENTRY.texts(
-            (
-                entry.message_id,
-                entry.topic,
-                entry.key,
-                entry.stored_headers,
-                entry.body.decode(),
-                _time(entry.caused_at),
-                str(entry.link),
-            )
-            for entry in entries
-        ),
-        *_HANDLED.texts(
-            (topic, str(number), str(change.handled[topic, number])) for topic, number in partitions
-        ),
+    entries, withdrawn = change.entries, change.withdrawn
+    parts = _Parts(
+        saved=bool(change.projections),
+        withdrawn=bool(withdrawn),
+        raised=bool(change.raised),
+        added=bool(entries),
+        advanced=bool(change.handled),
     )
+    values: list[object] = [change.now]
+    if parts.saved:
+        values += _projections(change)
+    if parts.withdrawn:
+        values += (
+            [item.escalation_id for item in withdrawn],
+            [item.round for item in withdrawn],
+            [item.withdrawn_at for item in withdrawn],
+            [_withdrawal(item) for item in withdrawn],
+        )
+    if parts.raised:
+        values += _raised(change.raised)
+    if parts.added:
+        values += _entries(entries)
+    if parts.advanced:
+        values += _handled(change.handled)
+    if not any(parts):
+        return NOTHING_WRITTEN
+    row = await conn.fetchrow(_statement(parts), *values)
     assert row is not None  # noqa: S101 - a query without a table gives one row
+    if not parts.added:
+        return NOTHING_WRITTEN
     now, positions, others = row
     pending = [
         Pending(
@@ -347,8 +386,7 @@ async def write(conn: Connection, change: Change) -> Written:
         )
         for position, entry in zip(positions, entries, strict=True)
     ]
-    complete = others is not None and len(others) <= _MOST_OTHERS
-    return Written(pending, frozenset(others) if complete else None)
+    return Written(pending, frozenset(others) if len(others) <= _MOST_OTHERS else None)
 
 
 def _projections(change: Change) -> list[str]:
@@ -409,4 +447,25 @@ def _raised(raised: Iterable[tuple[UUID, EscalationRaised]]) -> list[str]:
             _time(item.answer_by),
         )
         for message_id, item in raised
+    )
+
+
+def _entries(entries: Iterable[OutboxEntry]) -> list[str]:
+    return _ENTRY.texts(
+        (
+            entry.message_id,
+            entry.topic,
+            entry.key,
+            entry.stored_headers,
+            entry.body.decode(),
+            _time(entry.caused_at),
+            str(entry.link),
+        )
+        for entry in entries
+    )
+
+
+def _handled(handled: Mapping[tuple[str, int], int]) -> list[str]:
+    return _HANDLED.texts(
+        (topic, str(number), str(handled[topic, number])) for topic, number in sorted(handled)
     )
