@@ -311,7 +311,9 @@ class Stages:
         The former in order, without those of a person who attended or was not expected.
         """
         names = {interview.event.appointment_id for interview in attended}
-        now, found, future = facts.now, list[Attempt](), list[Attempt]()
+        now = facts.now
+        found: list[Attempt] = []  # list[Attempt]() would build its type each time
+        future: list[Attempt] = []
         for fact, miss in facts.misses:
             if miss.scheduled_at > now:
                 future.append((fact, miss))

@@ -103,6 +103,8 @@ class Intake:
         Raises:
             BrokenDeploy: our own code fails on too many records in a row.
         """
+        if records and not any(isinstance(item, LogOpened) for item in records):
+            return await self._handle_part(records)
         total = BatchResult()
         # Records before and after such a point may be of two logs: each part is stored by itself.
         for _, part in groupby(records, key=lambda item: isinstance(item, LogOpened)):
