@@ -321,10 +321,10 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self._settle_doubts()
         self._take_replies()
         wanted = []
-        for tp in assigned:
-            state = assignment.state_value(tp)
-            if tp.topic in self._doubted or not self._client.topic_ids_known:
+        for tp in assigned if self._client.topic_ids_known else ():
+            if tp.topic in self._doubted:
                 continue
+            state = assignment.state_value(tp)
             self._compare_topic(tp, state)
             if tp in self._anew:
                 if tp in self._records:  # what was fetched before is read first
@@ -369,7 +369,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         kept = [item for item in self.take_gaps() if isinstance(item, Gap)]
         self.gaps.extend(kept)
 
-    def is_open(self, tp: TopicPartition) -> bool:
+    def is_open(self, tp: tuple[str, int]) -> bool:
         """Whether a partition is fetched."""
         return tp in self._logs and tp not in self.opening
 

@@ -41,6 +41,8 @@ class _Lane:
         self.handle = handle
         self.queues: dict[int, deque[tuple[Partition, Sequence[Item]]]] = {}
         self.waiting: Counter[Partition] = Counter()
+        self.total = 0
+        """Sum of ``waiting``: it is asked for with each partition, whenever a record arrives."""
         self.reopening: Counter[Partition] = Counter()
         """Partitions with a queued item after which they are read anew."""
         self.in_flight: Counter[Partition] = Counter()
@@ -52,6 +54,7 @@ class _Lane:
     def put(self, rank: int, partition: Partition, records: Sequence[Item]) -> None:
         self.queues.setdefault(rank, deque()).append((partition, records))
         self.waiting[partition] += len(records)
+        self.total += len(records)
         self.reopening[partition] += _reopens(records)
         self.filled.set()
 
@@ -69,6 +72,7 @@ class _Lane:
                 batch += records
                 after[partition] = records[-1].next_offset
                 self.waiting[partition] -= len(records)
+                self.total -= len(records)
                 self.reopening[partition] -= _reopens(records)
                 self.in_flight[partition] += len(records)
         if not any(self.queues.values()):
@@ -78,6 +82,7 @@ class _Lane:
     def clear(self) -> None:
         self.queues.clear()
         self.waiting.clear()
+        self.total = 0
         self.reopening.clear()
         self.filled.clear()
 
@@ -112,8 +117,8 @@ class Lanes:
 
     def has_room(self, partition: Partition) -> bool:
         """Whether less than half a batch of the partition is queued, and its lane is not full."""
-        waiting = self._lane(partition).waiting
-        return 2 * waiting[partition] < self._batch_max and waiting.total() < _AHEAD
+        lane = self._lane(partition)
+        return 2 * lane.waiting[partition] < self._batch_max and lane.total < _AHEAD
 
     def unfinished(self, partition: Partition) -> int:
         """Return how many records of a partition are queued or in flight."""

@@ -194,7 +194,7 @@ class LaneConsumer(driver.Consumer):
         """
         reader = Reader(self._thread)
         # Positions before gaps: a position that a gap explains is not passed without the gap.
-        positions = {tp: reader.position(tp) for tp in active}
+        positions = reader.positions(active)
         items: dict[TP, list[Item]] = {}
         opened: dict[TP, list[Item]] = {}
         for gap in reader.take_gaps():
@@ -215,8 +215,7 @@ class LaneConsumer(driver.Consumer):
         for tp, ordered in items.items():
             self.lanes.put((tp.topic, tp.partition), ordered)
         for tp, position in positions.items():
-            if position is not None:
-                self.lanes.skip_to((tp.topic, tp.partition), position)
+            self.lanes.skip_to((tp.topic, tp.partition), position)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (
@@ -294,19 +293,25 @@ class Reader:
     def are_open(self, tps: Iterable[TP]) -> bool:
         """Whether all of these partitions are fetched."""
         fetcher = self._fetcher
-        return fetcher is None or all(fetcher.is_open(TopicPartition(*tp)) for tp in tps)
+        return fetcher is None or all(map(fetcher.is_open, tps))
 
-    def position(self, tp: TP) -> int | None:
-        """Return the next offset to read; None while it is being sought."""
-        state, fetcher = self._state(tp), self._fetcher
-        position = None if state is None else state._position
-        if fetcher is None or TopicPartition(*tp) in fetcher.settling:
-            return None
-        return cast("int | None", position)
+    def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Return the next offset to read of each of these partitions, save while it is sought."""
+        states, fetcher = self._states(), self._fetcher
+        found: dict[TP, int] = {}
+        if fetcher is None:
+            return found
+        for tp in tps:
+            state = states.get(tp)
+            # Before the partition is settled: the thread that settles it has set the position then.
+            position = None if state is None else state._position
+            if position is not None and tp not in fetcher.settling:
+                found[tp] = position
+        return found
 
     def ahead(self, tp: TP) -> int:
         """Return how many offsets a reader of committed records has not read yet."""
-        state = self._state(tp)
+        state = self._states().get(tp)
         if state is None or state.lso is None or state._position is None:
             return 0
         ahead: int = state.lso - state._position
@@ -314,18 +319,20 @@ class Reader:
 
     def is_fetched(self, tp: TP, patience: float) -> bool:
         """Whether a partition is read: its broker answered lately, or records of it wait here."""
-        state, fetcher = self._state(tp), self._fetcher
-        if state is None or fetcher is None or TopicPartition(*tp) in fetcher.held:
+        state, fetcher = self._states().get(tp), self._fetcher
+        if state is None or fetcher is None or tp in fetcher.held:
             return False
         recent = state.timestamp is not None and time.time() - state.timestamp / 1000 < patience
-        return recent or TopicPartition(*tp) in fetcher._records
+        return recent or tp in fetcher._records
 
-    def _state(self, tp: TP) -> Any:
+    def _states(self) -> Mapping[TP, Any]:
+        """Return what the client knows about each assigned partition.
+
+        Its keys are of aiokafka's type, which is the same named tuple as Faust's, and equal to it.
+        """
         subscription = getattr(self._client, "_subscription", None)
         assignment = getattr(getattr(subscription, "subscription", None), "assignment", None)
-        if assignment is None:
-            return None
-        return assignment._tp_state.get(TopicPartition(*tp))
+        return {} if assignment is None else cast("Mapping[TP, Any]", assignment._tp_state)
 
 
 class Membership:
