@@ -26,6 +26,7 @@ print(json.dumps({
     "implementation": platform.python_implementation(),
     "version": platform.python_version(),
     "options": sysconfig.get_config_var("CONFIG_ARGS") or "",
+    "debian": "deb_system" in sysconfig.get_scheme_names(),
     "compiled": compiled,
 }))
 """
@@ -71,10 +72,12 @@ def interpreter(python: Path, environment: Mapping[str, str]) -> Interpreter:
 def parsed(said: Mapping[str, object]) -> Interpreter:
     """Return the interpreter that an answer describes."""
     options = str(said["options"])
+    # Debian's rules build with both, and ask for them otherwise than by these options.
+    debian = bool(said.get("debian"))
     return Interpreter(
         implementation=str(said["implementation"]),
         version=str(said["version"]),
-        pgo="--enable-optimizations" in options,
-        lto="--with-lto" in options,
+        pgo=debian or "--enable-optimizations" in options,
+        lto=debian or "--with-lto" in options,
         compiled=bool(said["compiled"]),
     )

@@ -243,6 +243,17 @@ def test_interpreter_says_how_it_was_built(options: str, built: str) -> None:
     assert str(parsed(said)) == f"CPython 3.11.7, {built}, domain interpreted"
 
 
+def test_interpreter_of_debian_is_optimised_without_saying_so() -> None:
+    said = {
+        "implementation": "CPython",
+        "version": "3.11.2",
+        "options": "'--enable-shared'",
+        "debian": True,
+        "compiled": True,
+    }
+    assert str(parsed(said)) == "CPython 3.11.2, PGO and LTO, domain compiled"
+
+
 @pytest.mark.parametrize(
     ("commit", "rounds", "failures", "said"),
     [
