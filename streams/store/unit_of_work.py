@@ -147,7 +147,7 @@ _SAVED: Final = """
         SELECT case_id, digest, events, order_id, status, office_id, track,
             nullif(route, 'null')::json, routings, level, blocked, next_check_at,
             coalesce(next_reason, ''), owner, ended_at, end_reason, endings, reference_digest,
-            links, entries, head, $1, $1
+            links, entries, head, ${now}, ${now}
         FROM {rows}
         ON CONFLICT (case_id) DO UPDATE SET
             digest = excluded.digest, events = excluded.events, order_id = excluded.order_id,
@@ -213,11 +213,11 @@ class _Parts(NamedTuple):
 @cache
 def _statement(parts: _Parts) -> str:
     """Return the statement that writes these parts; its parameters are in their order."""
-    number = 2  # the first is the instant of the decisions
+    number = 1
     written: list[str] = []
     if parts.saved:
-        written.append(_SAVED.format(rows=_PROJECTION.rows(number, "new")))
-        number += len(_PROJECTION)
+        written.append(_SAVED.format(now=number, rows=_PROJECTION.rows(number + 1, "new")))
+        number += 1 + len(_PROJECTION)
     if parts.withdrawn:
         ids, rounds, at, why = range(number, number + 4)
         written.append(_WITHDRAWN.format(ids=ids, rounds=rounds, at=at, why=why))
@@ -231,7 +231,7 @@ def _statement(parts: _Parts) -> str:
         number += len(_ENTRY)
     if parts.advanced:
         written.append(_ADVANCED.format(rows=_HANDLED.rows(number, "new")))
-    found = _POSITIONS.format(most=_MOST_OTHERS + 1) if parts.added else " SELECT $1::timestamptz"
+    found = _POSITIONS.format(most=_MOST_OTHERS + 1) if parts.added else " SELECT"
     return "WITH" + ",".join(written) + found
 
 
@@ -357,9 +357,9 @@ async def write(conn: Connection, change: Change) -> Written:
         added=bool(entries),
         advanced=bool(change.handled),
     )
-    values: list[object] = [change.now]
+    values: list[object] = []
     if parts.saved:
-        values += _projections(change)
+        values += change.now, *_projections(change)
     if parts.withdrawn:
         values += (
             [item.escalation_id for item in withdrawn],
