@@ -144,7 +144,7 @@ class Latency(_Taken):
     p50_ms: float
     p90_ms: float | None = None
     p99_ms: float
-    spans_ms: list[float]
+    spans_ms: list[float] = Field(default_factory=list)
 
 
 class LatencyBusy(Latency):
