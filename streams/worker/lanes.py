@@ -120,6 +120,10 @@ class Lanes:
         lane = self._lane(partition)
         return 2 * lane.waiting[partition] < self._batch_max and lane.total < _AHEAD
 
+    def all_busy(self) -> bool:
+        """Whether every lane has a batch in flight, and records for the next one."""
+        return all(lane.begun is not None and lane.total for lane in self._lanes)
+
     def unfinished(self, partition: Partition) -> int:
         """Return how many records of a partition are queued or in flight."""
         lane = self._lane(partition)

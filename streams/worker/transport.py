@@ -54,6 +54,9 @@ _LEAVE_SECONDS: Final = 2.0
 _OPENING_PATIENCE: Final = 0.02
 """Seconds to wait for records while partitions are not fetched yet: what is noted about them must
 reach the intake first."""
+_BUSY_PAUSE: Final = 0.01
+"""Seconds between two fetches at most while every lane has enough to do: each fetch names all
+partitions, and the client's thread takes the interpreter's lock from the lanes for it."""
 _HEARTBEAT_ONLY: Final = TP("", 0)
 """A partition that does not exist: fetching it keeps the membership alive and returns nothing."""
 
@@ -186,6 +189,8 @@ class LaneConsumer(driver.Consumer):
             self._deliver(fetched, active)
             if not fetched and not patient:
                 await lanes.room(0.02 if wanted else 1.0)
+            elif lanes.all_busy():
+                await lanes.room(_BUSY_PAUSE)
 
     def _deliver(self, fetched: Mapping[TP, Iterable[Any]], active: Iterable[TP]) -> None:
         """Put what was fetched into the lanes, with the gaps before it, and skip what is no record.

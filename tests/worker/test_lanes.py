@@ -229,3 +229,20 @@ def test_whatever_comes_each_partition_is_written_in_order_and_done_means_writte
 
     assert asyncio.run(play()).done == put
     assert all(len(batch) <= batch_max for writer in made for batch in writer.batches)
+
+
+async def test_lanes_have_enough_to_do_when_each_writes_and_has_more() -> None:
+    first, second = Writer(), Writer()
+    first.gate.clear()
+    second.gate.clear()
+    lanes = Lanes([first, second], batch_max=2)
+    async with running(lanes):
+        lanes.put(ORDERS, records(ORDERS, 1, 2, 3))
+        lanes.put(OTHER, records(OTHER, 1, 2))
+        await turns()
+        assert not lanes.all_busy(), "one has nothing for its next batch"
+        lanes.put(OTHER, records(OTHER, 3))
+        assert lanes.all_busy()
+        first.gate.set()
+        await turns()
+        assert not lanes.all_busy(), "one has nothing to do"
