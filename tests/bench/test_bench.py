@@ -15,6 +15,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from schemas import national_number
+from schemas.codec import Outgoing
 from streams import reference
 from streams.runtime.settings import DatabaseSettings
 from tests.bench import __main__ as command
@@ -175,6 +177,19 @@ def test_clones_are_other_people_with_the_same_history(records: History, truth: 
     assert work.events == truth.events
     decided = [sorted(str(row[2:]) for row in one.projections) for one in (work, truth)]
     assert decided[0] == decided[1]
+
+
+def test_no_reference_of_a_clone_looks_like_a_national_number() -> None:
+    salt = int(cloned_reference(0), 16)
+    one_that_becomes_a_number = int("85073003328abcde", 16) ^ salt
+    assert not national_number.contains(cloned_reference(one_that_becomes_a_number))
+
+
+def cloned_reference(reference: int) -> str:
+    """Return what becomes of the reference of a case in the first clone."""
+    record = Outgoing("icam.oqt-issued.v1", b"case-%016x" % reference, b"{}", ())
+    (cloned,) = clone((record,), 1)
+    return cloned.key.decode().removeprefix("case-")
 
 
 def test_blocking_connection_speaks_as_asyncpg_does(database_url: str) -> None:
