@@ -182,7 +182,9 @@ def _contests(result: Result, names: tuple[str, ...]) -> Iterator[str]:
         "RSS, MiB": [spread(one.rss_mib) for one in counting.values()],
         "interpreter": [str(one.interpreter or "-") for one in counting.values()],
     }
-    # What was not measured for any of them needs no column.
+    # What was not measured for any of them needs no column, nor what the page has said already.
+    if len({*columns["interpreter"]}) == 1:
+        del columns["interpreter"]
     shown = {name: cells for name, cells in columns.items() if {*cells} - {"-"}}
     yield "\n| " + " | ".join(shown) + " |\n"
     yield "|---" + "|---:" * (len(shown) - 1) + "|\n"
