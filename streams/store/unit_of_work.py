@@ -357,6 +357,8 @@ async def write(conn: Connection, change: Change) -> Written:
         added=bool(entries),
         advanced=bool(change.handled),
     )
+    if not any(parts):
+        return NOTHING_WRITTEN
     values: list[object] = []
     if parts.saved:
         values += change.now, *_projections(change)
@@ -373,8 +375,6 @@ async def write(conn: Connection, change: Change) -> Written:
         values += _entries(entries)
     if parts.advanced:
         values += _handled(change.handled)
-    if not any(parts):
-        return NOTHING_WRITTEN
     row = await conn.fetchrow(_statement(parts), *values)
     assert row is not None  # noqa: S101 - a query without a table gives one row
     if not parts.added:

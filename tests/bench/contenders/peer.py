@@ -206,15 +206,12 @@ def _route_json(decision: Decision) -> str | None:
     route = decision.route
     if route is None or decision.order_id is None:
         return None
-    return (
-        RouteRef(
-            order_id=decision.order_id,
-            office_id=route.office_id,
-            track=route.track,
-            language=route.language,
-            interpreter_language=route.interpreter_language,
-            rule_id=route.rule_id,
-        )
-        .to_json()
-        .decode()
+    announced = RouteRef(
+        order_id=decision.order_id,
+        office_id=route.office_id,
+        track=route.track,
+        language=route.language,
+        interpreter_language=route.interpreter_language,
+        rule_id=route.rule_id,
     )
+    return announced.to_json().decode()
