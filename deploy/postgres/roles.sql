@@ -215,6 +215,10 @@ BEGIN
     -- Relays of the version before exclude each other by an advisory lock.
     GRANT EXECUTE ON FUNCTION
         pg_try_advisory_lock(bigint), pg_try_advisory_lock_shared(bigint) TO icam_worker;
+    -- A dead letter that names a case, and who creates that case, wait for each other.
+    GRANT EXECUTE ON FUNCTION
+        pg_advisory_xact_lock(integer, integer), pg_advisory_xact_lock_shared(integer, integer)
+        TO icam_worker;
 END
 $$;
 

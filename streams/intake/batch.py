@@ -116,8 +116,8 @@ async def apply_batch(
 
     1. Sort the records: the first of each event, its repetitions, the malformed.
     2. Lock every case with an event, and every known case that a dead letter names or that is
-       touched. A case that only a rejected record names is not created; the dead letter blocks it
-       once it is.
+       touched. A case that only a rejected record names is not created, and nobody else creates it
+       before the end of the transaction; the dead letter blocks it once it is.
     3. Append the events that are not in the log yet; its primary key drops the others. Load the
        state of the cases.
     4. Tell duplicates from ids that their source reused with other content.
@@ -128,8 +128,8 @@ async def apply_batch(
     first, repeated, rejected = _sort(records)  # 1
     letters = [_dead_letter(record) for record in rejected]
     claimed = {case_id for letter in letters for case_id in letter.case_ids}.union(touched)
-    known_cases = await cases.known(conn, claimed)  # 2
     with_events = {record.event.case_id for record in first.values()}
+    known_cases = await cases.known(conn, claimed, with_events)  # 2
     pairs = [(record.event, record.record.position) for record in first.values()]
     if pairs:
         crash.point("before_append")

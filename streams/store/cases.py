@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import orjson
@@ -51,8 +51,63 @@ class Saved(NamedTuple):
     reference_digest: str
 
 
-async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
-    """Return those of these cases that exist."""
+_NAMES: Final = 0x1CA4
+"""Class of the advisory locks on the names of cases that don't exist."""
+_BUCKETS: Final = 64
+"""Names share so many locks, as the server's table of locks is small."""
+_MISSING: Final = f"""
+    missing AS MATERIALIZED (
+        SELECT unnest($1::text[]) AS case_id
+        EXCEPT SELECT case_id FROM case_projection WHERE case_id = any($1::text[])),
+    bucket AS MATERIALIZED (
+        SELECT DISTINCT hashtext(case_id) & {_BUCKETS - 1} AS bucket FROM missing ORDER BY 1)
+"""  # noqa: S608 - constants
+_NAMED: Final = f"""{_MISSING},
+    named AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_NAMES}, bucket) FROM bucket)
+"""  # noqa: S608 - constants
+_AFTER_NAMED: Final = "(SELECT count(*) FROM named) >= 0"
+"""Names are locked before any row, or two transactions could wait for each other."""
+# A union takes its parts in turn: every insert comes before the first lock of a row.
+_LOCK: Final = f"""
+    WITH {_NAMED},
+    placed AS (
+        INSERT INTO case_projection (case_id)
+        SELECT case_id FROM missing WHERE {_AFTER_NAMED} ORDER BY 1
+        ON CONFLICT (case_id) DO NOTHING
+        RETURNING case_id, route::text AS route, routings, endings, known_since, links,
+                  entries, head)
+    SELECT * FROM placed
+    UNION ALL
+    SELECT * FROM (
+        SELECT case_id, route::text AS route, routings, endings, known_since, links,
+               entries, head
+        FROM case_projection WHERE case_id = any($1::text[])
+        ORDER BY case_id FOR UPDATE) AS held
+"""  # noqa: S608 - constants
+
+
+async def known(
+    conn: Connection, case_ids: Collection[str], creating: Collection[str] = ()
+) -> set[str]:
+    """Return those of these cases that exist; keep others from creating the rest.
+
+    Until this transaction ends, no other creates one of the rest. So it may write what concerns
+    them without a row to lock: whoever creates one later reads what was written. Blocks while
+    another transaction creates one. Call it before ``lock``. ``creating`` are the cases that are
+    locked next, new or not: none of them counts as one of the rest.
+    """
+    found = await _existing(conn, case_ids)
+    missing = set(case_ids) - found - set(creating)
+    if not missing:
+        return found
+    await conn.execute(
+        f"WITH {_MISSING} SELECT pg_advisory_xact_lock({_NAMES}, bucket) FROM bucket",  # noqa: S608
+        list(missing.union(creating)),
+    )
+    return found | await _existing(conn, missing)
+
+
+async def _existing(conn: Connection, case_ids: Collection[str]) -> set[str]:
     if not case_ids:
         return set()
     rows = await conn.fetch(
@@ -65,31 +120,12 @@ async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     """Lock the rows of these cases in case-id order and return them; one statement.
 
     Missing rows are inserted first, so that new cases can be locked too. Otherwise two workers
-    could overwrite each other's updates. Blocks while another transaction locks one of the rows.
+    could overwrite each other's updates. Blocks while another transaction locks one of the rows, or
+    writes what concerns a missing one, as ``known`` says.
     """
     ordered = sorted(set(case_ids))
     while True:
-        # A union takes its parts in turn: every insert comes before the first lock.
-        rows = await conn.fetch(
-            """
-            WITH placed AS (
-                INSERT INTO case_projection (case_id)
-                SELECT unnest($1::text[])
-                EXCEPT SELECT case_id FROM case_projection WHERE case_id = any($1::text[])
-                ORDER BY 1
-                ON CONFLICT (case_id) DO NOTHING
-                RETURNING case_id, route::text AS route, routings, endings, known_since, links,
-                          entries, head)
-            SELECT * FROM placed
-            UNION ALL
-            SELECT * FROM (
-                SELECT case_id, route::text AS route, routings, endings, known_since, links,
-                       entries, head
-                FROM case_projection WHERE case_id = any($1::text[])
-                ORDER BY case_id FOR UPDATE) AS held
-            """,
-            ordered,
-        )
+        rows = await conn.fetch(_LOCK, ordered)
         if len(rows) == len(ordered):
             return sorted([_row(row) for row in rows])
         # Another transaction inserted one meanwhile: this statement did not see it, the next does.
@@ -220,7 +256,8 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> list[str]:
     are not changed.
     """
     rows = await conn.fetch(
-        """
+        f"""
+        WITH {_NAMED}
         INSERT INTO case_projection (case_id, route, routings, endings, known_since)
         SELECT DISTINCT ON (case_id) case_id, said.body, count(said.*) OVER (PARTITION BY case_id),
                (SELECT count(*) FROM outbox AS ends
@@ -230,10 +267,11 @@ async def restore(conn: Connection, case_ids: Sequence[str]) -> list[str]:
         FROM unnest($1::text[]) AS wanted (case_id)
         LEFT JOIN (SELECT key, position, body FROM outbox WHERE topic = $2) AS said
           ON said.key = wanted.case_id
+        WHERE {_AFTER_NAMED}
         ORDER BY case_id, said.position DESC
         ON CONFLICT (case_id) DO NOTHING
         RETURNING case_id
-        """,
+        """,  # noqa: S608 - constants
         case_ids,
         CASE_ROUTED_TOPIC,
         CASE_STATE_TOPIC,

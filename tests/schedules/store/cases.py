@@ -11,22 +11,43 @@ from schemas.chain import NO_LINKS
 from streams.store.cases import CaseRow, Saved
 from streams.store.pool import Connection
 from tests.schedules.connection import link
-from tests.schedules.database import GONE
+from tests.schedules.database import GONE, Transaction
 
 TABLE, HEADS = "case_projection", "chain"
+NAMES = "name of a case"
+"""Locked by who creates a case, and by who writes what concerns one that does not exist."""
 
 
-async def known(conn: Connection, case_ids: Collection[str]) -> set[str]:
+async def known(
+    conn: Connection, case_ids: Collection[str], creating: Collection[str] = ()
+) -> set[str]:
+    found = await _existing(conn, case_ids)
+    missing = set(case_ids) - found - set(creating)
+    if not missing:
+        return found
+    async with link(conn).statement("cases.known.names") as mine:
+        for case_id in _missing(mine, missing.union(creating)):
+            await mine.lock(NAMES, case_id)
+    return found | await _existing(conn, missing)
+
+
+async def _existing(conn: Connection, case_ids: Collection[str]) -> set[str]:
     if not case_ids:
         return set()
     async with link(conn).statement("cases.known") as mine:
-        return {case_id for case_id in case_ids if mine.get(TABLE, case_id) is not GONE}
+        return set(case_ids).difference(_missing(mine, case_ids))
+
+
+def _missing(mine: Transaction, case_ids: Iterable[str]) -> list[str]:
+    return sorted(case_id for case_id in case_ids if mine.get(TABLE, case_id) is GONE)
 
 
 async def lock(conn: Connection, case_ids: Iterable[str]) -> list[CaseRow]:
     ordered = sorted(set(case_ids))
     held = []
     async with link(conn).statement("cases.lock") as mine:
+        for case_id in _missing(mine, ordered):
+            await mine.lock(NAMES, case_id)
         for case_id in ordered:
             await mine.insert(TABLE, case_id, (None, None))
         for case_id in ordered:
