@@ -28,7 +28,7 @@ import math
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from copy import copy
 from types import SimpleNamespace
@@ -48,6 +48,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams.store.events import Position
 from streams.store.gaps import Gap, GapReason, LogOpened, Reread
 from streams.worker.decompress import BatchTooLarge, bound_aiokafka
+from streams.worker.fetch_sessions import FetchSession, SessionFetch, Wanted
 from streams.worker.topic_ids import TopicIdsRequest, topic_ids
 
 log = structlog.get_logger(__name__)
@@ -217,14 +218,18 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
         answer = self._client.answers.pop(id(request), None)
+        if answer is None:
+            return needs_wakeup
         asked = {
             TopicPartition(topic, number): offset
             for topic, partitions in request.topics
             for number, offset, _ in partitions
         }
-        for topic, partitions in answer.topics if answer is not None else ():
+        silent = set(asked)
+        for topic, partitions in answer.topics:
             for number, code, _, *rest in partitions:
                 tp = TopicPartition(topic, number)
+                silent.discard(tp)
                 state = assignment.state_value(tp) if assignment.active else None
                 if code in _ANOTHER_TOPIC:
                     self._doubted[topic] = time.monotonic()
@@ -239,6 +244,10 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                     found._partition_records = _Records.of(
                         found._partition_records, self, bytes(rest[-1])
                     )
+        if assignment.active:  # a session leaves out the partitions without any news
+            now_ms = int(1000 * time.time())
+            for tp in silent:
+                assignment.state_value(tp).timestamp = now_ms
         return needs_wakeup
 
     async def _update_fetch_positions(self, assignment: Any, node_id: int, tps: Any) -> Any:
@@ -466,20 +475,50 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
 
 
 class _Answers:
-    """The client, which keeps each fetch answer until it is taken: they hold the raw batches."""
+    """The client, which fetches in sessions.
+
+    It keeps each answer until it is taken: they hold the raw batches.
+    """
 
     def __init__(self, client: Any) -> None:
         self._wrapped = client
+        self._sessions: dict[int, FetchSession] = {}
         self.answers: dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)
 
     async def send(self, node_id: int, request: Any) -> Any:
-        answer = await self._wrapped.send(node_id, request)
-        if isinstance(request, fetcher.FetchRequest):
-            self.answers[id(request)] = answer
+        if not isinstance(request, fetcher.FetchRequest):
+            return await self._wrapped.send(node_id, request)
+        session = self._sessions.setdefault(node_id, FetchSession())
+        wanted = {
+            TopicPartition(topic, number): (offset, most_bytes)
+            for topic, partitions in request.topics
+            for number, offset, most_bytes in partitions
+        }
+        answer, error = await self._fetch(session, node_id, request, wanted)
+        if error:  # the broker has started again, or needed the room: it is told all anew
+            answer, error = await self._fetch(session, node_id, request, wanted)
+        if error:
+            raise errors.for_code(error)(f"broker {node_id} refuses to fetch")
+        self.answers[id(request)] = answer
         return answer
+
+    async def _fetch(
+        self, session: FetchSession, node_id: int, request: Any, wanted: Mapping[Any, Wanted]
+    ) -> tuple[Any, int]:
+        """Return the answer, and the code of an error of the whole of it, or 0."""
+        asked = SessionFetch(request, session.ask(wanted))
+        try:
+            answer = await self._wrapped.send(node_id, asked)
+        except BaseException:  # a cancelled one may have reached the broker, too
+            session.lost()
+            raise
+        # Before version 7 of the protocol there are no sessions.
+        error: int = getattr(answer, "error_code", 0)
+        session.answered(getattr(answer, "session_id", 0), error)
+        return answer, error
 
 
 class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no types

@@ -1,0 +1,114 @@
+"""Fetch sessions: a broker remembers what a consumer fetches, and is told what changed (KIP-227).
+
+Without a session each fetch names every partition, and each answer too. With one record in the
+answer that is most of what its fetch costs, and aiokafka knows no sessions. A session is of one
+broker. Each request has the next epoch of its session; after a request without an answer nobody
+knows what the broker has seen, so the next one begins a new session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
+from aiokafka.structs import TopicPartition
+
+_NO_SESSION: Final = 0
+_FIRST_EPOCH: Final = 0
+"""Of a request that asks for a new session, and ends the one that it names."""
+_LAST_EPOCH: Final = 2**31 - 1
+_FIRST_VERSION: Final = 7
+"""First version of the fetch request with sessions."""
+
+Wanted: TypeAlias = tuple[int, int]
+"""Of one partition: the offset to fetch from, and most bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one request says to the broker: all that is fetched, or what changed."""
+
+    session_id: int
+    epoch: int
+    changed: Mapping[TopicPartition, Wanted]
+    """Partitions that are new, or fetched from another offset."""
+    forgotten: Iterable[TopicPartition]
+    """Partitions that are not fetched for now."""
+
+
+class FetchSession:
+    """What one broker remembers of a consumer's fetches. Requests go one after another."""
+
+    def __init__(self) -> None:
+        self._id = _NO_SESSION
+        self._epoch = _FIRST_EPOCH
+        self._known: Mapping[TopicPartition, Wanted] = {}
+
+    def ask(self, wanted: Mapping[TopicPartition, Wanted]) -> Difference:
+        """Return what the next request says to fetch exactly these partitions."""
+        known = self._known if self._epoch != _FIRST_EPOCH else {}
+        self._known = wanted
+        return Difference(
+            self._id,
+            self._epoch,
+            {tp: place for tp, place in wanted.items() if known.get(tp) != place},
+            [tp for tp in known if tp not in wanted],
+        )
+
+    def answered(self, session_id: int, error_code: int) -> None:
+        """Note the answer to the last request: its session, and the error of the whole of it.
+
+        A broker that holds no session for us gives none, or an error that there is no such session
+        or epoch. The next request names all partitions then.
+        """
+        if error_code:
+            self.lost()
+        elif session_id == _NO_SESSION:
+            self._id, self._epoch = _NO_SESSION, _FIRST_EPOCH
+        else:
+            self._id = session_id
+            self._epoch = 1 if self._epoch == _LAST_EPOCH else self._epoch + 1
+
+    def lost(self) -> None:
+        """Begin a new session, and end this one, with the next request."""
+        self._epoch = _FIRST_EPOCH
+
+
+class SessionFetch(FetchRequest):  # type: ignore[misc] # it has no types
+    """A fetch request of aiokafka as part of a session, if the broker knows sessions."""
+
+    def __init__(self, whole: FetchRequest, difference: Difference) -> None:
+        """``whole`` names every partition; it is sent to a broker that knows no sessions."""
+        self.__dict__.update(whole.__dict__)
+        self._difference = difference
+
+    def build(self, request_struct_class: type[FetchRequestStruct]) -> FetchRequestStruct:
+        """Return the request in this version of the protocol."""
+        version = request_struct_class.API_VERSION
+        if version < _FIRST_VERSION:
+            return super().build(request_struct_class)
+        said = self._difference
+        epoch = (-1,) if version >= 9 else ()  # of the leader: not known
+        changed: dict[str, list[tuple[int, ...]]] = {}
+        for tp, (offset, most_bytes) in said.changed.items():
+            place = (tp.partition, *epoch, offset, -1, most_bytes)
+            changed.setdefault(tp.topic, []).append(place)
+        forgotten: dict[str, list[int]] = {}
+        for tp in said.forgotten:
+            forgotten.setdefault(tp.topic, []).append(tp.partition)
+        fields: list[Any] = [
+            -1,  # no replica
+            self._max_wait_ms,
+            self._min_bytes,
+            self._max_bytes,
+            self._isolation_level,
+            said.session_id,
+            said.epoch,
+            list(changed.items()),
+            list(forgotten.items()),
+        ]
+        if version >= 11:
+            fields.append(self._rack_id)
+        return request_struct_class(*fields)
