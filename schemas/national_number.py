@@ -19,6 +19,11 @@ _LIKELY: Final = re.compile(r"[0-9][-_.0-9]{9,14}[0-9]")
 _WRITTEN: Final = re.compile(
     r"(?<![0-9])([0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{2})[-_.]?([0-9]{3})[-_.]?([0-9]{2})(?![0-9])"
 )
+_RANDOM_ID: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?:[0-9a-f]{8}){2,8})"
+    r"(?![0-9A-Za-z])"
+)
+"""A UUID, or 16, 24, ... 64 hexadecimal digits that stand alone."""
 _BIS: Final = (0, 20, 40)
 
 
@@ -26,11 +31,20 @@ def contains(text: str) -> bool:
     """Return whether a valid number stands anywhere in a text, plain or with separators.
 
     A number is found between other characters than digits: of longer runs of digits, one in a few
-    hundred would have valid check digits by accident.
+    hundred would have valid check digits by accident. For the same reason one inside a random id
+    does not count, which is a UUID or 16, 24, ... 64 lower-case hexadecimal digits that stand
+    alone: of eight thousand such ids one would be refused.
     """
     if _LIKELY.search(text) is None:
         return False
-    return any(_is_valid("".join(parts)) for parts in _WRITTEN.findall(text))
+    numbers = [one for one in _WRITTEN.finditer(text) if _is_valid("".join(one.groups()))]
+    if not numbers:
+        return False
+    ids = list(_RANDOM_ID.finditer(text))
+    return not all(
+        any(own.start() <= number.start() and number.end() <= own.end() for own in ids)
+        for number in numbers
+    )
 
 
 def _is_valid(digits: str) -> bool:

@@ -15,6 +15,7 @@ from streams.audit.findings import Check
 
 _ELEVEN_DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_RANDOM: Final = re.compile(r"\b(?:[0-9a-f]{8}){2,8}\b")
 
 
 def check_privacy(
@@ -59,9 +60,11 @@ def _check_canaries(check: Check, reference: str, text: str, canaries: Sequence[
 def has_national_number(text: str) -> bool:
     """Return whether a text contains eleven digits that form a valid Belgian national number.
 
-    UUIDs are skipped: about one in a hundred thousand would match by chance.
+    Random ids are skipped, as one in some thousands would match by chance: UUIDs, and 16, 24, ...
+    64 hexadecimal digits.
     """
-    return any(_valid(digits.group()) for digits in _ELEVEN_DIGITS.finditer(_UUID.sub(" ", text)))
+    others = _RANDOM.sub(" ", _UUID.sub(" ", text))
+    return any(_valid(digits.group()) for digits in _ELEVEN_DIGITS.finditer(others))
 
 
 def _valid(digits: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from random import Random
 from typing import Any
 
 import orjson
@@ -119,6 +120,43 @@ def test_a_case_id_with_a_national_number_is_refused_and_named_nowhere(case_id: 
 )
 def test_other_digits_are_no_national_number(text: str) -> None:
     assert decoded(binary(order_id=text)).case_id == CASE_ID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"order-{NUMBER}dcafe",
+        f"order-a{NUMBER}beef",
+        f"order_0a1b2c3d{NUMBER}f0e1d",
+        f"order_6ba7b810-9dad-11d1-80b4-a{NUMBER}",
+    ],
+)
+def test_a_random_id_holds_a_number_only_by_chance(text: str) -> None:
+    assert decoded(binary(order_id=text)).case_id == CASE_ID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a{NUMBER}",
+        f"bad{NUMBER}",
+        f"rrn{NUMBER}dcafe",
+        f"order-{NUMBER}DCAFE",
+        f"order-{NUMBER}dcafe-{NUMBER}",
+        f"order-0a1b2c3d4e5f6071-{NUMBER}",
+        f"order-6ba7b810-9dad-11d1-80b4-{NUMBER}",
+        "order-0a1b2c3d4e5f6071-85-07-30-033-28",
+    ],
+)
+def test_hexadecimal_digits_around_a_number_do_not_hide_it(text: str) -> None:
+    assert "national number" in rejected(binary(order_id=text)).detail
+
+
+def test_no_random_id_is_refused() -> None:
+    dice = Random(1)
+    ids = [f"case-{dice.getrandbits(64):016x}" for _ in range(100_000)]
+
+    assert [text for text in ids if national_number.contains(text)] == []
 
 
 @forall(st.integers(0, 99), st.integers(0, 60), st.integers(0, 40), st.integers(0, 999), st.data())
