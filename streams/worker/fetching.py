@@ -205,6 +205,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """The id of the topic in whose log each position is."""
         self._doubted: dict[str, float] = {}
         """Topics that may be others of the same name, each with the time of the doubt."""
+        self._compared_at = -math.inf
+        """When the ids were read with which the logs were last compared."""
         self._anew: dict[TopicPartition, _Anew] = {}
         """Partitions that are to be read from another position."""
         self._assignment: Any = None
@@ -217,14 +219,10 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
-        answer = self._client.answers.pop(id(request), None)
-        if answer is None:
+        kept = self._client.answers.pop(id(request), None)
+        if kept is None:
             return needs_wakeup
-        asked = {
-            TopicPartition(topic, number): offset
-            for topic, partitions in request.topics
-            for number, offset, _ in partitions
-        }
+        answer, asked = kept
         silent = set(asked)
         for topic, partitions in answer.topics:
             for number, code, _, *rest in partitions:
@@ -234,7 +232,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 if code in _ANOTHER_TOPIC:
                     self._doubted[topic] = time.monotonic()
                 if code == _OUT_OF_RANGE and state is not None and state.awaiting_reset:
-                    self._lost_at[tp] = asked[tp]
+                    self._lost_at[tp] = asked[tp][0]
                 found = self._records.get(tp)
                 if code == 0 and found is None:
                     self.release(tp)
@@ -329,12 +327,15 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             self._assignment = assignment
         self._settle_doubts()
         self._take_replies()
+        ids_are_new = self._compared_at != self._client.ids_read_at
+        self._compared_at = self._client.ids_read_at
         wanted = []
         for tp in assigned if self._client.topic_ids_known else ():
             if tp.topic in self._doubted:
                 continue
             state = assignment.state_value(tp)
-            self._compare_topic(tp, state)
+            if ids_are_new:
+                self._compare_topic(tp, state)
             if tp in self._anew:
                 if tp in self._records:  # what was fetched before is read first
                     continue
@@ -483,7 +484,8 @@ class _Answers:
     def __init__(self, client: Any) -> None:
         self._wrapped = client
         self._sessions: dict[int, FetchSession] = {}
-        self.answers: dict[int, Any] = {}
+        self.answers: dict[int, tuple[Any, Mapping[TopicPartition, Wanted]]] = {}
+        """By the identity of a request, its answer and what it asked for."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)
@@ -502,7 +504,7 @@ class _Answers:
             answer, error = await self._fetch(session, node_id, request, wanted)
         if error:
             raise errors.for_code(error)(f"broker {node_id} refuses to fetch")
-        self.answers[id(request)] = answer
+        self.answers[id(request)] = answer, wanted
         return answer
 
     async def _fetch(

@@ -144,7 +144,8 @@ class Lanes:
         The fetcher is there already: what lies between are no records, but marks of transactions
         or records of aborted ones.
         """
-        if not self.unfinished(partition) and offset > self._done.get(partition, 0):
+        # Most are there already, and this runs for every partition after each fetch.
+        if offset > self._done.get(partition, 0) and not self.unfinished(partition):
             self._done[partition] = offset
 
     async def room(self, patience: float) -> None:
