@@ -17,6 +17,8 @@ from streams.simulate.stream import Kind, Planned, stream
 START: Final = datetime(2026, 3, 2, 7, tzinfo=UTC)
 END: Final = START + timedelta(days=150)
 _SPOILT_SHARE: Final = 0.06
+_MEETING_SHARE: Final = 0.3
+"""Share of the cases whose first event meets a record of the case that can't be applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,15 @@ def inputs(seed: int, cases: int) -> list[Input]:
     known: set[str] = set()
     for planned in stream(settings):
         event = _event(planned)
+        first = event is not None and event.case_id not in known
         if event is not None:
             known.add(event.case_id)
         reason = REASON[planned.flaw] if planned.flaw is not None else None
         made.append(Input(planned.at, planned.record, event, reason))
         if planned.kind is Kind.VALID and event is not None and dice.chance(_SPOILT_SHARE):
             made.append(_spoilt(dice, planned, event, sorted(known)))
+        if first and event is not None and dice.chance(_MEETING_SHARE):
+            made.append(_meeting(dice, planned, event))
     made.sort(key=lambda item: item.at)
     return made
 
@@ -85,3 +90,17 @@ def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) 
     at = planned.at + dice.lasting(timedelta(minutes=1), timedelta(days=3))
     told = decode(record.topic, record.key, record.value, record.headers) if reused else None
     return Input(at, record, told, REASON[flaw])
+
+
+def _meeting(dice: Dice, planned: Planned, event: Decoded) -> Input:
+    """Return a record on a wrong topic, published at the moment of a case's first event."""
+    record = malformed_record(
+        Flaw.WRONG_TOPIC,
+        dice,
+        event.event,
+        event_id=dice.uuid(),
+        case_id=event.case_id,
+        source=event.source,
+        time=event.time - timedelta(hours=1),
+    )
+    return Input(planned.at, record, None, REASON[Flaw.WRONG_TOPIC])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
 from dataclasses import replace
@@ -27,6 +27,7 @@ from streams.worker.handover import Handover
 from streams.worker.lanes import Lanes
 from streams.worker.relay import Relay
 from tests.schedules.connection import link
+from tests.schedules.database import GONE
 from tests.schedules.store.cases import TABLE, row
 
 Planted = Callable[[], AbstractContextManager[object]]
@@ -140,6 +141,18 @@ def dead_letters_not_read_again() -> AbstractContextManager[object]:
     return patch.object(unit_of_work, "reload_dead_letters", as_they_were)
 
 
+def names_not_locked() -> AbstractContextManager[object]:
+    """Who stores a dead letter about an unknown case does not wait for who creates that case."""
+
+    async def known(
+        conn: Connection, case_ids: Collection[str], creating: Collection[str] = ()
+    ) -> set[str]:
+        async with link(conn).statement("cases.known") as mine:
+            return {case_id for case_id in case_ids if mine.get(TABLE, case_id) is not GONE}
+
+    return patch.object(cases, "known", known)
+
+
 def partitions_not_settled() -> AbstractContextManager[object]:
     """Partitions are revoked at once, and batches in flight are counted as done."""
 
@@ -163,6 +176,7 @@ WITHIN: Final[dict[Planted, int]] = {
     entries_of_others_not_waited_for: 20,
     clock_read_before_the_lock: 50,
     dead_letters_not_read_again: 10,
+    names_not_locked: 250,
     partitions_not_settled: 100,
 }
 """Each planted bug with the number of seeds, starting at 0, that must find it."""
