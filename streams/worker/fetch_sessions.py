@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from aiokafka import errors
 from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
 from aiokafka.structs import TopicPartition
 
@@ -112,3 +113,62 @@ class SessionFetch(FetchRequest):  # type: ignore[misc] # it has no types
         if version >= 11:
             fields.append(self._rack_id)
         return request_struct_class(*fields)
+
+
+class SessionClient:
+    """aiokafka's client, which fetches in sessions.
+
+    It keeps the answer to each fetch until it is taken: they hold the raw batches.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._wrapped = client
+        self._sessions: dict[int, FetchSession] = {}
+        self.answers: dict[int, tuple[Any, Mapping[TopicPartition, Wanted]]] = {}
+        """By the identity of a request, its answer and what it asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        """Send a request, a fetch as the next one of the broker's session; return the answer.
+
+        Raises:
+            KafkaError: there is no answer, or the broker refuses, or it answers about a partition
+                that is not fetched. The next fetch begins a new session.
+        """
+        if not isinstance(request, FetchRequest):
+            return await self._wrapped.send(node_id, request)
+        session = self._sessions.setdefault(node_id, FetchSession())
+        wanted = {
+            TopicPartition(topic, number): (offset, most_bytes)
+            for topic, partitions in request.topics
+            for number, offset, most_bytes in partitions
+        }
+        answer, error = await self._fetch(session, node_id, request, wanted)
+        if error:  # the broker has started again, or needed the room: it is told all anew
+            answer, error = await self._fetch(session, node_id, request, wanted)
+        if error:
+            raise errors.for_code(error)(f"broker {node_id} refuses to fetch")
+        for topic, partitions in answer.topics:
+            for number, *_ in partitions:
+                if TopicPartition(topic, number) not in wanted:
+                    session.lost()
+                    raise errors.KafkaError(f"broker {node_id} answers about {topic}[{number}]")
+        self.answers[id(request)] = answer, wanted
+        return answer
+
+    async def _fetch(
+        self, session: FetchSession, node_id: int, request: Any, wanted: Mapping[Any, Wanted]
+    ) -> tuple[Any, int]:
+        """Return the answer, and the code of an error of the whole of it, or 0."""
+        asked = SessionFetch(request, session.ask(wanted))
+        try:
+            answer = await self._wrapped.send(node_id, asked)
+        except BaseException:  # a cancelled one may have reached the broker, too
+            session.lost()
+            raise
+        # Before version 7 of the protocol there are no sessions.
+        error: int = getattr(answer, "error_code", 0)
+        session.answered(getattr(answer, "session_id", 0), error)
+        return answer, error

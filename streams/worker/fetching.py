@@ -28,7 +28,7 @@ import math
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import copy
 from types import SimpleNamespace
@@ -48,7 +48,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from streams.store.events import Position
 from streams.store.gaps import Gap, GapReason, LogOpened, Reread
 from streams.worker.decompress import BatchTooLarge, bound_aiokafka
-from streams.worker.fetch_sessions import FetchSession, SessionFetch, Wanted
+from streams.worker.fetch_sessions import SessionClient
 from streams.worker.topic_ids import TopicIdsRequest, topic_ids
 
 log = structlog.get_logger(__name__)
@@ -215,7 +215,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """The first offset of each partition that was read and discarded for a rebalance."""
         self._moved_past: dict[TopicPartition, int] = {}
         """Where the group stood on partitions that are read from an earlier offset."""
-        super().__init__(_Answers(client), *args, **kwargs)
+        super().__init__(SessionClient(client), *args, **kwargs)
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
         needs_wakeup = await super()._proc_fetch_request(assignment, node_id, request)
@@ -473,54 +473,6 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Note that a partition can be read again."""
         if self.held.pop(tp, None) is not None:
             log.info("partition_read_again", topic=tp.topic, partition=tp.partition)
-
-
-class _Answers:
-    """The client, which fetches in sessions.
-
-    It keeps each answer until it is taken: they hold the raw batches.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._wrapped = client
-        self._sessions: dict[int, FetchSession] = {}
-        self.answers: dict[int, tuple[Any, Mapping[TopicPartition, Wanted]]] = {}
-        """By the identity of a request, its answer and what it asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._wrapped, name)
-
-    async def send(self, node_id: int, request: Any) -> Any:
-        if not isinstance(request, fetcher.FetchRequest):
-            return await self._wrapped.send(node_id, request)
-        session = self._sessions.setdefault(node_id, FetchSession())
-        wanted = {
-            TopicPartition(topic, number): (offset, most_bytes)
-            for topic, partitions in request.topics
-            for number, offset, most_bytes in partitions
-        }
-        answer, error = await self._fetch(session, node_id, request, wanted)
-        if error:  # the broker has started again, or needed the room: it is told all anew
-            answer, error = await self._fetch(session, node_id, request, wanted)
-        if error:
-            raise errors.for_code(error)(f"broker {node_id} refuses to fetch")
-        self.answers[id(request)] = answer, wanted
-        return answer
-
-    async def _fetch(
-        self, session: FetchSession, node_id: int, request: Any, wanted: Mapping[Any, Wanted]
-    ) -> tuple[Any, int]:
-        """Return the answer, and the code of an error of the whole of it, or 0."""
-        asked = SessionFetch(request, session.ask(wanted))
-        try:
-            answer = await self._wrapped.send(node_id, asked)
-        except BaseException:  # a cancelled one may have reached the broker, too
-            session.lost()
-            raise
-        # Before version 7 of the protocol there are no sessions.
-        error: int = getattr(answer, "error_code", 0)
-        session.answered(getattr(answer, "session_id", 0), error)
-        return answer, error
 
 
 class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no types

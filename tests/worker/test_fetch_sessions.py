@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
-from aiokafka.errors import FetchSessionIdNotFound, KafkaConnectionError
+from aiokafka.errors import FetchSessionIdNotFound, KafkaConnectionError, KafkaError
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v6, FetchRequest_v7, FetchRequest_v11
 from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.fetch_sessions import FetchSession, SessionFetch, Wanted
-from streams.worker.fetching import _Answers
+from streams.worker.fetch_sessions import FetchSession, SessionClient, SessionFetch, Wanted
 
 NOT_FOUND, BAD_EPOCH = 70, 71
 
@@ -35,6 +34,8 @@ class Broker:
         self.named: list[int] = []
         """How many partitions each request named."""
         self.trouble: list[str] = []
+        self.also: list[Any] = []
+        """What an answer says about partitions, which by default is nothing."""
 
     def forget(self) -> None:
         """Start again, or give the room to others."""
@@ -71,7 +72,7 @@ class Broker:
             del known[tp]
         self._sessions[built.session_id] = epoch + 1, known
         self.fetched = dict(known)
-        return Answer(built.session_id, 0)
+        return Answer(built.session_id, 0, self.also)
 
     async def send(self, _: int, request: FetchRequest) -> Answer:
         trouble = self.trouble.pop() if self.trouble else ""
@@ -106,7 +107,7 @@ async def test_a_broker_always_fetches_exactly_what_is_wanted(
     steps: list[tuple[str, dict[TopicPartition, Wanted]]], sessions: bool
 ) -> None:
     broker = Broker(sessions=sessions)
-    client = _Answers(broker)
+    client = SessionClient(broker)
     for trouble, wanted in steps:
         if trouble == "forgets":
             broker.forget()
@@ -123,7 +124,7 @@ async def test_a_broker_always_fetches_exactly_what_is_wanted(
 
 async def test_only_what_changed_is_said() -> None:
     broker = Broker()
-    client = _Answers(broker)
+    client = SessionClient(broker)
     moved = {**partitions(108), TopicPartition("orders", 7): (1, 1000)}
 
     for wanted in (partitions(108), partitions(108), moved, partitions(100)):
@@ -139,7 +140,7 @@ async def test_each_broker_has_a_session_of_its_own() -> None:
         async def send(self, node: int, request: FetchRequest) -> Answer:
             return brokers[node].answer(request)
 
-    client = _Answers(Client())
+    client = SessionClient(Client())
     for node in (1, 2, 1, 2):
         await client.send(node, fetch_of(partitions(node)))
 
@@ -152,7 +153,21 @@ async def test_a_broker_that_refuses_twice_is_an_error() -> None:
             return Answer(0, NOT_FOUND)
 
     with pytest.raises(FetchSessionIdNotFound):
-        await _Answers(Refusing()).send(1, fetch_of(partitions(1)))
+        await SessionClient(Refusing()).send(1, fetch_of(partitions(1)))
+
+
+async def test_an_answer_about_another_partition_is_an_error_and_ends_the_session() -> None:
+    broker = Broker()
+    client = SessionClient(broker)
+    await client.send(1, fetch_of(partitions(3)))
+    broker.also = [("misses", [(0, 0, 5)])]
+
+    with pytest.raises(KafkaError, match=r"misses\[0\]"):
+        await client.send(1, fetch_of(partitions(3)))
+    broker.also = []
+    await client.send(1, fetch_of(partitions(3)))
+
+    assert broker.named == [3, 0, 3]
 
 
 def test_epochs_begin_again_after_the_last() -> None:
