@@ -60,8 +60,16 @@ class DeadLetter:
             value=None if self.value is None else value[:_MOST_VALUE],
             headers=tuple(kept),
             whole_bytes=len(key) + len(value) + size,
-            whole_digest=sha256(sha256(key).digest() + sha256(value).digest()).digest(),
+            whole_digest=self.digest,
         )
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over that of the key and that of the value of the record, in part or not."""
+        if self.whole_digest is not None:
+            return self.whole_digest
+        parts = (sha256(part or b"").digest() for part in (self.key, self.value))
+        return sha256(b"".join(parts)).digest()
 
 
 _MOST_KEY: Final = 1024
@@ -74,22 +82,23 @@ async def put(conn: Connection, letters: Iterable[DeadLetter]) -> None:
     """Insert dead letters, one per record. May be repeated: an existing one is kept.
 
     Another record at the position of an existing one means that the topic was made again. The
-    existing one gives way: its offset becomes its negative id, and ``former_offset`` keeps it.
+    existing one gives way: its offset becomes its negative id, and ``former_offset`` keeps it. The
+    same record may be stored whole once and in part once: they are compared by their digests.
     """
     letters = list(letters)
     await conn.executemany(
         """
         UPDATE dead_letter SET former_offset = "offset", "offset" = -dead_letter_id
         WHERE topic = $1 AND "partition" = $2 AND "offset" = $3
-          AND (key IS DISTINCT FROM $4 OR value IS DISTINCT FROM $5 OR arrived_ms <> $6)
+          AND (arrived_ms <> $5 OR $4 <> coalesce(
+              whole_digest, sha256(sha256(coalesce(key, '')) || sha256(coalesce(value, '')))))
         """,
         [
             (
                 letter.position.topic,
                 letter.position.partition,
                 letter.position.offset,
-                letter.key,
-                letter.value,
+                letter.digest,
                 letter.arrived_ms,
             )
             for letter in letters

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from streams.store import dead_letters, gaps, unit_of_work
 from streams.store.dead_letters import DeadLetter
 from streams.store.events import Position
@@ -53,3 +55,19 @@ async def test_a_dead_letter_gives_way_to_another_record_at_its_position(pool: P
         formers = await conn.fetch("SELECT former_offset FROM dead_letter ORDER BY dead_letter_id")
     assert [offset < 0 for offset in offsets] == [True, True, False]
     assert [row[0] for row in formers] == [5, 5, None]
+
+
+@pytest.mark.parametrize("first_in_part", [True, False])
+async def test_a_record_stored_whole_and_then_in_part_is_the_same_record(
+    pool: Pool, first_in_part: bool
+) -> None:
+    """Workers of the version before store a large record whole, as we do one of our bugs."""
+    whole = DeadLetter(Position(ORDERS, 3, 5), b"k", b"[" * 50_000, (), "oversized", "x", (), 1_000)
+    letters = [whole, whole.in_part()]
+    longer = replace(whole, value=b"[" * 50_001).in_part()
+    async with pool.acquire() as conn:
+        for letter in (*(reversed(letters) if first_in_part else letters), *letters):
+            await dead_letters.put(conn, [letter])
+        assert len(await dead_letters.find(conn)) == 1
+        await dead_letters.put(conn, [longer])
+        assert len(await dead_letters.find(conn)) == 2, "it begins alike, and is another record"
