@@ -44,7 +44,8 @@ class _Wired(Stage):
     def elsewhere(self) -> WorkerProcess:
         """Return a worker at the servers' end; the caller starts it."""
         name = f"successor-{next(self._successors):03d}"
-        made = WorkerProcess(self.directory / name, self.environment)
+        there = {**self.environment, "ICAM_ALLOW_PLAINTEXT": "1"}
+        made = WorkerProcess(self.directory / name, there)
         self._stack.callback(made.kill)
         return made
 
