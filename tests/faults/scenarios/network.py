@@ -91,7 +91,7 @@ def take(arena: Arena) -> Outcome:
     if not isinstance(wired, _Wired):
         raise TypeError("the stage has no wire")
     outcome = arena.outcome("network cut, lossy, slow")
-    faults, vanishings = list(_faults(arena, wired, outcome)), arena.size(5, 0)
+    faults, vanishings = list(_faults(arena, wired, outcome)), arena.size(5, 1)
     course = arena.course(arena.size(20_000, 600))
     portions = course.portions(len(faults) + vanishings)
     trial = _Trial(arena, wired, outcome)
