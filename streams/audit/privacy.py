@@ -15,7 +15,7 @@ from streams.audit.findings import Check
 
 _ELEVEN_DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{11}(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_RANDOM: Final = re.compile(r"\b(?:[0-9a-f]{8}){2,8}\b")
+_RANDOM: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}){2,8}(?![0-9A-Za-z])")
 
 
 def check_privacy(
