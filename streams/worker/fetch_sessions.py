@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from aiokafka import errors
 from aiokafka.protocol.fetch import FetchRequest, FetchRequestStruct
@@ -87,32 +87,25 @@ class SessionFetch(FetchRequest):  # type: ignore[misc] # it has no types
 
     def build(self, request_struct_class: type[FetchRequestStruct]) -> FetchRequestStruct:
         """Return the request in this version of the protocol."""
-        version = request_struct_class.API_VERSION
-        if version < _FIRST_VERSION:
+        if request_struct_class.API_VERSION < _FIRST_VERSION:
             return super().build(request_struct_class)
         said = self._difference
-        epoch = (-1,) if version >= 9 else ()  # of the leader: not known
-        changed: dict[str, list[tuple[int, ...]]] = {}
-        for tp, (offset, most_bytes) in said.changed.items():
-            place = (tp.partition, *epoch, offset, -1, most_bytes)
-            changed.setdefault(tp.topic, []).append(place)
-        forgotten: dict[str, list[int]] = {}
-        for tp in said.forgotten:
-            forgotten.setdefault(tp.topic, []).append(tp.partition)
-        fields: list[Any] = [
-            -1,  # no replica
-            self._max_wait_ms,
-            self._min_bytes,
-            self._max_bytes,
-            self._isolation_level,
-            said.session_id,
-            said.epoch,
-            list(changed.items()),
-            list(forgotten.items()),
-        ]
-        if version >= 11:
-            fields.append(self._rack_id)
-        return request_struct_class(*fields)
+        self._topics = _by_topic((tp, (tp.partition, *place)) for tp, place in said.changed.items())
+        built = super().build(request_struct_class)
+        built.session_id, built.session_epoch = said.session_id, said.epoch
+        built.forgotten_topics_data = _by_topic((tp, tp.partition) for tp in said.forgotten)
+        return built
+
+
+_Said = TypeVar("_Said")
+
+
+def _by_topic(said: Iterable[tuple[TopicPartition, _Said]]) -> list[tuple[str, list[_Said]]]:
+    """Return what is said of partitions, by topic."""
+    by_topic: dict[str, list[_Said]] = {}
+    for tp, one in said:
+        by_topic.setdefault(tp.topic, []).append(one)
+    return list(by_topic.items())
 
 
 class SessionClient:
