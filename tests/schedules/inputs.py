@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
 from schemas.envelope import Reason
@@ -75,15 +76,7 @@ def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) 
     """Return an invalid record about the same case, published some time later."""
     flaw = dice.one(FLAWS)
     reused = flaw is Flaw.ID_REUSED
-    record = malformed_record(
-        flaw,
-        dice,
-        event.event,
-        event_id=event.event_id if reused else dice.uuid(),
-        case_id=event.case_id,
-        source=event.source,
-        time=event.time - timedelta(hours=1),
-    )
+    record = _malformed(dice, flaw, event, event.event_id if reused else dice.uuid())
     if flaw is Flaw.WRONG_KEY and len(known) > 1:  # then it names two cases of this run
         other = dice.any([case_id for case_id in known if case_id != event.case_id])
         record = replace(record, key=other.encode())
@@ -94,13 +87,18 @@ def _spoilt(dice: Dice, planned: Planned, event: Decoded, known: Sequence[str]) 
 
 def _meeting(dice: Dice, planned: Planned, event: Decoded) -> Input:
     """Return a record on a wrong topic, published at the moment of a case's first event."""
-    record = malformed_record(
-        Flaw.WRONG_TOPIC,
+    record = _malformed(dice, Flaw.WRONG_TOPIC, event, dice.uuid())
+    return Input(planned.at, record, None, REASON[Flaw.WRONG_TOPIC])
+
+
+def _malformed(dice: Dice, flaw: Flaw, event: Decoded, event_id: UUID) -> Outgoing:
+    """Return an invalid record that says what an event says."""
+    return malformed_record(
+        flaw,
         dice,
         event.event,
-        event_id=dice.uuid(),
+        event_id=event_id,
         case_id=event.case_id,
         source=event.source,
         time=event.time - timedelta(hours=1),
     )
-    return Input(planned.at, record, None, REASON[Flaw.WRONG_TOPIC])
