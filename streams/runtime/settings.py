@@ -137,7 +137,7 @@ class LoopSettings(BaseModel):
     relay_batch: Annotated[int, Field(ge=1, le=5000)] = 1000
     sweep_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     sweep_batch: Annotated[int, Field(ge=1, le=5000)] = 100
-    """Most due cases that are decided at once; records wait meanwhile, 40 ms at most."""
+    """Most due cases that are decided at once; records wait meanwhile."""
     requests_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """How often requests to replay or discard a dead letter are sought."""
     stale_seconds: Annotated[float, Field(gt=0, le=86400)] = 300.0
