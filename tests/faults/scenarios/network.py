@@ -41,11 +41,14 @@ class _Wired(Stage):
         }
         self._successors = count(1)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "ICAM_ALLOW_PLAINTEXT": "1"}
+
     def elsewhere(self) -> WorkerProcess:
         """Return a worker at the servers' end; the caller starts it."""
         name = f"successor-{next(self._successors):03d}"
-        there = {**self.environment, "ICAM_ALLOW_PLAINTEXT": "1"}
-        made = WorkerProcess(self.directory / name, there)
+        made = WorkerProcess(self.directory / name, self.environment)
         self._stack.callback(made.kill)
         return made
 
@@ -53,7 +56,7 @@ class _Wired(Stage):
         self, directory: Path, environment: Mapping[str, str], script: Path | None
     ) -> WorkerProcess:
         inside, host = self.wire.inside, self.wire.worker
-        there = {**environment, "ICAM_HTTP__HOST": host, "ICAM_ALLOW_PLAINTEXT": "1"}
+        there = {**environment, "ICAM_HTTP__HOST": host}
         return WorkerProcess(directory, there, script=script, inside=inside, host=host)
 
 
