@@ -38,6 +38,7 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         CertificateFileError: a certificate or key that the URL names can't be read.
     """
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
+    idle_ms = str(int(database.statement_timeout_seconds * 500))
     keepalive, dead_after_ms = str(KEEPALIVE_SECONDS), str(DEAD_AFTER_MS)
     settings = {
         "application_name": name,
@@ -51,8 +52,9 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         "enable_seqscan": "off",
         "statement_timeout": timeout_ms,
         "lock_timeout": timeout_ms,
-        # A worker that hangs in a transaction must not keep its locks.
-        "idle_in_transaction_session_timeout": timeout_ms,
+        # A worker that hangs in a transaction must not keep its locks. A statement that waits for
+        # one of them gets it before its own time limit.
+        "idle_in_transaction_session_timeout": idle_ms,
         # Without these, after a network cut the server keeps an idle session for two hours, and
         # with it the locks of its transaction.
         "tcp_keepalives_idle": keepalive,

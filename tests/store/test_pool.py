@@ -22,6 +22,23 @@ async def test_the_server_closes_a_dead_session(pool: Pool) -> None:
     assert settings == ["5", "5", "15000"]
 
 
+async def test_a_statement_that_waits_for_a_frozen_transaction_gets_its_lock(
+    database_url: str,
+) -> None:
+    database = DatabaseSettings(url=SecretStr(database_url), statement_timeout_seconds=2)
+    frozen, waiting = [await open_pool(database, name) for name in ("frozen", "waiting")]
+    lock = "SELECT pg_advisory_xact_lock(1)"
+    try:
+        conn = await frozen.acquire()  # its session ends, so it is never returned
+        await conn.execute("BEGIN")
+        await conn.execute(lock)
+        async with waiting.acquire() as other:
+            await other.execute(lock)  # its own time limit does not end it first
+    finally:
+        frozen.terminate()
+        waiting.terminate()
+
+
 async def test_defaults_of_the_database_do_not_decide_what_a_commit_means(
     database_url: str,
 ) -> None:
