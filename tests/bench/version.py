@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.bench.environments import ROOT
-from tests.bench.shipped import environment, shipped
+from tests.shipped import environment, shipped
 
 _HOME: Final = ROOT / ".run" / "bench-env" / "base"
 _MIGRATE: Final = "import sys; from streams.store import migrate; migrate.apply(sys.argv[1])"

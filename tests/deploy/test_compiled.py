@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from tests.bench.environments import ROOT
-from tests.bench.shipped import environment, shipped
 from tests.deploy.decisions import HISTORIES
+from tests.shipped import environment, shipped
 
 pytestmark = pytest.mark.slow
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from schemas.codec import Outgoing
 from streams.cli.latency import percentile
-from tests.faults.arena import Arena, now
+from tests.faults.arena import Arena, NotHere, now
 from tests.faults.due import APPEAL_RULE, appeals
 from tests.faults.results import Outcome
 from tests.pipeline.histories import event_id
 from tests.pipeline.stage import until
+from tests.shipped import CanNotCompile, environment, shipped
 
 _RATE: Final = 50
 _LATENESS: Final = 5.0
@@ -26,12 +27,16 @@ def take(arena: Arena) -> Outcome:
 
     Lateness is the time from the end of a guard to the escalation. Intake is the time from sending
     a record to its commit in the log, at a steady rate: first without, then with deadlines due.
+    Its limits are those of the code as shipped, so the long form runs that, compiled.
+
+    Raises:
+        NotHere: the code can't be compiled on this machine.
     """
     cases, seconds = arena.size(10_000, 200), arena.size(20, 4)
     ahead = timedelta(seconds=20 + cases / 100 + seconds)
     due = (now() + ahead).replace(microsecond=0)
     outcome = arena.outcome("deadlines due at once")
-    arena.worker().start()
+    arena.worker(None, **_code(arena)).start()
     facts = dict(appeals(arena.dice, "due", cases, now(), due))
     arena.stage.publish(facts.values())
     flow = arena.course(2 * _RATE * seconds, duplicates=0)
@@ -64,6 +69,17 @@ def take(arena: Arena) -> Outcome:
     if not arena.short:
         _judge(outcome)
     return outcome
+
+
+def _code(arena: Arena) -> Mapping[str, str]:
+    """Return the variables with which a worker runs the code as shipped; none in a short form."""
+    if arena.short:
+        return {}
+    try:
+        return environment(shipped())
+    except CanNotCompile:
+        missing = "the code can't be compiled: install a C compiler and the headers of Python"
+        raise NotHere(missing, required_by="ICAM_REQUIRE_COMPILER") from None
 
 
 def _judge(outcome: Outcome) -> None:

@@ -1,6 +1,6 @@
 """The code as in the image: an unpacked wheel with the hot part of the domain compiled.
 
-Contenders run this code, so the figures are those of production code.
+What is measured runs this code, so the figures are those of production code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.bench.environments import ROOT
+from tests.environments import ROOT
 
-_HOME: Final = ROOT / ".run" / "bench-env" / "shipped"
+_HOME: Final = ROOT / ".run" / "shipped"
 _PARTS: Final = ("setup.py", "pyproject.toml", "README.md", "schemas", "streams")
 
 
