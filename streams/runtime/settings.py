@@ -106,6 +106,11 @@ class DatabaseSettings(BaseModel):
     pool_size: Annotated[int, Field(ge=3, le=50)] = 8
     statement_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
+    @property
+    def idle_transaction_seconds(self) -> float:
+        """Return after how long an idle transaction is ended: before what waits for its locks."""
+        return self.statement_timeout_seconds / 2
+
 
 class IntakeSettings(BaseModel):
     """How records are applied."""

@@ -38,7 +38,7 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         CertificateFileError: a certificate or key that the URL names can't be read.
     """
     timeout_ms = str(int(database.statement_timeout_seconds * 1000))
-    idle_ms = str(int(database.statement_timeout_seconds * 500))
+    idle_ms = str(int(database.idle_transaction_seconds * 1000))
     keepalive, dead_after_ms = str(KEEPALIVE_SECONDS), str(DEAD_AFTER_MS)
     settings = {
         "application_name": name,

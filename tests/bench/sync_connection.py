@@ -111,7 +111,7 @@ def connect(database: DatabaseSettings, name: str) -> SyncConnection:
         "enable_seqscan": "off",
         "statement_timeout": timeout,
         "lock_timeout": timeout,
-        "idle_in_transaction_session_timeout": str(int(database.statement_timeout_seconds * 500)),
+        "idle_in_transaction_session_timeout": str(int(database.idle_transaction_seconds * 1000)),
     }
     connection = psycopg.connect(
         database.url.get_secret_value(),
