@@ -51,7 +51,7 @@ _STANDING: Final = """
     ORDER BY case_id, escalation_id
 """
 
-# Nobody looks at the first database any more: at local midnight, terms of both end.
+# No worker decides in the first database any more, and a term may end meanwhile.
 _FELL_DUE: Final = "SELECT case_id FROM case_projection WHERE next_check_at <= clock_timestamp()"
 
 

@@ -32,11 +32,12 @@ def take(arena: Arena) -> Outcome:
     Raises:
         NotHere: the code can't be compiled on this machine.
     """
+    worker = arena.worker(None, **_code(arena))  # compiles, so before an instant is set
     cases, seconds = arena.size(10_000, 200), arena.size(20, 4)
     ahead = timedelta(seconds=20 + cases / 100 + seconds)
     due = (now() + ahead).replace(microsecond=0)
     outcome = arena.outcome("deadlines due at once")
-    arena.worker(None, **_code(arena)).start()
+    worker.start()
     facts = dict(appeals(arena.dice, "due", cases, now(), due))
     arena.stage.publish(facts.values())
     flow = arena.course(2 * _RATE * seconds, duplicates=0)
