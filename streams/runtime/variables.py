@@ -17,7 +17,7 @@ from pydantic import BaseModel
 PREFIX: Final = "ICAM_"
 _OTHERS: Final = re.compile(
     # Of docker compose and of the tests.
-    r"ICAM_(POSTGRES_([A-Z]+_)?PASSWORD|GRAFANA_PASSWORD|[A-Z]+_IMAGE|CRASH_AT|COMPILE|CODE|CLOCK_OFF|HYPOTHESIS"
+    r"ICAM_(POSTGRES_([A-Z]+_)?PASSWORD|GRAFANA_PASSWORD|[A-Z]+_IMAGE|CRASH_AT|COMPILE|CODE|HYPOTHESIS"
     r"|(REQUIRE|BENCH|FAULTY|STUBBORN)_[A-Z_]+)"
 )
 _SERVICE_LINK: Final = re.compile(r"ICAM_\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)")

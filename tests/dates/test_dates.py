@@ -52,18 +52,16 @@ def test_the_verdict_is_the_same_on_another_day(moment: Moment, clock: WrongCloc
 
 @pytest.mark.server
 @pytest.mark.parametrize("moment", [NEW_YEARS_EVE, MOMENTS[-1]], ids=lambda moment: moment.name)
-def test_python_and_postgresql_are_moved(moment: Moment, clock: WrongClock, tmp_path: Path) -> None:
+def test_python_and_postgresql_are_moved(
+    moment: Moment, clock: WrongClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``run`` moves them: by the environment of pytest, which starts the servers."""
     moved = {**clock.off(moment.at - datetime.now(UTC)), "TZ": moment.zone}
     code = "from datetime import datetime; print(datetime.now().astimezone().isoformat())"
-    told = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **moved},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    for name, value in moved.items():
+        monkeypatch.setenv(name, value)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     server = EmbeddedPostgres(tmp_path / "server", {"fsync": "off"})
-    server.environment = moved
     with server, psycopg.connect(server.url) as conn:
         ((of_server,),) = conn.execute("SELECT clock_timestamp()").fetchall()
 

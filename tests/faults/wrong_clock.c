@@ -1,4 +1,4 @@
-/* The wall clock of one process, off by ICAM_CLOCK_OFF seconds. The monotonic clock stays right, as
+/* The wall clock of one process, off by WRONG_CLOCK_OFF seconds. The monotonic clock stays right, as
  * on a machine whose time was set wrongly. Preloaded. libfaketime 0.9.10 does not handle
  * cnd_timedwait, which librdkafka uses: under it a producer whose clock is a day ahead waits a day.
  */
@@ -17,7 +17,7 @@ static long off;
 
 __attribute__((constructor)) static void read_off(void)
 {
-    const char *text = getenv("ICAM_CLOCK_OFF");
+    const char *text = getenv("WRONG_CLOCK_OFF");
     off = text ? atol(text) : 0;
 }
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from tests.faults.arena import NotHere
 
-_OFF: Final = "ICAM_CLOCK_OFF"
+_OFF: Final = "WRONG_CLOCK_OFF"
+"""None of our settings, which servers do not get."""
 _SOURCE: Final = Path(__file__).with_suffix(".c")
 
 
