@@ -206,18 +206,21 @@ class Attackers:
             self.appeal: {APPEAL, Guard.SCHOOL_TERM_SUSPENSION},
             self.partly: {Guard.SCHOOL_TERM_SUSPENSION},
         }
+        stored = self._stored()
+        without_letters = self.decided([*self.victims, *self.late], stored)
+        standing = {case_id: case.decided.rules for case_id, case in stored.items()}
         for case_id, unknown in guards.items():
             wanted = {
                 name
-                for name in self.decided([*self.victims, *self.late])[case_id].rules
+                for name in without_letters[case_id].rules
                 if (rule := policy.rule(name)) is not None and unknown <= rule.waives.keys()
             }
             outcome.expect(
-                wanted <= self._standing(case_id),
-                f"{case_id}: {self._standing(case_id)} stands under its letter, not {wanted}",
+                wanted <= standing[case_id],
+                f"{case_id}: {standing[case_id]} stands under its letter, not {wanted}",
             )
-        outcome.expect(bool(self._standing(self.partly)), "the case of a letter in part is mute")
-        outcome.expect(not self._standing(self.wholly), "a case stands under its letter")
+        outcome.expect(bool(standing[self.partly]), "the case of a letter in part is mute")
+        outcome.expect(not standing[self.wholly], "a case stands under its letter")
         rows = query(
             """
             SELECT case_id, next_check_at, next_reason, owner, updated_at FROM case_projection
@@ -305,36 +308,48 @@ class Attackers:
     def check_decided(self, outcome: Outcome, records: Iterable[Outgoing]) -> None:
         """Check that the good producers' cases are decided as by their events alone."""
         differing = 0
-        for case_id, wanted in self.decided(records).items():
-            [(status, order_id, level, office)] = self._arena.stage.query(
-                "SELECT status, order_id, level, office_id FROM case_projection WHERE case_id = %s",
-                case_id,
-            )
-            actual = Decided(frozenset(self._standing(case_id)), status, order_id, level, office)
+        stored = self._stored()
+        for case_id, wanted in self.decided(records, stored).items():
+            actual = stored[case_id].decided
             if actual != wanted:
                 differing += 1
                 outcome.expect(differing > 5, f"{case_id}: {actual}, without attacks {wanted}")
         outcome.figures["good cases decided otherwise"] = differing
 
-    def decided(self, records: Iterable[Outgoing]) -> Mapping[str, Decided]:
-        """Return the decision on each case of these records, through the domain alone."""
+    def _stored(self) -> Mapping[str, Stored]:
+        """Return what is stored about each case, all at one instant: terms may end after it."""
+        rows = self._arena.stage.query(
+            """
+            SELECT case_id, known_since, updated_at, ARRAY(
+                SELECT rule_id FROM escalation AS standing
+                WHERE standing.case_id = shown.case_id AND withdrawn_at IS NULL
+            ), status, order_id, level, office_id
+            FROM case_projection AS shown
+            """
+        )
+        return {
+            case_id: Stored(since, at, Decided(frozenset(rules), *rest))
+            for case_id, since, at, rules, *rest in rows
+        }
+
+    def decided(
+        self, records: Iterable[Outgoing], stored: Mapping[str, Stored]
+    ) -> Mapping[str, Decided]:
+        """Return the decision on each case of these records, through the domain alone, as of the
+        last decision that is stored.
+        """
         facts: dict[str, list[Fact]] = {}
         for record in records:
             event = _decoded(record)
             fact = Fact(event.time, event.event_id, event.event, event.source)
             facts.setdefault(event.case_id, []).append(fact)
-        rows = self._arena.stage.query(
-            "SELECT case_id, known_since, updated_at FROM case_projection"
-        )
-        times = {case_id: (since, at) for case_id, since, at in rows}
         ref, found = self.reference, {}
         for case_id, own in facts.items():
-            since, at = times[case_id]
             decision = decide(
                 fold(Case(case_id, rank=ref.producers.rank), own),
-                Announced(known_since=since),
+                Announced(known_since=stored[case_id].known_since),
                 ref.tables,
-                at,
+                stored[case_id].decided_at,
             )
             found[case_id] = Decided(
                 frozenset(given.raised(decision)),
@@ -344,12 +359,6 @@ class Attackers:
                 decision.office_id,
             )
         return found
-
-    def _standing(self, case_id: str) -> set[str]:
-        rows = self._arena.stage.query(
-            "SELECT rule_id FROM escalation WHERE case_id = %s AND withdrawn_at IS NULL", case_id
-        )
-        return {row[0] for row in rows}
 
     def _ago(self, days: int) -> datetime:
         return self._now - timedelta(days=days)
@@ -382,6 +391,14 @@ class Decided(NamedTuple):
     order_id: str | None
     level: int
     office_id: str | None
+
+
+class Stored(NamedTuple):
+    """The decision on a case that is stored, and its instants."""
+
+    known_since: datetime
+    decided_at: datetime
+    decided: Decided
 
 
 def _decoded(record: Outgoing) -> Decoded:
