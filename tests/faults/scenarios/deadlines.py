@@ -55,7 +55,7 @@ def take(arena: Arena) -> Outcome:
         float(row[0])
         for row in arena.stage.query(
             "SELECT extract(epoch FROM raised_at - due_at) FROM escalation"
-            " WHERE rule_id = %s AND due_at >= %s AND due_at < %s",
+            " WHERE rule_id = %s AND case_id LIKE 'case-due-%%' AND due_at >= %s AND due_at < %s",
             APPEAL_RULE,
             due,
             due + timedelta(seconds=1),
