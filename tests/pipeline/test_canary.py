@@ -39,9 +39,9 @@ def test_every_canary_event_is_announced_while_a_worker_runs(stage: Stage) -> No
     assert metrics.last_success._value.get() > 0
     stage.drain()  # the last end may follow the announcement of its order
     cases = stage.query("SELECT case_id, events FROM case_projection")
-    assert [(is_canary(case_id), events) for case_id, events in cases] == [(True, 6)], (
-        "an order and its end"
-    )
+    assert all(is_canary(case_id) for case_id, _ in cases)
+    # One case each day: a day may end meanwhile.
+    assert sum(events for _, events in cases) == 6, "an order and its end"
     assert stage.audit().findings == ()
 
 
