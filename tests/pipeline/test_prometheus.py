@@ -60,7 +60,7 @@ def watched(
             ]
             stage.publish(records)
             stage.drain()
-            deadlines = _have_terms_end(stage, prometheus)
+            deadlines = _have_terms_end(stage, roles["worker"])
             _settle(prometheus, len(records))
             yield Watched(
                 stage,
@@ -83,15 +83,21 @@ def _for_triage() -> Outgoing:
     )
 
 
-def _have_terms_end(stage: Stage, prometheus: Prometheus) -> range:
+def _have_terms_end(stage: Stage, worker: RoleProcess) -> range:
     """Have fifty cases fall due now; return how many deadlines the worker will have met.
 
     Terms end at midnight, so at any other hour these are all. Not the canary's, which an event of
-    its own may look at first.
+    its own may look at first. Those that fall due by themselves are counted before the worker is
+    asked, so that each is in one of the two counts at least.
     """
-    met = prometheus.value(_DEADLINES_MET) or 0
     ((others,),) = stage.query(
         "SELECT count(*) FROM case_projection WHERE next_check_at < now() + interval '1 hour'"
+    )
+    met = sum(
+        sample.value
+        for family in text_string_to_metric_families(worker.metrics())
+        for sample in family.samples
+        if sample.name == _DEADLINES_MET
     )
     stage.query(
         "UPDATE case_projection SET next_check_at = now() WHERE case_id IN (SELECT case_id"
