@@ -229,7 +229,9 @@ def letters(postgres: EmbeddedPostgres) -> list[tuple[str, str]]:
 
 
 def succeeded(canary: RoleProcess) -> bool:
-    return "icam_canary_last_success_timestamp_seconds 1." in canary.metrics()
+    return bool(
+        re.search(r"^icam_canary_last_success_timestamp_seconds [1-9]", canary.metrics(), re.M)
+    )
 
 
 def audited(exporter: RoleProcess) -> bool:
