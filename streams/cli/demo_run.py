@@ -311,9 +311,9 @@ class DemoRun:
                 producers=ref.producers,
                 drained=True,
             )
-            if not report.counts["records.pending"]:
+            if not (report.counts["records.pending"] or report.counts["outbox.pending"]):
                 break
-            time.sleep(0.5)  # Faust commits offsets twice a second
+            time.sleep(0.5)  # Faust commits offsets twice a second; at midnight, terms end
         summary.audit, summary.audit_table = report.to_dict(), render_audit(report)
 
     def _show_cases(self, summary: Summary, ref: reference.Reference) -> None:
