@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from hashlib import sha256
@@ -28,6 +29,10 @@ def installed(requirements: Path, place: Path) -> Path:
 
 def _uv(*arguments: str | Path) -> None:
     cache = ROOT / ".run" / "cache" / "uv"
+    # Under every date of tests.dates by the right clock: certificates of registries expire.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     subprocess.run(
-        [Path(sys.executable).parent / "uv", *arguments, "--cache-dir", cache], check=True
+        [Path(sys.executable).parent / "uv", *arguments, "--cache-dir", cache],
+        env=environment,
+        check=True,
     )
