@@ -8,7 +8,8 @@ batch is fetched again after each restart. Here each partition fails by itself:
   ``HOLD_SECONDS``; the reason is in ``held``, and nothing is skipped;
 - a batch that holds too much when decompressed is not read, and becomes a ``Gap``;
 - a position that is not in the log becomes a ``Gap``, in order with the records after it;
-- a topic that was deleted and made again is noticed by its id, and read from its beginning.
+- a topic that was deleted and made again is noticed by its id, and read from its beginning;
+- a partition without room in its lane is not fetched while enough waits (``prefetch``).
 
 Everything runs in the thread of the Kafka client. Other threads read ``held``, take ``gaps``, and
 call ``answer``.
@@ -17,8 +18,8 @@ Overridden methods; tests/worker/test_transport.py compares them with the aiokaf
 
 - ``AIOKafkaClient._metadata_update``;
 - ``PartitionRecords._unpack_records``;
-- ``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node`` and
-  ``_set_error``.
+- ``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node``,
+  ``fetched_records`` and ``_set_error``.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.store.events import Position
 from streams.store.gaps import Gap, GapReason, LogOpened, Reread
+from streams.worker import prefetch
 from streams.worker.decompress import BatchTooLarge, bound_aiokafka
 from streams.worker.fetch_sessions import SessionClient
 from streams.worker.topic_ids import TopicIdsRequest, topic_ids
@@ -215,6 +217,10 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """The first offset of each partition that was read and discarded for a rebalance."""
         self._moved_past: dict[TopicPartition, int] = {}
         """Where the group stood on partitions that are read from an earlier offset."""
+        self.deferred: frozenset[TopicPartition] = frozenset()
+        """Partitions not fetched until they have room, or less waits; replaced as a whole."""
+        self._with_room: frozenset[TopicPartition] = frozenset()
+        """Partitions that the consumer can take records of."""
         super().__init__(SessionClient(client), *args, **kwargs)
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
@@ -347,9 +353,37 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 continue
             if tp not in self.held or self.held[tp].until <= now:
                 wanted.append(tp)
+        self.deferred = self._defer(wanted, assignment)
         return super()._get_actions_per_node(
-            SimpleNamespace(tps=wanted, state_value=assignment.state_value)
+            SimpleNamespace(
+                tps=[tp for tp in wanted if tp not in self.deferred],
+                state_value=assignment.state_value,
+            )
         )
+
+    def _defer(self, wanted: list[TopicPartition], assignment: Any) -> frozenset[TopicPartition]:
+        """Return the partitions not to fetch now; those whose position is to be sought need it."""
+        waiting = sum(
+            found._partition_records.size
+            for found in self._records.values()
+            if isinstance(getattr(found, "_partition_records", None), _Records)
+        )
+        if waiting < prefetch.MOST_BYTES:
+            return frozenset()
+        return frozenset(
+            tp
+            for tp in wanted
+            if tp not in self._with_room
+            and tp not in self._records
+            and assignment.state_value(tp).has_valid_position
+        )
+
+    async def fetched_records(self, partitions: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what waits of these partitions, which have room, and have them fetched."""
+        self._with_room = frozenset(partitions)
+        if not self.deferred.isdisjoint(self._with_room):
+            self._notify(self._wait_consume_future)
+        return await super().fetched_records(partitions, *args, **kwargs)
 
     def _settle_doubts(self) -> None:
         """Forget the doubts that are older than the ids of topics; else have the ids read."""
@@ -480,6 +514,8 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
 
     _fetcher: LaneFetcher
     _raw: bytes
+    size: int
+    """What they take; see ``prefetch.size``."""
     next_fetch_offset: int
 
     @classmethod
@@ -489,6 +525,7 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
         records.__dict__.update(made.__dict__)
         records._fetcher = owner
         records._raw = raw
+        records.size = prefetch.size(raw)
         records._records_iterator = records._unpack_records()
         return records
 

@@ -39,6 +39,7 @@ from streams.intake.record import Record
 from streams.runtime import crash
 from streams.store.events import Position
 from streams.store.gaps import Gap, LogOpened, Reread
+from streams.worker import prefetch
 from streams.worker.credentials import read_secret_anew
 from streams.worker.fetching import Consumer as TolerantConsumer
 from streams.worker.fetching import Held, LaneFetcher
@@ -62,13 +63,14 @@ _HEARTBEAT_ONLY: Final = TP("", 0)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread of the Kafka client, with our fetch wait, assignor and first position."""
+    """The thread of the Kafka client, with our fetch limits, assignor and first position."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Read when the consumer starts. Faust hard-codes 1500 ms. A real broker answers as soon as
         # it has a record, but the embedded broker always waits that long.
         consumer._fetch_max_wait_ms = cast(Any, self.app).fetch_max_wait_ms
+        consumer._fetch_max_bytes = prefetch.MOST_BYTES_OF_ANSWER
         # Faust assigns round-robin for apps without tables. The range assignor gives one worker the
         # same partition number of all topics, so two workers never wait for the lock of one case.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
@@ -323,12 +325,12 @@ class Reader:
         return max(0, ahead)
 
     def is_fetched(self, tp: TP, patience: float) -> bool:
-        """Whether a partition is read: its broker answered lately, or records of it wait here."""
+        """Whether a partition is read: its broker answered lately, or what was fetched waits."""
         state, fetcher = self._states().get(tp), self._fetcher
         if state is None or fetcher is None or tp in fetcher.held:
             return False
         recent = state.timestamp is not None and time.time() - state.timestamp / 1000 < patience
-        return recent or tp in fetcher._records
+        return recent or tp in fetcher._records or tp in fetcher.deferred
 
     def _states(self) -> Mapping[TP, Any]:
         """Return what the client knows about each assigned partition.

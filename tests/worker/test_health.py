@@ -92,6 +92,7 @@ def reading(held: Iterable[TP] = (), **states: Any) -> SimpleNamespace:
         held={TopicPartition(*tp): Held("UnsupportedCodecError", 7, 0.0) for tp in held},
         settling=set(),
         _records={},
+        deferred=frozenset(),
     )
     client = SimpleNamespace(_subscription=subscription, _fetcher=fetcher)
     return SimpleNamespace(_active_partitions=set(tps), _thread=SimpleNamespace(_consumer=client))
