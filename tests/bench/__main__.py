@@ -277,7 +277,7 @@ def report_(quick: bool, json_: bool) -> None:
 def publish_() -> None:
     """Make the last results the published figures, and write the tables of the documents.
 
-    Exit code 1 if they are not complete, of several commits, or of code that was changed since.
+    Exit code 1 if they are not complete, or of code that was changed since its commit.
     """
     try:
         papers.publish(load(HOME))

@@ -1,6 +1,6 @@
 """The tables of figures in README.md and docs/capacity.md, from ``docs/figures.json``.
 
-That file is the result of one run of ``make bench`` on a quiet machine; ``python -m tests.bench
+That file is the result of ``make bench`` on a quiet machine; ``python -m tests.bench
 publish`` puts the last one there. ``make figures`` writes the tables again.
 """
 
@@ -17,7 +17,7 @@ from tests.bench.environments import ROOT
 from tests.bench.goals import GOALS, contest, rate, verdicts
 from tests.bench.hot_path import HotPath
 from tests.bench.report import against, short, spread
-from tests.bench.results import Result, Spread, read
+from tests.bench.results import Result, Spread, Taken, read
 from tests.bench.roster import RIVALS
 
 FIGURES: Final = ROOT / "docs" / "figures.json"
@@ -90,20 +90,18 @@ def publish(result: Result) -> None:
     """Make these the published figures, and write the tables.
 
     Raises:
-        Unpublishable: they are not of one clean commit, or not complete.
+        Unpublishable: some are not of a clean commit, or they are not complete.
     """
     taken = result.throughput
     if taken is None:
         raise Unpublishable("no throughput was measured: run make bench")
     if taken.rounds < _ROUNDS:
         raise Unpublishable(f"{taken.rounds} rounds: medians are of at least {_ROUNDS}")
-    commits = {one.commit for one in result.scenarios().values()}
-    if len(commits) > 1:
-        raise Unpublishable(
-            f"figures of several commits: {', '.join(sorted(commits))}; run all again"
-        )
-    if taken.commit.endswith("+") or taken.commit in ("", "unknown"):
-        raise Unpublishable("the code was changed since its commit: commit it, and run again")
+    for name, one in result.scenarios().items():
+        if one.commit.endswith("+") or one.commit in ("", "unknown"):
+            raise Unpublishable(
+                f"{name}: the code was changed since its commit: commit it, and run again"
+            )
     failures = [what for name in result.scenarios() for what in result.failures(name)]
     if failures:
         raise Unpublishable(f"figures that do not count: {failures[0]}")
@@ -115,10 +113,9 @@ def publish(result: Result) -> None:
 
 def too_old(result: Result, path: HotPath) -> str | None:
     """Return why figures are too old for the code; None if they are not."""
-    taken = result.throughput
-    if taken is None:
+    if result.throughput is None:
         return "no throughput was ever published"
-    day = taken.taken_at.date()
+    day = min(one.taken_at for one in result.scenarios().values()).date()
     if path.changed - day <= LONGEST:
         return None
     return f"figures of {day}, code of {path.changed}: run make bench, then publish its result"
@@ -153,16 +150,26 @@ def _origin(result: Result) -> Iterator[str]:
     taken = result.throughput
     if taken is None:
         return
-    day = f"{taken.taken_at.day} {taken.taken_at:%B %Y}"
     said = [
-        f"Commit `{taken.commit}`, {day}, {result.machine}: {taken.events:,} events, medians of"
-        f" {taken.rounds} rounds in turn (min - max)."
+        f"Commit `{taken.commit}`, {_day(taken)}, {result.machine}: {taken.events:,} events,"
+        f" medians of {taken.rounds} rounds in turn (min - max)."
     ]
+    others = [
+        f"{name.replace('_', ' ')} `{one.commit}`, {_day(one)}"
+        for name, one in result.scenarios().items()
+        if one.commit != taken.commit
+    ]
+    if others:
+        said.append(f"Scenarios of another commit: {'; '.join(others)}.")
     worker = taken.contenders.get("worker")
     if worker and worker.interpreter:
         said.append(f"Interpreter: {worker.interpreter}.")
     said += result.notes or [_BYTES, _OWN_SQL]
     yield fill(" ".join(said), 100, break_on_hyphens=False) + "\n"
+
+
+def _day(taken: Taken) -> str:
+    return f"{taken.taken_at.day} {taken.taken_at:%B %Y}"
 
 
 def _contests(result: Result, names: tuple[str, ...]) -> Iterator[str]:

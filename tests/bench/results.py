@@ -84,7 +84,7 @@ class Contest(_Figures):
     """Why its figures do not count; empty if they do."""
 
 
-class _Taken(_Figures):
+class Taken(_Figures):
     commit: str = ""
     """Short; with ``+`` if the code was changed since."""
     interpreter: Interpreter | None = None
@@ -94,7 +94,7 @@ class _Taken(_Figures):
     """Why the figures do not count; empty if they do."""
 
 
-class Throughput(_Taken):
+class Throughput(Taken):
     events: int
     records: int
     rounds: int
@@ -127,7 +127,7 @@ class Single(_Figures):
     failures: list[str] = Field(default_factory=list)
 
 
-class Singles(_Taken):
+class Singles(Taken):
     """Records that come alone."""
 
     rate: float
@@ -137,7 +137,7 @@ class Singles(_Taken):
     contenders: dict[str, Single]
 
 
-class Latency(_Taken):
+class Latency(Taken):
     rate: float
     seconds: float
     measured: int
@@ -151,7 +151,7 @@ class LatencyBusy(Latency):
     """The same at a rate at which records come in batches."""
 
 
-class Growth(_Taken):
+class Growth(Taken):
     events: int
     few_cases: int
     many_cases: int
@@ -176,7 +176,7 @@ class Letters(_Figures):
     server_cpu_us: Spread
 
 
-class DeadLetters(_Taken):
+class DeadLetters(Taken):
     events: int
     levels: list[Letters]
     """The first is without any."""
@@ -208,7 +208,7 @@ class Shape(_Figures):
         return self.cpu_us.median + self.server_cpu_us.median
 
 
-class LongCases(_Taken):
+class LongCases(Taken):
     long: Shape
     short: Shape
 
@@ -217,7 +217,7 @@ class LongCases(_Taken):
         return self.long.cost_us / self.short.cost_us
 
 
-class Backlog(_Taken):
+class Backlog(Taken):
     events: int
     seconds: float
     rate: float
@@ -239,14 +239,14 @@ class Backlog(_Taken):
         return max(self.rss_mib[half:]) / max(self.rss_mib[:half]) if half else 1.0
 
 
-class Rebuild(_Taken):
+class Rebuild(Taken):
     cases: int
     events: int
     differing: int
     seconds: float
 
 
-class WhatIf(_Taken):
+class WhatIf(Taken):
     cases: int
     events: int
     differing_cases: int
@@ -254,14 +254,14 @@ class WhatIf(_Taken):
     seconds: float
 
 
-class ColdStart(_Taken):
+class ColdStart(Taken):
     from_start: Spread
     """Seconds from the start of the process to the first event in the database."""
     from_assignment: Spread
     """Seconds from the assignment of partitions to the first event."""
 
 
-class Domain(_Taken):
+class Domain(Taken):
     events: int
     compiled: bool
     median_us: Spread
@@ -301,10 +301,10 @@ class Result(_Figures):
     cold_start: ColdStart | None = None
     domain: Domain | None = None
 
-    def scenarios(self) -> dict[str, _Taken]:
+    def scenarios(self) -> dict[str, Taken]:
         """Return what was measured, by name."""
         found = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: taken for name, taken in found.items() if isinstance(taken, _Taken)}
+        return {name: taken for name, taken in found.items() if isinstance(taken, Taken)}
 
     def failures(self, scenario: str) -> list[str]:
         """Return why the figures of a scenario do not count; empty if they do."""

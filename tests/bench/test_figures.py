@@ -64,6 +64,20 @@ def result(**others: object) -> Result:
     return Result.model_validate({"machine": "2 cores", "throughput": taken, **others})
 
 
+def backlog(commit: str = "abcdef0", taken_on: int = 1) -> Backlog:
+    return Backlog(
+        commit=commit,
+        taken_at=datetime(2026, 12, taken_on, tzinfo=UTC),
+        events=20_000,
+        seconds=1,
+        rate=1,
+        cpu_us=1,
+        server_cpu_us=1,
+        rss_mib=[1.0, 1.0],
+        peak_rss_mib=1,
+    )
+
+
 def found(taken: Result, name: str) -> float | None:
     (verdict,) = [one for one in verdicts(taken) if one.goal == name]
     return verdict.found
@@ -106,6 +120,36 @@ def test_figures_are_refused_once_the_code_is_thirty_days_newer(days: int, refus
     newer = HotPath(digest="", changed=taken + timedelta(days=days))
 
     assert (papers.too_old(result(), newer) is not None) is refused
+
+
+def test_a_scenario_that_was_not_measured_again_grows_old_too() -> None:
+    newer = HotPath(digest="", changed=date(2027, 1, 5))
+
+    taken = result(backlog=backlog(taken_on=1))
+    assert taken.throughput is not None
+    taken.throughput.taken_at = datetime(2027, 1, 5, tzinfo=UTC)
+
+    assert papers.too_old(taken, newer) is not None
+
+
+def test_the_tables_name_the_commit_of_each_scenario() -> None:
+    alike = "".join(papers._origin(result(backlog=backlog())))
+    other = "".join(papers._origin(result(backlog=backlog("1234567", taken_on=2))))
+
+    assert "`abcdef0`, 1 December 2026" in alike
+    assert "of another commit" not in alike
+    assert "of another commit: backlog `1234567`, 2 December 2026." in " ".join(other.split())
+
+
+def test_a_scenario_of_changed_code_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(papers, "FIGURES", tmp_path / "figures.json")
+
+    with pytest.raises(papers.Unpublishable, match="backlog: the code was changed"):
+        papers.publish(result(backlog=backlog("1234567+")))
+
+    assert not (tmp_path / "figures.json").exists()
 
 
 def test_hot_path_is_what_an_event_runs_through() -> None:
@@ -204,15 +248,7 @@ def test_goal_about_a_size_needs_that_size() -> None:
     taken = result(
         growth=small,
         dead_letters=DeadLetters(events=1, levels=[level, level]),
-        backlog=Backlog(
-            events=20_000,
-            seconds=1,
-            rate=1,
-            cpu_us=1,
-            server_cpu_us=1,
-            rss_mib=[1.0, 1.0],
-            peak_rss_mib=1,
-        ),
+        backlog=backlog(),
     )
 
     sizes = [one.goal for one in verdicts(taken) if "0,000" in one.goal and one.found is not None]
