@@ -7,16 +7,38 @@ the later version corrects the earlier one.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self, final
 
 from pydantic import Field, model_validator
 
+from schemas.codes import (
+    Annex,
+    Answer,
+    AnswererRole,
+    AnswerReason,
+    AppointmentPurpose,
+    AppointmentState,
+    CircumstanceOutcome,
+    CircumstanceState,
+    CoachRole,
+    Conclusion,
+    Cooperation,
+    Delivery,
+    EndReason,
+    FollowUpState,
+    Guard,
+    HouseholdKind,
+    Justification,
+    Language,
+    Lodging,
+    NotificationChannel,
+    Review,
+    ReviewDecision,
+    TermReason,
+)
 from schemas.types import (
     EscalationId,
-    Guard,
     Instant,
-    Language,
     LanguageTag,
     Message,
     OfficeId,
@@ -27,222 +49,6 @@ from schemas.types import (
     rules,
     when,
 )
-
-
-class Annex(StrEnum):
-    """The form on which the order was served (annexes to the Royal Decree of 8 October 1981)."""
-
-    A12 = "12"
-    A13 = "13"
-    A13BIS = "13bis"
-    A13QUINQUIES = "13quinquies"
-    A13SEXIES = "13sexies"
-    A13SEPTIES = "13septies"
-    A20 = "20"
-    A21 = "21"
-    A25QUATER = "25quater"
-    A26QUATER = "26quater"
-    A38 = "38"
-
-
-class NotificationChannel(StrEnum):
-    """Who handed over or sent the order."""
-
-    REGISTERED_POST = "registered_post"
-    COMMUNE = "commune"
-    POLICE = "police"
-    RECEPTION = "reception"
-    IMMIGRATION_OFFICE = "immigration_office"
-
-
-class TermReason(StrEnum):
-    """Why the departure term is shorter than 30 days. The law requires a reason below 30."""
-
-    ABSCONDING_RISK = "absconding_risk"
-    PREVENTIVE_MEASURE_BROKEN = "preventive_measure_broken"
-    PUBLIC_ORDER = "public_order"
-    FRAUD = "fraud"
-    REPEAT_ASYLUM_REQUEST = "repeat_asylum_request"
-    NO_LONG_STAY_RIGHT = "no_long_stay_right"
-    EARLIER_ORDER_NOT_FOLLOWED = "earlier_order_not_followed"
-
-
-class Lodging(StrEnum):
-    """Kind of place where the person lives, never an address."""
-
-    HOME = "home"
-    RECEPTION = "reception"
-    RETURN_HOUSE = "return_house"
-    OPEN_RETURN_PLACE = "open_return_place"
-    DETAINED = "detained"
-    NONE = "none"
-
-
-class HouseholdKind(StrEnum):
-    """Who the order concerns."""
-
-    SINGLE = "single"
-    FAMILY_WITH_MINORS = "family_with_minors"
-    UNACCOMPANIED_MINOR = "unaccompanied_minor"
-
-
-class Delivery(StrEnum):
-    """Whether the invitation is known to have reached the person."""
-
-    PROVEN = "proven"
-    UNPROVEN = "unproven"
-    FAILED = "failed"
-
-
-class Justification(StrEnum):
-    """Reason given for a missed appointment. The list is inferred; no official list was found."""
-
-    MEDICAL = "MEDICAL"
-    CHILDCARE = "CHILDCARE"
-    TRANSPORT_STRIKE = "TRANSPORT_STRIKE"
-    DETAINED = "DETAINED"
-    NOT_DELIVERED = "NOT_DELIVERED"
-    WRONG_LANGUAGE = "WRONG_LANGUAGE"
-    LEGAL_APPOINTMENT = "LEGAL_APPOINTMENT"
-    FORCE_MAJEURE = "FORCE_MAJEURE"
-    OTHER_ACCEPTED = "OTHER_ACCEPTED"
-    NONE = "NONE"
-    UNKNOWN = "UNKNOWN"
-
-
-class Review(StrEnum):
-    """State of an official's review of the justification."""
-
-    NONE = "none"
-    PENDING = "pending"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-class CoachRole(StrEnum):
-    """Kind of coach who held the interview."""
-
-    INDIVIDUAL = "individual"
-    FAMILY = "family"
-    OPEN_RETURN_PLACE = "open_return_place"
-    RETURN_HOUSE = "return_house"
-
-
-class Conclusion(StrEnum):
-    """The coach's conclusion at the end of an interview."""
-
-    RESIDENCE_PROSPECT = "residence_prospect"
-    VOLUNTARY_RETURN_ACCEPTED = "voluntary_return_accepted"
-    VOLUNTARY_RETURN_REFUSED = "voluntary_return_refused"
-    UNDECIDED = "undecided"
-
-
-class Cooperation(StrEnum):
-    """Cooperation seen at the interview: a duty of effort, not of result."""
-
-    COOPERATING = "cooperating"
-    PARTIAL = "partial"
-    NOT_COOPERATING = "not_cooperating"
-    NOT_ASSESSED = "not_assessed"
-
-
-class CircumstanceOutcome(StrEnum):
-    """How a procedure ended. ``unknown`` means that nobody knows yet; it is not a refusal."""
-
-    GRANTED = "granted"
-    REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
-    LAPSED = "lapsed"
-    UNKNOWN = "unknown"
-
-
-class AppointmentState(StrEnum):
-    """Whether the appointment is to take place. A moved one takes place at its new time."""
-
-    PLANNED = "planned"
-    MOVED = "moved"
-    CANCELLED_BY_OFFICE = "cancelled_by_office"
-    CANCELLED_BY_PERSON = "cancelled_by_person"
-
-
-class AppointmentPurpose(StrEnum):
-    """What the appointment is for."""
-
-    FIRST = "first"
-    FOLLOW_UP = "follow_up"
-
-
-class Answer(StrEnum):
-    """What a person at the office did with a proposal."""
-
-    TAKEN_UP = "taken_up"
-    DONE = "done"
-    POSTPONED = "postponed"
-    NOT_APPLICABLE = "not_applicable"
-
-
-class AnswerReason(StrEnum):
-    """Why a proposal was answered as it was. The list is inferred; no official list was found."""
-
-    PERSON_INVITED = "person_invited"
-    PERSON_CONTACTED = "person_contacted"
-    PERSON_NOT_REACHED = "person_not_reached"
-    DELIVERY_CHECKED = "delivery_checked"
-    REFERRED = "referred"
-    FILE_REVIEWED = "file_reviewed"
-    AWAITING_DOCUMENTS = "awaiting_documents"
-    AWAITING_DECISION = "awaiting_decision"
-    STILL_HOLDS = "still_holds"
-    NO_LONGER_HOLDS = "no_longer_holds"
-    FACT_TO_CORRECT = "fact_to_correct"
-    ALREADY_HANDLED = "already_handled"
-    OTHER = "other"
-
-
-class AnswererRole(StrEnum):
-    """Role of the person who answered. Never an identity."""
-
-    COACH = "coach"
-    TEAM_LEAD = "team_lead"
-    OFFICIAL = "official"
-
-
-class ReviewDecision(StrEnum):
-    """What an official decided in a review of the file."""
-
-    CONTINUE_FOLLOW_UP = "continue_follow_up"
-    LESS_COERCIVE_MEASURE = "less_coercive_measure"
-    ADDRESS_CHECK = "address_check"
-    HANDED_TO_IMMIGRATION_OFFICE = "handed_to_immigration_office"
-
-
-class FollowUpState(StrEnum):
-    """Whether the follow-up ended or was reopened."""
-
-    ENDED = "ended"
-    REOPENED = "reopened"
-
-
-class EndReason(StrEnum):
-    """Why the follow-up ended. The list is inferred from the outcomes in docs/domain.md."""
-
-    LEFT_VOLUNTARILY = "left_voluntarily"
-    LEFT_ON_OWN = "left_on_own"
-    REMOVED = "removed"
-    RESIDENCE_GRANTED = "residence_granted"
-    ORDER_ANNULLED = "order_annulled"
-    ORDER_WITHDRAWN = "order_withdrawn"
-    TRANSFERRED_TO_ANOTHER_STATE = "transferred_to_another_state"
-    DECEASED = "deceased"
-    WHEREABOUTS_UNKNOWN = "whereabouts_unknown"
-    OPENED_IN_ERROR = "opened_in_error"
-
-
-class CircumstanceState(StrEnum):
-    """Whether the circumstance begins or ends at ``effective_at``."""
-
-    BEGINS = "begins"
-    ENDS = "ends"
 
 
 @message_type

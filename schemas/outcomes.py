@@ -7,18 +7,26 @@ detention, so no message of this system can express them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, assert_never, final
 
 import orjson
 from pydantic import Field, ValidationError
 
-from schemas.events import EVENT_TYPES, AnswererRole, EndReason, Event
+from schemas.codes import (
+    Action,
+    AnswererRole,
+    EndReason,
+    Guard,
+    GuardReport,
+    GuardState,
+    Language,
+    Track,
+    WithdrawalReason,
+)
+from schemas.events import EVENT_TYPES, Event
 from schemas.types import (
     CaseId,
-    Guard,
     Instant,
-    Language,
     LanguageTag,
     Message,
     OfficeId,
@@ -26,66 +34,6 @@ from schemas.types import (
     fields_of,
     message_type,
 )
-
-
-class Track(StrEnum):
-    """Team that follows the case."""
-
-    INDIVIDUAL = "individual"
-    FAMILY = "family"
-    RETURN_HOUSE = "return_house"
-    OPEN_RETURN_PLACE = "open_return_place"
-    DETAINED = "detained"
-    TRIAGE = "triage"
-    MINOR = "minor"
-
-
-class Action(StrEnum):
-    """Action that an official is asked to consider. No coercive act is in the list."""
-
-    CHECK_DELIVERY = "check_delivery"
-    REINVITE = "reinvite"
-    OUTREACH = "outreach"
-    CONTACT_REVIEW = "contact_review"
-    HUMAN_REVIEW = "human_review"
-    ADDRESS_CHECK_REFERRAL = "address_check_referral"
-    GIVE_DATE = "give_date"
-    REPORT_OUTCOME = "report_outcome"
-    PROVE_NOTIFICATION = "prove_notification"
-    REFER_RETURN = "refer_return"
-    FOLLOW_DEPARTURE = "follow_departure"
-    SUPPORT_APPLICATION = "support_application"
-    INFORM_GUARDIANSHIP = "inform_guardianship"
-    CHECK_DETENTION = "check_detention"
-    FIND_ORDER = "find_order"
-    CONFIRM_CIRCUMSTANCE = "confirm_circumstance"
-    REPORT_DECISION = "report_decision"
-    RECORD_END = "record_end"
-    CHECK_DATES = "check_dates"
-    CHECK_ORDER = "check_order"
-    LESS_COERCIVE_MEASURE_REFERRAL = "less_coercive_measure_referral"
-
-
-class GuardState(StrEnum):
-    """State of a guard. Only ``clear``, or a waiver of the rule, lets an escalation through.
-
-    ``clear`` means that nothing blocks; ``GuardReport`` says whether somebody checked.
-    """
-
-    CLEAR = "clear"
-    ACTIVE = "active"
-    UNKNOWN = "unknown"
-    WAIVED = "waived"
-    NOT_REPORTED = "not_reported"
-    """Clear by all that is known, but the rule requires that it was reported clear."""
-
-
-class GuardReport(StrEnum):
-    """What was reported about a guard. Without a report, nobody is known to have checked."""
-
-    CLEAR = "clear"
-    ACTIVE = "active"
-    NONE = "none"
 
 
 @message_type
@@ -323,21 +271,6 @@ class EscalationRaised(Message):
     """When an answer is expected; the proposal is announced again then."""
     evidence: Evidence
     """Everything that a person needs to check the escalation."""
-
-
-class WithdrawalReason(StrEnum):
-    """Why an escalation no longer stands."""
-
-    NO_LONGER_HOLDS = "no_longer_holds"
-    SUPERSEDED = "superseded"
-    GUARD = "guard"
-    OPEN_DEAD_LETTER = "open_dead_letter"
-    ORDER_SUPERSEDED = "order_superseded"
-    REROUTED = "rerouted"
-    POLICY_CHANGED = "policy_changed"
-    ANSWERED = "answered"
-    ENDED = "ended"
-    REMINDED = "reminded"
 
 
 @final

@@ -1,9 +1,9 @@
-"""Field types that the messages share: references, times, postcodes and code lists.
+"""Field types that the messages share: references, times and postcodes.
 
 Each case is a person's, so no type here can hold a name, a national number, free text or a precise
 address. References are opaque and start with a letter, so a bare Belgian national number (eleven
 digits) is refused; the codec refuses one anywhere in a reference. Every other value comes from a
-closed code list or is a bounded number.
+closed code list (``codes``) or is a bounded number.
 
 Each type is documented in a ``$comment``: a ``description`` would replace that of the field.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import (
     Annotated,
     Any,
@@ -32,6 +31,9 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, Strict, 
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
+
+from schemas.codes import Guard as Guard
+from schemas.codes import Language as Language
 
 MAX_VALUE_BYTES = 64 * 1024
 """Largest record value accepted, in bytes. A real event is under 1 KiB."""
@@ -242,37 +244,3 @@ def rules(*conditions: dict[str, Any]) -> ConfigDict:
     """Return the configuration of a message whose JSON Schema states its validators' rules."""
     extra = ConfigDict(json_schema_extra={"allOf": list(conditions)})
     return Message.__pydantic_config__ | extra
-
-
-class Language(StrEnum):
-    """Language of the procedure: one of the three official languages."""
-
-    NL = "nl"
-    FR = "fr"
-    DE = "de"
-
-
-class Guard(StrEnum):
-    """A circumstance that blocks escalation while it is active. Unknown counts as active.
-
-    Source: the list is inferred from the law and from criticism of practice; see docs/domain.md.
-    """
-
-    APPEAL_SUSPENSIVE_PENDING = "appeal_suspensive_pending"
-    APPEAL_TERM_RUNNING = "appeal_term_running"
-    DEPARTURE_TERM_RUNNING = "departure_term_running"
-    NEW_RESIDENCE_PROCEDURE = "new_residence_procedure"
-    ASYLUM_REQUEST_PENDING = "asylum_request_pending"
-    MARRIAGE_OR_COHABITATION_PENDING = "marriage_or_cohabitation_pending"
-    UNACCOMPANIED_MINOR = "unaccompanied_minor"
-    SCHOOL_TERM_SUSPENSION = "school_term_suspension"
-    FAMILY_WITH_MINORS = "family_with_minors"
-    MEDICAL_OR_VULNERABLE_UNREVIEWED = "medical_or_vulnerable_unreviewed"
-    NOTIFICATION_NOT_PROVEN = "notification_not_proven"
-    JUSTIFIED_ABSENCE_PENDING = "justified_absence_pending"
-    NON_REFOULEMENT_CHECK_MISSING = "non_refoulement_check_missing"
-    VOLUNTARY_RETURN_IN_PROGRESS = "voluntary_return_in_progress"
-    EXTENSION_GRANTED = "extension_granted"
-    WRONG_LANGUAGE_INVITATION = "wrong_language_invitation"
-    IDENTITY_DOUBT = "identity_doubt"
-    URGENT_APPEAL_TERM_RUNNING = "urgent_appeal_term_running"

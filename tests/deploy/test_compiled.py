@@ -59,6 +59,21 @@ def test_rules_guards_clocks_and_routing_hold_for_the_compiled_modules(code: Pat
     assert re.search(r"[1-9]\d\d passed", told), told
 
 
+def test_the_image_exports_the_same_schemas(code: Path, tmp_path: Path) -> None:
+    export = ("-m", "streams", "schemas", "export")
+    for environment_, folder in ((_SOURCE, "source"), (environment(code), "compiled")):
+        _python(environment_, *export, str(tmp_path / folder))
+
+    assert _files(tmp_path / "source")
+    assert _files(tmp_path / "source") == _files(tmp_path / "compiled")
+    codes = _python(environment(code), "-c", "import schemas.codes as c; print(c.__file__)")
+    assert codes.strip().endswith(".so")
+
+
+def _files(folder: Path) -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def _compiled() -> set[str]:
     """Return the modules that setup.py names."""
     (names,) = re.findall(r"_COMPILED = \((.*?)\)", (ROOT / "setup.py").read_text(), re.DOTALL)
