@@ -47,7 +47,8 @@ def _extensions() -> list[object]:
         return []
     from mypyc.build import mypycify
 
-    paths = [str(Path("schemas", "codes.py"))]  # the domain reads their members everywhere
+    # What the domain asks most of the messages: members of enumerations, and ids.
+    paths = [str(Path("schemas", f"{name}.py")) for name in ("codes", "ids")]
     paths += [str(Path("streams", "domain", f"{name}.py")) for name in _COMPILED]
     return list(mypycify(["--config-file", "pyproject.toml", *paths], opt_level="3"))
 

@@ -11,7 +11,7 @@ raised that escalation or not: the two may arrive in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, assert_never, final
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from schemas.events import (
     ProposalAnswered,
 )
 from streams.domain.case import Fact
-from streams.domain.clocks import Calendar
+from streams.domain.clocks import Calendar, duration
 from streams.domain.terms import PolicyTerms
 
 
@@ -89,7 +89,7 @@ def _until(event: ProposalAnswered, terms: PolicyTerms, calendar: Calendar) -> d
         case Answer.TAKEN_UP:
             return calendar.after_working_days(event.answered_at, terms.taken_up_working_days)
         case Answer.POSTPONED:
-            latest = event.answered_at + timedelta(days=terms.longest_pause_days)
+            latest = event.answered_at + duration(terms.longest_pause_days)
             return latest if event.postponed_until is None else min(event.postponed_until, latest)
         case _:
             assert_never(event.answer)

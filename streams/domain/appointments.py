@@ -104,11 +104,13 @@ def planned(
     """Return every planned appointment of a case, by reference."""
     found: dict[str, PlannedAppointment] = {}
     for fact, order in orders:
-        if order.first_appointment is not None:
-            _add(found, fact, order.order_id, order.first_appointment)
+        first = order.first_appointment
+        if first is not None:
+            _add(found, fact, order.order_id, first)
     for fact, interview in interviews:
-        if interview.next_appointment is not None:
-            _add(found, fact, interview.order_id, interview.next_appointment)
+        following = interview.next_appointment
+        if following is not None:
+            _add(found, fact, interview.order_id, following)
     for fact, event in events:
         found[event.appointment_id] = PlannedAppointment(
             event.appointment_id, event.order_id, event.office_id, event.at, event.state, fact

@@ -137,10 +137,11 @@ class Case:
 
 def evolve(case: Case, fact: Fact) -> Case:
     """Return the case with one more fact, or the same object if the fact changes nothing."""
-    known = case.facts.get(fact.key)
+    key = fact.key
+    known = case.facts.get(key)
     if known is not None and not fact.replaces(known, case.rank):
         return case
-    return Case(case.case_id, {**case.facts, fact.key: fact}, case.rank)
+    return Case(case.case_id, {**case.facts, key: fact}, case.rank)
 
 
 def fold(case: Case, facts: Iterable[Fact]) -> Case:

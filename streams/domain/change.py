@@ -12,13 +12,13 @@ cause of the proposal.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Final, assert_never, final
 from uuid import UUID
 
 from schemas.events import AnswererRole, Conclusion
 from schemas.types import Guard
 from streams.domain.case import Case, Fact
+from streams.domain.clocks import duration
 from streams.domain.counterfactual import (
     NAME,
     UNDECIDED,
@@ -233,7 +233,7 @@ class _Effects:
     def _by_appointment(self) -> bool | None:
         """An appointment ahead is the next step, and answers what calls for an invitation."""
         situation, rule, judge = self._situation, self._rule, self._judge
-        limit = situation.now + timedelta(days=judge.policy.terms.appointment_days)
+        limit = situation.now + duration(judge.policy.terms.appointment_days)
         if f"appointment:{NAME}" in self._known or planned_at(judge) > limit:
             return None
         if Clock.LAST_REPORT in rule.day_clocks or Clock.LAST_STEP in rule.clocks:

@@ -19,6 +19,7 @@ from typing import Final, final
 
 _CACHE_SIZE: Final = 4096
 _NO_TIME: Final = timedelta()
+_DAY: Final = timedelta(days=1)
 _MOMENTS: Final = 16
 _QUARTERS: Final = 32_768
 """Those of most of a year, about 4 MB."""
@@ -91,6 +92,8 @@ class Calendar:
 
     def local_date(self, instant: datetime) -> date:
         """Return the local calendar day of an instant."""
+        if instant.tzinfo is self.zone:
+            return instant.date()
         if instant.tzinfo is UTC:
             # A zone's offset is a multiple of a quarter of an hour, so a quarter has one local day.
             quarter = instant.hour * 4 + instant.minute // 15
@@ -109,7 +112,7 @@ class Calendar:
 
     def end_of(self, day: date) -> datetime:
         """Return local midnight at the end of a day."""
-        return self.start_of(day + timedelta(days=1))
+        return self.start_of(day + _DAY)
 
     def end_of_week(self, day: date) -> datetime:
         """Return local midnight at the end of the Sunday of a day's week."""
@@ -134,7 +137,7 @@ class Calendar:
     def last_day_before(self, instant: datetime) -> date:
         """Return the local day that contains the moment before ``instant``."""
         local = self.local(instant)
-        return local.date() - timedelta(days=1) if local.time() == time.min else local.date()
+        return local.date() - _DAY if local.time() == time.min else local.date()
 
     def after_working_days(
         self, instant: datetime, count: int, paused: Sequence[tuple[date, date]] = ()
@@ -177,7 +180,7 @@ class Calendar:
 
     def after_days(self, instant: datetime, count: int) -> datetime:
         """Return the end of the ``count``-th calendar day after the day of ``instant``."""
-        return self.end_of(self.local_date(instant) + timedelta(days=count))
+        return self.end_of(self.local_date(instant) + duration(count))
 
 
 @final
@@ -267,6 +270,12 @@ def latest(instants: Sequence[datetime], zone: tzinfo) -> datetime:
     if not ahead:
         return max(instants)
     return other if ahead > _NO_TIME else local
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def duration(days: int) -> timedelta:
+    """Return a duration. Cached: policies name few, and every decision asks for some of them."""
+    return timedelta(days=days)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

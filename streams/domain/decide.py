@@ -9,7 +9,7 @@ Every case that has not ended gets a next check, with a reason and an owner: nob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from streams.domain import routing
 from streams.domain import situation as situations
 from streams.domain.case import Case, Fact
 from streams.domain.change import ending_trial
-from streams.domain.clocks import Agenda, Calendar
+from streams.domain.clocks import Agenda, Calendar, duration
 from streams.domain.counterfactual import content_of, in_codes
 from streams.domain.directory.model import Directory
 from streams.domain.endings import End
@@ -340,7 +340,7 @@ def difference(
     proposals: dict[int, tuple[UUID, Proposal]] = {}
     all_held_back = letters is not None and letters.guards is None
     # About a canary case nothing is ever proposed, whatever its events say.
-    if not all_held_back and not is_canary(case.case_id):
+    if judgement.proposals and not all_held_back and not is_canary(case.case_id):
         for proposal in judgement.proposals:
             escalation_id = judge.escalation_id(proposal)
             proposals[escalation_id.int] = (escalation_id, proposal)
@@ -356,11 +356,13 @@ def difference(
         moved = _differs(route, order.order_id, last)
         office_id, track = route.office_id, route.track
     standing = {s.escalation_id.int: s for s in announced.standing}
-    ended = [standing[number] for number in sorted(standing.keys() - proposals.keys())]
+    ended = [standing[number] for number in sorted(standing) if number not in proposals]
     renewed: list[tuple[StandingEscalation, WithdrawalReason]] = []
     reminders: dict[int, int] = {}
     answers_due: list[tuple[datetime, str]] = []
-    for number in sorted(standing.keys() & proposals.keys()):
+    for number in sorted(standing):
+        if number not in proposals:
+            continue
         current, proposal = standing[number], proposals[number][1]
         due = answer_by(proposal, calendar, current.raised_at)
         if (current.office_id, current.track) != (office_id, track):
@@ -375,7 +377,9 @@ def difference(
             continue
         del standing[number]
     raised: list[Raise] = []
-    for number in sorted(proposals.keys() - standing.keys()):
+    for number in sorted(proposals):
+        if number in standing:
+            continue
         escalation_id, proposal = proposals[number]
         due = answer_by(proposal, calendar, now)
         answers_due.append((due, proposal.rule.id))
@@ -582,7 +586,7 @@ def _without_facts(
 ) -> Decision:
     """Return the decision on a case of which only dead letters are known."""
     letters = announced.open_dead_letters
-    latest = now + timedelta(days=policy.terms.longest_pause_days)
+    latest = now + duration(policy.terms.longest_pause_days)
     withdrawn = [
         _withdraw(case, s, WithdrawalReason.NO_LONGER_HOLDS, ("no order is known",), now)
         for s in announced.standing
@@ -705,7 +709,7 @@ def _next_check(
     for due, rule_id in answers_due:
         agenda.add(due, "reminder", rule_id)
     if situation.end is None:
-        pause_ends = situation.now + timedelta(days=policy.terms.longest_pause_days)
+        pause_ends = situation.now + duration(policy.terms.longest_pause_days)
         agenda.add(pause_ends, _NO_LATER)
         if letters_at is not None:
             agenda.add(letters_at, "dead_letter")

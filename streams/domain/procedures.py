@@ -100,7 +100,8 @@ class BlockingSpan:
     since: Final[datetime | None]
     until: Final[datetime | None]
     state: Final[GuardState]
-    because: Final[str]
+    undecided: Final[bool]
+    """Whether it goes on after an end because no decision was reported."""
 
     def __init__(
         self,
@@ -108,13 +109,25 @@ class BlockingSpan:
         since: datetime | None,
         until: datetime | None,
         state: GuardState,
-        because: str,
+        undecided: bool = False,
     ) -> None:
         self.procedure = procedure
         self.since = since
         self.until = until
         self.state = state
-        self.because = because
+        self.undecided = undecided
+
+    @property
+    def because(self) -> str:
+        """Return why it blocks."""
+        name, ends = self.procedure.reference, self.procedure.ends
+        if self.state is GuardState.UNKNOWN:
+            return f"{name} ends before it begins"
+        if self.undecided and ends is not None:
+            return f"{name} ended {ends.isoformat()}, decision not reported"
+        return (
+            f"{name} since {self.since.isoformat()}" if self.since else f"{name} begin not reported"
+        )
 
     def pauses_since(self, otherwise: datetime) -> datetime:
         """Return since when it pauses; ``otherwise`` if nobody reported when it began."""
@@ -141,17 +154,14 @@ def blocking_span(
     blocking after an end without a decision. ``ended_at`` is an end that follows from something
     else: an answer, or a review of the person's vulnerability.
     """
-    begins, ends, name = procedure.begins, procedure.ends, procedure.reference
+    begins, ends = procedure.begins, procedure.ends
     if procedure.contradictory and ended_at is None:
-        because = f"{name} ends before it begins"
-        return BlockingSpan(procedure, None, None, GuardState.UNKNOWN, because)
+        return BlockingSpan(procedure, None, None, GuardState.UNKNOWN)
     if begins is None and procedure.guard in CHECKS:
         begins = ends
-    since = f"since {begins.isoformat()}" if begins else "begin not reported"
-    because = f"{name} {since}"
-    if decided and ends is not None and not procedure.decision_reported:
-        because = f"{name} ended {ends.isoformat()}, decision not reported"
+    undecided = decided and ends is not None and not procedure.decision_reported
+    if undecided:
         ends = None
     if ended_at is not None and (ends is None or ended_at < ends or procedure.contradictory):
         ends = ended_at
-    return BlockingSpan(procedure, begins, ends, GuardState.ACTIVE, because)
+    return BlockingSpan(procedure, begins, ends, GuardState.ACTIVE, undecided)

@@ -12,12 +12,12 @@ An answer with the reason ``no_longer_holds`` ends the circumstance. Any other f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, final
 
 from streams.domain.answers import Settlements
-from streams.domain.clocks import Calendar
+from streams.domain.clocks import Calendar, duration
 from streams.domain.identity import escalation_id
 from streams.domain.procedures import Procedure
 from streams.domain.terms import Counting, QuestionRules
@@ -95,7 +95,7 @@ def ask(
         question = Question(
             QuestionKind.AGED,
             procedure,
-            calendar.start_of(day + timedelta(days=days)),
+            calendar.start_of(day + duration(days)),
             f"circumstance/{name}/{day.isoformat()}",
         )
         if rules.confirm is None or not settlements:

@@ -71,13 +71,19 @@ _TRACKS: Final = {
 """Team and rule of households that no individual coach follows."""
 
 
-class Followed(NamedTuple):
+@final
+class Followed:
     """The office that held an interview or planned an appointment last, and when."""
 
-    office_id: str
-    since: datetime
-    rule_id: str
+    office_id: Final[str]
+    since: Final[datetime]
+    rule_id: Final[str]
     """``interview-office`` or ``appointment-office``."""
+
+    def __init__(self, office_id: str, since: datetime, rule_id: str) -> None:
+        self.office_id = office_id
+        self.since = since
+        self.rule_id = rule_id
 
 
 @final

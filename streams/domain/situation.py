@@ -17,7 +17,7 @@ Where the sources are silent, these rules favour the person (inferred):
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, final
 from uuid import UUID
@@ -42,7 +42,7 @@ from streams.domain import orders as order_versions
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import NO_APPOINTMENTS, Appointments
 from streams.domain.case import Case, Fact
-from streams.domain.clocks import Calendar, Moment
+from streams.domain.clocks import Calendar, Moment, duration
 from streams.domain.endings import NO_ENDS, End, Ends, about_person, ends
 from streams.domain.identity import escalation_id
 from streams.domain.orders import OrderVersions, Residence, Residences, Stay
@@ -466,7 +466,7 @@ def situation_of(
             missed.append(MissedAppointment(fact, miss, kind))
     counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
-    limit = now + timedelta(days=terms.appointment_days)
+    limit = now + duration(terms.appointment_days)
     known = NO_APPOINTMENTS
     if all_planned and order is not None:
         known = stages.appointments(facts, order, interviews, all_planned, limit)
@@ -476,7 +476,7 @@ def situation_of(
         changes_at = stages.appointments_change_at(known.known, order)
         changes += stages.later("appointments", changes_at, now)
     if known.too_far is not None:
-        changes.append(known.too_far.at - timedelta(days=terms.appointment_days))
+        changes.append(known.too_far.at - duration(terms.appointment_days))
     date_to_check: DateToCheck | None = None
     date_question: Due | None = None
     if future_interviews or future_misses or known.too_far is not None:
@@ -759,7 +759,9 @@ def _review(
     rules: QuestionRules,
 ) -> Settlement | None:
     """Return the newest final answer with a decision to a review of the present occasion."""
-    if order is None or all(s.event.decision is None for s in decisions.values()):
+    if order is None or not decisions:
+        return None
+    if all(answer.event.decision is None for answer in decisions.values()):
         return None
     found = []
     for review in rules.reviews:

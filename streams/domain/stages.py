@@ -12,7 +12,7 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import is_
-from typing import Any, Final, NamedTuple, TypeVar, assert_never, final
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, assert_never, final
 
 from schemas.events import (
     AnswererRole,
@@ -204,13 +204,8 @@ class Spans(NamedTuple):
     changes_at: Sequence[datetime]
 
 
-class Order(NamedTuple):
-    """What the versions of the current order tell."""
-
-    stays: tuple[Stay, ...]
-    residences: Residences
-
-
+Lived: TypeAlias = tuple[tuple[Stay, ...], Residences]
+"""Where the person lived under an order: in which lodging, and at which residence."""
 Attempt = tuple[Fact, AppointmentMissed]
 Step = tuple[datetime, Fact]
 
@@ -225,9 +220,9 @@ class Stages:
         """Return each order with its versions, by reference."""
         return newest_versions(facts.orders, facts.case.rank)
 
-    def order(self, current: OrderVersions) -> Order:
+    def order(self, current: OrderVersions) -> Lived:
         """Return where the person lived under an order."""
-        return Order(stays(current), residences(current))
+        return stays(current), residences(current)
 
     def answers(self, facts: CaseFacts, terms: PolicyTerms, calendar: Calendar) -> Answers:
         """Return the answers given up to the facts' instant."""
@@ -465,7 +460,7 @@ class KeptStages(Stages):
         """Return each order with its versions, by reference."""
         return self._kept("orders", (facts.orders,), lambda: Stages.orders(self, facts))
 
-    def order(self, current: OrderVersions) -> Order:
+    def order(self, current: OrderVersions) -> Lived:
         """Return where the person lived under an order."""
         return self._kept("order", (current,), lambda: Stages.order(self, current))
 

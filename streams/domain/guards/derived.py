@@ -14,7 +14,7 @@ from typing import Final
 from schemas.events import HouseholdKind, Lodging, NotificationChannel
 from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard
-from streams.domain.clocks import midnight
+from streams.domain.clocks import duration, midnight
 from streams.domain.guards.status import (
     GuardContext,
     GuardStatus,
@@ -49,7 +49,7 @@ def _departure_term(context: GuardContext) -> GuardStatus:
     if order.departure_term_days == 0:
         end = term_end(order, context.calendar)
         return _term_status(guard, name, end, context.now < end)
-    last = context.notified_on + timedelta(days=order.departure_term_days)
+    last = context.notified_on + duration(order.departure_term_days)
     return _days(context, guard, name, last)
 
 
