@@ -19,6 +19,7 @@ import orjson
 
 from schemas.chain import Head
 from schemas.codec import Decoded
+from schemas.envelope import rfc3339
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.case import Fact
 from streams.store import dead_letters, escalations, events
@@ -297,7 +298,7 @@ def _events(new: Iterable[tuple[Decoded, Position]], links: Mapping[str, int]) -
             event.case_id,
             event.type,
             event.source,
-            event.time.isoformat(),
+            rfc3339(event.time),
             event.payload.decode(),
             _bytea(event.digest),
             position.topic,
@@ -314,7 +315,7 @@ def _bytea(value: bytes) -> str:
 
 
 def _time(value: datetime | None) -> str:
-    return "" if value is None else value.isoformat()
+    return "" if value is None else rfc3339(value)
 
 
 def _rows(columns: Sequence[Sequence[Any] | None]) -> Iterator[tuple[Any, ...]]:
@@ -440,8 +441,8 @@ def _raised(raised: Iterable[tuple[UUID, EscalationRaised]]) -> list[str]:
             item.track,
             str(message_id),
             "{" + ",".join(item.evidence.event_ids) + "}",
-            item.due_at.isoformat(),
-            item.detected_at.isoformat(),
+            rfc3339(item.due_at),
+            rfc3339(item.detected_at),
             item.addressed_to,
             str(item.reminder),
             _time(item.answer_by),

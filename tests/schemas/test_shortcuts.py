@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -22,6 +24,7 @@ from schemas.envelope import (
     _parse_strict,
     _plain,
     _usual,
+    rfc3339,
 )
 from schemas.ids import uuid_of
 from schemas.types import Instant
@@ -230,6 +233,19 @@ def test_a_uuid_of_a_number_is_that_of_the_constructor(number: int) -> None:
         hash(theirs),
         theirs.is_safe,
     )
+
+
+_ZONES = st.one_of(
+    st.just(ZoneInfo("Europe/Brussels")),
+    st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+
+
+@forall(st.datetimes(*map(datetime.fromisoformat, ("1990-01-01", "2100-01-02")), timezones=_ZONES))
+def test_the_text_of_an_instant_is_that_of_python(instant: datetime) -> None:
+    assert rfc3339(instant) == instant.isoformat()
+    read = TypeAdapter(AwareDatetime).validate_python(instant.isoformat())
+    assert rfc3339(read) == read.isoformat()
 
 
 def test_the_attributes_of_an_ordinary_event_are_usual() -> None:
