@@ -17,6 +17,7 @@ _COMPILED = (
     "case",
     "change",
     "clocks",
+    "corrections",
     "counterfactual",
     "decide",
     "directory/model",
@@ -40,6 +41,16 @@ _COMPILED = (
     "terms",
     "whatif_compare",
 )
+# Pure code around the domain that every event runs through.
+_AROUND = (
+    "schemas/canary",
+    "schemas/chain",
+    "schemas/codes",
+    "schemas/ids",
+    "schemas/national_number",
+    "streams/casework/projection",
+    "streams/store/digest",
+)
 
 
 def _extensions() -> list[object]:
@@ -47,9 +58,8 @@ def _extensions() -> list[object]:
         return []
     from mypyc.build import mypycify
 
-    # What the domain asks most of the messages: members of enumerations, and ids.
-    paths = [str(Path("schemas", f"{name}.py")) for name in ("codes", "ids")]
-    paths += [str(Path("streams", "domain", f"{name}.py")) for name in _COMPILED]
+    names = [*_AROUND, *(f"streams/domain/{name}" for name in _COMPILED)]
+    paths = [str(Path(f"{name}.py")) for name in names]
     return list(mypycify(["--config-file", "pyproject.toml", *paths], opt_level="3"))
 
 
