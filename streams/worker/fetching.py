@@ -523,6 +523,8 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
         """Return records that nobody has iterated yet as ours; ``raw`` are their batches."""
         records = cls.__new__(cls)
         records.__dict__.update(made.__dict__)
+        # Its iterator refers to it: both would keep the answer until the collector runs.
+        made._records_iterator = None
         records._fetcher = owner
         records._raw = raw
         records.size = prefetch.size(raw)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
@@ -149,6 +151,20 @@ async def test_partitions_that_are_held_take_no_room(fetching: LaneFetcher) -> N
 
     await delivered(fetching, LAST)
     assert not fetching.deferred
+
+
+async def test_an_answer_that_was_read_is_freed_at_once(fetching: LaneFetcher) -> None:
+    """A worker lets the garbage collector run rarely."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            await read(fetching, PARTITIONS)
+        kept = [one for one in gc.get_objects() if isinstance(one, PartitionRecords)]
+    finally:
+        gc.enable()
+
+    assert len(kept) <= len(fetching._records)
 
 
 async def test_a_deferred_partition_counts_as_read(fetching: LaneFetcher) -> None:
