@@ -177,7 +177,7 @@ ADDITIONS: Final = {
     "guard": Addition(
         "A guard",
         {
-            "schemas/types.py": after(
+            "schemas/codes.py": after(
                 r'IDENTITY_DOUBT = "identity_doubt"\n',
                 '    MEDIATION_PENDING = "mediation_pending"\n',
             ),
