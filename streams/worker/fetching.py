@@ -35,6 +35,7 @@ from copy import copy
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
+from weakref import WeakSet
 
 import structlog
 from aiokafka import errors
@@ -219,6 +220,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Where the group stood on partitions that are read from an earlier offset."""
         self.deferred: frozenset[TopicPartition] = frozenset()
         """Partitions not fetched until they have room, or less waits; replaced as a whole."""
+        self._unread: WeakSet[_Records] = WeakSet()
+        """Records that were fetched for this assignment, and are not read to their end."""
         self._with_room: frozenset[TopicPartition] = frozenset()
         """Partitions that the consumer can take records of."""
         super().__init__(SessionClient(client), *args, **kwargs)
@@ -245,9 +248,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 if type(found) is not fetcher.FetchResult:
                     continue
                 if type(found._partition_records) is fetcher.PartitionRecords:
-                    found._partition_records = _Records.of(
-                        found._partition_records, self, bytes(rest[-1])
-                    )
+                    ours = _Records.of(found._partition_records, self, bytes(rest[-1]))
+                    found._partition_records = ours
+                    self._unread.add(ours)
         if assignment.active:  # a session leaves out the partitions without any news
             now_ms = int(1000 * time.time())
             for tp in silent:
@@ -398,6 +401,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
 
         A topic that is deleted is no longer assigned until it is made again.
         """
+        for records in self._unread:  # nobody reads them any more
+            records.end()
+        self._unread.clear()
         for tp, topic_id in self._logs.items():
             anew = self._anew.get(tp)
             if anew is not None and anew.offset is None:  # its position is not of this topic
@@ -530,6 +536,10 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
         records.size = prefetch.size(raw)
         records._records_iterator = records._unpack_records()
         return records
+
+    def end(self) -> None:
+        """Let go of what is unread: the iterator refers to the records, and they to it."""
+        self._records_iterator = iter(())
 
     def _unpack_records(self) -> Iterator[Any]:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -153,18 +153,43 @@ async def test_partitions_that_are_held_take_no_room(fetching: LaneFetcher) -> N
     assert not fetching.deferred
 
 
-async def test_an_answer_that_was_read_is_freed_at_once(fetching: LaneFetcher) -> None:
-    """A worker lets the garbage collector run rarely."""
+@pytest.fixture
+def _collector_rests() -> Iterator[None]:
+    """Do without the garbage collector: a worker lets it run rarely."""
     gc.collect()
     gc.disable()
-    try:
-        for _ in range(50):
-            await read(fetching, PARTITIONS)
-        kept = [one for one in gc.get_objects() if isinstance(one, PartitionRecords)]
-    finally:
-        gc.enable()
+    yield
+    gc.enable()
 
-    assert len(kept) <= len(fetching._records)
+
+def kept() -> int:
+    """Return how many answers are in memory."""
+    return sum(isinstance(one, PartitionRecords) for one in gc.get_objects())
+
+
+@pytest.mark.usefixtures("_collector_rests")
+async def test_an_answer_that_was_read_is_freed_at_once(fetching: LaneFetcher) -> None:
+    for _ in range(50):
+        await read(fetching, PARTITIONS)
+
+    assert kept() <= len(fetching._records)
+
+
+@pytest.mark.usefixtures("_collector_rests")
+async def test_answers_for_an_assignment_that_ended_are_freed(fetching: LaneFetcher) -> None:
+    """Rebalances follow each other in an upgrade, and each leaves what was not read."""
+    await filled(fetching, FIRST)
+    assert kept() >= 8
+
+    fetching._subscriptions.begin_reassignment()
+    fetching._subscriptions.assign_from_subscribed({*LAST})
+    for tp in LAST:
+        fetching._subscriptions.seek(tp, 0)
+    for _ in range(100):  # its routine takes up the new assignment
+        await asyncio.sleep(0)
+
+    assert {*fetching.opening} == {*LAST}
+    assert kept() == 0
 
 
 async def test_a_deferred_partition_counts_as_read(fetching: LaneFetcher) -> None:
