@@ -169,7 +169,7 @@ def test_every_role_works_as_its_own_principal_and_outlasts_a_new_password(
         publish(register, [order("case-00002")])
         until(lambda: announced.of("case-00002"), 60, "work goes on with the new password")
 
-        until(lambda: audited(exporter), 30, "the exporter has audited")
+        until(lambda: audited(exporter), 60, "the exporter has audited")
         assert worker.exit_code is None
         text = (tmp_path / "worker" / "worker.log").read_text() + worker.metrics()
     announced.close()

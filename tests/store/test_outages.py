@@ -180,10 +180,15 @@ async def test_every_refusal_of_a_role_is_waited_for_and_says_what_to_do(
         for refuse, words, allow in refusals:
             await _until(lambda: not state.database_away, words)
             refuse()
-            role.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
-            )
-            await _until(lambda words=words: words in state.database_says, words)  # type: ignore[misc]
+
+            def refused(words: str = words) -> bool:
+                # Again and again: the pool may be connecting with what was right a moment ago.
+                role.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+                )
+                return words in state.database_says
+
+            await _until(refused, words)
             allow()
         await _until(lambda: not state.database_away, "it is back")
 
