@@ -42,6 +42,11 @@ class Report:
         """Return whether no check found a violation."""
         return not any(check.found for check in self.checks)
 
+    @property
+    def in_flight(self) -> int:
+        """Return how many records are not committed, and messages not published."""
+        return self.counts["records.pending"] + self.counts["outbox.pending"]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {

@@ -311,7 +311,7 @@ class DemoRun:
                 producers=ref.producers,
                 drained=True,
             )
-            if not (report.counts["records.pending"] or report.counts["outbox.pending"]):
+            if not report.in_flight:
                 break
             time.sleep(0.5)  # Faust commits offsets twice a second; at midnight, terms end
         summary.audit, summary.audit_table = report.to_dict(), render_audit(report)

@@ -145,7 +145,7 @@ class Stage:
         """
         for _ in range(_AUDITS - 1):
             report = self._audit(drained=drained, **more)
-            if not drained or not _in_flight(report):
+            if not drained or not report.in_flight:
                 return report
             with suppress(AssertionError):  # the next audit reports what remains
                 self.drain()
@@ -187,10 +187,6 @@ class Stage:
             " + (SELECT count(*) FROM case_projection WHERE next_check_at <= now())"
         )
         return waiting[0][0] == 0 and self.lag() == 0
-
-
-def _in_flight(report: Report) -> int:
-    return report.counts["records.pending"] + report.counts["outbox.pending"]
 
 
 def until(true: Callable[[], bool], patience: float, what: str) -> None:
