@@ -124,8 +124,10 @@ def _alone_ms(result: Result) -> float | None:
 
 
 def _alone_trips(result: Result) -> float | None:
+    """Return the round trips to a tenth: a statement used first on a connection takes more."""
     found = _alone(result)
-    return None if found is None else found.round_trips
+    trips = None if found is None else found.round_trips
+    return None if trips is None else round(trips, 1)
 
 
 def _kilobytes(spread: Spread | None) -> Spread | None:
