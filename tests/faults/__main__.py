@@ -19,7 +19,7 @@ from streams.embedded.kafka import KafkaNode
 from tests.faults import report
 from tests.faults.arena import NotHere
 from tests.faults.campaign import SCENARIOS, take
-from tests.faults.results import HOME, SHORT, Outcome, load, save
+from tests.faults.results import HOME, SHORT, Outcome, add, load
 from tests.faults.without_servers import WITHOUT_SERVERS
 
 _SAY = Console(stderr=True)
@@ -57,9 +57,9 @@ def main(
 ) -> None:
     """Inject faults into real Kafka and PostgreSQL, and verify the result with the auditor.
 
-    Outcomes are added to .run/faults/result.json, so a long campaign can run in parts.
-    Exit code 1 when an event was lost or duplicated, a finding is unexplained, or another guarantee
-    did not hold.
+    Outcomes are added to .run/faults/result.json, so a long campaign can run in parts, one after
+    another or at the same time. Exit code 1 when an event was lost or duplicated, a finding is
+    unexplained, or another guarantee did not hold.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def main(
     home = folder / f"run-{os.getpid()}"
     real_kafka.fetch()
     result = load(folder)
-    result.machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     names = only or (*SCENARIOS, *(() if short else WITHOUT_SERVERS))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -103,8 +103,7 @@ def main(
                 outcome = Outcome(fault=name, seed=chosen)
                 outcome.failures.append(f"{type(error).__name__}: {error}")
                 node.start()
-            result.outcomes[name] = outcome
-            save(result, folder)
+            result = add(name, outcome, machine, folder)
     if json_:
         click.echo(result.model_dump_json(indent=2))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -83,7 +84,16 @@ def load(folder: Path) -> Result:
         return Result()
 
 
-def save(result: Result, folder: Path) -> None:
-    """Write all results."""
+def add(name: str, outcome: Outcome, machine: str, folder: Path) -> Result:
+    """Add a scenario's outcome to those in the folder, and return all of them.
+
+    Replaces an earlier outcome of the scenario. Several processes may do it at the same time.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").write_text(result.model_dump_json(indent=2))
+    with (folder / "result.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = load(folder)
+        result.machine = machine
+        result.outcomes[name] = outcome
+        (folder / "result.json").write_text(result.model_dump_json(indent=2))
+    return result

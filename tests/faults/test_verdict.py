@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from streams.audit import Checked, Finding, Report
-from tests.faults.results import Outcome, Result, load, save
+from tests.faults.results import Outcome, add, load
 from tests.faults.verdict import Heading, Verdict, heading, judge
 
 EVENT = uuid4()
@@ -78,14 +80,15 @@ def test_findings_that_the_auditor_counted_without_listing_are_unexplained() -> 
     assert verdict.unexplained == 5
 
 
-def test_results_of_several_runs_are_kept_together(tmp_path: Any) -> None:
-    first, second = Outcome(fault="one", seed=1), Outcome(fault="two", seed=2)
-    second.judged(Verdict(1, 0, 0, ("lost: 1 event",)))
-    save(Result(outcomes={"one": first}), tmp_path)
-    kept = load(tmp_path)
-    kept.outcomes["two"] = second
-    save(kept, tmp_path)
+def test_results_of_runs_at_the_same_time_are_kept_together(tmp_path: Path) -> None:
+    clean, broken = Outcome(fault="one", seed=1), Outcome(fault="two", seed=2)
+    broken.judged(Verdict(1, 0, 0, ("lost: 1 event",)))
+    names = [f"more-{number}" for number in range(20)]
+    with ThreadPoolExecutor(8) as runs:
+        for name, outcome in {"one": clean, "two": broken, **dict.fromkeys(names, clean)}.items():
+            runs.submit(add, name, outcome, "a machine", tmp_path)
 
     found = load(tmp_path).outcomes
+    assert found.keys() == {"one", "two", *names}
     assert found["one"].clean
     assert not found["two"].clean
