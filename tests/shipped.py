@@ -5,19 +5,18 @@ What is measured runs this code, so the figures are those of production code.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.alone import alone
 from tests.environments import ROOT
 
 _HOME: Final = ROOT / ".run" / "shipped"
@@ -38,19 +37,10 @@ def shipped(root: Path = ROOT) -> Path:
     """
     home = _HOME if root == ROOT else root / ".run" / "shipped"
     place = home / _digest(root)
-    with _alone():
+    with alone(_HOME.parent / "shipped.lock"):
         if not place.exists():
             _build(root, place)
     return place
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other process builds."""
-    _HOME.mkdir(parents=True, exist_ok=True)
-    with (_HOME.parent / "shipped.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(root: Path, place: Path) -> None:

@@ -75,7 +75,6 @@ def main(
         return
     home = folder / f"run-{os.getpid()}"
     real_kafka.fetch()
-    result = load(folder)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     names = only or (*SCENARIOS, *(() if short else WITHOUT_SERVERS))
     with ExitStack() as stack:
@@ -103,7 +102,8 @@ def main(
                 outcome = Outcome(fault=name, seed=chosen)
                 outcome.failures.append(f"{type(error).__name__}: {error}")
                 node.start()
-            result = add(name, outcome, machine, folder)
+            add(name, outcome, machine, folder)
+    result = load(folder)
     if json_:
         click.echo(result.model_dump_json(indent=2))
     else:

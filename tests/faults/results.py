@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streams.cli.latency import percentile
+from tests.alone import alone
 from tests.faults.verdict import Verdict
 
 ROOT: Final = Path(__file__).parents[2]
@@ -84,16 +84,13 @@ def load(folder: Path) -> Result:
         return Result()
 
 
-def add(name: str, outcome: Outcome, machine: str, folder: Path) -> Result:
-    """Add a scenario's outcome to those in the folder, and return all of them.
+def add(name: str, outcome: Outcome, machine: str, folder: Path) -> None:
+    """Add a scenario's outcome to those in the folder, in place of an earlier one of it.
 
-    Replaces an earlier outcome of the scenario. Several processes may do it at the same time.
+    Several processes may do it at the same time.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "result.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder / "result.lock"):
         result = load(folder)
         result.machine = machine
         result.outcomes[name] = outcome
         (folder / "result.json").write_text(result.model_dump_json(indent=2))
-    return result
