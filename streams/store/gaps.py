@@ -71,11 +71,56 @@ class LogOpened:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """A request to read a partition from an earlier offset; from its beginning if that is None."""
+    """A request to read a partition from an earlier offset."""
 
     topic: str
     partition: int
-    offset: int | None
+    offset: int
+    moved_to: int | None = None
+    """Where the group stands, past that offset; None if its offset is of a former topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What follows from where a worker begins to read, and how far the partition was handled."""
+
+    gaps: tuple[Gap, ...] = ()
+    starts_at: int | None = None
+    """The offset from which the partition counts as unhandled now; None if that does not change."""
+    replaced: bool = False
+    """Whether the topic is another one of the same name."""
+    reread: Reread | None = None
+    """What must be read first."""
+
+
+def compare(opened: LogOpened, handled: int | None, known: UUID | None) -> Comparison:
+    """Compare where a worker begins to read with how far the partition was handled.
+
+    ``handled`` is the next offset to handle, ``known`` the id of the topic that it is of; both are
+    None if it was never read.
+
+    1. The id of the topic is another one, and the worker is not at its beginning: its offset is
+       that of the former topic. The new one is read from its beginning.
+    2. The id is another one: what is stored from now on is from the new topic. If no worker knows
+       what was unread in the former one, a gap says so.
+    3. The worker is past what was handled, or not at the beginning of what was never read: somebody
+       moved the group, its offset is not known at present, or only marks of transactions lie
+       between. What lies between is read, or told as lost.
+    """
+    at = opened.position
+    replaced = known is not None and opened.topic_id is not None and known != opened.topic_id
+    if replaced and not opened.anew and at.offset:
+        return Comparison(reread=Reread(at.topic, at.partition, 0))
+    gaps: tuple[Gap, ...] = () if opened.gap is None else (opened.gap,)
+    witnessed = opened.read_until is not None and opened.read_until >= (handled or 0)
+    if replaced and handled and not witnessed:
+        former = Position(at.topic, at.partition, handled)
+        gaps += (Gap(former, handled + 1, GapReason.TOPIC_REPLACED),)
+    if replaced or opened.anew or not (handled or at.offset):
+        return Comparison(gaps, at.offset, replaced)
+    if (handled or 0) < at.offset:
+        return Comparison(gaps, reread=Reread(at.topic, at.partition, handled or 0, at.offset))
+    return Comparison(gaps)
 
 
 async def open_log(
@@ -85,13 +130,6 @@ async def open_log(
 
     Returns the topics and numbers of offsets of new gaps, and what must be read again first. May
     be repeated.
-
-    1. The id of the topic is another one, and the worker is not at its beginning: its offset is
-       that of the former topic. The new one is read from its beginning.
-    2. The id is another one: what is stored from now on is from the new topic. If no worker knows
-       what was unread in the former one, a gap says so.
-    3. The worker is past what was handled: somebody moved the group, or only marks of transactions
-       lie between. What lies between is read.
     """
     at = opened.position
     row = await conn.fetchrow(
@@ -102,16 +140,9 @@ async def open_log(
         at.partition,
     )
     handled, known = (None, None) if row is None else row
-    replaced = known is not None and opened.topic_id is not None and known != opened.topic_id
-    if replaced and not opened.anew and at.offset:
-        return [], Reread(at.topic, at.partition, None)
-    found = [] if opened.gap is None else [opened.gap]
-    witnessed = opened.read_until is not None and opened.read_until >= (handled or 0)
-    if replaced and handled and not witnessed:
-        former = Position(at.topic, at.partition, handled)
-        found.append(Gap(former, handled + 1, GapReason.TOPIC_REPLACED))
-    stored = await put(conn, found)
-    if row is None or replaced or known is None or opened.anew:
+    found = compare(opened, handled, known)
+    stored = await put(conn, found.gaps)
+    if found.starts_at is not None or (row is not None and known is None):
         await conn.execute(
             """
             INSERT INTO input_position AS known (topic, "partition", next_offset, topic_id)
@@ -125,12 +156,10 @@ async def open_log(
             at.partition,
             at.offset,
             opened.topic_id,
-            replaced or opened.anew,
-            replaced,
+            found.starts_at is not None,
+            found.replaced,
         )
-    if not (replaced or opened.anew) and handled is not None and handled < at.offset:
-        return stored, Reread(at.topic, at.partition, handled)
-    return stored, None
+    return stored, found.reread
 
 
 async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:

@@ -19,7 +19,7 @@ Overridden methods; tests/worker/test_transport.py compares them with the aiokaf
 - ``AIOKafkaClient._metadata_update``;
 - ``PartitionRecords._unpack_records``;
 - ``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node``,
-  ``fetched_records`` and ``_set_error``.
+  ``fetched_records``, ``seek_to`` and ``_set_error``.
 """
 
 from __future__ import annotations
@@ -171,10 +171,10 @@ class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
 class _Anew(NamedTuple):
     """How a partition is to be read anew; see ``LogOpened``."""
 
+    offset: int
+    """The offset to begin at. If it is not in the log, what lies before the log is told as lost."""
     gap: Gap | None = None
     read_until: int | None = None
-    offset: int | None = None
-    """The offset to begin at; None for the beginning of the log."""
 
 
 class _Former(NamedTuple):
@@ -204,6 +204,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self.settling: set[TopicPartition] = set()
         """Partitions whose next position is being sought; a gap before it may follow."""
         self._lost_at: dict[TopicPartition, int] = {}
+        """The offset of each partition that is not in its log, until it is known why."""
+        self._sought: set[TopicPartition] = set()
+        """Partitions that were moved to another offset; what lies before is compared again."""
         self._logs: dict[TopicPartition, UUID | None] = {}
         """The id of the topic in whose log each position is."""
         self._doubted: dict[str, float] = {}
@@ -275,30 +278,25 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
     async def _note_position(self, tp: TopicPartition, state: Any, node_id: int) -> None:
         """Note what lies before a new position. No fetch from this broker happens meanwhile."""
         first, expected = state.position, self._lost_at.pop(tp, None)
-        anew = self._anew.pop(tp, None)
-        if anew is not None:
-            self._open(tp, state, anew)
-        elif expected is None:
+        if tp in self._anew:  # it is read from another offset
+            return
+        if expected is None:
             if first and (await state.fetch_committed()).offset == fetcher.UNKNOWN_OFFSET:
                 # A broker that has just started may give no offset for a group that has one.
                 begin = await self._limit(tp, state, node_id, _EARLIEST)
-                if begin is None:
-                    return
                 if first == begin:
                     self.gaps.append(Gap(_place(tp, 0), first, GapReason.NOT_COMMITTED))
-            before = self.opening.get(tp)
-            if before is not None:  # the intake has not answered about the former position
-                anew = _Anew(before.gap, before.read_until) if before.anew else None
-                self._open(tp, state, anew)
+            if _stands_at(state, first):
+                self._open(tp, state)
         elif first > expected:
             self.gaps.append(Gap(_place(tp, expected), first, GapReason.DELETED))
         else:
             end = await self._limit(tp, state, node_id, _LATEST)
-            if end is None:
+            if end is None or not _stands_at(state, first):
                 self._lost_at[tp] = expected
                 return
             lost = Gap(_place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
-            self._open(tp, state, _Anew(lost))
+            self._open(tp, state, _Anew(first, lost))
 
     async def _limit(self, tp: TopicPartition, state: Any, node_id: int, which: int) -> int | None:
         """Return the first offset of a log or the one after its last; None to seek again."""
@@ -306,15 +304,13 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             asked = {tp.topic: [(tp.partition, which)]}
             offset, _ = (await self._proc_offset_request(node_id, asked))[tp]
         except errors.KafkaError:
-            state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
+            state.await_reset(_EARLIEST)
             return None
         return int(offset)
 
     def _open(self, tp: TopicPartition, state: Any, anew: _Anew | None = None) -> None:
         """Note that reading begins at the present position."""
         place, topic_id = _place(tp, state.position), self._client.topic_ids.get(tp.topic)
-        self._logs[tp] = topic_id
-        self.settling.discard(tp)
         former = self._former.get(tp)
         if anew is not None:
             opened = LogOpened(place, topic_id, True, anew.gap, anew.read_until)
@@ -322,8 +318,12 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             opened = LogOpened(place, topic_id, False, former.unread(tp), former.read_until)
         else:
             opened = LogOpened(place, topic_id)
+        # In this order: another thread takes no position that is not compared yet.
         self.opening[tp] = opened
+        self._logs[tp] = topic_id
         self.gaps.append(opened)
+        self._sought.discard(tp)
+        self.settling.discard(tp)
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         now = time.monotonic()
@@ -349,7 +349,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 if tp in self._records:  # what was fetched before is read first
                     continue
                 self._begin_anew(tp, state)
-            elif tp not in self._logs and state.has_valid_position:
+            elif state.has_valid_position and (tp in self._sought or tp not in self._logs):
                 self._open(tp, state)
             # Whoever had the position sought waits for it, and takes no gaps before.
             if tp in self.opening and not state.awaiting_reset:
@@ -405,8 +405,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             records.end()
         self._unread.clear()
         for tp, topic_id in self._logs.items():
-            anew = self._anew.get(tp)
-            if anew is not None and anew.offset is None:  # its position is not of this topic
+            if tp in self._anew:  # its position is not of this topic, or past what was not read
                 continue
             state = former.state_value(tp)
             position = state.position if state.has_valid_position else self._lost_at.get(tp)
@@ -416,8 +415,18 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self.discarded.clear()
         for known in (self._logs, self._anew, self._moved_past, self._lost_at, self.opening):
             known.clear()
+        self._sought.clear()
         kept = [item for item in self.take_gaps() if isinstance(item, Gap)]
         self.gaps.extend(kept)
+
+    def seek_to(self, tp: TopicPartition, offset: int) -> None:
+        """Go to an offset. It is fetched once the intake has compared it with what was handled."""
+        state = self._subscriptions.subscription.assignment.state_value(tp)
+        if not _stands_at(state, offset):
+            self._sought.add(tp)
+            self.settling.add(tp)
+        self._lost_at.pop(tp, None)
+        super().seek_to(tp, offset)
 
     def is_open(self, tp: tuple[str, int]) -> bool:
         """Whether a partition is fetched."""
@@ -450,9 +459,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         ):
             former = earlier
         if former is None:
-            self._anew[tp] = _Anew()
+            self._anew[tp] = _Anew(0)
         else:
-            self._anew[tp] = _Anew(former.unread(tp), former.read_until)
+            self._anew[tp] = _Anew(0, former.unread(tp), former.read_until)
             self._former[tp] = former  # a rebalance may come before the new one is opened
         self._logs[tp] = now
         self.settling.add(tp)
@@ -468,24 +477,20 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             tp = TopicPartition(opened.position.topic, opened.position.partition)
             if self.opening.get(tp) is not opened:  # of an earlier assignment
                 continue
-            del self.opening[tp]
             if asked is None or tp in self._anew:
+                del self.opening[tp]
                 continue
-            if asked.offset is not None:
-                self._moved_past[tp] = opened.position.offset
+            self.settling.add(tp)  # before it is open: another thread reads both
+            del self.opening[tp]
+            if asked.moved_to is not None:
+                self._moved_past[tp] = asked.moved_to
             log.warning("partition_reread", topic=tp.topic, partition=tp.partition,
                         offset=asked.offset)  # fmt: skip
-            self._anew[tp] = _Anew(opened.gap, opened.read_until, asked.offset)
-            self.settling.add(tp)
+            self._anew[tp] = _Anew(asked.offset, opened.gap, opened.read_until)
 
     def _begin_anew(self, tp: TopicPartition, state: Any) -> None:
-        """Go to the offset from which a partition is read anew; its beginning has to be sought."""
-        anew = self._anew[tp]
-        if anew.offset is None:
-            if not state.awaiting_reset:
-                state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
-            return
-        del self._anew[tp]
+        """Go to the offset from which a partition is read anew."""
+        anew = self._anew.pop(tp)
         state.seek(anew.offset)
         self._open(tp, state, anew)
 
@@ -592,6 +597,11 @@ class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no type
                 self.next_fetch_offset = record.offset + 1
                 yield record
         self.next_fetch_offset = batch.next_offset
+
+
+def _stands_at(state: Any, offset: int) -> bool:
+    """Whether the next offset to read is this one; it is none while it is sought."""
+    return bool(state.has_valid_position and state.position == offset)
 
 
 def _place(tp: TopicPartition, offset: int) -> Position:

@@ -70,7 +70,10 @@ class _Lane:
                     queue.appendleft((partition, records[room:]))
                     records = records[:room]
                 batch += records
-                after[partition] = records[-1].next_offset
+                # Where reading begins says nothing about what lies before.
+                handled = (one for one in reversed(records) if not isinstance(one, LogOpened))
+                if (last := next(handled, None)) is not None:
+                    after[partition] = last.next_offset
                 self.waiting[partition] -= len(records)
                 self.total -= len(records)
                 self.reopening[partition] -= _reopens(records)

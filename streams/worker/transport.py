@@ -303,7 +303,10 @@ class Reader:
         return fetcher is None or all(map(fetcher.is_open, tps))
 
     def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Return the next offset to read of each of these partitions, save while it is sought."""
+        """Return the next offset to read of each of these partitions.
+
+        None while it is sought, and while the intake compares it with what was handled.
+        """
         states, fetcher = self._states(), self._fetcher
         found: dict[TP, int] = {}
         if fetcher is None:
@@ -312,7 +315,7 @@ class Reader:
             state = states.get(tp)
             # Before the partition is settled: the thread that settles it has set the position then.
             position = None if state is None else state._position
-            if position is not None and tp not in fetcher.settling:
+            if position is not None and fetcher.is_open(tp) and tp not in fetcher.settling:
                 found[tp] = position
         return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from streams.store import dead_letters, gaps, unit_of_work
 from streams.store.dead_letters import DeadLetter
 from streams.store.events import Position
-from streams.store.gaps import Gap, GapReason
+from streams.store.gaps import Gap, GapReason, LogOpened, Reread
 from streams.store.pool import Pool
 from streams.store.unit_of_work import Change
 from tests.domain import given
@@ -41,6 +42,43 @@ async def test_without_an_offset_a_gap_begins_after_what_was_handled(pool: Pool)
         assert await gaps.put(conn, [begins_at_20]) == [(ORDERS, 3)]
         never_read = replace(begins_at_20, position=Position(ORDERS, 5, 0))
         assert await gaps.put(conn, [never_read]) == [(ORDERS, 20)], "nothing vouches for these"
+
+
+TOPIC_ID = UUID(int=1)
+
+
+@pytest.mark.parametrize("topic_id", [TOPIC_ID, None])
+async def test_a_partition_that_was_never_read_is_read_from_its_first_record(
+    pool: Pool, topic_id: UUID | None
+) -> None:
+    moved = LogOpened(Position(ORDERS, 3, 20), topic_id)
+    async with pool.acquire() as conn:
+        asked = Reread(ORDERS, 3, 0, moved_to=20)
+        assert await gaps.open_log(conn, moved) == ([], asked)
+        assert await gaps.open_log(conn, moved) == ([], asked), "a worker that ended before"
+        first = replace(moved, position=Position(ORDERS, 3, 0), anew=True)
+        assert await gaps.open_log(conn, first) == ([], None)
+
+
+async def test_what_a_worker_would_pass_is_read_first(pool: Pool) -> None:
+    begins_at_20 = LogOpened(Position(ORDERS, 3, 20), TOPIC_ID)
+    async with pool.acquire() as conn:
+        await unit_of_work.write(conn, Change(given.LATER, handled={(ORDERS, 3): 17}))
+        assert await gaps.open_log(conn, begins_at_20) == ([], Reread(ORDERS, 3, 17, moved_to=20))
+        await unit_of_work.write(conn, Change(given.LATER, handled={(ORDERS, 3): 20}))
+        assert await gaps.open_log(conn, begins_at_20) == ([], None)
+
+
+async def test_another_topic_of_the_name_is_read_from_its_first_record(pool: Pool) -> None:
+    before = LogOpened(Position(ORDERS, 3, 0), TOPIC_ID)
+    other = LogOpened(Position(ORDERS, 3, 17), UUID(int=2))
+    async with pool.acquire() as conn:
+        assert await gaps.open_log(conn, before) == ([], None)
+        await unit_of_work.write(conn, Change(given.LATER, handled={(ORDERS, 3): 17}))
+        assert await gaps.open_log(conn, other) == ([], Reread(ORDERS, 3, 0))
+        first = replace(other, position=Position(ORDERS, 3, 0), anew=True)
+        assert await gaps.open_log(conn, first) == ([(ORDERS, 1)], None), "it may have held more"
+        assert await gaps.open_log(conn, replace(first, read_until=17)) == ([], None)
 
 
 async def test_a_dead_letter_gives_way_to_another_record_at_its_position(pool: Pool) -> None:

@@ -12,7 +12,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streams.store.events import Position
-from streams.store.gaps import Gap, GapReason
+from streams.store.gaps import Gap, GapReason, LogOpened
 from streams.worker.fetching import LaneFetcher
 
 PARTITION = TopicPartition("orders", 0)
@@ -61,12 +61,14 @@ async def test_a_group_without_an_offset_lost_only_what_lies_before_its_log(
         return {PARTITION: (begin, None)}
 
     lanes = LaneFetcher.__new__(LaneFetcher)
-    lanes.gaps, lanes.opening, lanes._lost_at, lanes._anew = deque(), {}, {}, {}
+    lanes.gaps, lanes._lost_at, lanes._anew = deque(), {}, {}
+    lanes.opening, lanes.settling, lanes._logs, lanes._former = {}, set(), {}, {}
+    lanes._sought, lanes._client = set(), SimpleNamespace(topic_ids={})
     lanes._proc_offset_request = offsets
+    state = SimpleNamespace(has_valid_position=True, position=6, fetch_committed=denied)
 
-    await lanes._note_position(
-        PARTITION, SimpleNamespace(position=6, fetch_committed=denied), node_id=1
-    )
+    await lanes._note_position(PARTITION, state, node_id=1)
 
     lost = Gap(Position("orders", 0, 0), 6, GapReason.NOT_COMMITTED)
-    assert lanes.take_gaps() == ([lost] if told else [])
+    opened = LogOpened(Position("orders", 0, 6), None)
+    assert lanes.take_gaps() == [*([lost] if told else []), opened]

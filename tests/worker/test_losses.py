@@ -1,0 +1,304 @@
+"""No offset is passed unnoticed: each is stored or told as lost, whatever moves the position."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.types import TP
+
+from streams.store.gaps import Gap, GapReason, LogOpened, compare
+from streams.worker.fetching import LaneFetcher
+from streams.worker.lanes import Item, Lanes
+from streams.worker.transport import LaneConsumer
+from tests.worker.test_prefetch import batch
+
+PARTITION: Final = TopicPartition("orders", 0)
+_OUT_OF_RANGE, _UNKNOWN_TOPIC = 1, 3
+"""Errors, as the protocol numbers them."""
+
+
+class Broker:
+    """A client with one broker. Its one partition loses its beginning, or is of another topic."""
+
+    topic_ids_known = True
+    ids_read_at = 0.0
+    _metadata_max_age_ms = 1_000
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._loop = asyncio.get_running_loop()
+        self.topic = 1
+        """The number of the topic: another one once it was deleted and made again."""
+        self.noticed = self.topic
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+        self.begin, self.end = 0, 0
+        self.committed: int | None = None
+        self.topic_ids: dict[str, UUID] = {}
+        self.force_metadata_update()
+        self.denials = 0
+        """How many times it gives no offset for the group."""
+
+    def force_metadata_update(self) -> asyncio.Future[bool]:
+        self.topic_ids["orders"] = UUID(int=self.topic)
+        self.ids_read_at = time.monotonic()
+        done: asyncio.Future[bool] = self._loop.create_future()
+        done.set_result(True)
+        return done
+
+    async def turns(self) -> None:
+        for _ in range(self._dice.randrange(6)):
+            await asyncio.sleep(0)
+
+    def replace(self) -> None:
+        self.topic += 1
+        self.begin = self.end = 0
+
+    async def send(self, _: int, request: Any) -> Any:
+        """Answer a fetch with at most three records, whose values are the number of the topic."""
+        await self.turns()
+        [[topic, [[number, offset, _]]]] = request.topics
+        code, found = 0, b""
+        if self.noticed != self.topic:
+            code, self.noticed = _UNKNOWN_TOPIC, self.topic
+        elif not self.begin <= offset <= self.end:
+            code = _OUT_OF_RANGE
+        elif offset < self.end:
+            values = [b"%d" % self.topic] * min(3, self.end - offset)
+            found = batch(values, offset=offset)
+        else:
+            await asyncio.sleep(0.0005)
+        answer: list[tuple[Any, ...]] = [(number, code, self.end, self.end, [], found)]
+        return SimpleNamespace(API_VERSION=4, topics=[(topic, answer)])
+
+    async def limits(self, _: int, asked: Any) -> Any:
+        await self.turns()
+        [[number, which]] = asked["orders"]
+        earliest = which == fetcher.OffsetResetStrategy.EARLIEST
+        return {TopicPartition("orders", number): (self.begin if earliest else self.end, None)}
+
+    async def offset(self) -> int | None:
+        """Return the committed offset of the group, or deny it."""
+        await self.turns()
+        if self.denials:
+            self.denials -= 1
+            return None
+        return self.committed
+
+
+class Database:
+    """What the intake stores."""
+
+    def __init__(self) -> None:
+        self.known: tuple[int, UUID | None] | None = None
+        self.stored: set[tuple[int, int]] = set()
+        """Numbers of topics and offsets."""
+        self.lost: set[int] = set()
+        """Offsets, of the present topic as far as that is known."""
+
+    def put(self, gap: Gap) -> None:
+        first = gap.position.offset
+        if gap.reason is GapReason.NOT_COMMITTED and self.known is not None:
+            first = max(first, self.known[0])
+        if gap.reason is not GapReason.TOPIC_REPLACED:
+            self.lost |= {*range(first, gap.next_offset)}
+
+    def advance(self, offset: int) -> None:
+        self.known = (offset, None if self.known is None else self.known[1])
+
+
+class Worker:
+    """A fetcher, its lanes and its intake, driven as Faust drives them."""
+
+    def __init__(self, broker: Broker, database: Database) -> None:
+        self.broker, self.database = broker, database
+        self.subscriptions = SubscriptionState()
+        self.subscriptions.subscribe({"orders"})
+        self.fetcher = LaneFetcher(
+            broker,
+            self.subscriptions,
+            fetcher_timeout=0.01,
+            retry_backoff_ms=1,
+            prefetch_backoff=0,
+            auto_offset_reset="earliest",
+        )
+        self.fetcher._proc_offset_request = broker.limits
+        self.lanes = Lanes([self._handle], batch_max=4)
+        client = SimpleNamespace(_fetcher=self.fetcher, _subscription=self.subscriptions)
+        self.consumer = LaneConsumer.__new__(LaneConsumer)
+        self.consumer.__dict__ |= {
+            "app": SimpleNamespace(lanes=self.lanes),
+            "_thread": SimpleNamespace(_consumer=client),
+            "_committed_offset": {},
+        }
+        self._tasks = [asyncio.create_task(self.lanes.run())]
+        self._assign()
+
+    def _assign(self) -> None:
+        self.subscriptions.assign_from_subscribed({PARTITION})
+        assignment = self.subscriptions.subscription.assignment
+        self._tasks.append(asyncio.create_task(self._give_offsets(assignment)))
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.fetcher.close()
+
+    async def _give_offsets(self, assignment: Any) -> None:
+        """Give the committed offset whenever the client wants it, as aiokafka's coordinator."""
+        while True:
+            await assignment.commit_refresh_needed.wait()
+            assignment.commit_refresh_needed.clear()
+            found = await self.broker.offset()
+            offset = fetcher.UNKNOWN_OFFSET if found is None else found
+            assignment.state_value(PARTITION).update_committed(OffsetAndMetadata(offset, ""))
+
+    async def _handle(self, items: Sequence[Item]) -> None:
+        await self.broker.turns()
+        database = self.database
+        for item in items:
+            if isinstance(item, LogOpened):
+                handled, known = database.known or (None, None)
+                found = compare(item, handled, known)
+                if found.replaced:
+                    database.lost.clear()
+                for gap in found.gaps:
+                    database.put(gap)
+                if found.starts_at is not None:
+                    database.known = (found.starts_at, item.topic_id)
+                elif database.known is not None and known is None:
+                    database.known = (database.known[0], item.topic_id)
+                await self.broker.turns()
+                self.fetcher.answer(item, found.reread)
+            elif isinstance(item, Gap):
+                database.put(item)
+                database.advance(item.next_offset)
+            else:
+                database.stored.add((int(item.value or b""), item.position.offset))
+                database.advance(item.next_offset)
+
+    async def deliver(self) -> None:
+        room = [PARTITION] if self.lanes.has_room(PARTITION) else [TopicPartition("", 0)]
+        fetched = await self.fetcher.fetched_records(room, timeout=0, max_records=2)
+        self.consumer._deliver({TP(*tp): found for tp, found in fetched.items()}, [TP(*PARTITION)])
+
+    def commit(self) -> None:
+        done = self.lanes.done.get((PARTITION.topic, PARTITION.partition))
+        if done is not None:
+            self.broker.committed = done
+
+    async def seek(self) -> None:
+        """Seek to the committed offset, and to the beginning without one."""
+        offset = await self.broker.offset()
+        if offset:
+            self.fetcher.seek_to(PARTITION, offset)
+        else:
+            await self.fetcher.request_offset_reset([PARTITION], -2)
+
+    async def rebalance(self) -> None:
+        """Release the partition and get it again, as a rebalance with one member does."""
+        self.consumer_reader_discard()
+        await self.lanes.settle(1)
+        self.commit()
+        self.lanes.forget()
+        self._assign()
+
+    def consumer_reader_discard(self) -> None:
+        for partition, offset in self.lanes.queued().items():
+            self.fetcher.discarded[TopicPartition(*partition)] = offset
+
+
+class Play:
+    """One partition, and one worker after another that reads it, under random faults."""
+
+    def __init__(self, seed: int, faults: Sequence[str]) -> None:
+        self._dice = Random(seed)
+        self._faults = faults
+        self._broker, self._database = Broker(self._dice), Database()
+        self._workers = [Worker(self._broker, self._database)]
+        self._done: list[str] = []
+
+    async def run(self) -> None:
+        """Inject faults, then let the last worker read to the end, and compare."""
+        try:
+            async with asyncio.timeout(20):
+                for _ in range(60):
+                    await self._act()
+                await self._read_to_the_end()
+        finally:
+            await self._end()
+        broker, database = self._broker, self._database
+        stored = {offset for topic, offset in database.stored if topic == broker.topic}
+        missing = {*range(broker.end)} - stored - database.lost
+        assert not missing, f"{sorted(missing)} passed unnoticed: {self._done}"
+        if self._faults == FAULTS:
+            wrong = stored & database.lost
+            assert not wrong, f"{sorted(wrong)} told as lost, but stored: {self._done}"
+
+    async def _act(self) -> None:
+        dice, broker, worker = self._dice, self._broker, self._workers[-1]
+        deed = dice.choice(self._faults)
+        self._done.append(deed)
+        match deed:
+            case "append":
+                broker.end += dice.randrange(1, 6)
+            case "delete":
+                broker.begin = dice.randint(broker.begin, broker.end)
+            case "deny":
+                broker.denials = dice.randrange(3)
+            case "replace":
+                broker.replace()
+            case "deliver":
+                await dice.choice(self._workers).deliver()
+            case "commit":
+                worker.commit()
+            case "seek":
+                await worker.seek()
+            case "rebalance":
+                await worker.rebalance()
+            case "kill":
+                await self._end()
+                self._workers = [Worker(broker, self._database)]
+            case "freeze":
+                self._workers.append(Worker(broker, self._database))
+            case _:
+                await broker.turns()
+
+    async def _read_to_the_end(self) -> None:
+        broker, database = self._broker, self._database
+        broker.denials = 0
+        broker.end += 1
+        while (broker.topic, broker.end - 1) not in database.stored:
+            await self._workers[-1].deliver()
+            await asyncio.sleep(0)
+
+    async def _end(self) -> None:
+        for worker in self._workers:
+            await worker.end()
+
+
+FAULTS: Final = (
+    *("deliver", "deliver", "deliver", "turns", "turns"),
+    *("append", "delete", "deny", "commit", "seek", "rebalance", "kill"),
+)
+MORE_FAULTS: Final = (*FAULTS, "deliver", "append", "replace", "freeze")
+"""A worker that was frozen goes on when another one has its partition: it may tell as lost what the
+other one stored."""
+
+
+@pytest.mark.parametrize("faults", [FAULTS, MORE_FAULTS])
+@pytest.mark.parametrize("seed", range(40))
+async def test_each_offset_is_stored_or_told_as_lost(seed: int, faults: Sequence[str]) -> None:
+    await Play(seed, faults).run()
