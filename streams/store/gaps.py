@@ -22,8 +22,6 @@ class GapReason(StrEnum):
 
     DELETED = "deleted"
     """Retention or DeleteRecords removed them before they were read."""
-    NOT_COMMITTED = "not_committed"
-    """The group has no offset, and the log begins after what was handled before."""
     UNREADABLE = "unreadable"
     """A batch whose records can't be told apart."""
     TOO_LARGE = "too_large"
@@ -165,21 +163,14 @@ async def open_log(
 async def put(conn: Connection, gaps: Iterable[Gap]) -> list[tuple[str, int]]:
     """Store gaps; return topic and number of offsets of each that is new. May be repeated.
 
-    A gap begins no earlier than after what was handled. It is not stored while the same one is
-    open.
+    A gap is not stored while the same one is open.
     """
     stored = []
     for gap in gaps:
         row = await conn.fetchrow(
             """
             INSERT INTO input_gap (topic, "partition", first_offset, next_offset, reason)
-            SELECT $1, $2, first, $4, $5
-            FROM (
-              SELECT greatest($3, CASE WHEN $5 = 'not_committed' THEN
-                (SELECT next_offset FROM input_position WHERE topic = $1 AND "partition" = $2)
-              END) AS first
-            ) AS known
-            WHERE first < $4
+            VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (topic, "partition", first_offset, next_offset)
               WHERE resolved_at IS NULL DO NOTHING
             RETURNING topic, next_offset - first_offset

@@ -72,8 +72,6 @@ _ANOTHER_TOPIC: Final = frozenset(
     }
 )
 """Codes after which a topic may be another one of the same name."""
-_EARLIEST: Final = fetcher.OffsetResetStrategy.EARLIEST
-_LATEST: Final = fetcher.OffsetResetStrategy.LATEST
 
 
 class Held(NamedTuple):
@@ -281,30 +279,24 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         if tp in self._anew:  # it is read from another offset
             return
         if expected is None:
-            if first and (await state.fetch_committed()).offset == fetcher.UNKNOWN_OFFSET:
-                # A broker that has just started may give no offset for a group that has one.
-                begin = await self._limit(tp, state, node_id, _EARLIEST)
-                if first == begin:
-                    self.gaps.append(Gap(_place(tp, 0), first, GapReason.NOT_COMMITTED))
-            if _stands_at(state, first):
-                self._open(tp, state)
+            self._open(tp, state)
         elif first > expected:
             self.gaps.append(Gap(_place(tp, expected), first, GapReason.DELETED))
         else:
-            end = await self._limit(tp, state, node_id, _LATEST)
+            end = await self._end_of_log(tp, state, node_id)
             if end is None or not _stands_at(state, first):
                 self._lost_at[tp] = expected
                 return
             lost = Gap(_place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
             self._open(tp, state, _Anew(first, lost))
 
-    async def _limit(self, tp: TopicPartition, state: Any, node_id: int, which: int) -> int | None:
-        """Return the first offset of a log or the one after its last; None to seek again."""
+    async def _end_of_log(self, tp: TopicPartition, state: Any, node_id: int) -> int | None:
+        """Return the offset after the last one of a log; None to seek the position again."""
         try:
-            asked = {tp.topic: [(tp.partition, which)]}
+            asked = {tp.topic: [(tp.partition, fetcher.OffsetResetStrategy.LATEST)]}
             offset, _ = (await self._proc_offset_request(node_id, asked))[tp]
         except errors.KafkaError:
-            state.await_reset(_EARLIEST)
+            state.await_reset(fetcher.OffsetResetStrategy.EARLIEST)
             return None
         return int(offset)
 

@@ -65,7 +65,7 @@ def test_records_that_are_gone_before_they_are_read_are_told_of(stage: Stage) ->
     stage.drain()
     assert _gaps(stage) == [
         (ORDERS, number, 5, 12, "deleted"),
-        (ORDERS, number, 20, 23, "not_committed"),
+        (ORDERS, number, 20, 23, "deleted"),
     ]
 
 

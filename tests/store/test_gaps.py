@@ -31,19 +31,6 @@ async def test_the_same_gap_is_one_until_it_is_resolved(pool: Pool) -> None:
         assert await gaps.put(conn, [gap]) == [(ORDERS, 7)], "lost a second time"
 
 
-async def test_without_an_offset_a_gap_begins_after_what_was_handled(pool: Pool) -> None:
-    begins_at_20 = Gap(Position(ORDERS, 3, 0), 20, GapReason.NOT_COMMITTED)
-    async with pool.acquire() as conn:
-        await unit_of_work.write(
-            conn, Change(given.LATER, handled={(ORDERS, 3): 20, (ORDERS, 4): 8})
-        )
-        assert await gaps.put(conn, [begins_at_20]) == [], "all before it was handled"
-        await unit_of_work.write(conn, Change(given.LATER, handled={(ORDERS, 3): 17}))
-        assert await gaps.put(conn, [begins_at_20]) == [(ORDERS, 3)]
-        never_read = replace(begins_at_20, position=Position(ORDERS, 5, 0))
-        assert await gaps.put(conn, [never_read]) == [(ORDERS, 20)], "nothing vouches for these"
-
-
 TOPIC_ID = UUID(int=1)
 
 

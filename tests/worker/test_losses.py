@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,32 +30,16 @@ _OUT_OF_RANGE, _UNKNOWN_TOPIC = 1, 3
 
 
 class Broker:
-    """A client with one broker. Its one partition loses its beginning, or is of another topic."""
-
-    topic_ids_known = True
-    ids_read_at = 0.0
-    _metadata_max_age_ms = 1_000
+    """One partition, which loses its beginning, or is of another topic; and the group's offset."""
 
     def __init__(self, dice: Random) -> None:
         self._dice = dice
-        self._loop = asyncio.get_running_loop()
         self.topic = 1
         """The number of the topic: another one once it was deleted and made again."""
-        self.noticed = self.topic
-        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
         self.begin, self.end = 0, 0
         self.committed: int | None = None
-        self.topic_ids: dict[str, UUID] = {}
-        self.force_metadata_update()
         self.denials = 0
         """How many times it gives no offset for the group."""
-
-    def force_metadata_update(self) -> asyncio.Future[bool]:
-        self.topic_ids["orders"] = UUID(int=self.topic)
-        self.ids_read_at = time.monotonic()
-        done: asyncio.Future[bool] = self._loop.create_future()
-        done.set_result(True)
-        return done
 
     async def turns(self) -> None:
         for _ in range(self._dice.randrange(6)):
@@ -64,29 +49,6 @@ class Broker:
         self.topic += 1
         self.begin = self.end = 0
 
-    async def send(self, _: int, request: Any) -> Any:
-        """Answer a fetch with at most three records, whose values are the number of the topic."""
-        await self.turns()
-        [[topic, [[number, offset, _]]]] = request.topics
-        code, found = 0, b""
-        if self.noticed != self.topic:
-            code, self.noticed = _UNKNOWN_TOPIC, self.topic
-        elif not self.begin <= offset <= self.end:
-            code = _OUT_OF_RANGE
-        elif offset < self.end:
-            values = [b"%d" % self.topic] * min(3, self.end - offset)
-            found = batch(values, offset=offset)
-        else:
-            await asyncio.sleep(0.0005)
-        answer: list[tuple[Any, ...]] = [(number, code, self.end, self.end, [], found)]
-        return SimpleNamespace(API_VERSION=4, topics=[(topic, answer)])
-
-    async def limits(self, _: int, asked: Any) -> Any:
-        await self.turns()
-        [[number, which]] = asked["orders"]
-        earliest = which == fetcher.OffsetResetStrategy.EARLIEST
-        return {TopicPartition("orders", number): (self.begin if earliest else self.end, None)}
-
     async def offset(self) -> int | None:
         """Return the committed offset of the group, or deny it."""
         await self.turns()
@@ -94,6 +56,61 @@ class Broker:
             self.denials -= 1
             return None
         return self.committed
+
+
+class Client:
+    """A client of the broker."""
+
+    ids_read_at = -math.inf
+    _metadata_max_age_ms = 1_000
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._loop = asyncio.get_running_loop()
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+        self.topic_ids: dict[str, UUID] = {}
+        self._fetched = broker.topic
+        """The topic that the last fetch was of."""
+
+    @property
+    def topic_ids_known(self) -> bool:
+        return self.ids_read_at > -math.inf
+
+    def force_metadata_update(self) -> asyncio.Future[bool]:
+        asked_at, done = time.monotonic(), self._loop.create_future()
+
+        def answer() -> None:
+            self.topic_ids["orders"] = UUID(int=self._broker.topic)
+            self.ids_read_at = asked_at
+            done.set_result(True)
+
+        self._loop.call_soon(answer)
+        return done
+
+    async def send(self, _: int, request: Any) -> Any:
+        """Answer a fetch with at most three records, whose values are the number of the topic."""
+        broker = self._broker
+        await broker.turns()
+        [[topic, [[number, offset, _]]]] = request.topics
+        code, found = 0, b""
+        if self._fetched != broker.topic:
+            code, self._fetched = _UNKNOWN_TOPIC, broker.topic
+        elif not broker.begin <= offset <= broker.end:
+            code = _OUT_OF_RANGE
+        elif offset < broker.end:
+            values = [b"%d" % broker.topic] * min(3, broker.end - offset)
+            found = batch(values, offset=offset)
+        else:
+            await asyncio.sleep(0.0005)
+        answer: list[tuple[Any, ...]] = [(number, code, broker.end, broker.end, [], found)]
+        return SimpleNamespace(API_VERSION=4, topics=[(topic, answer)])
+
+    async def limits(self, _: int, asked: Any) -> Any:
+        broker = self._broker
+        await broker.turns()
+        [[number, which]] = asked["orders"]
+        first = which == fetcher.OffsetResetStrategy.EARLIEST
+        return {TopicPartition("orders", number): (broker.begin if first else broker.end, None)}
 
 
 class Database:
@@ -107,11 +124,8 @@ class Database:
         """Offsets, of the present topic as far as that is known."""
 
     def put(self, gap: Gap) -> None:
-        first = gap.position.offset
-        if gap.reason is GapReason.NOT_COMMITTED and self.known is not None:
-            first = max(first, self.known[0])
         if gap.reason is not GapReason.TOPIC_REPLACED:
-            self.lost |= {*range(first, gap.next_offset)}
+            self.lost |= {*range(gap.position.offset, gap.next_offset)}
 
     def advance(self, offset: int) -> None:
         self.known = (offset, None if self.known is None else self.known[1])
@@ -124,21 +138,22 @@ class Worker:
         self.broker, self.database = broker, database
         self.subscriptions = SubscriptionState()
         self.subscriptions.subscribe({"orders"})
+        client = Client(broker)
         self.fetcher = LaneFetcher(
-            broker,
+            client,
             self.subscriptions,
             fetcher_timeout=0.01,
             retry_backoff_ms=1,
             prefetch_backoff=0,
             auto_offset_reset="earliest",
         )
-        self.fetcher._proc_offset_request = broker.limits
+        self.fetcher._proc_offset_request = client.limits
         self.lanes = Lanes([self._handle], batch_max=4)
-        client = SimpleNamespace(_fetcher=self.fetcher, _subscription=self.subscriptions)
+        consumer = SimpleNamespace(_fetcher=self.fetcher, _subscription=self.subscriptions)
         self.consumer = LaneConsumer.__new__(LaneConsumer)
         self.consumer.__dict__ |= {
             "app": SimpleNamespace(lanes=self.lanes),
-            "_thread": SimpleNamespace(_consumer=client),
+            "_thread": SimpleNamespace(_consumer=consumer),
             "_committed_offset": {},
         }
         self._tasks = [asyncio.create_task(self.lanes.run())]
