@@ -83,19 +83,19 @@ class Comparison:
     """What follows from where a worker begins to read, and how far the partition was handled."""
 
     gaps: tuple[Gap, ...] = ()
-    starts_at: int | None = None
-    """The offset from which the partition counts as unhandled now; None if that does not change."""
+    restarts: bool = False
+    """Whether the partition counts as unhandled from where the worker begins."""
     replaced: bool = False
     """Whether the topic is another one of the same name."""
     reread: Reread | None = None
     """What must be read first."""
 
 
-def compare(opened: LogOpened, handled: int | None, known: UUID | None) -> Comparison:
+def compare(opened: LogOpened, handled: int, known: UUID | None) -> Comparison:
     """Compare where a worker begins to read with how far the partition was handled.
 
-    ``handled`` is the next offset to handle, ``known`` the id of the topic that it is of; both are
-    None if it was never read.
+    ``handled`` is the next offset to handle, 0 if none was; ``known`` is the id of the topic that
+    it is of, None if that is not known.
 
     1. The id of the topic is another one, and the worker is not at its beginning: its offset is
        that of the former topic. The new one is read from its beginning.
@@ -110,14 +110,14 @@ def compare(opened: LogOpened, handled: int | None, known: UUID | None) -> Compa
     if replaced and not opened.anew and at.offset:
         return Comparison(reread=Reread(at.topic, at.partition, 0))
     gaps: tuple[Gap, ...] = () if opened.gap is None else (opened.gap,)
-    witnessed = opened.read_until is not None and opened.read_until >= (handled or 0)
+    witnessed = opened.read_until is not None and opened.read_until >= handled
     if replaced and handled and not witnessed:
         former = Position(at.topic, at.partition, handled)
         gaps += (Gap(former, handled + 1, GapReason.TOPIC_REPLACED),)
     if replaced or opened.anew or not (handled or at.offset):
-        return Comparison(gaps, at.offset, replaced)
-    if (handled or 0) < at.offset:
-        return Comparison(gaps, reread=Reread(at.topic, at.partition, handled or 0, at.offset))
+        return Comparison(gaps, restarts=True, replaced=replaced)
+    if handled < at.offset:
+        return Comparison(gaps, reread=Reread(at.topic, at.partition, handled, at.offset))
     return Comparison(gaps)
 
 
@@ -137,10 +137,10 @@ async def open_log(
         at.topic,
         at.partition,
     )
-    handled, known = (None, None) if row is None else row
+    handled, known = (0, None) if row is None else row
     found = compare(opened, handled, known)
     stored = await put(conn, found.gaps)
-    if found.starts_at is not None or (row is not None and known is None):
+    if found.restarts or (row is not None and known is None):
         await conn.execute(
             """
             INSERT INTO input_position AS known (topic, "partition", next_offset, topic_id)
@@ -154,7 +154,7 @@ async def open_log(
             at.partition,
             at.offset,
             opened.topic_id,
-            found.starts_at is not None,
+            found.restarts,
             found.replaced,
         )
     return stored, found.reread

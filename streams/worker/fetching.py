@@ -203,7 +203,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Partitions whose next position is being sought; a gap before it may follow."""
         self._lost_at: dict[TopicPartition, int] = {}
         """The offset of each partition that is not in its log, until it is known why."""
-        self._sought: set[TopicPartition] = set()
+        self._moved: set[TopicPartition] = set()
         """Partitions that were moved to another offset; what lies before is compared again."""
         self._logs: dict[TopicPartition, UUID | None] = {}
         """The id of the topic in whose log each position is."""
@@ -314,7 +314,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self.opening[tp] = opened
         self._logs[tp] = topic_id
         self.gaps.append(opened)
-        self._sought.discard(tp)
+        self._moved.discard(tp)
         self.settling.discard(tp)
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
@@ -341,7 +341,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 if tp in self._records:  # what was fetched before is read first
                     continue
                 self._begin_anew(tp, state)
-            elif state.has_valid_position and (tp in self._sought or tp not in self._logs):
+            elif state.has_valid_position and (tp in self._moved or tp not in self._logs):
                 self._open(tp, state)
             # Whoever had the position sought waits for it, and takes no gaps before.
             if tp in self.opening and not state.awaiting_reset:
@@ -407,7 +407,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self.discarded.clear()
         for known in (self._logs, self._anew, self._moved_past, self._lost_at, self.opening):
             known.clear()
-        self._sought.clear()
+        self._moved.clear()
         kept = [item for item in self.take_gaps() if isinstance(item, Gap)]
         self.gaps.extend(kept)
 
@@ -415,7 +415,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Go to an offset. It is fetched once the intake has compared it with what was handled."""
         state = self._subscriptions.subscription.assignment.state_value(tp)
         if not _stands_at(state, offset):
-            self._sought.add(tp)
+            self._moved.add(tp)
             self.settling.add(tp)
         self._lost_at.pop(tp, None)
         super().seek_to(tp, offset)

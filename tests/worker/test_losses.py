@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from aiokafka import errors
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -21,12 +22,13 @@ from faust.types import TP
 from streams.store.gaps import Gap, GapReason, LogOpened, compare
 from streams.worker.fetching import LaneFetcher
 from streams.worker.lanes import Item, Lanes
-from streams.worker.transport import LaneConsumer
+from streams.worker.transport import LaneConsumer, Reader
 from tests.worker.test_prefetch import batch
 
 PARTITION: Final = TopicPartition("orders", 0)
-_OUT_OF_RANGE, _UNKNOWN_TOPIC = 1, 3
-"""Errors, as the protocol numbers them."""
+_EARLIEST: Final = fetcher.OffsetResetStrategy.EARLIEST
+_OUT_OF_RANGE: Final = errors.OffsetOutOfRangeError.errno
+_UNKNOWN_TOPIC: Final = errors.UnknownTopicOrPartitionError.errno
 
 
 class Broker:
@@ -109,8 +111,8 @@ class Client:
         broker = self._broker
         await broker.turns()
         [[number, which]] = asked["orders"]
-        first = which == fetcher.OffsetResetStrategy.EARLIEST
-        return {TopicPartition("orders", number): (broker.begin if first else broker.end, None)}
+        found = broker.begin if which == _EARLIEST else broker.end
+        return {TopicPartition("orders", number): (found, None)}
 
 
 class Database:
@@ -185,14 +187,14 @@ class Worker:
         database = self.database
         for item in items:
             if isinstance(item, LogOpened):
-                handled, known = database.known or (None, None)
+                handled, known = database.known or (0, None)
                 found = compare(item, handled, known)
                 if found.replaced:
                     database.lost.clear()
                 for gap in found.gaps:
                     database.put(gap)
-                if found.starts_at is not None:
-                    database.known = (found.starts_at, item.topic_id)
+                if found.restarts:
+                    database.known = (item.position.offset, item.topic_id)
                 elif database.known is not None and known is None:
                     database.known = (database.known[0], item.topic_id)
                 await self.broker.turns()
@@ -220,19 +222,15 @@ class Worker:
         if offset:
             self.fetcher.seek_to(PARTITION, offset)
         else:
-            await self.fetcher.request_offset_reset([PARTITION], -2)
+            await self.fetcher.request_offset_reset([PARTITION], _EARLIEST)
 
     async def rebalance(self) -> None:
         """Release the partition and get it again, as a rebalance with one member does."""
-        self.consumer_reader_discard()
+        Reader(self.consumer._thread).discard(self.lanes.queued())
         await self.lanes.settle(1)
         self.commit()
         self.lanes.forget()
         self._assign()
-
-    def consumer_reader_discard(self) -> None:
-        for partition, offset in self.lanes.queued().items():
-            self.fetcher.discarded[TopicPartition(*partition)] = offset
 
 
 class Play:
