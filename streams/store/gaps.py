@@ -29,8 +29,8 @@ class GapReason(StrEnum):
     TRUNCATED = "truncated"
     """The log ends before the next offset that was expected: the brokers lost what followed."""
     TOPIC_REPLACED = "topic_replaced"
-    """The topic was deleted and made again with records unread. If no worker read the topic at that
-    time, their number is not known, and the gap counts as one offset."""
+    """The topic was deleted and made again with records unread. If the worker that reads it now did
+    not read it then, their number is not known, and the gap counts as one offset."""
     SKIPPED = "skipped"
     """Somebody moved the group past offsets that can't be read."""
 
@@ -46,6 +46,17 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerLog:
+    """What a worker saw of a partition before its topic was deleted and made again."""
+
+    topic_id: UUID
+    read_until: int
+    """The offset after the last one that was read."""
+    end: int
+    """Where the log ended when it was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogOpened:
     """Where a worker begins to read a partition: after an assignment, or anew."""
 
@@ -56,10 +67,9 @@ class LogOpened:
     anew: bool = False
     """Whether the worker read this partition before: what follows may have lower offsets."""
     gap: Gap | None = None
-    """What was lost, as far as the worker knows."""
-    read_until: int | None = None
-    """The offset up to which the worker read a former topic of this name, and ``gap`` is what lay
-    after it; None if it read none."""
+    """What this log lost, as far as the worker knows."""
+    former: FormerLog | None = None
+    """What the worker saw of a former topic of this name; None if it read none."""
 
     @property
     def next_offset(self) -> int:
@@ -99,8 +109,8 @@ def compare(opened: LogOpened, handled: int, known: UUID | None) -> Comparison:
 
     1. The id of the topic is another one, and the worker is not at its beginning: its offset is
        that of the former topic. The new one is read from its beginning.
-    2. The id is another one: what is stored from now on is from the new topic. If no worker knows
-       what was unread in the former one, a gap says so.
+    2. The id is another one: what is stored from now on is from the new topic. A gap tells what was
+       unread in the former one, or that this is not known.
     3. The worker is past what was handled, or not at the beginning of what was never read: somebody
        moved the group, its offset is not known at present, or only marks of transactions lie
        between. What lies between is read, or told as lost.
@@ -110,15 +120,27 @@ def compare(opened: LogOpened, handled: int, known: UUID | None) -> Comparison:
     if replaced and not opened.anew and at.offset:
         return Comparison(reread=Reread(at.topic, at.partition, 0))
     gaps: tuple[Gap, ...] = () if opened.gap is None else (opened.gap,)
-    witnessed = opened.read_until is not None and opened.read_until >= handled
-    if replaced and handled and not witnessed:
-        former = Position(at.topic, at.partition, handled)
-        gaps += (Gap(former, handled + 1, GapReason.TOPIC_REPLACED),)
+    if replaced:
+        first, end = _unread(opened.former, handled, known)
+        if first < end:
+            place = Position(at.topic, at.partition, first)
+            gaps += (Gap(place, end, GapReason.TOPIC_REPLACED),)
     if replaced or opened.anew or not (handled or at.offset):
         return Comparison(gaps, restarts=True, replaced=replaced)
     if handled < at.offset:
         return Comparison(gaps, reread=Reread(at.topic, at.partition, handled, at.offset))
     return Comparison(gaps)
+
+
+def _unread(former: FormerLog | None, handled: int, known: UUID | None) -> tuple[int, int]:
+    """Return the first and the last offset, exclusive, that nobody read of a former topic.
+
+    One offset stands for an unknown number: the worker saw another topic than the one that was
+    handled last, or other workers read on.
+    """
+    if former is None or former.topic_id != known or former.end < handled:
+        return handled, handled + 1
+    return max(former.read_until, handled), former.end
 
 
 async def open_log(

@@ -29,7 +29,7 @@ import math
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from copy import copy
 from types import SimpleNamespace
@@ -48,7 +48,7 @@ from aiokafka.record.util import decode_varint
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.store.events import Position
-from streams.store.gaps import Gap, GapReason, LogOpened, Reread
+from streams.store.gaps import FormerLog, Gap, GapReason, LogOpened, Reread
 from streams.worker import prefetch
 from streams.worker.decompress import BatchTooLarge, bound_aiokafka
 from streams.worker.fetch_sessions import SessionClient
@@ -172,21 +172,6 @@ class _Anew(NamedTuple):
     offset: int
     """The offset to begin at. If it is not in the log, what lies before the log is told as lost."""
     gap: Gap | None = None
-    read_until: int | None = None
-
-
-class _Former(NamedTuple):
-    """How far a partition of an earlier assignment was read."""
-
-    topic_id: UUID
-    read_until: int
-    end: int | None
-
-    def unread(self, tp: TopicPartition) -> Gap | None:
-        """Return what was not read of the log as it was last seen."""
-        if self.end is None or self.end <= self.read_until:
-            return None
-        return Gap(_place(tp, self.read_until), self.end, GapReason.TOPIC_REPLACED)
 
 
 class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
@@ -214,7 +199,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         self._anew: dict[TopicPartition, _Anew] = {}
         """Partitions that are to be read from another position."""
         self._assignment: Any = None
-        self._former: dict[TopicPartition, _Former] = {}
+        self._former: dict[TopicPartition, FormerLog] = {}
+        """What was last seen of each partition, for the case that its topic is replaced."""
         self.discarded: dict[TopicPartition, int] = {}
         """The first offset of each partition that was read and discarded for a rebalance."""
         self._moved_past: dict[TopicPartition, int] = {}
@@ -304,12 +290,11 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Note that reading begins at the present position."""
         place, topic_id = _place(tp, state.position), self._client.topic_ids.get(tp.topic)
         former = self._former.get(tp)
-        if anew is not None:
-            opened = LogOpened(place, topic_id, True, anew.gap, anew.read_until)
-        elif former is not None and former.topic_id != topic_id:
-            opened = LogOpened(place, topic_id, False, former.unread(tp), former.read_until)
-        else:
-            opened = LogOpened(place, topic_id)
+        if former is not None and former.topic_id == topic_id:
+            former = None
+        gap = None if anew is None else anew.gap
+        opened = LogOpened(place, topic_id, anew is not None, gap, former)
+        state.lso = None  # it may be of a former topic
         # In this order: another thread takes no position that is not compared yet.
         self.opening[tp] = opened
         self._logs[tp] = topic_id
@@ -326,6 +311,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         if assignment is not self._assignment:
             self._forget(self._assignment)
             self._assignment = assignment
+            self._forget_others(assigned)
         self._settle_doubts()
         self._take_replies()
         ids_are_new = self._compared_at != self._client.ids_read_at
@@ -396,20 +382,40 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         for records in self._unread:  # nobody reads them any more
             records.end()
         self._unread.clear()
-        for tp, topic_id in self._logs.items():
-            if tp in self._anew:  # its position is not of this topic, or past what was not read
-                continue
-            state = former.state_value(tp)
-            position = state.position if state.has_valid_position else self._lost_at.get(tp)
-            if topic_id is not None and position is not None:
-                until = min(position, self.discarded.get(tp, position))
-                self._former[tp] = _Former(topic_id, until, state.lso)
+        for tp in self._logs:
+            self._remember(tp, former.state_value(tp))
         self.discarded.clear()
         for known in (self._logs, self._anew, self._moved_past, self._lost_at, self.opening):
             known.clear()
         self._moved.clear()
         kept = [item for item in self.take_gaps() if isinstance(item, Gap)]
         self.gaps.extend(kept)
+
+    def _remember(self, tp: TopicPartition, state: Any) -> None:
+        """Note how far a log was read.
+
+        Of a log that was not fetched yet nothing is known: what is known of the one before stays.
+        So it does if the id is noticed late, when records of the new topic were read by the former
+        id.
+        """
+        topic_id = self._logs[tp]
+        # Its position is not of this topic, or past what was not read, or not compared yet.
+        if topic_id is None or tp in self._anew or tp in self.opening:
+            return
+        position = state.position if state.has_valid_position else self._lost_at.get(tp)
+        if position is None or state.lso is None:
+            return
+        until, end = min(position, self.discarded.get(tp, position)), state.lso
+        earlier = self._former.get(tp)
+        if earlier is not None and earlier.topic_id == topic_id:
+            until, end = max(until, earlier.read_until), max(end, earlier.end)
+        self._former[tp] = FormerLog(topic_id, until, end)
+
+    def _forget_others(self, assigned: Collection[TopicPartition]) -> None:
+        """Forget what was seen of partitions that another member reads now."""
+        for tp in list(self._former):
+            if tp not in assigned and self._client.cluster.partitions_for_topic(tp.topic):
+                del self._former[tp]
 
     def seek_to(self, tp: TopicPartition, offset: int) -> None:
         """Go to an offset. It is fetched once the intake has compared it with what was handled."""
@@ -438,23 +444,9 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         if before is None or now is None or before == now or tp in self._anew:
             return
         log.error("topic_replaced", topic=tp.topic, partition=tp.partition)
-        position = self._lost_at.pop(tp, None)
-        if position is None and state.has_valid_position:
-            position = state.position
-        former = None if position is None else _Former(before, position, state.lso)
-        earlier = self._former.get(tp)
-        # The id may be noticed late, when a rebalance is over and records of the new one were read.
-        if (
-            earlier is not None
-            and earlier.topic_id == before
-            and (former is None or earlier.read_until > former.read_until)
-        ):
-            former = earlier
-        if former is None:
-            self._anew[tp] = _Anew(0)
-        else:
-            self._anew[tp] = _Anew(0, former.unread(tp), former.read_until)
-            self._former[tp] = former  # a rebalance may come before the new one is opened
+        self._remember(tp, state)
+        self._lost_at.pop(tp, None)
+        self._anew[tp] = _Anew(0)
         self._logs[tp] = now
         self.settling.add(tp)
 
@@ -478,7 +470,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 self._moved_past[tp] = asked.moved_to
             log.warning("partition_reread", topic=tp.topic, partition=tp.partition,
                         offset=asked.offset)  # fmt: skip
-            self._anew[tp] = _Anew(asked.offset, opened.gap, opened.read_until)
+            self._anew[tp] = _Anew(asked.offset, opened.gap)
 
     def _begin_anew(self, tp: TopicPartition, state: Any) -> None:
         """Go to the offset from which a partition is read anew."""

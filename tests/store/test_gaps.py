@@ -10,7 +10,7 @@ import pytest
 from streams.store import dead_letters, gaps, unit_of_work
 from streams.store.dead_letters import DeadLetter
 from streams.store.events import Position
-from streams.store.gaps import Gap, GapReason, LogOpened, Reread
+from streams.store.gaps import FormerLog, Gap, GapReason, LogOpened, Reread
 from streams.store.pool import Pool
 from streams.store.unit_of_work import Change
 from tests.domain import given
@@ -65,7 +65,31 @@ async def test_another_topic_of_the_name_is_read_from_its_first_record(pool: Poo
         assert await gaps.open_log(conn, other) == ([], Reread(ORDERS, 3, 0))
         first = replace(other, position=Position(ORDERS, 3, 0), anew=True)
         assert await gaps.open_log(conn, first) == ([(ORDERS, 1)], None), "it may have held more"
-        assert await gaps.open_log(conn, replace(first, read_until=17)) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("handled", "former", "told"),
+    [
+        (17, FormerLog(TOPIC_ID, 17, 17), None),
+        (17, FormerLog(TOPIC_ID, 17, 20), (17, 20)),
+        (17, FormerLog(TOPIC_ID, 15, 20), (17, 20)),  # it was moved back, and had seen the end
+        (17, FormerLog(TOPIC_ID, 18, 20), (18, 20)),  # the mark of a transaction was passed
+        (17, FormerLog(TOPIC_ID, 15, 16), (17, 18)),  # other workers read on
+        (17, FormerLog(UUID(int=3), 17, 17), (17, 18)),  # it was replaced twice
+        (17, None, (17, 18)),
+        (0, FormerLog(TOPIC_ID, 0, 0), None),
+        (0, FormerLog(TOPIC_ID, 0, 2), (0, 2)),
+        (0, None, (0, 1)),
+    ],
+)
+def test_what_nobody_read_of_a_replaced_topic_is_told(
+    handled: int, former: FormerLog | None, told: tuple[int, int] | None
+) -> None:
+    opened = LogOpened(Position(ORDERS, 3, 0), UUID(int=2), former=former)
+    found = gaps.compare(opened, handled, TOPIC_ID)
+    assert [(gap.position.offset, gap.next_offset) for gap in found.gaps] == [told] * bool(told)
+    assert found.restarts
+    assert found.replaced
 
 
 async def test_a_dead_letter_gives_way_to_another_record_at_its_position(pool: Pool) -> None:

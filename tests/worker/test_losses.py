@@ -39,6 +39,8 @@ class Broker:
         self.topic = 1
         """The number of the topic: another one once it was deleted and made again."""
         self.begin, self.end = 0, 0
+        self.ends: dict[int, int] = {}
+        """Where the log of each former topic ended."""
         self.committed: int | None = None
         self.denials = 0
         """How many times it gives no offset for the group."""
@@ -48,6 +50,7 @@ class Broker:
             await asyncio.sleep(0)
 
     def replace(self) -> None:
+        self.ends[self.topic] = self.end
         self.topic += 1
         self.begin = self.end = 0
 
@@ -69,7 +72,9 @@ class Client:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._loop = asyncio.get_running_loop()
-        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+        self.cluster = SimpleNamespace(
+            leader_for_partition=lambda _: 1, partitions_for_topic=lambda _: {0}
+        )
         self.topic_ids: dict[str, UUID] = {}
         self._fetched = broker.topic
         """The topic that the last fetch was of."""
@@ -124,10 +129,15 @@ class Database:
         """Numbers of topics and offsets."""
         self.lost: set[int] = set()
         """Offsets, of the present topic as far as that is known."""
+        self.replaced: dict[int, tuple[int, set[int]]] = {}
+        """How far each former topic was handled, and the offsets told as lost, by its number."""
 
     def put(self, gap: Gap) -> None:
+        offsets = {*range(gap.position.offset, gap.next_offset)}
         if gap.reason is not GapReason.TOPIC_REPLACED:
-            self.lost |= {*range(gap.position.offset, gap.next_offset)}
+            self.lost |= offsets
+        elif self.known is not None and self.known[1] is not None:
+            self.replaced[self.known[1].int][1].update(offsets)
 
     def advance(self, offset: int) -> None:
         self.known = (offset, None if self.known is None else self.known[1])
@@ -189,8 +199,9 @@ class Worker:
             if isinstance(item, LogOpened):
                 handled, known = database.known or (0, None)
                 found = compare(item, handled, known)
-                if found.replaced:
+                if found.replaced and known is not None:
                     database.lost.clear()
+                    database.replaced[known.int] = handled, set()
                 for gap in found.gaps:
                     database.put(gap)
                 if found.restarts:
@@ -205,6 +216,14 @@ class Worker:
             else:
                 database.stored.add((int(item.value or b""), item.position.offset))
                 database.advance(item.next_offset)
+
+    def seen(self) -> tuple[int, int] | None:
+        """Return the number of the topic that is read, and the end of its log as last seen."""
+        assignment = self.subscriptions.subscription.assignment
+        end, topic_id = assignment.state_value(PARTITION).lso, self.fetcher._logs.get(PARTITION)
+        if end is None or topic_id is None or not self.fetcher.is_open(PARTITION):
+            return None
+        return topic_id.int, end
 
     async def deliver(self) -> None:
         room = [PARTITION] if self.lanes.has_room(PARTITION) else [TopicPartition("", 0)]
@@ -242,13 +261,16 @@ class Play:
         self._broker, self._database = Broker(self._dice), Database()
         self._workers = [Worker(self._broker, self._database)]
         self._done: list[str] = []
+        self._seen: dict[int, int] = {}
+        """Where the log of each topic ended when the worker last saw it."""
 
     async def run(self) -> None:
         """Inject faults, then let the last worker read to the end, and compare."""
         try:
             async with asyncio.timeout(20):
-                for _ in range(60):
+                for _ in range(150 if self._faults == REPLACED else 60):
                     await self._act()
+                    self._look()
                 await self._read_to_the_end()
         finally:
             await self._end()
@@ -259,6 +281,24 @@ class Play:
         if self._faults == FAULTS:
             wrong = stored & database.lost
             assert not wrong, f"{sorted(wrong)} told as lost, but stored: {self._done}"
+        if self._faults == REPLACED:
+            for topic, (handled, told) in database.replaced.items():
+                self._check_former(topic, handled, told)
+
+    def _check_former(self, topic: int, handled: int, told: set[int]) -> None:
+        """What a worker that read a former topic saw and did not read is told, and nothing else."""
+        stored = {offset for number, offset in self._database.stored if number == topic}
+        missing = {*range(self._seen.get(topic, 0))} - stored
+        unknown = told == {handled}
+        assert missing <= told or unknown, f"{sorted(missing - told)} of {topic}: {self._done}"
+        # A topic that was replaced before any worker fetched it may have held anything.
+        false = told - {*range(self._broker.ends[topic])} if handled else set()
+        assert not (false | told & stored), f"{sorted(told)} of {topic}: {self._done}"
+
+    def _look(self) -> None:
+        found = self._workers[-1].seen()
+        if found is not None and found[0] == self._broker.topic:
+            self._seen[found[0]] = found[1]
 
     async def _act(self) -> None:
         dice, broker, worker = self._dice, self._broker, self._workers[-1]
@@ -281,6 +321,8 @@ class Play:
                 await worker.seek()
             case "rebalance":
                 await worker.rebalance()
+            case "wait":
+                await asyncio.sleep(0.001)
             case "kill":
                 await self._end()
                 self._workers = [Worker(broker, self._database)]
@@ -310,8 +352,14 @@ MORE_FAULTS: Final = (*FAULTS, "deliver", "append", "replace", "freeze")
 """A worker that was frozen goes on when another one has its partition: it may tell as lost what the
 other one stored."""
 
+REPLACED: Final = (
+    *("deliver", "deliver", "deliver", "deliver", "turns", "turns", "wait", "wait"),
+    *("append", "append", "deny", "commit", "rebalance", "replace"),
+)
+"""One worker reads all the time: it knows what was unread of each topic that is replaced."""
 
-@pytest.mark.parametrize("faults", [FAULTS, MORE_FAULTS])
+
+@pytest.mark.parametrize("faults", [FAULTS, MORE_FAULTS, REPLACED])
 @pytest.mark.parametrize("seed", range(40))
 async def test_each_offset_is_stored_or_told_as_lost(seed: int, faults: Sequence[str]) -> None:
     await Play(seed, faults).run()

@@ -271,11 +271,12 @@ def _handled(arena: Arena, topic: str, ends: Mapping[int, int]) -> dict[int, int
 def _make_again(arena: Arena, workers: _Workers) -> list[tuple[str, int, int, int]]:
     """Delete a topic while no worker runs, and make it again at once.
 
-    Return the gaps that must be reported: one offset of each partition that was read before.
+    Return the gaps that must be reported: one offset of each partition that a worker has opened.
     """
     workers.end()
     handled = arena.stage.query(
-        'SELECT "partition", next_offset FROM input_position WHERE topic = %s AND next_offset > 0',
+        'SELECT "partition", next_offset FROM input_position'
+        " WHERE topic = %s AND topic_id IS NOT NULL",
         _REPLACED,
     )
     admin, kafka = _admin(arena), arena.stage.kafka
