@@ -3,10 +3,8 @@
 aiokafka raises from the middle of a fetch: what it had of other partitions is lost, and the same
 batch is fetched again after each restart. Here each partition fails by itself:
 
-- records that aiokafka can't decode are decoded here, with the bytes of header names kept;
-- a batch that can't be decoded at all holds its partition, which is fetched again every
-  ``HOLD_SECONDS``; the reason is in ``held``, and nothing is skipped;
-- a batch that holds too much when decompressed is not read, and becomes a ``Gap``;
+- a batch that can't be decoded holds its partition, which is fetched again every
+  ``HOLD_SECONDS``; the reason is in ``held``, and nothing is skipped (``records``);
 - a position that is not in the log becomes a ``Gap``, in order with the records after it;
 - a topic that was deleted and made again is noticed by its id, and read from its beginning;
 - a partition without room in its lane is not fetched while enough waits (``prefetch``).
@@ -14,24 +12,19 @@ batch is fetched again after each restart. Here each partition fails by itself:
 Everything runs in the thread of the Kafka client. Other threads read ``held``, take ``gaps``, and
 call ``answer``.
 
-Overridden methods; tests/worker/test_transport.py compares them with the aiokafka release:
-
-- ``AIOKafkaClient._metadata_update``;
-- ``PartitionRecords._unpack_records``;
-- ``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node``,
-  ``fetched_records``, ``seek_to`` and ``_set_error``.
+Overridden, and compared with the aiokafka release by tests/worker/test_transport.py:
+``Fetcher._proc_fetch_request``, ``_update_fetch_positions``, ``_get_actions_per_node``,
+``fetched_records``, ``seek_to`` and ``_set_error``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import struct
 import time
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
-from copy import copy
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
@@ -39,30 +32,20 @@ from weakref import WeakSet
 
 import structlog
 from aiokafka import errors
-from aiokafka.client import AIOKafkaClient
-from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import consumer as client
 from aiokafka.consumer import fetcher
-from aiokafka.record.default_records import _DefaultRecordBatchPy
-from aiokafka.record.util import decode_varint
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 
-from streams.store.events import Position
 from streams.store.gaps import FormerLog, Gap, GapReason, LogOpened, Reread
 from streams.worker import prefetch
-from streams.worker.decompress import BatchTooLarge, bound_aiokafka
+from streams.worker.brokers import Client
 from streams.worker.fetch_sessions import SessionClient
-from streams.worker.topic_ids import TopicIdsRequest, topic_ids
+from streams.worker.records import Records, place
 
 log = structlog.get_logger(__name__)
-bound_aiokafka()
 
-_BROKERS_SECONDS: Final = 10.0
-"""How long the known brokers may take to answer before the bootstrap servers are asked."""
 HOLD_SECONDS: Final = 5.0
 """Pause before a partition that is held is fetched again."""
-_MOST_RECORDS: Final = 100_000
-"""Most records of a batch that is decoded here, all at once."""
 _OUT_OF_RANGE: Final = errors.OffsetOutOfRangeError.errno
 _ANOTHER_TOPIC: Final = frozenset(
     {
@@ -108,64 +91,6 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
             client.Fetcher = original
 
 
-class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
-    """aiokafka's client, which asks the bootstrap servers again when no known broker answers.
-
-    Brokers may come back under other addresses. aiokafka asks only those that it knows. With the
-    metadata it asks for the ids of the topics.
-    """
-
-    topic_ids: dict[str, UUID]
-    ids_read_at: float
-    """When the ids were asked for, on the monotonic clock; infinity if brokers give none."""
-
-    @property
-    def topic_ids_known(self) -> bool:
-        """Whether the brokers gave the ids of topics, or give none."""
-        return self.ids_read_at > -math.inf
-
-    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
-        updated = False
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BROKERS_SECONDS):
-                updated = await super()._metadata_update(cluster_metadata, topics)
-        if not updated and await self._find_brokers():
-            updated = await super()._metadata_update(cluster_metadata, topics)
-        if updated and cluster_metadata is self.cluster:
-            await self._read_topic_ids(topics)
-        return updated
-
-    async def _read_topic_ids(self, topics: Any) -> None:
-        """Ask for the ids of topics; keep the known ones when no broker answers."""
-        asked_at = time.monotonic()
-        try:
-            async with asyncio.timeout(_BROKERS_SECONDS):
-                answer = await self.send(self.get_random_node(), TopicIdsRequest(topics))
-        except (NotImplementedError, errors.IncompatibleBrokerVersion):
-            self.ids_read_at = math.inf
-        except (errors.KafkaError, TimeoutError, OSError):
-            return
-        else:
-            self.topic_ids |= topic_ids(answer)
-            self.ids_read_at = asked_at
-
-    async def _find_brokers(self) -> bool:
-        """Resolve the bootstrap servers, and take the brokers' addresses from one that answers."""
-        asking = copy(self)
-        asking.cluster = ClusterMetadata(metadata_max_age_ms=self._metadata_max_age_ms)
-        asking._conns = {}
-        asking._sync_task = self._sync_task  # so that it starts none
-        try:
-            await asking.bootstrap()
-        except errors.KafkaError:
-            return False
-        for connection in asking._conns.values():
-            connection.close()
-        # Its partitions stay: without them the group would be rebalanced.
-        self.cluster._brokers = asking.cluster._brokers
-        return bool(self.cluster._brokers)
-
-
 class _Anew(NamedTuple):
     """How a partition is to be read anew; see ``LogOpened``."""
 
@@ -207,7 +132,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         """Where the group stood on partitions that are read from an earlier offset."""
         self.deferred: frozenset[TopicPartition] = frozenset()
         """Partitions not fetched until they have room, or less waits; replaced as a whole."""
-        self._unread: WeakSet[_Records] = WeakSet()
+        self._unread: WeakSet[Records] = WeakSet()
         """Records that were fetched for this assignment, and are not read to their end."""
         self._with_room: frozenset[TopicPartition] = frozenset()
         """Partitions that the consumer can take records of."""
@@ -235,7 +160,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
                 if type(found) is not fetcher.FetchResult:
                     continue
                 if type(found._partition_records) is fetcher.PartitionRecords:
-                    ours = _Records.of(found._partition_records, self, bytes(rest[-1]))
+                    ours = Records.of(found._partition_records, self, bytes(rest[-1]))
                     found._partition_records = ours
                     self._unread.add(ours)
         if assignment.active:  # a session leaves out the partitions without any news
@@ -267,13 +192,13 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         if expected is None:
             self._open(tp, state)
         elif first > expected:
-            self.gaps.append(Gap(_place(tp, expected), first, GapReason.DELETED))
+            self.gaps.append(Gap(place(tp, expected), first, GapReason.DELETED))
         else:
             end = await self._end_of_log(tp, state, node_id)
             if end is None or not _stands_at(state, first):
                 self._lost_at[tp] = expected
                 return
-            lost = Gap(_place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
+            lost = Gap(place(tp, end), expected, GapReason.TRUNCATED) if end < expected else None
             self._open(tp, state, _Anew(first, lost))
 
     async def _end_of_log(self, tp: TopicPartition, state: Any, node_id: int) -> int | None:
@@ -288,12 +213,12 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
 
     def _open(self, tp: TopicPartition, state: Any, anew: _Anew | None = None) -> None:
         """Note that reading begins at the present position."""
-        place, topic_id = _place(tp, state.position), self._client.topic_ids.get(tp.topic)
+        at, topic_id = place(tp, state.position), self._client.topic_ids.get(tp.topic)
         former = self._former.get(tp)
         if former is not None and former.topic_id == topic_id:
             former = None
         gap = None if anew is None else anew.gap
-        opened = LogOpened(place, topic_id, anew is not None, gap, former)
+        opened = LogOpened(at, topic_id, anew is not None, gap, former)
         state.lso = None  # it may be of a former topic
         # In this order: another thread takes no position that is not compared yet.
         self.opening[tp] = opened
@@ -347,7 +272,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         waiting = sum(
             found._partition_records.size
             for found in self._records.values()
-            if isinstance(getattr(found, "_partition_records", None), _Records)
+            if isinstance(getattr(found, "_partition_records", None), Records)
         )
         if waiting < prefetch.MOST_BYTES:
             return frozenset()
@@ -495,7 +420,7 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
         beyond = self._moved_past.pop(tp, offset)
         if beyond <= offset:
             return None
-        self.gaps.append(Gap(_place(tp, offset), beyond, GapReason.SKIPPED))
+        self.gaps.append(Gap(place(tp, offset), beyond, GapReason.SKIPPED))
         return beyond
 
     def release(self, tp: TopicPartition) -> None:
@@ -504,160 +429,6 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             log.info("partition_read_again", topic=tp.topic, partition=tp.partition)
 
 
-class _Records(fetcher.PartitionRecords):  # type: ignore[misc] # it has no types
-    """The records of one partition in one answer. Iterating them raises nothing."""
-
-    _fetcher: LaneFetcher
-    _raw: bytes
-    size: int
-    """What they take; see ``prefetch.size``."""
-    next_fetch_offset: int
-
-    @classmethod
-    def of(cls, made: Any, owner: LaneFetcher, raw: bytes) -> Self:
-        """Return records that nobody has iterated yet as ours; ``raw`` are their batches."""
-        records = cls.__new__(cls)
-        records.__dict__.update(made.__dict__)
-        # Its iterator refers to it: both would keep the answer until the collector runs.
-        made._records_iterator = None
-        records._fetcher = owner
-        records._raw = raw
-        records.size = prefetch.size(raw)
-        records._records_iterator = records._unpack_records()
-        return records
-
-    def end(self) -> None:
-        """Let go of what is unread: the iterator refers to the records, and they to it."""
-        self._records_iterator = iter(())
-
-    def _unpack_records(self) -> Iterator[Any]:
-        while True:
-            try:
-                yield from super()._unpack_records()
-            except BatchTooLarge:
-                if not self._skip_too_large():
-                    return
-            except Exception as error:
-                batch = _batch_at(self._raw, self.next_fetch_offset)
-                try:
-                    if batch is None:
-                        raise
-                    batch._maybe_uncompress()
-                except Exception:
-                    beyond = self._fetcher.skip(self._tp, self.next_fetch_offset)
-                    if beyond is not None:
-                        self.next_fetch_offset = beyond
-                        return
-                    reason = type(error).__name__
-                    self._fetcher.hold(self._tp, reason, self.next_fetch_offset)
-                    return
-                yield from self._unpack_alone(batch)
-            else:
-                self._fetcher.release(self._tp)
-                return
-
-    def _skip_too_large(self) -> bool:
-        """Note the batch at the next offset as a gap, and go on after it."""
-        first, batch = self.next_fetch_offset, _batch_at(self._raw, self.next_fetch_offset)
-        if batch is None:
-            self._fetcher.hold(self._tp, BatchTooLarge.__name__, first)
-            return False
-        place = _place(self._tp, first)
-        self._fetcher.gaps.append(Gap(place, batch.next_offset, GapReason.TOO_LARGE))
-        self.next_fetch_offset = batch.next_offset
-        return True
-
-    def _unpack_alone(self, batch: Any) -> Iterator[Any]:
-        """Yield the records of a batch that aiokafka could not decode, or note a gap."""
-        first = self.next_fetch_offset
-        try:
-            records = _decode(batch, self._tp)
-        except (ValueError, IndexError, errors.CorruptRecordException):
-            place = _place(self._tp, first)
-            self._fetcher.gaps.append(Gap(place, batch.next_offset, GapReason.UNREADABLE))
-            records = []
-        for record in records:
-            if record.offset >= first:
-                self.next_fetch_offset = record.offset + 1
-                yield record
-        self.next_fetch_offset = batch.next_offset
-
-
 def _stands_at(state: Any, offset: int) -> bool:
     """Whether the next offset to read is this one; it is none while it is sought."""
     return bool(state.has_valid_position and state.position == offset)
-
-
-def _place(tp: TopicPartition, offset: int) -> Position:
-    return Position(tp.topic, tp.partition, offset)
-
-
-def _batch_at(raw: bytes, offset: int) -> Any:
-    """Return the batch with an offset, or the next one after it; None when there is none."""
-    start = 0
-    while start + 12 <= len(raw):
-        _, length = struct.unpack_from(">qi", raw, start)
-        end = start + 12 + length
-        if end > len(raw) or length < 49:
-            return None
-        batch = _DefaultRecordBatchPy(raw[start:end])
-        if batch.magic != 2:
-            return None
-        if batch.next_offset > offset:
-            return batch if batch.validate_crc() else None
-        start = end
-    return None
-
-
-def _decode(batch: Any, tp: TopicPartition) -> list[Any]:
-    """Decode an uncompressed batch, header names as UTF-8 with surrogates for other bytes.
-
-    Raises:
-        ValueError, IndexError, CorruptRecordException: the batch is no sequence of records.
-    """
-    data, at = bytes(batch._buffer), batch._pos
-    if batch._num_records > _MOST_RECORDS:
-        raise errors.CorruptRecordException("too many records in a batch")
-    records = []
-    for _ in range(batch._num_records):
-        length, at = decode_varint(data, at)
-        at += length
-        if length < 0 or at > len(data):
-            raise errors.CorruptRecordException("a record ends past its batch")
-        records.append(_decode_record(data, at - length + 1, batch, tp))
-    return records
-
-
-def _decode_record(data: bytes, at: int, batch: Any, tp: TopicPartition) -> Any:
-    def integer() -> int:
-        nonlocal at
-        value, at = decode_varint(data, at)
-        return int(value)
-
-    def octets() -> bytes | None:
-        nonlocal at
-        if (length := integer()) < 0:
-            return None
-        at += length
-        return data[at - length : at]
-
-    after_first, after_base = integer(), integer()
-    key, value = octets(), octets()
-    headers = tuple(
-        ((octets() or b"").decode(errors="surrogateescape"), octets()) for _ in range(integer())
-    )
-    at_append = batch.timestamp_type == batch.LOG_APPEND_TIME
-    timestamp = batch.max_timestamp if at_append else batch.first_timestamp + after_first
-    return ConsumerRecord(
-        tp.topic,
-        tp.partition,
-        batch.base_offset + after_base,
-        timestamp,
-        batch.timestamp_type,
-        key,
-        value,
-        None,
-        -1 if key is None else len(key),
-        -1 if value is None else len(value),
-        headers,
-    )

@@ -25,7 +25,7 @@ from faust.tables import recovery as recovering
 from faust.transport import consumer as base
 from faust.transport.drivers import aiokafka as driver
 
-from streams.worker import fetching, recovery, transport
+from streams.worker import brokers, fetching, records, recovery, transport
 
 WATCHED = {
     base.__name__: "ea232dca6b71",
@@ -65,10 +65,10 @@ def overridden(made: type[Any]) -> Iterator[tuple[str, str]]:
         transport.LaneTransport,
         recovery.Recovery,
         recovery.TableManager,
-        fetching.Client,
+        brokers.Client,
         fetching.Consumer,
         fetching.LaneFetcher,
-        fetching._Records,
+        records.Records,
     ],
 )
 def test_nothing_is_overridden_in_a_file_that_is_not_watched(made: type[Any]) -> None:
