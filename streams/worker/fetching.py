@@ -237,6 +237,8 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             self._forget(self._assignment)
             self._assignment = assignment
             self._forget_others(assigned)
+            # Another member may have read them under other ids since ours were read.
+            self._doubted |= {tp.topic: now for tp in assigned}
         self._settle_doubts()
         self._take_replies()
         ids_are_new = self._compared_at != self._client.ids_read_at
@@ -297,7 +299,12 @@ class LaneFetcher(fetcher.Fetcher):  # type: ignore[misc] # it has no types
             if self._client.ids_read_at > since:
                 del self._doubted[topic]
         if self._doubted or not self._client.topic_ids_known:
-            self._client.force_metadata_update()
+            self._client.force_metadata_update().add_done_callback(self._go_on)
+
+    def _go_on(self, _: asyncio.Future[Any]) -> None:
+        """Look again at once if ids were read."""
+        if self._compared_at != self._client.ids_read_at:
+            self._notify(self._wait_consume_future)
 
     def _forget(self, former: Any) -> None:
         """Forget where partitions were read from, but how far those of the former assignment were.

@@ -99,7 +99,7 @@ class Client:
         broker = self._broker
         await broker.turns()
         [[topic, [[number, offset, _]]]] = request.topics
-        code, found = 0, b""
+        code, found, end = 0, b"", broker.end
         if self._fetched != broker.topic:
             code, self._fetched = _UNKNOWN_TOPIC, broker.topic
         elif not broker.begin <= offset <= broker.end:
@@ -109,7 +109,7 @@ class Client:
             found = batch(values, offset=offset)
         else:
             await asyncio.sleep(0.0005)
-        answer: list[tuple[Any, ...]] = [(number, code, broker.end, broker.end, [], found)]
+        answer: list[tuple[Any, ...]] = [(number, code, end, end, [], found)]
         return SimpleNamespace(API_VERSION=4, topics=[(topic, answer)])
 
     async def limits(self, _: int, asked: Any) -> Any:
@@ -150,16 +150,16 @@ class Worker:
         self.broker, self.database = broker, database
         self.subscriptions = SubscriptionState()
         self.subscriptions.subscribe({"orders"})
-        client = Client(broker)
+        self.client = Client(broker)
         self.fetcher = LaneFetcher(
-            client,
+            self.client,
             self.subscriptions,
             fetcher_timeout=0.01,
             retry_backoff_ms=1,
             prefetch_backoff=0,
             auto_offset_reset="earliest",
         )
-        self.fetcher._proc_offset_request = client.limits
+        self.fetcher._proc_offset_request = self.client.limits
         self.lanes = Lanes([self._handle], batch_max=4)
         consumer = SimpleNamespace(_fetcher=self.fetcher, _subscription=self.subscriptions)
         self.consumer = LaneConsumer.__new__(LaneConsumer)
@@ -229,6 +229,12 @@ class Worker:
         room = [PARTITION] if self.lanes.has_room(PARTITION) else [TopicPartition("", 0)]
         fetched = await self.fetcher.fetched_records(room, timeout=0, max_records=2)
         self.consumer._deliver({TP(*tp): found for tp, found in fetched.items()}, [TP(*PARTITION)])
+
+    async def read_until(self, last: tuple[int, int]) -> None:
+        """Deliver until the record at an offset of a topic is stored."""
+        while last not in self.database.stored:
+            await self.deliver()
+            await asyncio.sleep(0)
 
     def commit(self) -> None:
         done = self.lanes.done.get((PARTITION.topic, PARTITION.partition))
@@ -332,12 +338,10 @@ class Play:
                 await broker.turns()
 
     async def _read_to_the_end(self) -> None:
-        broker, database = self._broker, self._database
+        broker = self._broker
         broker.denials = 0
         broker.end += 1
-        while (broker.topic, broker.end - 1) not in database.stored:
-            await self._workers[-1].deliver()
-            await asyncio.sleep(0)
+        await self._workers[-1].read_until((broker.topic, broker.end - 1))
 
     async def _end(self) -> None:
         for worker in self._workers:
@@ -363,3 +367,21 @@ REPLACED: Final = (
 @pytest.mark.parametrize("seed", range(40))
 async def test_each_offset_is_stored_or_told_as_lost(seed: int, faults: Sequence[str]) -> None:
     await Play(seed, faults).run()
+
+
+async def test_ids_of_topics_are_read_again_after_an_assignment() -> None:
+    broker, database = Broker(Random(1)), Database()
+    worker = Worker(broker, database)
+    worker.client.topic_ids["orders"] = UUID(int=1)
+    worker.client.ids_read_at = time.monotonic()
+    # Another member noticed that the topic was made again, and read four records.
+    broker.replace()
+    broker.end, broker.committed, database.known = 5, 4, (4, UUID(int=2))
+    try:
+        async with asyncio.timeout(20):
+            await worker.read_until((2, 4))
+    finally:
+        await worker.end()
+    assert database.known == (5, UUID(int=2))
+    assert database.replaced == {}
+    assert database.stored == {(2, 4)}, "what was handled is not read again"

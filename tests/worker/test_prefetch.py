@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 from collections.abc import AsyncIterator, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +49,7 @@ class Broker:
     """A client with one broker, whose partitions hold one batch of 1 MB after another."""
 
     topic_ids_known = True
-    ids_read_at = 0.0
+    ids_read_at = math.inf
     _metadata_max_age_ms = 1_000
 
     def __init__(self) -> None:
