@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
@@ -27,9 +28,11 @@ from tests.world import World
 
 pytestmark = pytest.mark.server
 
-CHANGE: Final = Path(gettempdir()) / "icam-directory-without-ghent.toml"
+_FILES: Final = TemporaryDirectory(prefix="icam-access-")
+atexit.register(_FILES.cleanup)
+CHANGE: Final = Path(_FILES.name) / "directory-without-ghent.toml"
 """A directory in which Antwerp covers the place of the case."""
-DRAFT: Final = Path(gettempdir()) / "icam-policy-with-other-rules.toml"
+DRAFT: Final = Path(_FILES.name) / "policy-with-other-rules.toml"
 """A policy under which the case would have been decided otherwise."""
 _READS: Final = {
     "access": f"access {given.CASE_ID}",

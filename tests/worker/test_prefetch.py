@@ -55,7 +55,9 @@ class Broker:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.topic_ids: dict[str, Any] = {}
-        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+        self.cluster = SimpleNamespace(
+            leader_for_partition=lambda _: 1, partitions_for_topic=lambda _: {*range(12)}
+        )
         self.damaged: set[TopicPartition] = set()
 
     async def send(self, _: int, request: Any) -> Any:
@@ -180,7 +182,7 @@ async def test_an_answer_that_was_read_is_freed_at_once(fetching: LaneFetcher) -
 async def test_answers_for_an_assignment_that_ended_are_freed(fetching: LaneFetcher) -> None:
     """Rebalances follow each other in an upgrade, and each leaves what was not read."""
     await filled(fetching, FIRST)
-    assert kept() >= 8
+    assert kept() >= 4, "some are read while the last is fetched"
 
     fetching._subscriptions.begin_reassignment()
     fetching._subscriptions.assign_from_subscribed({*LAST})
