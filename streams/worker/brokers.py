@@ -11,7 +11,7 @@ import math
 import time
 from contextlib import suppress
 from copy import copy
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from aiokafka import errors
@@ -34,6 +34,15 @@ class Client(AIOKafkaClient):  # type: ignore[misc] # it has no types
     topic_ids: dict[str, UUID]
     ids_read_at: float
     """When the ids were asked for, on the monotonic clock; infinity if brokers give none."""
+
+    @classmethod
+    def of(cls, made: Any) -> Self:
+        """Return a client that was not started yet as one of ours."""
+        made.__class__ = cls
+        made.topic_ids = {}
+        made.ids_read_at = -math.inf
+        ours: Self = made
+        return ours
 
     @property
     def topic_ids_known(self) -> bool:

@@ -75,9 +75,7 @@ class Consumer(client.AIOKafkaConsumer):  # type: ignore[misc] # it has no types
     def of(cls, made: Any) -> Self:
         """Return a consumer that was not started yet as one of ours."""
         made.__class__ = cls
-        made._client.__class__ = Client
-        made._client.topic_ids = {}
-        made._client.ids_read_at = -math.inf
+        Client.of(made._client)
         ours: Self = made
         return ours
 
