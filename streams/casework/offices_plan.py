@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from multiprocessing import get_context
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -30,6 +30,7 @@ from streams.domain.routing import reason_without_place
 from streams.domain.staffing import Staffing, TeamKey
 from streams.reference import Reference
 from streams.runtime.collector import collect_rarely
+from streams.runtime.processes import run_shares
 from streams.runtime.settings import Settings
 from streams.store import clock
 from streams.store.cases import Saved
@@ -131,6 +132,7 @@ def plan_offices(
     Raises:
         DirectoryError: the changed directory has faults; nothing was read.
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
+        ProcessEnded: a process was killed.
     """
     directory = load_directory(changed)
     in_force, now = asyncio.run(_in_force(settings))
@@ -173,24 +175,14 @@ def _read(
     done, of = 0, sum(map(len, shares))
     found: list[_Found] = []
     unreadable = 0
-    if len(shares) <= 1:  # a process takes longer to start than a share to compare
-        for share in shares:
-            found, unreadable = _run_share(asked, share)
-            progress(of, of)
-        return found, unreadable
-    # Spawned, not forked: a child must not inherit connections or threads.
-    with ProcessPoolExecutor(processes, get_context("spawn"), collect_rarely) as pool:
-        work = {pool.submit(_run_share, asked, share): len(share) for share in shares}
-        try:
-            for finished in as_completed(work):
-                more, left_out = finished.result()
-                found += more
-                unreadable += left_out
-                done += work[finished]
-                progress(done, of)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    task = partial(_run_share, asked)
+    work = run_shares(task, dict(enumerate(shares)), processes, collect_rarely)
+    with closing(work) as finished:
+        for number, (more, left_out) in finished:
+            found += more
+            unreadable += left_out
+            done += len(shares[number])
+            progress(done, of)
     return sorted(found, key=lambda one: one.move.case_id), unreadable
 
 

@@ -8,11 +8,10 @@ and announce nothing. The unit of work corrects and announces what differs, like
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from streams.casework import ranges, unit_of_work
 from streams.casework.in_force import InForce, in_force_source
 from streams.reference import Reference
 from streams.runtime.collector import collect_rarely
+from streams.runtime.processes import run_shares
 from streams.runtime.settings import Settings
 from streams.store import cases, chains, clock, reference_tables
 from streams.store.pool import Connection, open_pool
@@ -70,33 +70,25 @@ def rebuild(
 
     Raises:
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
+        ProcessEnded: a process was killed; what was corrected before stays corrected.
     """
     shares = asyncio.run(ranges.shares(settings, _NAME))
     total, done, of = Rebuilt(), 0, sum(map(len, shares))
-    # Spawned, not forked: a child must not inherit connections or threads.
-    with ProcessPoolExecutor(processes, get_context("spawn"), collect_rarely) as pool:
-        work = {pool.submit(_run_share, settings, share, mend): len(share) for share in shares}
-        try:
-            for finished in as_completed(work):
-                total += finished.result()
-                done += work[finished]
-                progress(done, of)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    task = partial(_run_share, settings, mend)
+    work = run_shares(task, dict(enumerate(shares)), processes, collect_rarely)
+    with closing(work) as finished:
+        for number, found in finished:
+            total += found
+            done += len(shares[number])
+            progress(done, of)
     return total
 
 
-def processors() -> int:
-    """Return how many processes may run at once here."""
-    return len(os.sched_getaffinity(0))
+def _run_share(settings: Settings, mend: bool, share: Sequence[ranges.Range]) -> Rebuilt:
+    return asyncio.run(_compare_share(settings, mend, share))
 
 
-def _run_share(settings: Settings, share: Sequence[ranges.Range], mend: bool) -> Rebuilt:
-    return asyncio.run(_compare_share(settings, share, mend))
-
-
-async def _compare_share(settings: Settings, share: Sequence[ranges.Range], mend: bool) -> Rebuilt:
+async def _compare_share(settings: Settings, mend: bool, share: Sequence[ranges.Range]) -> Rebuilt:
     pool = await open_pool(settings.database, _NAME)
     total = Rebuilt()
     try:

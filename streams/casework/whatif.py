@@ -7,15 +7,11 @@ Like a rebuild it works on ranges of cases in parallel processes, and holds one 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import signal
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -46,6 +42,7 @@ from streams.domain.whatif import Example, WhatIf
 from streams.domain.whatif_compare import Tally, begins, differences
 from streams.reference import Reference
 from streams.runtime.collector import collect_rarely
+from streams.runtime.processes import run_shares
 from streams.runtime.settings import Settings
 from streams.store import clock, dead_letters, events, outbox, publications, read_only
 from streams.store.dead_letters import Opened
@@ -133,6 +130,7 @@ def whatif(
         ResumeError: the file of an earlier run can't be used.
         WroteSomething: a transaction wrote, and was undone.
         OSError, asyncpg.PostgresError: the database can't be reached, or refuses.
+        ProcessEnded: a process was killed; the file, if there is one, has what was done before.
     """
     policy = load_policy(draft.policy) if draft.policy is not None else None
     if draft.directory is not None:
@@ -167,7 +165,9 @@ def whatif(
     ranges_done = sum(len(plan.shares[number]) for number in done)
     progress(ranges_done, of)
     left = {nth: share for nth, share in enumerate(plan.shares) if nth not in done}
-    with closing(_replay_shares(asked, left, processes)) as finished:
+    # A range is held until it is replayed, and leaves next to no cycles behind.
+    begin = partial(collect_rarely, 500_000)
+    with closing(run_shares(partial(_run_share, asked), left, processes, begin)) as finished:
         for number, found in finished:
             total.merge(found)
             if file is not None:
@@ -288,36 +288,6 @@ def _subject(asked: tuple[Any, ...]) -> _Subject:
     )
     trial = Trial(tried.before, tried.after, tried.replaced)
     return _Subject(load_producers(producers), tried, trial)
-
-
-def _replay_shares(
-    asked: _Asked, shares: Mapping[int, Sequence[Range]], processes: int
-) -> Generator[tuple[int, Tally]]:
-    """Yield the number and the counts of each share, as they are done."""
-    if len(shares) <= 1:  # a process takes longer to start than a share to replay
-        for number, share in shares.items():
-            yield number, _run_share(asked, share)
-        return
-    # Spawned, not forked: a child must not inherit connections or threads.
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin_process)
-    try:
-        work = {pool.submit(_run_share, asked, share): nth for nth, share in shares.items()}
-        for finished in as_completed(work):
-            yield work[finished], finished.result()
-        pool.shutdown()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        raise
-
-
-def _begin_process() -> None:
-    """Let an interrupt end this process at once and silently: its share is not counted."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # A range is held until it is replayed, and leaves next to no cycles behind.
-    collect_rarely(500_000)
 
 
 def _run_share(asked: _Asked, share: Sequence[Range]) -> Tally:

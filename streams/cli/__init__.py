@@ -1,7 +1,7 @@
 """The ``icam`` command.
 
 Exit codes: 0 success; 1 findings (an audit finding, a rejected replay, a failed check); 2 usage
-error; 3 a service is unreachable.
+error; 3 not done, try again: a service is unreachable, or a process was killed.
 """
 
 from __future__ import annotations
@@ -130,5 +130,5 @@ def main() -> None:
 
     Settings come from the environment: ICAM_KAFKA__BOOTSTRAP_SERVERS, ICAM_DATABASE__URL and
     those that `icam doctor` lists. Exit codes: 0 success, 1 findings, 2 usage error,
-    3 a service is unreachable.
+    3 not done, try again: a service is unreachable, or a process was killed.
     """

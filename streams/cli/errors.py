@@ -23,6 +23,7 @@ from streams.kafka.publish import PublishError
 from streams.kafka.quotas import QuotasError
 from streams.kafka.topics import TopicsError
 from streams.reference.staffing import StaffingError
+from streams.runtime.processes import ProcessEnded
 from streams.services.checkpoint import HistoryChanged
 from streams.store import tls
 from streams.store.access import NotRecorded, ReaderUnknown
@@ -40,6 +41,7 @@ from streams.worker.errors import WorkerError
 FINDINGS: Final = 1
 USAGE_ERROR: Final = 2
 UNREACHABLE: Final = 3
+"""Nothing is wrong with what was asked: the same command may succeed later."""
 
 
 _REFUSALS: Final = {
@@ -68,7 +70,7 @@ def describe_error(error: Exception) -> DescribedError | None:
         case ExceptionGroup():  # of several loops: each may have failed for the same reason
             found = [describe_error(one) for one in error.exceptions]
             return None if None in found else found[0]
-        case NoAnswer() | OfficeRefusedError() | NotRecorded():
+        case NoAnswer() | OfficeRefusedError() | NotRecorded() | ProcessEnded():
             return DescribedError(str(error), UNREACHABLE)
         case RepairError() | PolicyError() | DirectoryError() | ProducersError() | EmbeddedError():
             return DescribedError(str(error), FINDINGS)

@@ -16,12 +16,12 @@ from streams import reference
 from streams.casework import versions
 from streams.casework.in_force import in_force_source
 from streams.casework.offices_plan import Move, OfficesPlan, Side, TeamLoad, plan_offices
-from streams.casework.rebuild import processors
 from streams.cli.in_force import tables_in_force
 from streams.cli.output import as_json, console, echo, emit, table, with_connection
 from streams.cli.policy import given
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.reference import staffing
+from streams.runtime.processes import processors
 from streams.runtime.settings import Settings
 from streams.store import access
 from streams.store.access import Reader

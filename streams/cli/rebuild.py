@@ -9,8 +9,9 @@ from dataclasses import asdict
 import click
 from rich.progress import Progress
 
-from streams.casework.rebuild import Rebuilt, processors, rebuild
+from streams.casework.rebuild import Rebuilt, rebuild
 from streams.cli.output import as_json, console, echo, emit
+from streams.runtime.processes import processors
 from streams.runtime.settings import Settings
 
 

@@ -10,13 +10,13 @@ from typing import Final
 
 import click
 
-from streams.casework.rebuild import processors
 from streams.casework.whatif import Answer, Draft, whatif
 from streams.cli.errors import describe_error
 from streams.cli.output import echo
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.cli.whatif_page import page
 from streams.cli.whatif_view import view
+from streams.runtime.processes import processors
 from streams.runtime.settings import Settings
 from streams.services.studio.app import Studio, run
 from streams.services.studio.asked import Asked

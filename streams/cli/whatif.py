@@ -11,7 +11,6 @@ from typing import Any
 import click
 from rich.progress import Progress
 
-from streams.casework.rebuild import processors
 from streams.casework.whatif import Answer, Draft, whatif
 from streams.cli.inspect import language
 from streams.cli.instants import instant
@@ -22,6 +21,7 @@ from streams.cli.whatif_page import page
 from streams.cli.whatif_text import text
 from streams.domain.directory.load import DirectoryError, load_directory
 from streams.domain.policy.load import PolicyError, load_policy
+from streams.runtime.processes import ProcessEnded, processors
 from streams.runtime.settings import Settings
 from streams.store import access
 from streams.store.access import Reader
@@ -123,6 +123,9 @@ def command(
     except KeyboardInterrupt:
         _say_how_to_go_on(resume)
         sys.exit(_INTERRUPTED)
+    except ProcessEnded:
+        _say_how_to_go_on(resume)
+        raise
 
     async def shown(_: Connection) -> tuple[None, Collection[str]]:
         return None, [one.case_id for one in answer.result.examples]

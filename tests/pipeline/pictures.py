@@ -13,12 +13,12 @@ import psycopg
 from playwright.sync_api import Browser, expect
 
 from schemas.codec import Outgoing
-from streams.casework.rebuild import processors
 from streams.casework.whatif import Draft, whatif
 from streams.cli.whatif_page import page as report_page
 from streams.embedded.kafka import KafkaNode
 from streams.embedded.worker import RoleProcess
 from streams.kafka.publish import Publisher, at_rate
+from streams.runtime.processes import processors
 from streams.runtime.settings import DatabaseSettings, Settings
 from tests.domain import given
 from tests.pipeline.chromium import PHONE, Reader, chromium

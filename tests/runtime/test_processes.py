@@ -1,0 +1,224 @@
+"""Work in several processes: all of it is done, or its caller learns at once that it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from multiprocessing import active_children
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from streams.domain.policy.load import PolicyError
+from streams.runtime.processes import ProcessEnded, run_shares
+from streams.runtime.settings import DatabaseSettings
+from streams.store.events import UnreadableEvent
+from streams.store.read_only import WroteSomething
+
+LARGE = 4_000_000
+"""More bytes than a pipe holds."""
+
+
+def nothing() -> None:
+    """Begin a process without more."""
+
+
+def doubled(share: int) -> tuple[int, int]:
+    return 2 * share, os.getpid()
+
+
+def length(share: bytes) -> int:
+    return len(share)
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_it_answers(share: bytes) -> bytes:
+    def half(self: Connection, message: bytes, **_: Any) -> None:
+        os.write(self.fileno(), message[: len(message) // 2])
+        die()
+
+    Connection._send = half  # type: ignore[attr-defined]
+    return share
+
+
+def unsendable(_: object) -> object:
+    return lambda: None
+
+
+def fail(error: Callable[[], Exception]) -> None:
+    raise error()
+
+
+def wait_long(share: object) -> object:
+    time.sleep(3)
+    return share
+
+
+def done(task: Callable[[Any], Any], shares: list[Any], begin: Any = nothing) -> dict[int, Any]:
+    with closing(run_shares(task, dict(enumerate(shares)), 2, begin)) as found:
+        return dict(found)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5])
+def test_every_share_is_done_once(processes: int) -> None:
+    found = list(run_shares(doubled, {f"{n}": n for n in range(7)}, processes, nothing))
+
+    assert sorted((key, value) for key, (value, _) in found) == [(f"{n}", 2 * n) for n in range(7)]
+    pids = {pid for _, (_, pid) in found}
+    assert os.getpid() not in pids
+    assert len(pids) <= processes
+    assert not active_children()
+
+
+def test_a_single_share_is_done_here_and_none_is_nothing() -> None:
+    assert done(doubled, [4]) == {0: (8, os.getpid())}
+    assert done(doubled, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("task", "begin", "share"),
+    [
+        pytest.param(die, nothing, b"", id="at work"),
+        pytest.param(length, die, b"", id="at its start"),
+        pytest.param(length, die, b"x" * LARGE, id="while it is sent its work"),
+        pytest.param(die_while_it_answers, nothing, b"x" * LARGE, id="while it answers"),
+    ],
+)
+def test_the_caller_learns_that_a_process_was_killed(task: Any, begin: Any, share: bytes) -> None:
+    with pytest.raises(ProcessEnded, match=r"ended by SIGKILL .*short of memory.*--processes"):
+        done(task, [share] * 5, begin)
+
+    assert not active_children()
+
+
+def test_the_caller_learns_that_an_answer_can_not_be_sent() -> None:
+    with pytest.raises(ProcessEnded, match=r"exit code 1 .*see the errors above"):
+        done(unsendable, [1, 2])
+
+
+def no_policy() -> PolicyError:
+    return PolicyError(["rule one is missing", "rule two is doubled"])
+
+
+def no_event() -> UnreadableEvent:
+    return UnreadableEvent(UUID(int=7))
+
+
+def no_file() -> FileNotFoundError:
+    return FileNotFoundError(2, "No such file", "policy.toml")
+
+
+def no_table() -> asyncpg.UndefinedTableError:
+    return asyncpg.UndefinedTableError('relation "case_event" does not exist')
+
+
+def no_document() -> Exception:
+    try:
+        json.loads("{")
+    except json.JSONDecodeError as error:
+        return error
+    raise AssertionError
+
+
+def no_bytes() -> Exception:
+    try:
+        b"\xff".decode()
+    except UnicodeDecodeError as error:
+        return error
+    raise AssertionError
+
+
+def no_settings() -> Exception:
+    try:
+        DatabaseSettings.model_validate({"url": 3})
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(no_policy, no_event, no_file, no_table, no_document, no_bytes, no_settings),
+        *(WroteSomething, KeyError),
+    ],
+)
+def test_an_error_arrives_as_it_was_raised(error: Callable[[], Exception]) -> None:
+    with pytest.raises(type(error())) as raised:
+        done(fail, [error, error, error])
+
+    assert type(raised.value) is type(error())
+    assert str(raised.value) == str(error())
+    assert "in fail" in raised.value.__notes__[0], "where it happened"
+    assert not active_children()
+
+
+def test_no_process_is_left_when_the_caller_needs_no_more() -> None:
+    work = run_shares(doubled, dict(enumerate(range(100))), 2, nothing)
+    next(work)
+    work.close()
+
+    assert not active_children()
+
+
+_CALLER = f"""
+import os, signal, sys
+from {__name__} import nothing, wait_long
+from streams.runtime.processes import run_shares
+from multiprocessing import active_children
+import threading
+
+def report():
+    while len(active_children()) < 2:
+        pass
+    print(*[child.pid for child in active_children()], flush=True)
+
+if __name__ == "__main__":
+    threading.Thread(target=report).start()
+    list(run_shares(wait_long, {{1: 1, 2: 2, 3: 3}}, 2, nothing))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_the_processes_end_with_their_caller(tmp_path: Path, sent: signal.Signals) -> None:
+    script = tmp_path / "caller.py"
+    script.write_text(_CALLER)
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    ) as caller:
+        assert caller.stdout is not None
+        pids = [int(pid) for pid in caller.stdout.readline().split()]
+        assert len(pids) == 2
+        os.killpg(caller.pid, sent) if sent is signal.SIGINT else caller.kill()
+        _, errors = caller.communicate(timeout=60)
+    assert errors.count("KeyboardInterrupt") == (sent is signal.SIGINT), "only the caller says it"
+    # The processes are not killed with their caller: they find that nobody waits for an answer.
+    deadline = time.monotonic() + 60
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, pids))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
