@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -99,7 +99,12 @@ def run_shares(
             process.join()
 
 
-def _ask(pipe: Connection, process: SpawnProcess, left: Any, asked: dict[Connection, Any]) -> None:
+def _ask(
+    pipe: Connection,
+    process: SpawnProcess,
+    left: Iterator[tuple[Key, Any]],
+    asked: dict[Connection, Key],
+) -> None:
     """Send a process the next share, if there is one."""
     for key, share in left:
         _send(pipe, process, share)
