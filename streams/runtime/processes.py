@@ -15,8 +15,8 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import suppress
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FunctionType
@@ -59,8 +59,9 @@ def run_shares(
 
     A single share is done in this process: another takes longer to start. ``begin`` is called
     first in each new process. All must be picklable, and ``task`` and ``begin`` importable. An
-    interrupt ends the processes at once and silently. When the generator ends or is closed, no
-    process is left; what they had not answered is not done, or not known to be done.
+    interrupt ends the processes at once and silently, unless this one ignores it. When the
+    generator ends or is closed, no process is left; what they had not answered is not done, or not
+    known to be done.
 
     Raises:
         ProcessEnded: a process was killed, or could not read its work or send its answer.
@@ -77,8 +78,9 @@ def run_shares(
             ours, theirs = _context.Pipe()
             with theirs:  # only the process may hold its end: else the pipe outlives it
                 process = _context.Process(target=_work, args=(theirs,), daemon=True)
-                process.start()
-                team[ours] = process
+                with _interrupts_later():
+                    process.start()
+                    team[ours] = process
         for pipe, process in team.items():
             _send(pipe, process, (begin, task))
             _ask(pipe, process, left, asked)
@@ -97,6 +99,20 @@ def run_shares(
             process.terminate()
         for process in team.values():
             process.join()
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Block interrupts of this thread, and of a process that it starts until that unblocks them.
+
+    A process that is interrupted while it starts would show where in Python it was.
+    """
+    resource_tracker.ensure_running()  # started later, it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ask(
@@ -130,7 +146,9 @@ def _receive(pipe: Connection, process: SpawnProcess) -> _Answer:
 
 def _work(pipe: Connection) -> None:
     """Answer each share that is asked, until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as of a command in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with suppress(EOFError, ConnectionError):  # the caller ended, or needs no more
         begin, task = pipe.recv()
         begin()

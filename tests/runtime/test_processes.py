@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from multiprocessing import active_children
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -175,11 +175,10 @@ def test_no_process_is_left_when_the_caller_needs_no_more() -> None:
 
 
 _CALLER = f"""
-import os, signal, sys
+import signal, sys, threading
 from {__name__} import nothing, wait_long
 from streams.runtime.processes import run_shares
 from multiprocessing import active_children
-import threading
 
 def report():
     while len(active_children()) < 2:
@@ -187,17 +186,19 @@ def report():
     print(*[child.pid for child in active_children()], flush=True)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
     threading.Thread(target=report).start()
-    list(run_shares(wait_long, {{1: 1, 2: 2, 3: 3}}, 2, nothing))
+    print(len(list(run_shares(wait_long, {{1: 1, 2: 2, 3: 3}}, 2, nothing))), "done")
 """
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_the_processes_end_with_their_caller(tmp_path: Path, sent: signal.Signals) -> None:
-    script = tmp_path / "caller.py"
+@contextmanager
+def _caller(folder: Path, interrupts: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Start a process that shares work out to two others; give it and their ids."""
+    script = folder / "caller.py"
     script.write_text(_CALLER)
     with subprocess.Popen(
-        [sys.executable, script],
+        [sys.executable, script, interrupts],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -207,10 +208,32 @@ def test_the_processes_end_with_their_caller(tmp_path: Path, sent: signal.Signal
         assert caller.stdout is not None
         pids = [int(pid) for pid in caller.stdout.readline().split()]
         assert len(pids) == 2
-        os.killpg(caller.pid, sent) if sent is signal.SIGINT else caller.kill()
+        yield caller, pids
+
+
+def test_an_interrupt_ends_all_and_only_the_caller_says_it(tmp_path: Path) -> None:
+    with _caller(tmp_path, "default_int_handler") as (caller, pids):
+        os.killpg(caller.pid, signal.SIGINT)
         _, errors = caller.communicate(timeout=60)
-    assert errors.count("KeyboardInterrupt") == (sent is signal.SIGINT), "only the caller says it"
-    # The processes are not killed with their caller: they find that nobody waits for an answer.
+
+    assert errors.count("KeyboardInterrupt") == 1
+    assert not any(map(_runs, pids))
+
+
+def test_a_caller_that_ignores_interrupts_does_its_work(tmp_path: Path) -> None:
+    """As a script's command in the background does, when the script is interrupted."""
+    with _caller(tmp_path, "SIG_IGN") as (caller, _):
+        time.sleep(0.5)  # by then a process would have chosen what it does with one
+        os.killpg(caller.pid, signal.SIGINT)
+        said, errors = caller.communicate(timeout=60)
+
+    assert (said, errors) == ("3 done\n", "")
+
+
+def test_the_processes_end_when_their_caller_was_killed(tmp_path: Path) -> None:
+    with _caller(tmp_path, "SIG_DFL") as (caller, pids):
+        caller.kill()
+    # They are not killed with it: they find that nobody waits for their answers.
     deadline = time.monotonic() + 60
     while any(map(_runs, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
