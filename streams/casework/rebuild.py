@@ -28,6 +28,8 @@ from streams.store.pool import Connection, open_pool
 _NAME: Final = "icam-rebuild"
 _SHOWN: Final = 100
 """Most case references that a result lists."""
+_MENDED: Final = 100
+"""Cases corrected in one transaction: it waits for the locks of all of them, and workers for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ async def _compare_share(settings: Settings, mend: bool, share: Sequence[ranges.
             for first, after in share:
                 found, wrong = await _compare(conn, ref, first, after)
                 if wrong and mend:
-                    await _mend(conn, ref, wrong)
+                    for at in range(0, len(wrong), _MENDED):
+                        await _mend(conn, ref, wrong[at : at + _MENDED])
                     found = replace(found, mended=len(wrong))
                 total += found
     finally:
