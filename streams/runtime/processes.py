@@ -122,10 +122,10 @@ def _ask(
     asked: dict[Connection, Key],
 ) -> None:
     """Send a process the next share, if there is one."""
-    for key, share in left:
+    following = next(left, None)
+    if following is not None:
+        asked[pipe], share = following
         _send(pipe, process, share)
-        asked[pipe] = key
-        return
 
 
 def _send(pipe: Connection, process: SpawnProcess, what: object) -> None:

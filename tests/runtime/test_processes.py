@@ -20,6 +20,7 @@ import asyncpg
 import pytest
 
 from streams.domain.policy.load import PolicyError
+from streams.embedded.process import ended
 from streams.runtime.processes import ProcessEnded, run_shares
 from streams.runtime.settings import DatabaseSettings
 from streams.store.events import UnreadableEvent
@@ -126,24 +127,20 @@ def no_table() -> asyncpg.UndefinedTableError:
 
 
 def no_document() -> Exception:
-    try:
-        json.loads("{")
-    except json.JSONDecodeError as error:
-        return error
-    raise AssertionError
+    return _raised(lambda: json.loads("{"))
 
 
 def no_bytes() -> Exception:
-    try:
-        b"\xff".decode()
-    except UnicodeDecodeError as error:
-        return error
-    raise AssertionError
+    return _raised(b"\xff".decode)
 
 
 def no_settings() -> Exception:
+    return _raised(lambda: DatabaseSettings.model_validate({"url": 3}))
+
+
+def _raised(call: Callable[[], object]) -> Exception:
     try:
-        DatabaseSettings.model_validate({"url": 3})
+        call()
     except ValueError as error:
         return error
     raise AssertionError
@@ -217,7 +214,7 @@ def test_an_interrupt_ends_all_and_only_the_caller_says_it(tmp_path: Path) -> No
         _, errors = caller.communicate(timeout=60)
 
     assert errors.count("KeyboardInterrupt") == 1
-    assert not any(map(_runs, pids))
+    assert all(ended(pid, 0) for pid in pids)
 
 
 def test_a_caller_that_ignores_interrupts_does_its_work(tmp_path: Path) -> None:
@@ -234,14 +231,4 @@ def test_the_processes_end_when_their_caller_was_killed(tmp_path: Path) -> None:
     with _caller(tmp_path, "SIG_DFL") as (caller, pids):
         caller.kill()
     # They are not killed with it: they find that nobody waits for their answers.
-    deadline = time.monotonic() + 60
-    while any(map(_runs, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(_runs, pids))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert all(ended(pid, 60) for pid in pids)
