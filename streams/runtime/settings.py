@@ -108,8 +108,11 @@ class DatabaseSettings(BaseModel):
 
     @property
     def idle_transaction_seconds(self) -> float:
-        """Return after how long an idle transaction is ended: before what waits for its locks."""
-        return self.statement_timeout_seconds / 2
+        """Return after how long a transaction is ended whose client says nothing.
+
+        What waits for its locks gets them in time, also if it waits for two of them in a row.
+        """
+        return self.statement_timeout_seconds / 3
 
 
 class IntakeSettings(BaseModel):

@@ -53,7 +53,7 @@ async def open_pool(database: DatabaseSettings, name: str, *, writes: bool = Fal
         "statement_timeout": timeout_ms,
         "lock_timeout": timeout_ms,
         # A worker that hangs in a transaction must not keep its locks. A statement that waits for
-        # one of them gets it before its own time limit.
+        # two of them in a row gets both before its own time limit; see frozen_sessions.
         "idle_in_transaction_session_timeout": idle_ms,
         # Without these, after a network cut the server keeps an idle session for two hours, and
         # with it the locks of its transaction.

@@ -39,6 +39,7 @@ from streams.worker import agents
 from streams.worker.credentials import credentials
 from streams.worker.database_probe import probe_database
 from streams.worker.errors import DataDirectoryError, PortTakenError, TablesTooNewError
+from streams.worker.frozen_sessions import end_frozen_sessions
 from streams.worker.health import Health
 from streams.worker.lanes import Lanes
 from streams.worker.membership_probe import probe_membership
@@ -149,6 +150,8 @@ class Parts:
         counting = self.caseload.run(pool, settings.loops.caseload_seconds)
         self._run_in_background("caseload", counting)
         self._run_in_background("database_probe", probe_database(pool, self.state, self.source))
+        limit = settings.database.idle_transaction_seconds
+        self._run_in_background("frozen_sessions", end_frozen_sessions(pool, limit))
         self._run_in_background("membership", probe_membership(self._membership, self.state))
         collect_rarely()
 

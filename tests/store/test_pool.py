@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any, cast
 
@@ -22,21 +23,24 @@ async def test_the_server_closes_a_dead_session(pool: Pool) -> None:
     assert settings == ["5", "5", "15000"]
 
 
-async def test_a_statement_that_waits_for_a_frozen_transaction_gets_its_lock(
+async def test_a_statement_that_waits_for_two_frozen_transactions_in_a_row_gets_its_lock(
     database_url: str,
 ) -> None:
-    database = DatabaseSettings(url=SecretStr(database_url), statement_timeout_seconds=2)
-    frozen, waiting = [await open_pool(database, name) for name in ("frozen", "waiting")]
-    lock = "SELECT pg_advisory_xact_lock(1)"
+    """The second one gets the lock of the first when that is ended, and does nothing with it."""
+    database = DatabaseSettings(url=SecretStr(database_url), statement_timeout_seconds=3)
+    pools = [await open_pool(database, name) for name in ("first", "second", "waiting")]
+    lock = "SELECT pg_advisory_xact_lock($1)"
     try:
-        conn = await frozen.acquire()  # its session ends, so it is never returned
-        await conn.execute("BEGIN")
-        await conn.execute(lock)
-        async with waiting.acquire() as other:
-            await other.execute(lock)  # its own time limit does not end it first
+        first, second, waiting = [await one.acquire() for one in pools]
+        for conn, key in ((first, 1), (second, 2)):
+            await conn.execute("BEGIN")
+            await conn.execute(lock, key)
+        waits = asyncio.create_task(second.execute(lock, 1))
+        await waiting.execute(lock, 2)  # its own time limit does not end it first
+        await waits
     finally:
-        frozen.terminate()
-        waiting.terminate()
+        for pool in pools:
+            pool.terminate()
 
 
 async def test_defaults_of_the_database_do_not_decide_what_a_commit_means(
