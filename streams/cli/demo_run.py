@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ from streams.cli.latency import latencies, percentile
 from streams.cli.output import table, with_connection
 from streams.cli.summary import Summary
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.errors import ServerEnded
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.worker import RoleProcess, WorkerProcess
 from streams.kafka import topics
@@ -83,6 +85,8 @@ class DemoRun:
         self._out = out
         self._stack = ExitStack()
         self._started = time.monotonic()
+        self._stopping = threading.Event()
+        self._publisher: Publisher | None = None
         self._worked: tuple[str, str, str] | None = None
         """Cases that were answered and ended, and the office of the first."""
 
@@ -90,9 +94,13 @@ class DemoRun:
         """Start everything. On failure, stop what was started."""
         with ExitStack() as stack:
             self._say("embedded broker (test double) ...")
-            broker = stack.enter_context(EmbeddedBroker(topics.every(reference.producers().topics)))
+            self.broker = broker = stack.enter_context(
+                EmbeddedBroker(topics.every(reference.producers().topics))
+            )
             self._say("embedded PostgreSQL ...")
-            database = stack.enter_context(EmbeddedPostgres(self._folder / "postgres"))
+            self.database = database = stack.enter_context(
+                EmbeddedPostgres(self._folder / "postgres")
+            )
             migrate.apply(database.url)
             self.settings = Settings(
                 kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers),
@@ -123,14 +131,26 @@ class DemoRun:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def published(self) -> int:
+        """Return how many records the broker has acknowledged."""
+        return 0 if self._publisher is None else self._publisher.acknowledged
+
     def run(self) -> Summary:
-        """Publish the stream, wait until it is processed, and return a summary of the result."""
+        """Publish the stream, wait until it is processed, and return a summary of the result.
+
+        Raises:
+            ServerEnded: one of the processes ended meanwhile.
+        """
         summary = Summary()
-        publisher = Publisher(self.settings.kafka)
+        publisher = self._publisher = Publisher(self.settings.kafka)
         planned = list(self._stream())
         with ThreadPoolExecutor(1) as executor, self._live() as live:
             publishing = executor.submit(self._publish, publisher, planned)
-            self._show_publishing(live, publisher, len(planned), publishing.done)
+            try:
+                self._show_publishing(live, publisher, len(planned), publishing.done)
+            finally:
+                self._stopping.set()
             publishing.result()
             summary.drained = self._drain(live, publisher, len(planned))
             summary.drained = summary.drained and self._act(live, publisher, len(planned))
@@ -201,6 +221,8 @@ class DemoRun:
 
     def _publish(self, publisher: Publisher, planned: list[Planned]) -> None:
         for record in at_rate((one.record for one in planned), self._plan.rate):
+            if self._stopping.is_set():
+                return
             publisher.send(record)
         publisher.flush()
 
@@ -235,7 +257,12 @@ class DemoRun:
     def _draw(
         self, live: Live, publisher: Publisher, published: TaskID, ingested: TaskID
     ) -> Counter[str]:
-        """Draw the progress and return the metric samples behind it."""
+        """Draw the progress and return the metric samples behind it.
+
+        Raises:
+            ServerEnded: one of the processes ended, so there would be no more progress.
+        """
+        self._expect_all_running()
         samples = self._samples()
         self._progress.update(published, completed=publisher.acknowledged)
         self._progress.update(ingested, completed=samples.get("icam_records_total", 0))
@@ -257,6 +284,15 @@ class DemoRun:
         )
         live.update(Group(self._progress, figures))
         return samples
+
+    def _expect_all_running(self) -> None:
+        for name, server in (("broker", self.broker), ("PostgreSQL", self.database)):
+            if not server.running:
+                raise ServerEnded(f"the embedded {name} ended: start again")
+        for role in (self.worker, self.exporter, self.board):
+            if role.exit_code is not None:
+                ended = f"the {role.log.stem} ended with {role.exit_code}"
+                raise ServerEnded(f"{ended}: see {role.log}, then start again")
 
     def _samples(self) -> Counter[str]:
         """Return the sums of all metrics of worker and exporter, by sample name."""

@@ -4,7 +4,8 @@ Errors::
 
     EmbeddedError
     |-- ToolMissing          a required program is not installed
-    `-- ServerDidNotStart    it was started and did not become ready
+    |-- ServerDidNotStart    it was started and did not become ready
+    `-- ServerEnded          it ended while somebody needed it
 """
 
 from __future__ import annotations
@@ -20,3 +21,7 @@ class ToolMissing(EmbeddedError):
 
 class ServerDidNotStart(EmbeddedError):
     """It did not become ready in time; the message names its log."""
+
+
+class ServerEnded(EmbeddedError):
+    """It ended while somebody needed it; the message names it."""
