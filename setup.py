@@ -12,6 +12,7 @@ from pathlib import Path
 from setuptools import setup
 
 _COMPILED = (
+    "announce",
     "answers",
     "appointments",
     "case",
@@ -20,6 +21,9 @@ _COMPILED = (
     "corrections",
     "counterfactual",
     "decide",
+    "decision",
+    "derivation",
+    "difference",
     "directory/model",
     "endings",
     "guards/derived",
@@ -27,6 +31,8 @@ _COMPILED = (
     "guards/status",
     "identity",
     "judge",
+    "judges",
+    "kept_stages",
     "orders",
     "pauses",
     "policy/rules",
@@ -34,6 +40,7 @@ _COMPILED = (
     "procedures",
     "questions",
     "replay",
+    "routed",
     "routing",
     "situation",
     "stages",

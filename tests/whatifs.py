@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from streams import reference
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.explain.decision import Known, explain_decision
 from streams.domain.explain.decision_text import Document, decision_in_words
 from streams.domain.policy.load import load_policy

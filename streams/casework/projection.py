@@ -11,7 +11,8 @@ import orjson
 from schemas.outcomes import RouteRef, Track
 from schemas.types import Language, unvalidated
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Announcement, Decision, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced, Announcement, Decision
 from streams.domain.letters import OpenLetters
 from streams.domain.loads import NO_CHOICE, Choice, Loads
 from streams.domain.policy.versions import Move

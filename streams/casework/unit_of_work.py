@@ -29,9 +29,9 @@ from schemas.outcomes import (
 )
 from streams.casework.in_force import ReferenceSource
 from streams.casework.projection import NO_LEDGER, project
-from streams.domain import decide
+from streams.domain.announce import hold_back
 from streams.domain.case import Fact
-from streams.domain.decide import Announcement
+from streams.domain.decision import Announcement
 from streams.domain.letters import OpenLetters, open_letters
 from streams.domain.loads import Loads
 from streams.domain.policy.versions import Move
@@ -226,7 +226,7 @@ def decide_cases(
             held_back[case_id] = held.check_at(locked.now, reference.calendar)
             standing = locked.ledgers.get(case_id, NO_LEDGER).standing
             announcements += [
-                (case_id, message) for message in decide.hold_back(case_id, standing, locked.now)
+                (case_id, message) for message in hold_back(case_id, standing, locked.now)
             ]
             continue
         projection, messages = project(

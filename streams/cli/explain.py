@@ -20,7 +20,7 @@ from streams.cli.instants import instant
 from streams.cli.output import as_json, console, echo, emit, write_page
 from streams.cli.reading import by_reader, described, read_recorded
 from streams.domain.case import Case
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.explain.decision import (
     Explanation,
     Known,

@@ -36,17 +36,12 @@ from streams.domain.counterfactual import (
     planned_at,
     trials,
 )
+from streams.domain.derivation import invitation_due
 from streams.domain.judge import Judge, Judgement, Proposal
 from streams.domain.policy.rules import OF_INTERVIEWS, OPERATORS, PROCEDURES, Clock, Rule, Value
 from streams.domain.procedures import CHECKS, Procedure
 from streams.domain.questions import QuestionKind
-from streams.domain.situation import (
-    InvitationDue,
-    MissedAppointment,
-    MissKind,
-    Situation,
-    invitation_due,
-)
+from streams.domain.situation import InvitationDue, MissedAppointment, MissKind, Situation
 
 _INTERVIEW: Final = f"interview:{NAME}"
 _WITHOUT_INTERVIEW: Final = frozenset({Clock.APPOINTMENT, Clock.ACCEPTANCE, Clock.PROSPECT})

@@ -24,21 +24,14 @@ from schemas.types import Guard, unvalidated
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Agenda, Calendar, latest
+from streams.domain.derivation import detentions, guard_pauses, interview_occasion, miss_occasion
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
 from streams.domain.letters import MAY_BE_REPORTED
 from streams.domain.pauses import Pausing, paused_days
 from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
-from streams.domain.situation import (
-    Due,
-    Situation,
-    Until,
-    detentions,
-    guard_pauses,
-    interview_occasion,
-    miss_occasion,
-)
+from streams.domain.situation import Due, Situation, Until
 
 _evidence: Final = unvalidated(Evidence)
 _clock_step: Final = unvalidated(ClockStep)

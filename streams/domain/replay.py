@@ -2,7 +2,7 @@
 
 A case is decided whenever something about it was recorded, and whenever time alone changes what
 should stand. Nothing is announced: a replay keeps what would have been announced, as the ledger
-does. It needs no evidence and no messages, so it asks ``decide`` for the difference alone.
+does. It needs no evidence and no messages, so it asks for the difference alone.
 
 Between two such instants what should stand is the same, so a proposal that nobody answers is
 renewed without judging the case again.
@@ -17,16 +17,10 @@ from typing import Final, NamedTuple, final
 from schemas.outcomes import ORDER_NOT_KNOWN, RouteRef
 from schemas.types import unvalidated
 from streams.domain.case import Case, Fact, Rank, fold, unranked
-from streams.domain.decide import (
-    Announced,
-    Difference,
-    Raise,
-    StandingEscalation,
-    answer_by,
-    difference,
-    judge_of,
-)
+from streams.domain.decision import Announced, StandingEscalation
+from streams.domain.difference import Difference, Raise, answer_by, difference
 from streams.domain.judge import Judge, Judgement, Proposal
+from streams.domain.judges import judge_of
 from streams.domain.letters import OpenLetters
 from streams.domain.loads import Loads
 from streams.domain.policy.rules import Policy, RuleFacts

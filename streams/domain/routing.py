@@ -35,7 +35,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple, final
 
 from schemas.events import HouseholdKind, Lodging, OqtIssued
-from schemas.outcomes import RouteRef, Track
+from schemas.outcomes import CaseRouted, RouteRef, Track
 from schemas.types import Language
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import MOST_PLACES, Directory, Office
@@ -402,6 +402,18 @@ _COUNTER: Final = re.compile(r"; counter [^;]*")
 def reason_without_place(reason: str) -> str:
     """Return the reason of a route without the postcode, so that equal reasons can be counted."""
     return _PLACE.sub("", _PLACE_IN.sub("", _COUNTER.sub("", reason)))
+
+
+def route_ref(announced: CaseRouted) -> RouteRef:
+    """Return the route that a message announces, as the next decision refers to it."""
+    return RouteRef(
+        order_id=announced.order_id,
+        office_id=announced.office_id,
+        track=announced.track,
+        language=announced.language,
+        interpreter_language=announced.interpreter_language,
+        rule_id=announced.rule_id,
+    )
 
 
 def contact_language(

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeVar, final
 
 from streams.domain.clocks import Calendar
-from streams.domain.decide import StandingEscalation
+from streams.domain.decision import StandingEscalation
 from streams.domain.replay import Replayed, Round
 from streams.domain.whatif import Change, Counts, Difference, Group, Load, Raised
 

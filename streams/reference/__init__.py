@@ -19,7 +19,7 @@ import holidays
 
 from schemas.producers import Producers, load_producers
 from streams.domain.clocks import Calendar
-from streams.domain.decide import Decision
+from streams.domain.decision import Decision
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
 from streams.domain.explain.wording import Wording

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from streams.domain.decide import StandingEscalation
+from streams.domain.decision import StandingEscalation
 from streams.store.pool import Connection
 
 

@@ -17,7 +17,8 @@ from schemas.envelope import headers, rfc3339
 from schemas.outcomes import OUTCOME_TYPES, RouteRef, body
 from streams import reference
 from streams.domain.case import Case, Fact, evolve, fold
-from streams.domain.decide import Announced, Decision, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced, Decision
 from streams.reference import Reference
 from streams.store.digest import digest
 from tests.bench.history import END, History

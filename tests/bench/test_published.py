@@ -23,7 +23,7 @@ from schemas.outcomes import (
 from streams import reference
 from streams.casework.projection import project
 from streams.domain.case import Fact
-from streams.domain.decide import Announced, Announcement, StandingEscalation
+from streams.domain.decision import Announced, Announcement, StandingEscalation
 from streams.domain.loads import NO_CHOICE, Loads, Need, choice_of
 from streams.reference import staffing
 from streams.store.cases import CaseRow

@@ -22,7 +22,7 @@ from schemas.chain import event_entry
 from schemas.codec import Decoded
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn, Outcome, body
 from streams.casework.projection import NO_LEDGER, project
-from streams.domain.decide import StandingEscalation
+from streams.domain.decision import StandingEscalation
 from streams.intake.record import Accepted, Record, decode_record
 from streams.simulate.settings import SimulationSettings
 from streams.simulate.stream import stream

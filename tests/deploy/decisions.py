@@ -23,7 +23,7 @@ from schemas.events import EVENT_TYPES
 from schemas.outcomes import body
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.store.digest import digest
 from tests.domain.given import applied, case, decide, letters
 from tests.domain.histories import arrivals, instants

@@ -31,7 +31,8 @@ from schemas.outcomes import ORDER_NOT_KNOWN, OUTPUT_TOPICS, WithdrawalReason, b
 from schemas.types import fields_of
 from streams import reference
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced
 from streams.domain.loads import Loads
 from streams.reference import staffing
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.case import Fact
-from streams.domain.decide import Announced, Decision
+from streams.domain.decision import Announced, Decision
 from streams.domain.explain.cases import CaseView, HeldGuard, HeldRule, explain_case
 from streams.domain.explain.proposals import Proposal, explain_proposal
 from streams.domain.explain.wording import Wording

@@ -55,10 +55,10 @@ from schemas.outcomes import (
 )
 from schemas.types import Guard, Language
 from streams import reference
-from streams.domain import decide as deciding
-from streams.domain import situation as situations
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision
+from streams.domain.decide import decide as decide_case
+from streams.domain.decision import Announced, Decision
+from streams.domain.derivation import derive_situation
 from streams.domain.identity import escalation_id
 from streams.domain.letters import OpenLetters
 from streams.domain.routing import contact_language
@@ -219,7 +219,7 @@ def decided(
 ) -> Decision:
     """Like ``decide``, for a folded case."""
     known, data = announced or Announced(), under or ref()
-    return deciding.decide(folded, known, data.tables, now.astimezone(UTC))
+    return decide_case(folded, known, data.tables, now.astimezone(UTC))
 
 
 def applied(announced: Announced, decision: Decision) -> Announced:
@@ -264,7 +264,7 @@ def derive(facts: Iterable[Fact], now: datetime, **counting: Any) -> Situation:
 def situated(folded: Case, now: datetime, **counting: Any) -> Situation:
     """Like ``derive``, for a folded case."""
     data = ref()
-    derived = situations.derive_situation(
+    derived = derive_situation(
         folded,
         data.policy.terms,
         replace(data.policy.counting, **counting),

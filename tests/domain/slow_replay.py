@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from schemas.types import Message, fields_of
 from streams.domain.case import Case, Rank, fold, unranked
-from streams.domain.decide import Announced, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced
 from streams.domain.replay import History, Replayed
 from streams.domain.tables import Tables
 

@@ -29,7 +29,7 @@ from schemas.events import (
 )
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.explain.decision import Explanation, Known, explain_decision
 from streams.domain.explain.decision_text import decision_in_words, lines_of
 from streams.domain.letters import OpenLetters

@@ -25,8 +25,10 @@ from schemas.outcomes import EscalationRaised, body
 from schemas.types import Guard
 from streams.domain.case import Fact, fold
 from streams.domain.counterfactual import Answered, content_of, fact_of, in_codes, trials
-from streams.domain.decide import Announced, decide, judge_of
+from streams.domain.decide import decide
+from streams.domain.decision import Announced
 from streams.domain.judge import Judge
+from streams.domain.judges import judge_of
 from streams.domain.tables import Tables
 from tests.domain import given
 from tests.domain.given import day, interview, miss, order

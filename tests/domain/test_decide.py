@@ -33,7 +33,7 @@ from schemas.outcomes import (
 )
 from schemas.types import Guard, Language
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision
+from streams.domain.decision import Announced, Decision
 from streams.domain.directory.load import load_directory
 from streams.domain.identity import NAMESPACE
 from streams.domain.policy.load import load_policy

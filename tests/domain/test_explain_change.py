@@ -18,8 +18,10 @@ from schemas.outcomes import EscalationRaised
 from schemas.types import Guard
 from streams.domain.case import Case, Fact, fold
 from streams.domain.counterfactual import single_facts
-from streams.domain.decide import Announced, Decision, decide, decide_judged, judge_of
+from streams.domain.decide import decide, decide_judged
+from streams.domain.decision import Announced, Decision
 from streams.domain.explain.decision import explain_decision
+from streams.domain.judges import judge_of
 from streams.domain.letters import OpenLetters
 from streams.domain.tables import Tables
 from tests.domain import given

@@ -20,7 +20,7 @@ from schemas.events import (
 )
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.explain.decision import Explanation, Known, happened_by
 from streams.domain.policy.rules import LANGUAGES
 from tests.domain import given

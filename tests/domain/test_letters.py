@@ -13,7 +13,7 @@ from schemas.outcomes import WithdrawalReason
 from schemas.producers import Producers
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.letters import MAY_BE_REPORTED, OpenLetters, decide_by, open_letters
 from tests import producers
 from tests.domain import given

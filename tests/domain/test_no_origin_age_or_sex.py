@@ -286,7 +286,7 @@ def test_a_new_code_and_a_new_key_are_found() -> None:
     }
 
 
-_ROUTING: Final = ("routing", "loads", "decide", "replay")
+_ROUTING: Final = ("routing", "routed", "loads", "replay")
 """``loads`` and ``replay`` read for which language an office needs an interpreter."""
 DECIDING: Final = [
     path

@@ -23,7 +23,7 @@ from schemas.events import (
 from schemas.outcomes import Track
 from schemas.types import Language
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.directory.load import load_directory
 from streams.reference import Reference
 from tests.domain.given import (

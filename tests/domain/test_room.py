@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from schemas.events import Lodging
 from schemas.outcomes import CaseRouted, RouteRef, Track, body
 from schemas.types import Language, Message, fields_of, message_type
-from streams.domain import decide as deciding
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decide import decide
+from streams.domain.decision import Announced, Decision
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory, Span
 from streams.domain.loads import NO_CHOICE, Choice, Loads
@@ -75,10 +75,8 @@ def first_route(
     data: Reference,
     announced: Announced | None = None,
     on: Any = None,
-) -> tuple[deciding.Decision, CaseRouted | None]:
-    decision = deciding.decide(
-        case(*facts), announced or Announced(), data.tables, on or day(1), found
-    )
+) -> tuple[Decision, CaseRouted | None]:
+    decision = decide(case(*facts), announced or Announced(), data.tables, on or day(1), found)
     return decision, routed(decision)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from streams.domain.decide import Announced, StandingEscalation
+from streams.domain.decision import Announced, StandingEscalation
 from streams.domain.replay import Replayed, Round
 from streams.domain.whatif import Change, Group, Load
 from streams.domain.whatif_compare import EXAMPLES, Tally, differences

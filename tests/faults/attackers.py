@@ -24,7 +24,8 @@ from schemas.types import Guard
 from streams import reference
 from streams.cli import main
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced
 from streams.domain.letters import decide_by
 from streams.reference import Reference
 from tests.domain import given

@@ -12,7 +12,8 @@ from uuid import UUID
 from schemas.chain import NO_LINKS, Head, event_entry, heads
 from schemas.outcomes import CASE_ROUTED_TOPIC, CASE_STATE_TOPIC, EscalationRaised, RouteRef
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, StandingEscalation, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced, Decision, StandingEscalation
 from streams.domain.letters import OpenLetters, open_letters
 from streams.intake.record import Record
 from streams.reference import Reference

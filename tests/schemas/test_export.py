@@ -14,7 +14,7 @@ import pytest
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, FollowUpState
 from schemas.export import ASYNCAPI, documents, write
 from schemas.outcomes import OUTCOME_TYPES, OUTPUT_TOPICS, CaseRouted, EscalationRaised, body
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from tests.domain import given
 from tests.schemas.examples import CASE_ID, EXAMPLES, TYPES, binary
 

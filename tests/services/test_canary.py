@@ -11,7 +11,8 @@ from schemas.canary import case_id, is_canary
 from schemas.codec import decode
 from schemas.outcomes import CaseEnded, CaseRouted
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced
 from streams.services import canary
 from tests.domain.given import ref
 

@@ -32,17 +32,14 @@ from schemas.events import (
 from schemas.outcomes import ClockStep, EscalationRaised, GuardCheck
 from streams.domain.case import Case, Fact, fold
 from streams.domain.counterfactual import single_facts
-from streams.domain.decide import (
-    Announced,
-    Decision,
-    StandingEscalation,
-    decide_judged,
-    judge_facts,
-)
+from streams.domain.decide import decide_judged
+from streams.domain.decision import Announced, Decision, StandingEscalation
 from streams.domain.judge import Judge, Judgement, Proposal, Settled
+from streams.domain.judges import judge_facts
+from streams.domain.kept_stages import KeptStages
 from streams.domain.policy.rules import Policy, Rule
 from streams.domain.policy.versions import Applied, Policies
-from streams.domain.stages import CaseFacts, KeptStages, facts_of
+from streams.domain.stages import CaseFacts, facts_of
 from streams.domain.tables import Tables
 
 

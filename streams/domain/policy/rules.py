@@ -22,13 +22,7 @@ from schemas.outcomes import Action, FactCheck, NearMiss
 from schemas.types import Guard, unvalidated
 from streams.domain.guards.derived import TERMS
 from streams.domain.questions import QuestionKind
-from streams.domain.situation import (
-    DateToCheck,
-    EndDue,
-    InvitationDue,
-    MissKind,
-    Situation,
-)
+from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind, Situation
 from streams.domain.terms import Counting, PolicyTerms, QuestionRules, ReviewRule
 
 HIGHEST_LEVEL: Final = 5

@@ -20,7 +20,7 @@ from schemas.events import (
 )
 from schemas.outcomes import EscalationRaised
 from streams.domain.case import Case, Fact, evolve
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.simulate.event import SimulatedEvent, World
 from streams.simulate.history import History
 from streams.simulate.orders import ServedOrder

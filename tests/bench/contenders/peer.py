@@ -32,7 +32,8 @@ from schemas.outcomes import (
 )
 from streams import reference
 from streams.domain.case import Case, Fact, fold
-from streams.domain.decide import Announced, Decision, StandingEscalation, decide
+from streams.domain.decide import decide
+from streams.domain.decision import Announced, Decision, StandingEscalation
 from streams.domain.letters import OpenLetters, open_letters
 from streams.runtime.settings import Settings
 from tests.bench.contenders import rival_store as store

@@ -16,7 +16,7 @@ import pytest
 from schemas.events import AnswererRole
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced, Decision
+from streams.domain.decision import Announced, Decision
 from tests.domain.given import BRUSSELS, applied, decide, raised, ref
 
 NOTHING: frozenset[str] = frozenset()

@@ -24,7 +24,7 @@ from schemas.events import (
 from schemas.outcomes import CaseEnded, CaseReopened
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from tests.domain.given import (
     MOMENT,
     answered,

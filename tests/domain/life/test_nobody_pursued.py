@@ -27,7 +27,7 @@ from schemas.events import (
 from schemas.outcomes import GuardReport, GuardState
 from schemas.types import Guard, Language
 from streams.domain.case import Fact
-from streams.domain.decide import Announced
+from streams.domain.decision import Announced
 from streams.domain.identity import escalation_id
 from tests.domain.given import (
     CASE_ID,

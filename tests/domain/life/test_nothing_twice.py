@@ -26,7 +26,7 @@ from schemas.events import (
 from schemas.outcomes import WithdrawalReason
 from schemas.types import Guard
 from streams.domain.case import Fact
-from streams.domain.decide import Announced, Decision
+from streams.domain.decision import Announced, Decision
 from streams.domain.identity import escalation_id
 from tests.domain.given import (
     CASE_ID,

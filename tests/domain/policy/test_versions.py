@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn, WithdrawalReason
 from streams.domain.case import Fact
-from streams.domain.decide import Announced, Decision
+from streams.domain.decision import Announced, Decision
 from streams.domain.policy.load import PolicyError, load_policy
 from streams.domain.policy.rules import Policy
 from streams.domain.policy.versions import Move, Policies, PolicyLackingError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
-from streams.domain.decide import StandingEscalation
+from streams.domain.decision import StandingEscalation
 from streams.store.escalations import Ledger
 from tests.schedules.database import Transaction
 
