@@ -28,6 +28,14 @@ def demo(tmp_path: Path) -> Iterator[DemoRun]:
         yield run
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C interrupt: who runs in the background of a script ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def _once_it_publishes(demo: DemoRun, act: Callable[[], object]) -> Iterator[None]:
     over = threading.Event()
@@ -62,6 +70,7 @@ def test_a_server_that_is_stopped_ends_the_demo(demo: DemoRun) -> None:
         demo.run()
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_while_it_publishes_ends_the_demo(demo: DemoRun) -> None:
     def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
