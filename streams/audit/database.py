@@ -30,10 +30,18 @@ class Snapshot:
 
     def rows(self, query: LiteralString, *values: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query through a server-side cursor, never all in memory."""
-        with self._connection.cursor(name=f"audit_{next(self._names)}") as cursor:
+        cursor = self._connection.cursor(name=f"audit_{next(self._names)}")
+        try:
             cursor.itersize = _FETCH_ROWS
             cursor.execute(query, values)
             yield from cursor
+        finally:
+            try:
+                cursor.close()
+            except psycopg.Error:
+                # The first attempt finds that the connection is lost, and leaves the cursor open.
+                cursor.close()
+                raise
 
     def one(self, query: LiteralString) -> Any:
         """Return the single value of a query."""
