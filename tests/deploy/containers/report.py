@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from .machine import describe
@@ -93,7 +94,7 @@ class Report:
             verdict = "ok" if step.passed else "FAILED"
             style = "" if step.passed else "bold red"
             (*_, last) = step.result.splitlines() or [""]
-            steps.add_row(step.name, verdict, f"{step.seconds:.0f}", last, style=style)
+            steps.add_row(step.name, verdict, f"{step.seconds:.0f}", escape(last), style=style)
         console.print(steps)
         if not self.services:
             return
