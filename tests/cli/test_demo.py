@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from rich.console import Console
 
 from streams.cli.demo_run import DemoPlan, DemoRun
 from streams.embedded.errors import ServerEnded
+from tests.meanwhile import once
 
 pytestmark = pytest.mark.server
 
@@ -36,27 +35,8 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def _once_it_publishes(demo: DemoRun, act: Callable[[], object]) -> Iterator[None]:
-    over = threading.Event()
-
-    def wait() -> None:
-        while not over.wait(0.1):
-            if demo.published:
-                act()
-                return
-
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    try:
-        yield
-    finally:
-        over.set()
-        waiting.join()
-
-
 def test_a_process_that_is_killed_ends_the_demo(demo: DemoRun) -> None:
-    with _once_it_publishes(demo, demo.worker.kill), pytest.raises(ServerEnded) as raised:
+    with once(lambda: demo.published, demo.worker.kill), pytest.raises(ServerEnded) as raised:
         demo.run()
     log = demo.worker.log
     assert str(raised.value) == f"the worker ended with -9: see {log}, then start again"
@@ -64,7 +44,7 @@ def test_a_process_that_is_killed_ends_the_demo(demo: DemoRun) -> None:
 
 def test_a_server_that_is_stopped_ends_the_demo(demo: DemoRun) -> None:
     with (
-        _once_it_publishes(demo, demo.database.stop),
+        once(lambda: demo.published, demo.database.stop),
         pytest.raises(ServerEnded, match="the embedded PostgreSQL ended: start again"),
     ):
         demo.run()
@@ -75,5 +55,5 @@ def test_ctrl_c_while_it_publishes_ends_the_demo(demo: DemoRun) -> None:
     def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    with _once_it_publishes(demo, press), pytest.raises(KeyboardInterrupt):
+    with once(lambda: demo.published, press), pytest.raises(KeyboardInterrupt):
         demo.run()

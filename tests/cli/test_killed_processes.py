@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from click.testing import CliRunner
 from streams.casework import ranges
 from streams.cli import main
 from tests.domain import given
+from tests.meanwhile import once
 from tests.producers import FILE
 from tests.stopped_clock import stop_clock
 from tests.world import World
@@ -24,24 +22,9 @@ pytestmark = pytest.mark.server
 _SHARES = 40
 
 
-@contextmanager
-def _killing() -> Iterator[None]:
-    """Kill the first process of the command as soon as there is one."""
-    over = threading.Event()
-
-    def kill() -> None:
-        while not over.wait(0.01):
-            for child in multiprocessing.active_children():
-                child.kill()
-                return
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        yield
-    finally:
-        over.set()
-        killer.join()
+def _kill_the_first() -> None:
+    for child in multiprocessing.active_children()[:1]:
+        child.kill()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +58,7 @@ async def test_the_command_ends_says_why_and_does_the_work_when_it_is_called_aga
         shown = CliRunner().invoke(main, command, env=environment, catch_exceptions=False)
         return shown.exit_code, shown.stderr
 
-    with _killing():
+    with once(multiprocessing.active_children, _kill_the_first):
         code, errors = await asyncio.to_thread(called)
 
     assert code == 3, errors
