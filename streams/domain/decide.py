@@ -13,16 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from schemas.events import AnswererRole
-from schemas.outcomes import (
-    Track,
-    WithdrawalReason,
-)
-from streams.domain.announce import (
-    announce_end,
-    announce_raises,
-    announce_withdrawals,
-    withdraw,
-)
+from schemas.outcomes import Track, WithdrawalReason
+from streams.domain.announce import announce_end, announce_raises, announce_withdrawals, withdraw
 from streams.domain.case import Case
 from streams.domain.clocks import Agenda, Calendar, duration
 from streams.domain.decision import Announced, Announcement, Decision

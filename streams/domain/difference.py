@@ -11,10 +11,7 @@ from typing import Final, NamedTuple, final
 from uuid import UUID
 
 from schemas.canary import is_canary
-from schemas.outcomes import (
-    Track,
-    WithdrawalReason,
-)
+from schemas.outcomes import Track, WithdrawalReason
 from streams.domain.case import Case
 from streams.domain.clocks import Calendar
 from streams.domain.decision import Announced, StandingEscalation

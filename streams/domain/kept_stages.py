@@ -12,18 +12,12 @@ from datetime import datetime
 from operator import is_
 from typing import Any, Final, TypeVar, final
 
-from schemas.events import (
-    OqtIssued,
-)
+from schemas.events import OqtIssued
 from schemas.types import Guard
 from streams.domain.answers import Settlements
-from streams.domain.appointments import (
-    PlannedAppointment,
-)
+from streams.domain.appointments import PlannedAppointment
 from streams.domain.clocks import Calendar
-from streams.domain.orders import (
-    OrderVersions,
-)
+from streams.domain.orders import OrderVersions
 from streams.domain.pauses import Pausing
 from streams.domain.procedures import BlockingSpan, Procedure, procedures
 from streams.domain.questions import Question, QuestionKind, first

@@ -8,13 +8,7 @@ from enum import StrEnum
 from typing import Final, final
 from uuid import UUID
 
-from schemas.events import (
-    AnswererRole,
-    AppointmentMissed,
-    Lodging,
-    OqtIssued,
-    ReviewDecision,
-)
+from schemas.events import AnswererRole, AppointmentMissed, Lodging, OqtIssued, ReviewDecision
 from schemas.types import Guard
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import Appointments
@@ -25,9 +19,7 @@ from streams.domain.orders import Residence, Stay
 from streams.domain.pauses import Pausing
 from streams.domain.procedures import BlockingSpan
 from streams.domain.questions import Question
-from streams.domain.stages import (
-    Interview,
-)
+from streams.domain.stages import Interview
 
 
 class MissKind(StrEnum):
