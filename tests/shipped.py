@@ -1,6 +1,7 @@
 """The code as in the image: an unpacked wheel with the hot part of the domain compiled.
 
-What is measured runs this code, so the figures are those of production code.
+It is built where only the packages of the image can be imported, so what the image can't build
+fails here too. What is measured runs this code, so the figures are those of production code.
 """
 
 from __future__ import annotations
@@ -9,18 +10,24 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
+from importlib.metadata import distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from packaging.requirements import Requirement
 
 from tests.alone import alone
 from tests.environments import ROOT
 
 _HOME: Final = ROOT / ".run" / "shipped"
 _PARTS: Final = ("setup.py", "pyproject.toml", "README.md", "schemas", "streams")
+_LISTS: Final = ("requirements.txt", "deploy/requirements-build.txt")
+"""What the Dockerfile installs before it builds the wheel, in versions that we have too."""
 
 
 class CanNotCompile(Exception):
@@ -45,7 +52,8 @@ def shipped(root: Path = ROOT) -> Path:
 
 def _build(root: Path, place: Path) -> None:
     with TemporaryDirectory(prefix="icam-wheel-") as made:
-        source = Path(made)
+        source = Path(made, "source")
+        source.mkdir()
         for part in _PARTS:
             if (root / part).is_dir():
                 ignored = shutil.ignore_patterns("__pycache__")
@@ -53,8 +61,9 @@ def _build(root: Path, place: Path) -> None:
             else:
                 shutil.copy2(root / part, source)
         command = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", "."]
+        python = interpreter(Path(made, "image"))
         done = subprocess.run(
-            [sys.executable, "-m", "pip", *command, "."],
+            [python, "-m", "pip", *command, "."],
             cwd=source,
             env={**os.environ, "ICAM_COMPILE": "1"},
             capture_output=True,
@@ -69,6 +78,29 @@ def _build(root: Path, place: Path) -> None:
         zipfile.ZipFile(wheel).extractall(unpacked)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(unpacked, place)
+
+
+def interpreter(place: Path) -> Path:
+    """Make an interpreter at ``place`` that imports what the image's build does, and no more.
+
+    Its packages are links to those of this environment, so nothing is downloaded.
+    """
+    builder = venv.EnvBuilder(with_pip=False)
+    builder.create(place)
+    (packages,) = place.glob("lib/python*/site-packages")
+    for name in ("pip", *packages_of_image()):
+        of_package = distribution(name)
+        for top in {file.parts[0] for file in of_package.files or ()} - {"..", "__pycache__"}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(Path(str(of_package.locate_file(top))))
+    return place / "bin" / "python"
+
+
+def packages_of_image() -> frozenset[str]:
+    """Return the names of the packages that are there while the image builds our wheel."""
+    lines = [line for name in _LISTS for line in (ROOT / name).read_text().splitlines()]
+    pins = [Requirement(line.removesuffix("\\")) for line in lines if "==" in line]
+    return frozenset(pin.name for pin in pins if pin.marker is None or pin.marker.evaluate())
 
 
 def environment(code: Path, root: Path = ROOT) -> Mapping[str, str]:

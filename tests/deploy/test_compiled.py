@@ -16,7 +16,7 @@ import pytest
 
 from tests.bench.environments import ROOT
 from tests.deploy.decisions import HISTORIES
-from tests.shipped import environment, shipped
+from tests.shipped import environment, interpreter, packages_of_image, shipped
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +51,17 @@ def test_about_generated_histories_both_decide_the_same_to_the_byte(
     assert dict(line.split() for line in compiled[:-HISTORIES]) == {
         name: "compiled" if name in _compiled() else "source" for name in modules
     }
+
+
+def test_it_is_compiled_with_the_packages_of_the_image_alone(tmp_path: Path) -> None:
+    """What development adds, as stubs of types, is not there."""
+    names = "import importlib.metadata as m; print(*(one.name for one in m.distributions()))"
+    listed = subprocess.run(
+        [interpreter(tmp_path / "image"), "-c", names], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {name.lower().replace("_", "-") for name in listed} == {"pip", *packages_of_image()}
+    assert "asyncpg-stubs" not in packages_of_image()
 
 
 def test_rules_guards_clocks_and_routing_hold_for_the_compiled_modules(code: Path) -> None:
