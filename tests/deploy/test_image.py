@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 from pathlib import Path
-from shutil import copy2
+from shutil import copy2, copytree
 
 import pytest
 
@@ -85,6 +85,29 @@ def test_dependencies_are_installed_by_hash_and_the_package_without_dependencies
     for install in installs:
         assert ("--require-hashes" in install) == ("--requirement" in install)
         assert ("--no-deps" in install) != ("--require-hashes" in install)
+
+
+@pytest.mark.slow
+def test_dates_are_written_in_each_language_with_the_locales_that_the_image_keeps(
+    tmp_path: Path,
+) -> None:
+    babel = Path(str(metadata.distribution("babel").locate_file("babel")))
+    copytree(babel, tmp_path / "babel")
+    (rest,) = [rest for name, rest in instructions() if name == "RUN" and "locale-data" in rest]
+    command = rest.replace("/opt/icam/lib/python3.11/site-packages", str(tmp_path))
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+
+    kept = list((tmp_path / "babel" / "locale-data").iterdir())
+    assert sum(file.stat().st_size for file in kept) < 3_000_000
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/reference/test_formats.py"],
+        cwd=TOP,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": "-p no:cacheprovider"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_image_and_development_use_the_same_build_tool() -> None:
