@@ -56,6 +56,9 @@ def prepare(ports: Iterable[int]) -> None:
         raise Unfit("Debian is needed: engine and stand-in images are made of its packages")
     _check_go()
     HOME.mkdir(parents=True, exist_ok=True)
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        # make names one, and the health checks of containers need it to be there.
+        Path(runtime).mkdir(mode=0o700, parents=True, exist_ok=True)
     if len(str(HOME / "cluster" / "containerd" / "containerd.sock.ttrpc")) > _SOCKET_PATH:
         raise Unfit(f"{HOME} is too long a path for Unix sockets: use a shorter checkout path")
     if shutil.disk_usage(HOME).free < _FREE_GB * 10**9:
