@@ -23,7 +23,7 @@ import math
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from operator import itemgetter
 from typing import Annotated, Any, Final, NamedTuple
@@ -35,6 +35,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas import national_number
 from schemas.ids import uuid_of
 from schemas.types import (
+    LOCAL_TIME,
     MAX_VALUE_BYTES,
     UTC_TIME,
     CaseId,
@@ -42,7 +43,7 @@ from schemas.types import (
     Message,
     message_type,
     unvalidated,
-    utc_instant,
+    usual_instant,
 )
 
 Headers = Iterable[tuple[str, bytes | None]]
@@ -142,8 +143,9 @@ _USUAL: Final = re.compile(  # the same as the model's patterns, of which none h
     r"[a-z0-9.-]{1,100}\n"
     r"[A-Za-z][A-Za-z0-9_-]{7,63}"
 )
-_PLAIN: Final = re.compile(f"application/json\n{_USUAL.pattern}\n{UTC_TIME}")
+_PLAIN: Final = re.compile(f"application/json\n{_USUAL.pattern}\n(?:{UTC_TIME}|{LOCAL_TIME})")
 _AFTER_SECONDS: Final = len("2026-03-02T09:00:00")
+_UTC_OFFSET: Final = "+00:00"
 _CASE_ID: Final = TypeAdapter(CaseId)
 _SOURCE: Final = TypeAdapter(Source)
 
@@ -184,7 +186,7 @@ class Plain(NamedTuple):
     subject: str
     time: datetime
     time_text: str
-    """``time`` as ``isoformat`` writes it."""
+    """``time`` in UTC, as ``isoformat`` writes it."""
 
 
 def plain(headers: Headers) -> Plain | None:
@@ -204,7 +206,7 @@ def plain(headers: Headers) -> Plain | None:
     # A header is missing, is null, is not UTF-8 or names no such day.
     except (KeyError, TypeError, ValueError):
         return None
-    time_text = at if at[_AFTER_SECONDS] == "+" else time.isoformat()
+    time_text = at if at[_AFTER_SECONDS:] == _UTC_OFFSET else time.astimezone(UTC).isoformat()
     # By position: by name it costs twice as much.
     return Plain(uuid_of(int(id_.replace("-", ""), 16)), source, type_, subject, time, time_text)
 
@@ -258,7 +260,7 @@ def _usual(attributes: Mapping[str, str]) -> Envelope | None:
     """
     try:
         id_, source, type_ = attributes["id"], attributes["source"], attributes["type"]
-        time, subject = utc_instant(attributes["time"]), attributes["subject"]
+        time, subject = usual_instant(attributes["time"]), attributes["subject"]
     except KeyError:
         return None
     version = attributes["specversion"]

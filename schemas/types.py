@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import (
     Annotated,
     Any,
@@ -104,23 +105,48 @@ _TEXT: Final = rf"{_DATE}[Tt]{_TIME}(?:\.[0-9]{{1,9}})?{_OFFSET}"
 _INSTANT: Final = re.compile(_TEXT)
 UTC_TIME: Final = rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|\+00:00)"
 """Pattern of an RFC 3339 text in UTC that ``datetime.fromisoformat`` reads exactly."""
+LOCAL_TIME: Final = rf"{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
+"""Pattern of an RFC 3339 text that ``local_instant`` reads exactly."""
 _UTC_TEXT: Final = re.compile(UTC_TIME)
+_LOCAL_TEXT: Final = re.compile(LOCAL_TIME)
+_OFFSET_AT: Final = -len("+01:00")
 
 
-def utc_instant(text: str) -> datetime | None:
-    """Return the instant of an RFC 3339 text in UTC; None if it is another text."""
-    if _UTC_TEXT.fullmatch(text) is None:
-        return None
-    try:  # yields the standard library's UTC, much cheaper to compare than pydantic's
-        return datetime.fromisoformat(text)
+def usual_instant(text: str) -> datetime | None:
+    """Return the instant of an RFC 3339 text in its usual form; None if it is another text."""
+    try:
+        if _UTC_TEXT.fullmatch(text) is not None:
+            return datetime.fromisoformat(text)
+        if _LOCAL_TEXT.fullmatch(text) is not None:
+            return local_instant(text)
     except ValueError:  # no such day
-        return None
+        pass
+    return None
+
+
+def local_instant(text: str) -> datetime:
+    """Return the instant of a text as ``LOCAL_TIME`` describes it.
+
+    Instants with one offset share one zone of the standard library: to compare two of them costs
+    a twentieth of what two zones of pydantic's do.
+
+    Raises:
+        ValueError: there is no such day.
+    """
+    local = datetime.fromisoformat(text[:_OFFSET_AT])
+    # Much cheaper than to replace the zone.
+    return datetime.combine(local, local.time(), _zone(text[_OFFSET_AT:]))
+
+
+@cache  # there are 2,880 offsets
+def _zone(offset: str) -> tzinfo | None:
+    return datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").tzinfo
 
 
 def _date_time(value: object) -> object:
     """Refuse a number of seconds, even as text: pydantic would read "1767225600" as an instant."""
     if isinstance(value, str):
-        if (instant := utc_instant(value)) is not None:
+        if (instant := usual_instant(value)) is not None:
             return instant
         if _INSTANT.fullmatch(value):  # of a day that does not exist, pydantic reports the error
             return value
