@@ -36,6 +36,7 @@ from streams.domain.letters import OpenLetters, open_letters
 from streams.domain.loads import Loads
 from streams.domain.policy.versions import Move
 from streams.reference import Reference
+from streams.runtime.loop import in_turns
 from streams.store import cases, dead_letters, escalations, events, outbox, publications
 from streams.store import clock as server_clock
 from streams.store import unit_of_work as store
@@ -50,6 +51,8 @@ logger = structlog.get_logger(__name__)
 
 SOURCE: Final = "/icam/streams"
 """CloudEvents ``source`` of everything announced here."""
+_AT_ONCE: Final = 10
+"""Cases that are decided before other tasks get their turn, in milliseconds."""
 _TYPE_OF: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPES.items()}
 
 
@@ -180,7 +183,7 @@ async def reconsider(
 
     1. Ask for the tables in force: the locks are held, so that a case is never decided by older
        tables than before.
-    2. Decide every case, without I/O.
+    2. Decide every case, without I/O. Other tasks get their turn after each few.
     3. Write projections, ledger and outbox; the events and the announcements of a case are one
        more link of its chain.
     """
@@ -188,7 +191,7 @@ async def reconsider(
     if reference.moved:
         moves = await publications.moves_of(conn, [row.case_id for row in locked.rows])
         locked = replace(locked, moves=moves)
-    decided = decide_cases(locked, reference, new or {}, touched, loads)
+    decided = await _decide(locked, reference, new or {}, touched, loads)
     heads = {row.case_id: row.head for row in locked.rows}
     change = _change(decided, heads, appended or {}, locked.now, causes or {}, handled or {})
     written = NOTHING_WRITTEN
@@ -201,12 +204,12 @@ async def reconsider(
     return Reconsidered(outcomes, written)
 
 
-def decide_cases(
+async def _decide(
     locked: LockedCases,
     reference: Reference,
     new: Mapping[str, Sequence[Fact]],
-    touched: Iterable[str] = (),
-    loads: Loads | None = None,
+    touched: Iterable[str],
+    loads: Loads | None,
 ) -> Decided:
     """Return what must be written for the cases with ``new`` facts and the ``touched`` ones.
 
@@ -217,10 +220,9 @@ def decide_cases(
     projections: list[cases.Saved] = []
     announcements: list[tuple[str, Announcement]] = []
     held_back: dict[str, datetime] = {}
-    for row in locked.rows:
+    rows = [row for row in locked.rows if row.case_id in wanted]
+    async for row in in_turns(rows, _AT_ONCE):
         case_id = row.case_id
-        if case_id not in wanted:
-            continue
         if case_id in locked.unreadable:
             held = letters.get(case_id) or OpenLetters(1, locked.now)
             held_back[case_id] = held.check_at(locked.now, reference.calendar)

@@ -29,7 +29,7 @@ from streams.intake.batch import BatchResult, apply_batch
 from streams.intake.bugs import BugCounter
 from streams.intake.record import DecodedRecord, Malformed, Record, decode_record
 from streams.runtime import crash
-from streams.runtime.loop import retry
+from streams.runtime.loop import in_turns, retry
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import IntakeSettings
 from streams.runtime.state import WorkerState
@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 Item: TypeAlias = DecodedRecord | Gap | LogOpened
 """A record, offsets in its place that were never seen, or where reading begins."""
 
+_AT_ONCE: Final = 50
+"""Records that are decoded before other tasks get their turn, in milliseconds."""
 _ROOT: Final = Path(__file__).parents[2]
 _OURS: Final = (str(_ROOT / "streams"), str(_ROOT / "schemas"))
 
@@ -118,7 +120,7 @@ class Intake:
             item
             if isinstance(item, Gap | LogOpened)
             else decode_record(item, None, max_ahead, producers)
-            for item in records
+            async for item in in_turns(records, _AT_ONCE)
         ]
         try:
             result = await self._apply_with_retry(decoded)

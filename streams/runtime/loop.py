@@ -1,4 +1,4 @@
-"""Repeat work that fails for reasons that pass: once until it succeeds, or periodically.
+"""Repeat work that fails for reasons that pass, once or periodically; do long work in turns.
 
 This package knows no database, so the caller hands in ``is_transient``, the test for an error that
 passes without a change of code or data. Any other error ends the loop.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import NoReturn, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -71,6 +71,17 @@ async def periodic(
             _raise_if_cancelled()
             on_away(error)
         await asyncio.sleep(pause(result, time.monotonic() - started))
+
+
+async def in_turns(items: Iterable[T], at_once: int) -> AsyncIterator[T]:
+    """Yield the items; after each ``at_once`` of them let the other tasks of the loop run.
+
+    Work without a wait holds up every other task. The caller may be cancelled at each turn.
+    """
+    for number, item in enumerate(items):
+        if number and number % at_once == 0:
+            await asyncio.sleep(0)
+        yield item
 
 
 def _raise_if_cancelled() -> None:

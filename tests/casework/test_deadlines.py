@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from schemas.events import Conclusion
 from streams import reference
-from streams.casework import unit_of_work
+from streams.casework import projection, unit_of_work
 from streams.domain.policy.load import load_policy
 from streams.reference import Reference
 from streams.runtime.metrics import ExporterMetrics
@@ -54,6 +56,37 @@ async def test_the_gauge_shows_what_is_due_and_unfired(world: World) -> None:
     await world.deadlines.sweep(100)
     await backlog(world.pool, world.clock, world.ref.calendar, metrics)
     assert metrics.due_unfired._value.get() == 0
+
+
+async def test_others_get_their_turn_while_many_due_cases_are_decided(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that arrives while thousands of deadlines fall due does not wait for all of them."""
+    world.now = given.day(10)
+    for number in range(25):
+        order = given.under_id(given.order(), UUID(int=number))
+        await world.arrive(order, case_id=f"case-due-{number}")
+    world.now = given.LATER
+    ran, seen = 0, set()
+    original = projection.project
+
+    def project(*arguments: Any) -> Any:
+        seen.add(ran)
+        return original(*arguments)
+
+    async def other() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr("streams.casework.unit_of_work.project", project)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(other())
+        assert await world.deadlines.sweep(100) == 25
+        running.cancel()
+
+    assert len(seen) == 3, "ten cases at a time"
 
 
 async def test_a_case_on_which_our_code_fails_holds_up_no_other(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.runtime.loop import periodic, retry
+from streams.runtime.loop import in_turns, periodic, retry
 
 
 class Away(Exception):
@@ -117,3 +117,21 @@ async def test_a_cancelled_loop_ends_though_its_work_raises_an_error_that_passes
     done, _ = await asyncio.wait([loop], timeout=5)
     assert done, "the cancellation was lost"
     assert loop.cancelled()
+
+
+@pytest.mark.parametrize(("items", "turns"), [(0, 0), (3, 0), (4, 1), (10, 3)])
+async def test_long_work_lets_other_tasks_run_after_every_few_items(items: int, turns: int) -> None:
+    ran = 0
+
+    async def other() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await asyncio.sleep(0)
+    before = ran
+    assert [item async for item in in_turns(range(items), 3)] == list(range(items))
+    assert ran - before == turns
+    task.cancel()
