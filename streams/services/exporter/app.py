@@ -82,7 +82,7 @@ def _readings(
         ReadingState("cases", config.cases_seconds, cases),
         ReadingState("producers", config.cases_seconds, producers),
         ReadingState("offsets", config.offsets_seconds, offsets),
-        ReadingState("audit", config.audit_seconds, audit),
+        ReadingState("audit", config.audit_seconds, audit, long=True),
     ]
     public = settings.checkpoint.public_key_file
     if public is not None:
@@ -91,10 +91,9 @@ def _readings(
         async def checkpoints() -> None:
             await asyncio.to_thread(audits.checkpoints, keys)
 
-        found.append(ReadingState("checkpoints", config.audit_seconds, checkpoints))
+        found.append(ReadingState("checkpoints", config.audit_seconds, checkpoints, long=True))
     return found
 
 
 def _ready(loops: ReadingLoops) -> Verdict:
-    missing = sorted(loops.missing)
-    return Verdict(not missing, {"never_read": missing})
+    return Verdict(loops.ready, {"never_read": sorted(loops.missing)})

@@ -20,7 +20,7 @@ from streams.store.errors import is_refused, is_transient, log_fields
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS: Final = 5.0
-"""Longest pause after a failed reading: an audit is hourly, and readiness needs one."""
+"""Longest pause after a failed reading: an audit is hourly, and is wanted soon after the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ReadingState:
     take: Callable[[], Awaitable[None]]
     away: Gauge | None = None
     """1 while the reading fails; only where a server that is away is the one possible cause."""
+    long: bool = False
+    """Whether it reads the whole history: nothing waits for the first one, whose age shows."""
 
 
 class ReadingLoops:
@@ -43,6 +45,7 @@ class ReadingLoops:
         started = time.monotonic()
         self._taken = {reading.name: started for reading in readings}
         self._missing = {reading.name for reading in readings}
+        self._long = {reading.name for reading in readings if reading.long}
         for name in self._taken:
             metrics.reading_age.labels(name).set_function(partial(self.age, name))
 
@@ -54,6 +57,11 @@ class ReadingLoops:
     def missing(self) -> set[str]:
         """Return the readings that never succeeded."""
         return set(self._missing)
+
+    @property
+    def ready(self) -> bool:
+        """Return whether every reading but the long ones has succeeded once."""
+        return self._missing <= self._long
 
     async def run(self) -> None:
         """Take every reading until cancelled; one that blocks delays no other.

@@ -69,6 +69,25 @@ async def test_a_failed_reading_is_retried_soon_however_rare_it_is(
     assert loops.missing == set()
 
 
+async def test_an_exporter_is_ready_before_its_first_audit_has_read_the_whole_history() -> None:
+    """Else Prometheus sees nothing of it for minutes after each start, and the more the older."""
+    goes_on = asyncio.Event()
+
+    async def quick() -> None:
+        pass
+
+    async def audit() -> None:
+        await goes_on.wait()
+
+    readings = [ReadingState("backlog", 1, quick), ReadingState("audit", 1, audit, long=True)]
+    loops = ReadingLoops(readings, ExporterMetrics())
+    assert not loops.ready
+
+    await _for_a_while(loops)
+    assert loops.ready
+    assert loops.missing == {"audit"}
+
+
 async def test_a_bug_in_a_reading_ends_the_exporter() -> None:
     async def wrong() -> None:
         raise KeyError("ours")
