@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from streams.simulate.stream import stream
 from streams.store import chains
 from streams.store.pool import open_pool
 from tests.domain.given import WEDNESDAY
-from tests.pipeline.stage import Stage
+from tests.pipeline.stage import Stage, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.any_date]
 
@@ -74,9 +75,11 @@ def test_what_a_worker_wrote_is_signed_and_a_change_of_it_is_found(
 
     exporter = stage.role("exporter", ICAM_CHECKPOINT__PUBLIC_KEY_FILE=public)
     exporter.start()
+    signed = re.compile(r"^icam_checkpoint_last_timestamp_seconds [1-9]", re.MULTILINE)
+    read = "the exporter has read the checkpoints"
+    until(lambda: signed.search(exporter.metrics()) is not None, 60, read)
     shown = dict(line.rsplit(" ", 1) for line in exporter.metrics().splitlines())
     assert float(shown['icam_audit_findings{check="heads"}']) == 0
-    assert float(shown["icam_checkpoint_last_timestamp_seconds"]) > 0
 
     case_id = asyncio.run(_rewrite_an_event(stage))
     found = icam(*verify, "--checkpoints", str(file), "--json")
