@@ -27,8 +27,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas import canary
+from schemas.codes import Guard
 from schemas.events import EVENT_TYPES, INPUT_TOPICS
-from schemas.types import Guard
 
 _CIRCUMSTANCES: Final = "icam.circumstance-changed.v1"
 _SUFFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

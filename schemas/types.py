@@ -33,9 +33,6 @@ from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
 
-from schemas.codes import Guard as Guard
-from schemas.codes import Language as Language
-
 MAX_VALUE_BYTES = 64 * 1024
 """Largest record value accepted, in bytes. A real event is under 1 KiB."""
 

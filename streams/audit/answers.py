@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from schemas.codes import Guard
 from schemas.events import Answer, AnswererRole, AnswerReason, CircumstanceChanged, ProposalAnswered
-from schemas.types import Guard
 from streams.audit import identity
 from streams.audit.policies import AuditedPolicy
 from streams.audit.refold import Facts

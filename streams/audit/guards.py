@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from schemas.codes import Guard
 from schemas.events import (
     CircumstanceChanged,
     CircumstanceOutcome,
@@ -19,7 +20,6 @@ from schemas.events import (
 )
 from schemas.outcomes import Evidence, GuardCheck, GuardReport, GuardState
 from schemas.producers import Producers, type_of
-from schemas.types import Guard
 from streams.audit.answers import circumstance_ends
 from streams.audit.cases import CaseRows
 from streams.audit.database import Snapshot

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from streams.audit.database import Snapshot
 
 _HARSH_LEVEL: Final = 3

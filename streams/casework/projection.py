@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.codes import Language
 from schemas.outcomes import RouteRef, Track
-from schemas.types import Language, unvalidated
+from schemas.types import unvalidated
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import decide
 from streams.domain.decision import Announced, Announcement, Decision

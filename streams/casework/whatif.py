@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from schemas.canary import is_canary
+from schemas.codes import Guard
 from schemas.producers import Producers, load_producers
-from schemas.types import Guard
 from streams import reference
 from streams.casework import ranges
 from streams.casework.in_force import in_force_source

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, assert_never, final
 from uuid import UUID
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole, Conclusion
-from schemas.types import Guard
 from streams.domain.case import Case, Fact
 from streams.domain.clocks import duration
 from streams.domain.counterfactual import (

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, assert_never, final
 
+from schemas.codes import Guard
 from schemas.events import (
     EVENT_TYPES,
     Answer,
@@ -40,7 +41,7 @@ from schemas.events import (
     Review,
 )
 from schemas.outcomes import ORDER_NOT_KNOWN, EscalationRaised
-from schemas.types import Guard, unvalidated
+from schemas.types import unvalidated
 from streams.domain.case import Fact
 from streams.domain.endings import End
 from streams.domain.identity import name_id

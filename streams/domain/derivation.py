@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AppointmentMissed,
@@ -33,7 +34,6 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
-from schemas.types import Guard, Language
 from streams.domain import orders as order_versions
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import NO_APPOINTMENTS, Appointments

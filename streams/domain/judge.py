@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
+from schemas.codes import Guard
 from schemas.outcomes import (
     Change,
     ClockStep,
@@ -20,7 +21,7 @@ from schemas.outcomes import (
     NearMiss,
 )
 from schemas.outcomes import Pause as PauseEvidence
-from schemas.types import Guard, unvalidated
+from schemas.types import unvalidated
 from streams.domain.answers import Settlement
 from streams.domain.case import Fact
 from streams.domain.clocks import Agenda, Calendar, latest

@@ -12,8 +12,8 @@ from datetime import datetime
 from operator import is_
 from typing import Any, Final, TypeVar, final
 
+from schemas.codes import Guard
 from schemas.events import OqtIssued
-from schemas.types import Guard
 from streams.domain.answers import Settlements
 from streams.domain.appointments import PlannedAppointment
 from streams.domain.clocks import Calendar

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from streams.domain.clocks import Calendar
 
 MAY_BE_REPORTED: Final = "an open dead letter may report it"

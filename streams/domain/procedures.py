@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, final
 
+from schemas.codes import Guard
 from schemas.events import CircumstanceChanged, CircumstanceOutcome, CircumstanceState
 from schemas.outcomes import GuardState
-from schemas.types import Guard
 from streams.domain.case import Fact, Rank, unranked
 
 

@@ -34,9 +34,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple, final
 
+from schemas.codes import Language
 from schemas.events import HouseholdKind, Lodging, OqtIssued
 from schemas.outcomes import CaseRouted, RouteRef, Track
-from schemas.types import Language
 from streams.domain.clocks import Calendar
 from streams.domain.directory.model import MOST_PLACES, Directory, Office
 from streams.domain.loads import Loads, Need, best_of

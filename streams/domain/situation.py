@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final, final
 from uuid import UUID
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole, AppointmentMissed, Lodging, OqtIssued, ReviewDecision
-from schemas.types import Guard
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import Appointments
 from streams.domain.case import Fact

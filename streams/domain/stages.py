@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias, TypeVar, assert_never, final
 
+from schemas.codes import Guard
 from schemas.events import (
     AnswererRole,
     AppointmentMissed,
@@ -21,7 +22,6 @@ from schemas.events import (
     OqtIssued,
     ProposalAnswered,
 )
-from schemas.types import Guard
 from streams.domain.answers import Settlements, settlements
 from streams.domain.appointments import (
     NO_APPOINTMENTS,

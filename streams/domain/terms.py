@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.codes import Guard
 from schemas.events import TermReason
-from schemas.types import Guard
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas import canary
 from schemas.codec import Outgoing, encode
+from schemas.codes import Language
 from schemas.events import (
     Annex,
     EndReason,
@@ -33,7 +34,6 @@ from schemas.events import (
     OqtIssued,
 )
 from schemas.outcomes import CASE_ROUTED_TOPIC
-from schemas.types import Language
 from streams.kafka.connection import client
 from streams.kafka.publish import Publisher, PublishError
 from streams.runtime import service

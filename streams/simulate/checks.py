@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from schemas.codes import Guard
 from schemas.events import CircumstanceChanged, CircumstanceState, HouseholdKind
-from schemas.types import Guard
 from streams.simulate.event import DECISIONS, SimulatedEvent, World, emit
 from streams.simulate.orders import ServedOrder
 

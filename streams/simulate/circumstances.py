@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from schemas.codes import Guard
 from schemas.events import CircumstanceChanged, CircumstanceState, OqtIssued
-from schemas.types import Guard
 from streams.simulate.event import SimulatedEvent, World, emit
 from streams.simulate.figures import CircumstanceFigures, Ending
 from streams.simulate.orders import ServedOrder

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from schemas.codes import Guard
 from schemas.events import (
     CircumstanceChanged,
     CircumstanceOutcome,
@@ -18,7 +19,6 @@ from schemas.events import (
     FollowUpEnded,
     FollowUpState,
 )
-from schemas.types import Guard
 from streams.simulate.event import ENDS, SimulatedEvent, World, emit
 from streams.simulate.orders import ServedOrder
 from streams.simulate.trajectory import Trajectory

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Annex,
     Answer,
@@ -21,7 +22,6 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action
-from schemas.types import Guard, Language
 from streams.simulate.dice import Weighted
 from streams.simulate.reading import Provenance
 

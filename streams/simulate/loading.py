@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Annex,
     Answer,
@@ -23,7 +24,6 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action
-from schemas.types import Guard, Language
 from streams.simulate.dice import Weighted
 from streams.simulate.figures import (
     Answering,

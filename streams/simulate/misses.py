@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from schemas.codes import Language
 from schemas.events import (
     Appointment,
     AppointmentMissed,
@@ -15,7 +16,6 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
-from schemas.types import Language
 from streams.simulate.event import APPOINTMENTS, SimulatedEvent, World, emit
 from streams.simulate.figures import MissCause
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.types import Language
+from schemas.codes import Language
 from streams.simulate.event import World
 from streams.simulate.figures import Province
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from schemas.codec import encode
+from schemas.codes import Guard
 from schemas.events import Justification
 from schemas.outcomes import CASE_ROUTED_TOPIC, GuardState
-from schemas.types import Guard
 from tests.audit import given
 from tests.audit.world import ALPHA, BETA, GAMMA, World
 

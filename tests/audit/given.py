@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Annex,
     Answer,
@@ -34,7 +35,6 @@ from schemas.events import (
     ProposalAnswered,
     Review,
 )
-from schemas.types import Guard, Language
 from tests.domain.given import WEDNESDAY
 
 NOW = WEDNESDAY.astimezone(UTC)

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from schemas.codec import encode
+from schemas.codes import Guard
 from schemas.events import Answer, AnswererRole, AnswerReason, EndReason, Event, FollowUpState
 from schemas.outcomes import CASE_ROUTED_TOPIC, ESCALATION_TOPIC
-from schemas.types import Guard
 from streams.audit import identity
 from streams.audit.log import Partition
 from streams.audit.report import render

@@ -17,6 +17,7 @@ import orjson
 import psycopg
 
 from schemas.codec import Outgoing, decode, encode
+from schemas.codes import Guard
 from schemas.envelope import Envelope, write
 from schemas.events import Event, FollowUpEnded, FollowUpState, OqtIssued
 from schemas.outcomes import (
@@ -27,7 +28,6 @@ from schemas.outcomes import (
     GuardReport,
     GuardState,
 )
-from schemas.types import Guard
 from streams.audit import Report
 from streams.audit.auditor import audit_log
 from streams.audit.log import LogPosition, Partition

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.environments import installed
+from tests.environments import ROOT, installed
 
-ROOT: Final = Path(__file__).parents[2]
 _PEERS: Final = Path(__file__).parent / "peers"
 _HOME: Final = ROOT / ".run" / "bench-env"
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from tests.bench.environments import ROOT
+from tests.environments import ROOT
 
 RECORD: Final = ROOT / "docs" / "hot-path.json"
 _BEGINS: Final = (

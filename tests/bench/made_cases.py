@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.codec import Outgoing, encode
+from schemas.codes import Guard, Language
 from schemas.events import (
     Annex,
     AppointmentMissed,
@@ -31,7 +32,6 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
-from schemas.types import Guard, Language
 from streams.simulate.event import APPOINTMENTS, DECISIONS, INTERVIEWS, ORDERS
 from tests.bench.history import END, History
 

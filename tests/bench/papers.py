@@ -13,12 +13,12 @@ from textwrap import fill
 from typing import Final
 
 from tests.bench import hot_path
-from tests.bench.environments import ROOT
 from tests.bench.goals import GOALS, contest, rate, verdicts
 from tests.bench.hot_path import HotPath
 from tests.bench.report import against, short, spread
 from tests.bench.results import Result, Spread, Taken, read
 from tests.bench.roster import RIVALS
+from tests.environments import ROOT
 
 FIGURES: Final = ROOT / "docs" / "figures.json"
 LONGEST: Final = timedelta(days=30)

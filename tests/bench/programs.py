@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streams.embedded import process
-from tests.bench.environments import ROOT
+from tests.environments import ROOT
 
 
 class Running(Protocol):

@@ -11,8 +11,8 @@ from typing import Final
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tests.bench.environments import ROOT
 from tests.bench.interpreter import Interpreter
+from tests.environments import ROOT
 
 HOME: Final = ROOT / ".run" / "bench"
 QUICK: Final = HOME / "quick"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.bench import hot_path, papers, report
-from tests.bench.environments import ROOT
 from tests.bench.goals import GOALS, verdicts
 from tests.bench.hot_path import HotPath
 from tests.bench.interpreter import Interpreter, parsed
@@ -25,6 +24,7 @@ from tests.bench.results import (
     Throughput,
     paired,
 )
+from tests.environments import ROOT
 
 PLAIN = Interpreter(implementation="CPython", version="3.11.7", pgo=False, lto=False, compiled=True)
 

@@ -30,7 +30,6 @@ from streams.store.cases import CaseRow
 from streams.store.escalations import Ledger
 from tests.bench.contenders.floor import Filler
 from tests.bench.contract import Contract
-from tests.bench.environments import ROOT
 from tests.bench.history import END, History, history
 from tests.bench.published import Groups, Message, Messages, Published
 from tests.bench.replay import Announcements, NotInHistory, decoded
@@ -39,6 +38,7 @@ from tests.bench.run import Done
 from tests.bench.scenarios.throughput import Expected
 from tests.bench.stage import Output
 from tests.bench.work import Work
+from tests.environments import ROOT
 
 OUTCOME_TOPICS = {model: topic for topic, model in OUTCOME_TYPES.values()}
 _NOTHING = Output(0, 0, 0)

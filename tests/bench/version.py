@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.bench.environments import ROOT
+from tests.environments import ROOT
 from tests.shipped import environment, shipped
 
 _HOME: Final = ROOT / ".run" / "bench-env" / "base"

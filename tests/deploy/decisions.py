@@ -19,9 +19,9 @@ import orjson
 from hypothesis import HealthCheck, settings
 from hypothesis import given as forall
 
+from schemas.codes import Guard
 from schemas.events import EVENT_TYPES
 from schemas.outcomes import body
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.store.digest import digest

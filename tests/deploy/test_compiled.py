@@ -14,8 +14,8 @@ from typing import Final
 
 import pytest
 
-from tests.bench.environments import ROOT
 from tests.deploy.decisions import HISTORIES
+from tests.environments import ROOT
 from tests.shipped import environment, interpreter, packages_of_image, shipped
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import Answer, Lodging
-from schemas.types import Guard
 from streams import reference
 from streams.domain.guards.derived import DERIVED_GUARDS
 from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, Clock, Rule

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Annex,
     Answer,
@@ -53,7 +54,6 @@ from schemas.outcomes import (
     EscalationWithdrawn,
     Outcome,
 )
-from schemas.types import Guard, Language
 from streams import reference
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import decide as decide_case

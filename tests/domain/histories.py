@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AnswererRole,
@@ -32,7 +33,6 @@ from schemas.events import (
     Review,
     ReviewDecision,
 )
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.identity import escalation_id
 from tests.domain import given

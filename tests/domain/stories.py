@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from schemas.codes import Guard
 from schemas.events import (
     AnswerReason,
     AppointmentState,
@@ -27,7 +28,6 @@ from schemas.events import (
     ReviewDecision,
     TermReason,
 )
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.domain.explain.decision import Explanation, Known, explain_decision

@@ -10,8 +10,8 @@ from uuid import UUID
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from schemas.codes import Guard
 from schemas.events import CircumstanceOutcome, EndReason, Lodging
-from schemas.types import Guard
 from streams.audit import refold
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.store.digest import digest

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given as forall
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     Conclusion,
@@ -17,7 +18,6 @@ from schemas.events import (
     Justification,
     Review,
 )
-from schemas.types import Guard
 from streams.domain.case import Case, Fact, evolve, fold
 from streams.store.digest import digest as stored_digest
 from tests.domain import given

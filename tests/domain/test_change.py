@@ -11,6 +11,7 @@ import orjson
 import pytest
 from hypothesis import given as drawn
 
+from schemas.codes import Guard
 from schemas.events import (
     EVENT_TYPES,
     AppointmentMissed,
@@ -22,7 +23,6 @@ from schemas.events import (
     Review,
 )
 from schemas.outcomes import EscalationRaised, body
-from schemas.types import Guard
 from streams.domain.case import Fact, fold
 from streams.domain.counterfactual import Answered, content_of, fact_of, in_codes, trials
 from streams.domain.decide import decide

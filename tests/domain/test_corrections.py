@@ -7,7 +7,7 @@ from itertools import permutations
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from streams.domain.case import Case, Fact, fold
 from streams.domain.corrections import outranked
 from tests.domain import given

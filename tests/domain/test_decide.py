@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     CircumstanceOutcome,
     Conclusion,
@@ -31,7 +32,6 @@ from schemas.outcomes import (
     WithdrawalReason,
     body,
 )
-from schemas.types import Guard, Language
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decision import Announced, Decision
 from streams.domain.directory.load import load_directory

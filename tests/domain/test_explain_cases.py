@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AnswererRole,
@@ -20,7 +21,6 @@ from schemas.events import (
     Review,
     ReviewDecision,
 )
-from schemas.types import Guard
 from streams.domain.explain.cases import CaseView, OpenLetter, explain_case, next_in_words
 from streams.domain.explain.routes import route_in_words
 from streams.domain.policy.rules import LANGUAGES

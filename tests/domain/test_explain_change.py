@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
+from schemas.codes import Guard
 from schemas.outcomes import EscalationRaised
-from schemas.types import Guard
 from streams.domain.case import Case, Fact, fold
 from streams.domain.counterfactual import single_facts
 from streams.domain.decide import decide, decide_judged

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given as drawn
 
+from schemas.codes import Guard
 from schemas.events import (
     AppointmentMissed,
     CircumstanceChanged,
@@ -18,7 +19,6 @@ from schemas.events import (
     Justification,
     Review,
 )
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.domain.explain.decision import Explanation, Known, happened_by

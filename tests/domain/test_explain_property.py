@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole
 from schemas.outcomes import (
     ClockStep,
@@ -26,7 +27,6 @@ from schemas.outcomes import (
     Track,
     WithdrawalReason,
 )
-from schemas.types import Guard
 from streams import reference
 from streams.domain.case import Fact
 from streams.domain.explain.cases import explain_case

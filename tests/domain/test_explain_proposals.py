@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.events import AppointmentState, Conclusion, Delivery, Justification, Lodging, Review
 from schemas.outcomes import Change
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.explain.proposals import Proposal, explain_proposal
 from streams.domain.policy.rules import LANGUAGES

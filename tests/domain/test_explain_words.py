@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.envelope import Reason
 from schemas.events import (
     Answer,
@@ -31,7 +32,6 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalReason
-from schemas.types import Guard, Language
 from streams import reference
 from streams.cli.whatif_words import BY, LIMITS
 from streams.domain.directory.changes import WHOLE, Part

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole, Conclusion
 from schemas.outcomes import WithdrawalReason
 from schemas.producers import Producers
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.domain.letters import MAY_BE_REPORTED, OpenLetters, decide_by, open_letters

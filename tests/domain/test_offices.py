@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Language
 from schemas.events import (
     AppointmentState,
     Household,
@@ -21,7 +22,6 @@ from schemas.events import (
     Lodging,
 )
 from schemas.outcomes import Track
-from schemas.types import Language
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.domain.directory.load import load_directory

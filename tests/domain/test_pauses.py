@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from streams.domain.judge import Judge
 from streams.domain.pauses import Pausing, paused_days, resumed_at
 from tests.domain.given import (

@@ -12,7 +12,7 @@ from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from streams.domain.case import Fact
 from streams.domain.directory.load import load_directory
 from streams.domain.draft import Tried

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from schemas.codes import Language
 from schemas.events import Lodging
 from schemas.outcomes import CaseRouted, RouteRef, Track, body
-from schemas.types import Language, Message, fields_of, message_type
+from schemas.types import Message, fields_of, message_type
 from streams.domain.case import Fact
 from streams.domain.decide import decide
 from streams.domain.decision import Announced, Decision

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Language
 from schemas.events import Lodging, OqtIssued
 from schemas.outcomes import Track
-from schemas.types import Language
 from streams.domain.directory.load import load_directory
 from streams.domain.directory.model import Directory
 from streams.domain.routing import Place, Route, find_route

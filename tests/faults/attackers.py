@@ -18,9 +18,9 @@ import psycopg
 from click.testing import CliRunner, Result
 
 from schemas.codec import Decoded, Outgoing, decode, encode
+from schemas.codes import Guard
 from schemas.envelope import Reason
 from schemas.events import CircumstanceOutcome, Event
-from schemas.types import Guard
 from streams import reference
 from streams.cli import main
 from streams.domain.case import Case, Fact, fold

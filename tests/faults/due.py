@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from schemas.codec import Outgoing, encode
+from schemas.codes import Guard
 from schemas.events import CircumstanceOutcome, Conclusion
-from schemas.types import Guard
 from streams.domain.case import Fact
 from tests.domain import given
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from schemas.codes import Guard
 from schemas.envelope import Reason
 from schemas.events import CircumstanceOutcome
 from schemas.producers import load_producers
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.intake import repair
 from streams.intake.record import Record

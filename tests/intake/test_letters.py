@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.producers import load_producers
-from schemas.types import Guard
 from streams.casework import rebuild
 from streams.domain.letters import decide_by
 from streams.intake import repair

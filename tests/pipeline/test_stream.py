@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.codec import encode
+from schemas.codes import Guard
 from schemas.events import CircumstanceOutcome
-from schemas.types import Guard
 from streams.simulate.publishing import Kind
 from tests.domain import given
 from tests.pipeline.histories import history, valid_ids

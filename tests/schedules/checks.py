@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from schemas.types import Guard
+from schemas.codes import Guard
 from tests.domain.given import ref
 from tests.schedules.database import GONE, Database, Transaction
 from tests.schedules.kafka import Group, Log, Partition, Sent

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from confluent_kafka import Consumer
 
 from schemas.codec import Outgoing, encode
+from schemas.codes import Guard
 from schemas.events import Event
-from schemas.types import Guard
 from streams import reference
 from streams.audit import audit
 from streams.cli import main

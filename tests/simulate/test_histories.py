@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AppointmentMissed,
@@ -32,7 +33,6 @@ from schemas.events import (
     ProposalAnswered,
     Review,
 )
-from schemas.types import Guard, Language
 from streams.simulate import days
 from streams.simulate.event import SimulatedEvent
 from streams.simulate.history import History

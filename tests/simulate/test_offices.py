@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AnswererRole,
@@ -29,7 +30,6 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import Action, EscalationRaised, Evidence, Track
-from schemas.types import Guard
 from streams.simulate import days, orders
 from streams.simulate.dice import Dice, Weighted
 from streams.simulate.event import APPOINTMENTS, SimulatedEvent, World

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AppointmentState,
@@ -16,7 +17,6 @@ from schemas.events import (
     NotificationChannel,
     SentInvitation,
 )
-from schemas.types import Guard, Language
 from streams.domain.identity import escalation_id
 from streams.services.statistics.cells import CELLS, DAY_LIMITS, TABLES
 from streams.store import board, monthly

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
 
-from schemas.types import Language
+from schemas.codes import Language
 from streams.domain.directory.model import Assignment, Directory
 
 _Key = TypeVar("_Key", bound=Hashable)

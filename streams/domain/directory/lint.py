@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
 
+from schemas.codes import Language
 from schemas.events import Lodging
-from schemas.types import Language
 from streams.domain.directory.model import Assignment, Directory
 
 _OFFICE_ID: Final = re.compile(r"[a-z][a-z0-9-]{2,31}")

@@ -13,9 +13,9 @@ from datetime import date, time
 from hashlib import sha256
 from typing import Any, Final
 
+from schemas.codes import Language
 from schemas.events import Lodging
 from schemas.outcomes import Track
-from schemas.types import Language
 from streams.domain.directory.lint import lint
 from streams.domain.directory.model import (
     Assignment,

@@ -9,9 +9,9 @@ from datetime import date, time
 from functools import lru_cache, partial
 from typing import Any, Final, final
 
+from schemas.codes import Language
 from schemas.events import Lodging
 from schemas.outcomes import Track
-from schemas.types import Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from schemas.codes import Guard
 from schemas.events import CircumstanceChanged, CircumstanceState
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
@@ -18,7 +19,6 @@ from schemas.outcomes import (
     GuardState,
     Pause,
 )
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.explain.events import event_in_words
 from streams.domain.explain.facts import found

@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
+from schemas.codes import Guard
 from schemas.events import HouseholdKind, Lodging, NotificationChannel
 from schemas.outcomes import GuardReport, GuardState
-from schemas.types import Guard
 from streams.domain.clocks import duration, midnight
 from streams.domain.guards.status import (
     GuardContext,

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from schemas.codes import Guard
 from schemas.events import OqtIssued
 from schemas.outcomes import GuardReport, GuardState
-from schemas.types import Guard
 from streams.domain.clocks import Calendar
 from streams.domain.guards.derived import DERIVED_GUARDS, TERMS
 from streams.domain.guards.status import (

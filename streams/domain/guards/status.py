@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final, final
 
+from schemas.codes import Guard
 from schemas.events import OqtIssued
 from schemas.outcomes import GuardCheck, GuardReport, GuardState
-from schemas.types import Guard, unvalidated
+from schemas.types import unvalidated
 from streams.domain.clocks import Calendar, departure_term_end
 from streams.domain.situation import Situation
 from streams.domain.terms import PolicyTerms

@@ -8,8 +8,8 @@ from datetime import date
 from itertools import pairwise
 from typing import Final
 
+from schemas.codes import Guard
 from schemas.events import Conclusion, HouseholdKind, Lodging, ReviewDecision
-from schemas.types import Guard
 from streams.domain.policy.reach import unreachable
 from streams.domain.policy.rules import (
     FOR_NUMBERS,

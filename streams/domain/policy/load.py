@@ -17,9 +17,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole, TermReason
 from schemas.outcomes import Action
-from schemas.types import Guard
 from streams.domain.keys import ANY, Keys, unknown_keys, values
 from streams.domain.policy.lint import lint
 from streams.domain.policy.rules import (

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple, final
 
+from schemas.codes import Guard
 from schemas.events import (
     AnswererRole,
     Conclusion,
@@ -19,7 +20,7 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action, FactCheck, NearMiss
-from schemas.types import Guard, unvalidated
+from schemas.types import unvalidated
 from streams.domain.guards.derived import TERMS
 from streams.domain.questions import QuestionKind
 from streams.domain.situation import DateToCheck, EndDue, InvitationDue, MissKind, Situation

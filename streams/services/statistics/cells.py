@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from schemas.codes import Language
 from schemas.events import Delivery, NotificationChannel
 from schemas.outcomes import Track
-from schemas.types import Language
 from streams.services.board.steps import Steps
 from streams.services.statistics.intervals import Rounded
 from streams.store.monthly import Count

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, assert_never
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AnswerReason,
@@ -25,7 +26,6 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import Action, EscalationRaised, Track
-from schemas.types import Guard
 from streams.simulate import days, ends, orders, trajectory
 from streams.simulate.circumstances import draw_caused
 from streams.simulate.event import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from schemas import canary
+from schemas.codes import Guard
 from schemas.events import Answer, FollowUpState
-from schemas.types import Guard
 from tests.audit import given
 from tests.audit.planting import breaks
 from tests.audit.world import ALPHA, BETA, World, evidence

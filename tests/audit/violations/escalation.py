@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from schemas.codes import Guard
 from schemas.outcomes import GuardState
-from schemas.types import Guard
 from tests.audit import given
 from tests.audit.planting import breaks
 from tests.audit.world import ALPHA, BETA, GAMMA, POLICY, POLICY_DIGEST, World, evidence

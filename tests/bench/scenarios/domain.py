@@ -16,10 +16,10 @@ import orjson
 from streams import reference
 from streams.domain import decide
 from tests.bench.contenders.reading import tune_garbage_collector
-from tests.bench.environments import ROOT
 from tests.bench.history import END, history
 from tests.bench.replay import decoded, replay
 from tests.bench.results import Domain, Spread
+from tests.environments import ROOT
 
 _PATIENCE = 600.0
 

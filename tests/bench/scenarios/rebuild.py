@@ -13,8 +13,8 @@ from pathlib import Path
 import orjson
 
 from tests.bench.database import started
-from tests.bench.environments import ROOT
 from tests.bench.results import Rebuild
+from tests.environments import ROOT
 
 
 class NothingToRebuild(Exception):

@@ -17,9 +17,9 @@ from typing import Final
 import orjson
 
 from tests.bench.database import started
-from tests.bench.environments import ROOT
 from tests.bench.results import WhatIf
 from tests.bench.scenarios.rebuild import NothingToRebuild
+from tests.environments import ROOT
 from tests.whatifs import drafted
 
 _PROCESSES: Final = 2

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AnswerReason,
@@ -18,7 +19,6 @@ from schemas.events import (
     Review,
 )
 from schemas.outcomes import GuardState
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     CircumstanceOutcome,
     Conclusion,
@@ -14,7 +15,6 @@ from schemas.events import (
     NotificationChannel,
     ReviewDecision,
 )
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from tests.domain.given import (
     FAMILY,

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import AnswererRole
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced, Decision
 from tests.domain.given import BRUSSELS, applied, decide, raised, ref

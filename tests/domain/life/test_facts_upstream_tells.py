@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AppointmentState,
@@ -22,7 +23,6 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import CaseEnded, CaseReopened
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from tests.domain.given import (

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AnswerReason,
@@ -30,7 +31,6 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Track
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from tests.domain.given import (

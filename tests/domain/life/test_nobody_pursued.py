@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AppointmentState,
@@ -25,7 +26,6 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import GuardReport, GuardState
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.decision import Announced
 from streams.domain.identity import escalation_id

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import (
     Answer,
     AnswerReason,
@@ -24,7 +25,6 @@ from schemas.events import (
     ReviewDecision,
 )
 from schemas.outcomes import WithdrawalReason
-from schemas.types import Guard
 from streams.domain.case import Fact
 from streams.domain.decision import Announced, Decision
 from streams.domain.identity import escalation_id

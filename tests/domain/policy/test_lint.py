@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Guard
 from schemas.events import Lodging
 from schemas.outcomes import Action
-from schemas.types import Guard
 from streams.domain.policy.load import PolicyError, load_policy
 from streams.domain.policy.reach import _implies
 from streams.domain.policy.rules import Condition

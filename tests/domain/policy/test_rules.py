@@ -12,6 +12,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from schemas.codes import Guard, Language
 from schemas.events import (
     CircumstanceOutcome,
     Conclusion,
@@ -28,7 +29,6 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action, EscalationRaised, GuardState, Track
-from schemas.types import Guard, Language
 from streams.domain.case import Fact
 from streams.domain.policy.load import load_policy
 from streams.domain.policy.rules import HIGHEST_LEVEL, OPERATORS, RuleFacts, rule_facts

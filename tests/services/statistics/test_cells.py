@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.types import Language
+from schemas.codes import Language
 from streams.services.board import steps
 from streams.services.board.steps import SMALLEST, Steps
 from streams.services.statistics import months
