@@ -16,6 +16,7 @@ _COMPILED = (
     "answers",
     "appointments",
     "case",
+    "causes",
     "change",
     "clocks",
     "corrections",

@@ -23,16 +23,16 @@ from schemas.outcomes import (
 from schemas.outcomes import Pause as PauseEvidence
 from schemas.types import unvalidated
 from streams.domain.answers import Settlement
-from streams.domain.case import Fact
+from streams.domain.causes import Cause, cause_of
 from streams.domain.clocks import Agenda, Calendar, latest
-from streams.domain.derivation import detentions, guard_pauses, interview_occasion, miss_occasion
+from streams.domain.derivation import detentions, guard_pauses
 from streams.domain.guards import evaluate
 from streams.domain.guards.status import GuardStatus, guard_status, term_end
 from streams.domain.identity import escalation_id
 from streams.domain.letters import MAY_BE_REPORTED
 from streams.domain.pauses import Pausing, paused_days
-from streams.domain.policy.rules import Clock, Occasion, Policy, Rule, rule_facts
-from streams.domain.situation import Due, Situation, Until
+from streams.domain.policy.rules import Clock, Policy, Rule, rule_facts
+from streams.domain.situation import Situation, Until
 
 _evidence: Final = unvalidated(Evidence)
 _clock_step: Final = unvalidated(ClockStep)
@@ -69,22 +69,6 @@ class Step:
     def stopped(self) -> bool:
         """Return whether a pause without a known end stops the count: time alone ends it never."""
         return any(pause.until is None for pause in self.paused)
-
-
-@final
-class Cause:
-    """The occasion of a proposal, its facts, and the instant since which it is due, if any."""
-
-    occasion: Final[str]
-    facts: Final[tuple[Fact, ...]]
-    since: Final[datetime | None]
-
-    def __init__(
-        self, occasion: str, facts: tuple[Fact, ...], since: datetime | None = None
-    ) -> None:
-        self.occasion = occasion
-        self.facts = facts
-        self.since = since
 
 
 @final
@@ -298,7 +282,9 @@ class Judge:
             if self.earlier is None and rule.level <= level:
                 continue
             highest[rule.group] = rule.level
-            mine.append(Proposal(self, rule, self._cause(rule), clocks, guards))
+            mine.append(
+                Proposal(self, rule, cause_of(rule, self.situation, self.calendar), clocks, guards)
+            )
         if self.earlier is None or self.since is None:
             return mine, blocked
         return self._with_earlier(self.earlier, self.since, agenda, mine, blocked)
@@ -508,103 +494,6 @@ class Judge:
         """Return when a clock starts: without an order, not before the case is known."""
         return instant if self.situation.order is not None else max(instant, self.known_since)
 
-    def _cause(self, rule: Rule) -> Cause:
-        situation = self.situation
-        order, fact = situation.order, situation.order_fact
-        if order is None or fact is None:
-            return self._cause_without_order(rule)
-        prefix = order.order_id
-        match rule.occasion:
-            case Occasion.COUNTED_MISS:
-                missed = situation.counted[: rule.nth]
-                return Cause(miss_occasion(order, missed[-1]), (fact, *(m.fact for m in missed)))
-            case Occasion.LAST_MISS:
-                last = situation.missed[-1]
-                return Cause(miss_occasion(order, last), (fact, last.fact))
-            case Occasion.LAST_INTERVIEW:
-                interview = situation.own_interviews[-1]
-                return Cause(interview_occasion(order, interview), (fact, interview.fact))
-            case Occasion.LAST_CONTACT:
-                return self._since(
-                    prefix, situation.last_contact, fact, situation.last_contact_fact
-                )
-            case Occasion.LAST_STEP:
-                return self._since(prefix, situation.last_step, fact, situation.last_step_fact)
-            case Occasion.LAST_REPORT:
-                report = situation.last_report
-                return self._since(prefix, report.time, fact, report)
-            case Occasion.ORDER:
-                return Cause(f"{prefix}/order", (fact,))
-            case Occasion.APPOINTMENT:
-                unreported = situation.appointments.unreported
-                if unreported is None:
-                    return Cause(f"{prefix}/appointment", (fact,))
-                occasion = f"{prefix}/appointment/{unreported.appointment_id}"
-                return Cause(occasion, _both(fact, unreported.fact), unreported.at)
-            case Occasion.DETENTION:
-                stay = situation.stays[-1]
-                since = self.calendar.local_date(stay.since).isoformat()
-                return Cause(f"{prefix}/{stay.lodging}-since/{since}", (fact,), stay.since)
-            case Occasion.ACCEPTANCE | Occasion.PROSPECT:
-                until = situation.acceptance or situation.prospect
-                if until is None:
-                    return Cause(f"{prefix}/{rule.occasion}", (fact,))
-                occasion = interview_occasion(order, until.interview)
-                return Cause(occasion, _both(fact, until.interview.fact))
-            case Occasion.REVIEW:
-                review = situation.review
-                if review is None:
-                    return Cause(f"{prefix}/review", (fact,))
-                occasion = f"{prefix}/review/{review.event.escalation_id}"
-                counted = [miss.fact for miss in situation.counted]
-                return Cause(occasion, (fact, *counted, review.fact), review.event.answered_at)
-            case Occasion.INVITATION:
-                return _due_cause(situation.invitation, f"{prefix}/invite", fact)
-            case Occasion.QUESTION | Occasion.DECISION:
-                asked = (
-                    situation.question
-                    if rule.occasion is Occasion.QUESTION
-                    else situation.decision_missing
-                )
-                if asked is None:
-                    return Cause(f"{prefix}/{rule.occasion}", (fact,))
-                return Cause(asked.occasion, asked.procedure.facts, asked.due)
-            case Occasion.END:
-                return _due_cause(situation.end_question, f"{prefix}/end", fact)
-            case Occasion.DATE:
-                return _due_cause(situation.date_question, f"{prefix}/date", fact)
-            case Occasion.FIRST_EVENT:
-                return self._cause_without_order(rule)
-            case _:
-                assert_never(rule.occasion)
-
-    def _cause_without_order(self, rule: Rule) -> Cause:
-        """Return the cause of a rule that needs no order: only its first event is known."""
-        situation = self.situation
-        match rule.occasion:
-            case Occasion.QUESTION if situation.question is not None:
-                asked = situation.question
-                return Cause(asked.occasion, asked.procedure.facts, asked.due)
-            case Occasion.DECISION if situation.decision_missing is not None:
-                asked = situation.decision_missing
-                return Cause(asked.occasion, asked.procedure.facts, asked.due)
-            case Occasion.DATE:
-                return _due_cause(situation.date_question, "date", situation.last_step_fact)
-            case Occasion.FIRST_EVENT:
-                since = self.calendar.local_date(situation.first_event).isoformat()
-                return Cause(f"{rule.occasion}/{since}", (situation.first_event_fact,))
-            case Occasion.LAST_REPORT:
-                report = situation.last_report
-                since = self.calendar.local_date(report.time).isoformat()
-                return Cause(f"{rule.occasion}/{since}", (report,))
-            case _:
-                since = self.calendar.local_date(situation.last_step).isoformat()
-                return Cause(f"{rule.occasion}/{since}", (situation.last_step_fact,))
-
-    def _since(self, prefix: str, instant: datetime, order: Fact, fact: Fact) -> Cause:
-        since = self.calendar.local_date(instant).isoformat()
-        return Cause(f"{prefix}/silent-since/{since}", _both(order, fact))
-
     def _nearest(self, rule: Rule) -> NearMiss | None:
         for candidate in self.policy.rules_above(rule.group, rule.level):
             near_miss = self.matches.near_miss(candidate)
@@ -624,18 +513,8 @@ def _place_in_table(proposal: Proposal) -> int:
     return proposal.judge.policy.rules.index(proposal.rule)
 
 
-def _both(order: Fact, fact: Fact) -> tuple[Fact, ...]:
-    return (order,) if fact is order else (order, fact)
-
-
 def _held_at(until: Until | None) -> datetime | None:
     return until.interview.event.held_at if until is not None else None
-
-
-def _due_cause(due: Due | None, otherwise: str, fact: Fact) -> Cause:
-    if due is None:
-        return Cause(otherwise, (fact,))
-    return Cause(due.occasion, due.facts, due.since)
 
 
 def _occasion_step(cause: Cause) -> list[Step]:
