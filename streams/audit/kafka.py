@@ -117,10 +117,11 @@ class KafkaLog:
         unread = {partition: span for partition, span in spans.items() if span.low < span.high}
         with self._readable():
             self._consumer.assign([TopicPartition(*p, span.low) for p, span in unread.items()])
-        last_record_at = time.monotonic()
+        silent_since = time.monotonic()
         while unread:
             with self._readable():
                 messages = self._consumer.consume(_BATCH, 1.0)
+            arrived = False
             for message in messages:
                 partition = Partition(message.topic(), message.partition())
                 error = message.error()
@@ -130,14 +131,16 @@ class KafkaLog:
                     elif error.code() not in _PASSING:
                         raise LogUnreadable(error.str())
                     continue
-                last_record_at = time.monotonic()
+                arrived = True
                 if partition not in unread:
                     continue
                 if message.offset() < unread[partition].high:
                     yield _record(message)
                 if message.offset() + 1 >= unread[partition].high:
                     del unread[partition]
-            if time.monotonic() - last_record_at > self._timeout_seconds:
+            if arrived:
+                silent_since = time.monotonic()  # the caller may have worked on them meanwhile
+            elif time.monotonic() - silent_since > self._timeout_seconds:
                 names = ", ".join(map(str, sorted(unread)))
                 seconds = f"{self._timeout_seconds:g} s"
                 raise LogUnreadable(f"no records for {seconds} from {names}")

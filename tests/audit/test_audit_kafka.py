@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -113,6 +114,19 @@ def test_records_that_do_not_arrive_are_an_error(mock_broker: EmbeddedBroker) ->
         pytest.raises(LogUnreadable, match=r"no records for 1 s"),
     ):
         list(log.records({Partition("icam.no-such-topic.v1", 0): OffsetRange(0, 3)}))
+
+
+def test_the_time_that_the_reader_takes_for_a_record_is_not_silence(
+    mock_broker: EmbeddedBroker,
+) -> None:
+    """It looks records up in the database between two records."""
+    producer = Producer({"bootstrap.servers": mock_broker.bootstrap_servers})
+    producer.produce(TOPIC, b"v", b"k", partition=1)
+    producer.flush(10)
+
+    with KafkaLog({"bootstrap.servers": mock_broker.bootstrap_servers}, timeout_seconds=2) as log:
+        for _ in log.records({Partition(TOPIC, 1): OffsetRange(0, 1)}):
+            time.sleep(2.1)
 
 
 def test_unreachable_brokers_are_an_error_not_a_finding() -> None:
