@@ -1,21 +1,26 @@
-"""Check the outbox against the output topics, and the escalation ledger against the outbox."""
+"""Check the outbox against the output topics, and the escalation ledger against the outbox.
+
+Rows are looked up batch by batch or streamed. A mark of eight bytes is kept for each row.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from sys import intern
-from typing import Final
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.outcomes import CASE_STATE_TOPIC, ESCALATION_TOPIC
 from streams.audit import identity
+from streams.audit.batches import batches, record_batches
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.log import Log, LogRecord, OffsetRange, Partition
+from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
+from streams.audit.seen import Bits, Numbers
 
 Spans = Mapping[Partition, OffsetRange]
 
@@ -23,58 +28,56 @@ _CLOCK_SKEW: Final = timedelta(hours=1)
 """Most time by which a record's timestamp may precede its outbox row, as clocks differ."""
 
 
-@dataclass(slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """One outbox row. ``content`` is the SHA-256 of its body's bytes."""
 
     position: int
     topic: str
     key: str
     content: bytes
-    created_at: datetime
-    published: bool
-    kind: str | None
-    appearances: int = 0
-    """Number of records on its topic that carry this row."""
 
 
-Outbox = dict[bytes, OutboxRow]
+class Published:
+    """The records of the output topics that carry outbox rows, by the rows' positions."""
 
+    def __init__(self, after: Spans) -> None:
+        self.horizon = RetentionHorizon(after)
+        self.counts: Counter[str] = Counter()
+        """Records by topic."""
+        self.repeated = 0
+        """Records that carry a row which an earlier record carried."""
+        self._first = Numbers()
 
-def load(snapshot: Snapshot) -> Outbox:
-    """Return the outbox by the bytes of the message id; bodies as digests only."""
-    rows = snapshot.rows(
-        """
-        SELECT message_id, position, topic, key, sha256(convert_to(body::text, 'UTF8')),
-               created_at, waiting.position IS NULL, body->>'kind'
-        FROM outbox LEFT JOIN outbox_pending AS waiting USING (position) ORDER BY position
-        """
-    )
-    return {
-        message_id.bytes: OutboxRow(position, intern(topic), intern(key), *rest)
-        for message_id, position, topic, key, *rest in rows
-    }
+    def add(self, row: OutboxRow, place: LogPosition) -> None:
+        """Keep the position of the first record of a row; count the others."""
+        if self._first[row.position]:
+            self.repeated += 1
+        else:
+            # 16 bits of partition and 48 of offset, plus one: 0 is for no record.
+            self._first[row.position] = (place.partition << 48 | place.offset) + 1
+
+    def first(self, row: int) -> tuple[int, int] | None:
+        """Return partition and offset of the first record of a row; None without one."""
+        mark = self._first[row] - 1
+        return None if mark < 0 else (mark >> 48, mark & (1 << 48) - 1)
 
 
 def check_topics(
-    check: Check, log: Log, outbox: Outbox, before: Spans, after: Spans
-) -> RetentionHorizon:
-    """Check that output topics hold outbox rows only, unchanged, and in order for each key.
+    check: Check, log: Log, snapshot: Snapshot, before: Spans, after: Spans
+) -> Published:
+    """Check that output topics hold outbox rows only, unchanged.
 
     ``before`` was read before the snapshot of the database and ``after`` after it: a record between
     the two may come from a row that is not in the snapshot. Repeated records are allowed.
     """
-    latest: dict[tuple[Partition, str], int] = {}
-    horizon = RetentionHorizon(after)
-    for record in log.records(after):
+    published = Published(after)
+    for record, row in _with_rows(log.records(after), snapshot):
         place = record.place
-        partition = Partition(place.topic, place.partition)
         check.compared += 1
-        horizon.add(record)
-        message_id = _message_id(record)
-        row = outbox.get(message_id.bytes) if message_id else None
+        published.counts[place.topic] += 1
+        published.horizon.add(record)
         if row is None:
-            in_snapshot = place.offset < before[partition].high
+            in_snapshot = place.offset < before[Partition(place.topic, place.partition)].high
             check.expect(not in_snapshot, place, "record without an outbox row")
             continue
         if row.topic != place.topic:
@@ -84,16 +87,51 @@ def check_topics(
             check.found(place, f"key differs from outbox row {row.position}")
         if record.value is None or sha256(record.value).digest() != row.content:
             check.found(place, f"body differs from outbox row {row.position}")
-        row.appearances += 1
-        if row.appearances == 1:
-            last = latest.get((partition, row.key), 0)
-            check.expect(last < row.position, place, f"row {row.position} is after row {last}")
-            latest[partition, row.key] = max(last, row.position)
-    return horizon
+        published.add(row, place)
+    return published
+
+
+def _with_rows(
+    records: Iterable[LogRecord], snapshot: Snapshot
+) -> Iterator[tuple[LogRecord, OutboxRow | None]]:
+    """Yield each record with the outbox row that its message id names, if there is one."""
+    for batch in record_batches(records):
+        message_ids = [_message_id(record) for record in batch]
+        rows = snapshot.found(
+            """
+            SELECT said.* FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+                SELECT message_id, position, topic, key, sha256(convert_to(body::text, 'UTF8'))
+                FROM outbox WHERE message_id = wanted.id OFFSET 0) AS said
+            """,
+            [message_id for message_id in message_ids if message_id is not None],
+        )
+        found = {message_id: OutboxRow(*rest) for message_id, *rest in rows}
+        for record, message_id in zip(batch, message_ids, strict=True):
+            yield record, None if message_id is None else found.get(message_id)
+
+
+def check_order(check: Check, snapshot: Snapshot, published: Published) -> None:
+    """Check that the first records of each key's rows are in the order of the rows.
+
+    Holds the rows of one key in memory.
+    """
+    rows = snapshot.rows(
+        """
+        SELECT topic, key, position FROM outbox ORDER BY topic COLLATE "C", key COLLATE "C"
+        """
+    )
+    for (topic, _), of_key in groupby(rows, key=itemgetter(0, 1)):
+        firsts = ((published.first(row), row) for *_, row in of_key)
+        latest: dict[int, int] = {}
+        for (partition, offset), row in sorted((at, row) for at, row in firsts if at is not None):
+            last = latest.get(partition, 0)
+            place = LogPosition(topic, partition, offset)
+            check.expect(last < row, place, f"row {row} is after row {last}")
+            latest[partition] = max(last, row)
 
 
 def check_published(
-    check: Check, snapshot: Snapshot, outbox: Outbox, horizon: RetentionHorizon, *, drained: bool
+    check: Check, snapshot: Snapshot, published: Published, *, drained: bool
 ) -> None:
     """Check that every row marked published is on its topic; if drained, that none is pending."""
     for (position,) in snapshot.rows(
@@ -101,26 +139,45 @@ def check_published(
         " (SELECT FROM outbox WHERE outbox.position = waiting.position)"
     ):
         check.found(f"outbox {position}", "pending, but the row does not exist")
-    for row in outbox.values():
+    rows = snapshot.rows(
+        """
+        SELECT position, topic, created_at, waiting.position IS NOT NULL
+        FROM outbox LEFT JOIN outbox_pending AS waiting USING (position) ORDER BY position
+        """
+    )
+    for position, topic, created_at, pending in rows:
         check.compared += 1
-        if not row.published:
-            check.expect(not drained, f"outbox {row.position}", "not published")
-        elif not row.appearances and horizon.covers(row.topic, row.created_at):
-            check.found(f"outbox {row.position}", f"marked published, not on {row.topic}")
+        if pending:
+            check.expect(not drained, f"outbox {position}", "not published")
+        elif published.first(position) is None and published.horizon.covers(topic, created_at):
+            check.found(f"outbox {position}", f"marked published, not on {topic}")
 
 
-def check_rounds(check: Check, snapshot: Snapshot, outbox: Outbox) -> None:
+def check_rounds(check: Check, snapshot: Snapshot) -> None:
     """Check that the outbox announces each round as the ledger has it, and nothing else."""
-    expected: set[bytes] = set()
-    for message_id, kind, reference in _announcements(snapshot):
-        check.compared += 1
-        expected.add(message_id.bytes)
-        row = outbox.get(message_id.bytes)
-        announced = row is not None and (row.topic, row.kind) == (ESCALATION_TOPIC, kind)
-        check.expect(announced, reference, f"{kind} in the ledger, but not in the outbox")
-    for message, row in outbox.items():
-        if row.topic == ESCALATION_TOPIC and message not in expected:
-            check.found(f"outbox {row.position}", "announces a round that is not in the ledger")
+    expected = Bits()
+    for batch in batches(_announcements(snapshot)):
+        rows = snapshot.found(
+            """
+            SELECT said.* FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+                SELECT message_id, position, topic, body->>'kind' FROM outbox
+                WHERE message_id = wanted.id OFFSET 0) AS said
+            """,
+            [message_id for message_id, *_ in batch],
+        )
+        found = {message_id: rest for message_id, *rest in rows}
+        for message_id, kind, reference in batch:
+            check.compared += 1
+            position, *said = found.get(message_id, (None,))
+            if position is not None:
+                expected.add(position)
+            announced = said == [ESCALATION_TOPIC, kind]
+            check.expect(announced, reference, f"{kind} in the ledger, but not in the outbox")
+    for (position,) in snapshot.rows(
+        "SELECT position FROM outbox WHERE topic = %s ORDER BY position", ESCALATION_TOPIC
+    ):
+        if position not in expected:
+            check.found(f"outbox {position}", "announces a round that is not in the ledger")
 
 
 def check_endings(check: Check, snapshot: Snapshot) -> None:
@@ -163,15 +220,13 @@ class RetentionHorizon:
     """
 
     def __init__(self, spans: Spans) -> None:
-        self.counts: Counter[str] = Counter()
         self._first: dict[Partition, datetime | None] = {
             partition: None for partition, span in spans.items() if span.low > 0
         }
 
     def add(self, record: LogRecord) -> None:
-        """Count a record, and keep the first timestamp of each truncated partition."""
+        """Keep the first timestamp of each truncated partition."""
         partition = Partition(record.place.topic, record.place.partition)
-        self.counts[partition.topic] += 1
         if partition in self._first and self._first[partition] is None:
             self._first[partition] = record.timestamp
 

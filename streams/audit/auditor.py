@@ -122,6 +122,7 @@ def audit_log(
             committed,
             authority(snap, producers),
             drained=drained,
+            with_exempt_ids=produced is not None,
         )
         received.check_times(log_check, snap, input_records.first_seen, spans)
         received.check_gaps(log_check, snap)
@@ -130,7 +131,6 @@ def audit_log(
             producer_check = Check("producer", "events acknowledged to their producers")
             received.check_producer(producer_check, produced, stored_input, input_records)
             checks.append(producer_check)
-        del stored_input
 
         recorded = policies.load(snap)
         escalations.check_ledger(ledger_check, snap, recorded)
@@ -151,15 +151,16 @@ def audit_log(
                 guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
             attention.check_attention(attention_check, case, facts, on_case, recorded, watched)
 
-        outbox = announced.load(snap)
-        horizon = announced.check_topics(outbox_check, log, outbox, before, after)
-        announced.check_published(outbox_check, snap, outbox, horizon, drained=drained)
-        announced.check_rounds(outbox_check, snap, outbox)
+        published = announced.check_topics(outbox_check, log, snap, before, after)
+        announced.check_order(outbox_check, snap, published)
+        announced.check_published(outbox_check, snap, published, drained=drained)
+        announced.check_rounds(outbox_check, snap)
         announced.check_endings(outbox_check, snap)
         deadlines.check_deadlines(deadline_check, snap, overdue_before)
         privacy.check_privacy(privacy_check, snap, canaries, texts or {})
 
         counts = {f"records.{topic}": input_records.counts[topic] for topic in inputs}
-        counts |= {f"records.{topic}": horizon.counts[topic] for topic in OUTPUT_TOPICS}
-        counts |= {"records.pending": input_records.pending, **count(snap, outbox)}
+        counts |= {f"records.{topic}": published.counts[topic] for topic in OUTPUT_TOPICS}
+        counts |= {"records.pending": input_records.pending, **count(snap)}
+        counts["outbox.repeated"] = published.repeated
     return report(checks, counts)

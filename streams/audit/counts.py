@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from streams.audit.announced import Outbox
 from streams.audit.database import Snapshot
 
 
-def count(snapshot: Snapshot, outbox: Outbox) -> dict[str, int]:
+def count(snapshot: Snapshot) -> dict[str, int]:
     """Return how many rows of each kind the database holds, by name."""
     return {
         "events": snapshot.one("SELECT count(*) FROM case_event"),
@@ -23,7 +22,11 @@ def count(snapshot: Snapshot, outbox: Outbox) -> dict[str, int]:
         "escalations.withdrawn": snapshot.one(
             "SELECT count(*) FROM escalation WHERE withdrawn_at IS NOT NULL"
         ),
-        "outbox.published": sum(row.published for row in outbox.values()),
-        "outbox.pending": sum(not row.published for row in outbox.values()),
-        "outbox.repeated": sum(max(row.appearances - 1, 0) for row in outbox.values()),
+        "outbox.published": snapshot.one(
+            "SELECT count(*) FROM outbox WHERE NOT EXISTS"
+            " (SELECT FROM outbox_pending AS waiting WHERE waiting.position = outbox.position)"
+        ),
+        "outbox.pending": snapshot.one(
+            "SELECT count(*) FROM outbox JOIN outbox_pending USING (position)"
+        ),
     }

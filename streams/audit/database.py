@@ -32,9 +32,12 @@ class Snapshot:
         """Yield the rows of a query through a server-side cursor, never all in memory."""
         cursor = self._connection.cursor(name=f"audit_{next(self._names)}")
         try:
-            cursor.itersize = _FETCH_ROWS
             cursor.execute(query, values)
-            yield from cursor
+            fetched = _FETCH_ROWS
+            while fetched == _FETCH_ROWS:
+                rows = cursor.fetchmany(_FETCH_ROWS)
+                fetched = len(rows)
+                yield from rows
         finally:
             try:
                 cursor.close()
@@ -42,6 +45,11 @@ class Snapshot:
                 # The first attempt finds that the connection is lost, and leaves the cursor open.
                 cursor.close()
                 raise
+
+    def found(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """Return all rows of a query that looks up a batch, in one round trip."""
+        # Not prepared: behind a pooler, the statement would stay with a connection of others.
+        return self._connection.execute(query, values, prepare=False).fetchall()
 
     def one(self, query: LiteralString) -> Any:
         """Return the single value of a query."""

@@ -1,13 +1,14 @@
 """Check that every input record is in the log or a dead letter, and that nothing else is.
 
-One pass over the input topics serves three checks: ``log``, ``offsets`` and ``producer``.
+One pass over the input topics serves three checks: ``log``, ``offsets`` and ``producer``. It looks
+up the records in the database batch by batch, and keeps a mark of eight bytes for each of them.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -16,11 +17,13 @@ from uuid import UUID
 
 from schemas.codec import Decoded
 from schemas.envelope import Reason, Rejected
+from streams.audit.batches import batches, record_batches
 from streams.audit.database import Snapshot
 from streams.audit.decoding import Authority
 from streams.audit.findings import Check
 from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
-from streams.audit.stored import OversizedBatch, StoredDeadLetter, StoredInput
+from streams.audit.seen import SeenRecords
+from streams.audit.stored import Found, OversizedBatch, StoredDeadLetter, StoredInput
 
 _OUT_OF_ORDER: Final = timedelta(hours=1)
 """How much later an event may be recorded than one behind it: workers retry, and clocks differ."""
@@ -44,7 +47,10 @@ class InputRecords:
     first_seen: dict[Partition, tuple[bytes, str]] = field(default_factory=dict)
     """Id and source of the first event that is stored at its record's position, by partition."""
     exempt_ids: set[bytes] = field(default_factory=set)
-    """Event ids in records that are dead letters or, unless drained, not yet committed."""
+    """Event ids in records that are dead letters or, unless drained, not yet committed.
+
+    Collected only for check ``producer``: they are as many as the dead letters.
+    """
     passed_over: Counter[OversizedBatch] = field(default_factory=Counter)
     """Bytes of the records in each batch that a person has accepted as too large to read."""
 
@@ -58,6 +64,7 @@ def read_input(
     allowed: Authority,
     *,
     drained: bool,
+    with_exempt_ids: bool,
 ) -> InputRecords:
     """Compare every record with the stored events and dead letters, in both directions.
 
@@ -74,21 +81,23 @@ def read_input(
     With ``drained``, it also verifies that every record is committed.
     """
     input_records = InputRecords()
-    for record in log.records(spans):
+    seen = SeenRecords()
+    for record, event, found in _looked_up(log.records(spans), stored, allowed):
         place = record.place
         partition = Partition(place.topic, place.partition)
         is_committed = place.offset < committed.get(partition, 0)
-        letter = stored.dead_letters.get(place)
+        letter = found.dead_letters.get(place)
         input_records.counts[place.topic] += 1
         input_records.pending += not is_committed
-        event = _decoded(record, allowed)
+        seen.add(place)
         if isinstance(event, Rejected):
             is_stored = _check_invalid(check, record, letter, event.reason, allowed)
         else:
-            is_stored = _check_valid(check, event, record, letter, stored, allowed)
+            is_stored = _check_valid(check, event, record, letter, stored, found, allowed)
             key = event.event_id.bytes, event.source
-            entry = stored.events.get(key)
+            entry = found.events.get(key)
             if entry is not None and entry.place == place:
+                seen.add_event(place, *key)
                 input_records.first_seen.setdefault(partition, key)
         if letter is not None:
             _check_dead_letter(check, record, letter)
@@ -100,16 +109,28 @@ def read_input(
             elif not is_stored:
                 input_records.missing.setdefault(partition, place)
                 check.found(place, "committed, but neither in the log nor a dead letter")
-        if letter is not None or not (is_committed or drained):
+        if with_exempt_ids and (letter is not None or not (is_committed or drained)):
             input_records.exempt_ids |= _claimed_ids(record, event)
     for batch, size in input_records.passed_over.items():
         place = LogPosition(batch.topic, batch.partition, batch.first_offset)
         detail = f"committed and passed over as too large, but its batch holds {size} bytes"
         check.expect(size > TOO_LARGE, place, detail)
-    _check_positions(check, stored, spans)
+    _check_positions(check, stored, seen, spans)
     if drained and input_records.pending:
         check.found("input topics", f"{input_records.pending} records not committed")
     return input_records
+
+
+def _looked_up(
+    records: Iterable[LogRecord], stored: StoredInput, allowed: Authority
+) -> Iterator[tuple[LogRecord, Decoded | Rejected, Found]]:
+    """Yield each record with its event, and with what is stored of the records of its batch."""
+    for batch in record_batches(records):
+        decoded = [_decoded(record, allowed) for record in batch]
+        events = [event for event in decoded if isinstance(event, Decoded)]
+        found = stored.find([record.place for record in batch], events)
+        for record, event in zip(batch, decoded, strict=True):
+            yield record, event, found
 
 
 def _size(record: LogRecord) -> int:
@@ -154,20 +175,19 @@ def _check_valid(
     record: LogRecord,
     letter: StoredDeadLetter | None,
     stored: StoredInput,
+    found: Found,
     allowed: Authority,
 ) -> bool:
     """Check a valid record; return whether it is in the database."""
     place = record.place
-    entry = stored.events.get((event.event_id.bytes, event.source))
+    entry = found.events.get((event.event_id.bytes, event.source))
     same = entry is not None and (entry.digest == event.digest or stored.says(event))
-    if entry is not None and entry.place == place:
-        entry.seen = True
     if letter is None:
         return same
     if letter.resolution == "replayed":
         check.expect(same, place, f"dead letter {letter.number} is replayed, but not in the log")
     elif letter.reason == Reason.ID_REUSED:
-        other = not same and (entry is not None or event.event_id.bytes in stored.ids)
+        other = not same and event.event_id.bytes in found.ids
         check.expect(other, place, f"dead letter {letter.number}: its event id was not reused")
     elif letter.reason == Reason.AHEAD:
         check.expect(
@@ -183,7 +203,6 @@ def _check_valid(
 
 def _check_dead_letter(check: Check, record: LogRecord, letter: StoredDeadLetter) -> None:
     """Check that a dead letter keeps its record's key and value unchanged."""
-    letter.seen = True
     if letter.whole_digest is not None:
         parts = sha256(record.key or b"").digest() + sha256(record.value or b"").digest()
         same = letter.whole_digest == sha256(parts).digest()
@@ -194,16 +213,18 @@ def _check_dead_letter(check: Check, record: LogRecord, letter: StoredDeadLetter
 
 
 def _check_positions(
-    check: Check, stored: StoredInput, spans: Mapping[Partition, OffsetRange]
+    check: Check, stored: StoredInput, seen: SeenRecords, spans: Mapping[Partition, OffsetRange]
 ) -> None:
     """Check that each stored event and dead letter has its record at its position."""
-    for (event_id, _), event in stored.events.items():
-        if not event.seen and _retained(event.place, spans):
-            check.found(event.place, f"event {UUID(bytes=event_id)} is not at this position")
-    for place, letter in stored.dead_letters.items():
-        if not letter.seen and _retained(place, spans):
-            check.found(place, f"dead letter {letter.number} has no record at this position")
-    check.compared += len(stored.events) + len(stored.dead_letters)
+    for event_id, source, place, gone in stored.events():
+        check.compared += 1
+        at_place = gone or seen.has_event(place, event_id.bytes, source)
+        if not at_place and _retained(place, spans):
+            check.found(place, f"event {event_id} is not at this position")
+    for number, place in stored.dead_letters():
+        check.compared += 1
+        if not seen.has_record(place) and _retained(place, spans):
+            check.found(place, f"dead letter {number} has no record at this position")
 
 
 def check_times(
@@ -300,13 +321,15 @@ def check_producer(
 
     While the pipeline runs, ids of records not yet committed are not checked.
     """
-    stored_ids = {event_id for event_id, _ in stored.events}
-    for event_id in produced:
-        check.compared += 1
-        if event_id.bytes not in stored_ids and event_id.bytes not in input_records.exempt_ids:
-            check.found(
-                event_id, "acknowledged to its producer, but neither in the log nor a dead letter"
-            )
+    for event_ids in batches(produced):
+        known = stored.known(event_ids)
+        for event_id in event_ids:
+            check.compared += 1
+            if event_id not in known and event_id.bytes not in input_records.exempt_ids:
+                check.found(
+                    event_id,
+                    "acknowledged to its producer, but neither in the log nor a dead letter",
+                )
 
 
 def _claimed_ids(record: LogRecord, event: Decoded | Rejected) -> set[bytes]:

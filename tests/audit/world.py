@@ -93,6 +93,11 @@ class World:
         cursor = self._conn.execute(query, values)
         return cursor.fetchall() if cursor.description else []
 
+    def copy(self, query: LiteralString, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._conn.cursor() as cursor, cursor.copy(query) as copied:
+            for row in rows:
+                copied.write_row(row)
+
     def audit(self, **options: Any) -> Report:
         return audit_log(self.log, self.url, group="test", producers=PRODUCERS, **options)
 
