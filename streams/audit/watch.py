@@ -9,20 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from schemas.envelope import Rejected
 from schemas.producers import Producers
+from streams.audit.batches import record_batches
 from streams.audit.database import Snapshot, snapshot
 from streams.audit.decoding import Authority, authority
 from streams.audit.errors import AuditError
 from streams.audit.findings import Check
 from streams.audit.kafka import KafkaLog
 from streams.audit.log import Log, LogPosition, LogRecord, OffsetRange, Partition
-
-_CHUNK: Final = 2_000
 
 
 class Watch:
@@ -61,11 +59,10 @@ class Watch:
         with snapshot(self._url_of()) as snap:
             ranges = self._unchecked(spans, committed)
             allowed = authority(snap, self._producers)
-            records = self._log.records(ranges)
-            # In chunks: the first look reads everything that Kafka retains.
-            while chunk := list(islice(records, _CHUNK)):
-                compared += len(chunk)
-                absent += missing(snap, chunk, allowed)
+            # In batches: the first look reads everything that Kafka retains.
+            for batch in record_batches(self._log.records(ranges)):
+                compared += len(batch)
+                absent += missing(snap, batch, allowed)
         for place in absent:
             self.check.found(place, "committed, but neither in the log nor a dead letter")
         self.check.compared += compared
@@ -104,10 +101,21 @@ def missing(snap: Snapshot, records: Sequence[LogRecord], allowed: Authority) ->
     absent = [place for place, pair in expected.items() if pair is None or pair not in in_log]
     if not absent:
         return []
-    dead_letters = {
-        LogPosition(*row)
-        for row in snap.rows('SELECT topic, "partition", "offset" FROM dead_letter')
-    }
+    rows = snap.found(
+        """
+        SELECT at.topic, at.number, at."offset"
+        FROM unnest(%s::text[], %s::integer[], %s::bigint[]) AS at (topic, number, "offset")
+        CROSS JOIN LATERAL (
+            SELECT FROM dead_letter AS letter
+            WHERE letter.topic = at.topic AND letter."partition" = at.number
+              AND letter."offset" = at."offset" LIMIT 1
+        ) AS letter
+        """,
+        [place.topic for place in absent],
+        [place.partition for place in absent],
+        [place.offset for place in absent],
+    )
+    dead_letters = {LogPosition(*row) for row in rows}
     return [place for place in absent if place not in dead_letters]
 
 
