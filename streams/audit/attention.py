@@ -18,10 +18,9 @@ from schemas.canary import PREFIX, SOURCE, is_canary
 from schemas.events import AnswererRole
 from streams.audit import answers, calendars, endings
 from streams.audit.calendars import Calendars
-from streams.audit.cases import CaseRows, Projection
+from streams.audit.cases import CaseRows, Projection, StandingEscalation
 from streams.audit.database import Snapshot
 from streams.audit.findings import Check
-from streams.audit.guards import StandingEscalation
 from streams.audit.policies import AuditedPolicy, deciding
 from streams.audit.refold import Facts
 
@@ -36,29 +35,13 @@ class Attention:
     now: datetime
     due_bound: timedelta
     """How long a due case may wait for its decision."""
-    raised_at: Mapping[str, datetime]
-    """When an escalation was last raised, by case."""
-    in_open_letters: Mapping[str, datetime]
-    """Cases named in an open dead letter, which asks for attention, and when the oldest came."""
     calendars: Calendars
 
 
 def load(snapshot: Snapshot, due_bound_seconds: float) -> Attention:
-    """Return when each case was last escalated, and which cases an open dead letter names."""
-    raised = snapshot.rows("SELECT case_id, max(raised_at) FROM escalation GROUP BY case_id")
-    named = snapshot.rows(
-        """
-        SELECT unnest(case_ids) AS case_id, min(recorded_at) FROM dead_letter
-        WHERE resolved_at IS NULL GROUP BY 1
-        """
-    )
-    return Attention(
-        snapshot.now,
-        timedelta(seconds=due_bound_seconds),
-        dict(raised),
-        dict(named),
-        calendars.load(snapshot),
-    )
+    """Return what the cases of a snapshot are compared with."""
+    bound = timedelta(seconds=due_bound_seconds)
+    return Attention(snapshot.now, bound, calendars.load(snapshot))
 
 
 def check_hidden(check: Check, snapshot: Snapshot) -> None:
@@ -78,7 +61,6 @@ def check_attention(
     check: Check,
     case: CaseRows,
     facts: Facts,
-    standing: Sequence[StandingEscalation],
     policies: Mapping[str, AuditedPolicy],
     watched: Attention,
 ) -> None:
@@ -97,13 +79,13 @@ def check_attention(
         )
     policy = deciding(policies, row.reference_digest)
     if ended:
-        _check_ended(check, row, facts, standing, watched)
+        _check_ended(check, row, facts, case.standing, watched)
     else:
         days = policy.longest_pause_days if policy is not None else None
         pause = timedelta(days=days or _LONGEST_PAUSE_DAYS)
         _check_open(check, row, pause, watched)
-        _check_silence(check, case, pause, watched)
-    _check_answers(check, row.updated_at, facts, standing, policy, watched)
+        _check_silence(check, case, row, pause, watched)
+    _check_answers(check, row.updated_at, facts, case.standing, policy, watched)
 
 
 _NOT: Final = {True: "", False: "not "}
@@ -141,7 +123,7 @@ def _check_open(check: Check, row: Projection, pause: timedelta, watched: Attent
         row.case_id,
         f"next date {due.isoformat()} is more than {pause.days} days after its decision",
     )
-    since = watched.in_open_letters.get(row.case_id)
+    since = row.in_open_letter_since
     if since is not None:
         latest = calendars.latest_check(
             watched.calendars, row.reference_digest, since, row.updated_at
@@ -154,12 +136,14 @@ def _check_open(check: Check, row: Projection, pause: timedelta, watched: Attent
         )
 
 
-def _check_silence(check: Check, case: CaseRows, pause: timedelta, watched: Attention) -> None:
-    if case.case_id in watched.in_open_letters or is_canary(case.case_id):
+def _check_silence(
+    check: Check, case: CaseRows, row: Projection, pause: timedelta, watched: Attention
+) -> None:
+    if row.in_open_letter_since is not None or is_canary(case.case_id):
         return
     moments = [event.recorded_at for event in case.events]
-    if case.case_id in watched.raised_at:
-        moments.append(watched.raised_at[case.case_id])
+    if row.raised_at is not None:
+        moments.append(row.raised_at)
     last = max(moments, default=None)
     if last is not None:
         check.expect(

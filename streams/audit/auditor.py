@@ -137,7 +137,7 @@ def audit_log(
         escalations.check_basis(ledger_check, snap)
         escalations.check_announced(ledger_check, snap)
         escalations.check_levels(ledger_check, snap)
-        standing = guards.check_evidence(guard_check, snap, recorded)
+        guards.check_evidence(guard_check, snap, recorded)
         guards.check_dead_letters(guard_check, snap, recorded, producers)
 
         watched = attention.load(snap, due_bound_seconds)
@@ -146,10 +146,9 @@ def audit_log(
         for case in cases(snap):
             folds.check_contents(log_check, case)
             facts = folds.check_fold(fold_check, case, producers, of_reused_ids)
-            on_case = standing.get(case.case_id, [])
-            if on_case:
-                guards.check_facts(guard_check, case, facts, on_case, recorded, overdue_before)
-            attention.check_attention(attention_check, case, facts, on_case, recorded, watched)
+            if case.standing:
+                guards.check_facts(guard_check, snap, case, facts, recorded, overdue_before)
+            attention.check_attention(attention_check, case, facts, recorded, watched)
 
         published = announced.check_topics(outbox_check, log, snap, before, after)
         announced.check_order(outbox_check, snap, published)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -21,7 +19,7 @@ from schemas.events import (
 from schemas.outcomes import Evidence, GuardCheck, GuardReport, GuardState
 from schemas.producers import Producers, type_of
 from streams.audit.answers import circumstance_ends
-from streams.audit.cases import CaseRows
+from streams.audit.cases import CaseRows, StandingEscalation
 from streams.audit.database import Snapshot
 from streams.audit.endings import current_order
 from streams.audit.findings import Check
@@ -35,33 +33,19 @@ _REPORTED_BY_END: Final = (
 """Checks: an end without a begin reports a check that was made, not a period that ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class StandingEscalation:
-    """One standing escalation, and the guards that its evidence lists as waived."""
-
-    escalation_id: UUID
-    reference: str
-    rule_id: str
-    waived: frozenset[str]
-
-
-def check_evidence(
-    check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]
-) -> dict[str, list[StandingEscalation]]:
+def check_evidence(check: Check, snapshot: Snapshot, policies: Mapping[str, AuditedPolicy]) -> None:
     """Check that every standing escalation was raised with each guard clear or waived by its rule.
 
-    Guards that its rule requires must have been reported clear. Returns the standing escalations,
-    by case id.
+    Guards that its rule requires must have been reported clear.
     """
-    standing: dict[str, list[StandingEscalation]] = {}
     rows = snapshot.rows(
         """
-        SELECT case_id, escalation_id, round, rule_id, policy_digest,
+        SELECT escalation_id, round, rule_id, policy_digest,
                coalesce((body->'evidence')::text, '')
         FROM escalation LEFT JOIN outbox USING (message_id) WHERE withdrawn_at IS NULL
         """
     )
-    for case_id, escalation_id, number, rule_id, policy_digest, text in rows:
+    for escalation_id, number, rule_id, policy_digest, text in rows:
         check.compared += 1
         reference = f"{escalation_id}/{number}"
         guards = _guard_checks(text)
@@ -73,7 +57,7 @@ def check_evidence(
             check.expect(
                 passes, reference, f"stands although its evidence has guard {guard} as {state}"
             )
-        waived = frozenset(g for g, found in guards.items() if found.state == GuardState.WAIVED)
+        waived = _waived(guards)
         policy = policies.get(policy_digest)
         if policy is not None:
             for guard in sorted(waived - policy.waivers.get(rule_id, frozenset())):
@@ -83,9 +67,6 @@ def check_evidence(
             for guard in sorted(policy.requires.get(rule_id, ())):
                 clear = guard in guards and guards[guard].report is GuardReport.CLEAR
                 check.expect(clear, reference, f"guard {guard} was not reported clear")
-        escalation = StandingEscalation(escalation_id, reference, rule_id, waived)
-        standing.setdefault(case_id, []).append(escalation)
-    return standing
 
 
 def check_dead_letters(
@@ -130,9 +111,9 @@ def _reportable(topic: str, producers: Producers) -> frozenset[str] | None:
 
 def check_facts(
     check: Check,
+    snapshot: Snapshot,
     case: CaseRows,
     facts: Facts,
-    standing: Sequence[StandingEscalation],
     policies: Mapping[str, AuditedPolicy],
     overdue_before: datetime,
 ) -> None:
@@ -148,10 +129,11 @@ def check_facts(
     at = max(decided, overdue_before) if decided else overdue_before
     policy = deciding(policies, row.reference_digest if row else None)
     blocking = {guard.value for guard in blocked_by(case.case_id, facts, policy, at)}
-    for escalation in standing:
-        waived = escalation.waived
+    for escalation in case.standing if blocking else ():
         if policy is not None:
             waived = policy.waivers.get(escalation.rule_id, frozenset())
+        else:
+            waived = _waived_by_evidence(snapshot, escalation)
         for guard in sorted(blocking - waived):
             check.found(escalation.reference, f"stands although guard {guard} blocks by the facts")
 
@@ -217,6 +199,24 @@ def _reviewed(facts: Facts, since: datetime) -> datetime | None:
         and v.event.held_at >= since
     ]
     return min(reviews, default=None)
+
+
+def _waived_by_evidence(snapshot: Snapshot, escalation: StandingEscalation) -> frozenset[str]:
+    """Return the guards that the evidence of a standing escalation lists as waived. Reads it."""
+    rows = snapshot.found(
+        """
+        SELECT coalesce((body->'evidence')::text, '')
+        FROM escalation LEFT JOIN outbox USING (message_id)
+        WHERE escalation_id = %s AND round = %s
+        """,
+        escalation.escalation_id,
+        escalation.number,
+    )
+    return frozenset().union(*(_waived(_guard_checks(text)) for (text,) in rows))
+
+
+def _waived(guards: Mapping[str, GuardCheck]) -> frozenset[str]:
+    return frozenset(name for name, found in guards.items() if found.state == GuardState.WAIVED)
 
 
 def _guard_checks(evidence: str) -> dict[str, GuardCheck]:
