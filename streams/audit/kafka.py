@@ -170,7 +170,9 @@ class KafkaLog:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",  # retention may delete records meanwhile
-                "queued.max.messages.kbytes": 32 * 1024,
+                # What is read ahead; the client keeps some hundred bytes more for each record.
+                "queued.min.messages": 10_000,
+                "queued.max.messages.kbytes": 8 * 1024,
                 # The latter bounds what a batch of lz4 or zstd may decompress to as well.
                 "fetch.max.bytes": 8 * 1024 * 1024,
                 "receive.message.max.bytes": 16 * 1024 * 1024,

@@ -30,7 +30,7 @@ def test_five_times_the_events_take_hardly_more_memory(
     many = _peak(world)
     world.close()
 
-    assert many - few < 4_000 * 200, (few, many)
+    assert many - few < 4_000 * 100, (few, many)
 
 
 def _peak(world: World) -> int:
