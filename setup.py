@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 _COMPILED = (
     "announce",
@@ -63,15 +63,21 @@ _AROUND = (
 # What is imported and not compiled may need stubs, which the image lacks; make check has them.
 _CHECKS = ("--config-file", "pyproject.toml", "--follow-imports", "silent")
 
+# Nobody outside replaces a function of ours, so one may call another directly, or inline it.
+_CALLS = ("-fvisibility=hidden", "-fno-semantic-interposition")
 
-def _extensions() -> list[object]:
+
+def _extensions() -> list[Extension]:
     if os.environ.get("ICAM_COMPILE") != "1":
         return []
     from mypyc.build import mypycify
 
     names = [*_AROUND, *(f"streams/domain/{name}" for name in _COMPILED)]
     paths = [str(Path(f"{name}.py")) for name in names]
-    return list(mypycify([*_CHECKS, *paths], opt_level="3"))
+    made: list[Extension] = mypycify([*_CHECKS, *paths], opt_level="3")
+    for extension in made:
+        extension.extra_compile_args.extend(_CALLS)
+    return made
 
 
 setup(ext_modules=_extensions())
