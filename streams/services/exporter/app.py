@@ -81,7 +81,7 @@ def _readings(
         ReadingState("group", config.backlog_seconds, group, metrics.brokers_away),
         ReadingState("cases", config.cases_seconds, cases),
         ReadingState("producers", config.cases_seconds, producers),
-        ReadingState("offsets", config.offsets_seconds, offsets),
+        ReadingState("offsets", config.offsets_seconds, offsets, long=True),
         ReadingState("audit", config.audit_seconds, audit, long=True),
     ]
     public = settings.checkpoint.public_key_file

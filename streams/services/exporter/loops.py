@@ -33,7 +33,7 @@ class ReadingState:
     away: Gauge | None = None
     """1 while the reading fails; only where a server that is away is the one possible cause."""
     long: bool = False
-    """Whether it reads the whole history: nothing waits for the first one, whose age shows."""
+    """Whether its first one reads the whole history: nothing waits for it, and its age shows."""
 
 
 class ReadingLoops:
