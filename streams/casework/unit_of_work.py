@@ -52,7 +52,7 @@ logger = structlog.get_logger(__name__)
 SOURCE: Final = "/icam/streams"
 """CloudEvents ``source`` of everything announced here."""
 _AT_ONCE: Final = 10
-"""Cases that are decided before other tasks get their turn, in milliseconds."""
+"""How many cases are decided before other tasks get their turn: some milliseconds of work."""
 _TYPE_OF: Final = {model: (name, topic) for name, (topic, model) in OUTCOME_TYPES.items()}
 
 

@@ -46,7 +46,7 @@ Item: TypeAlias = DecodedRecord | Gap | LogOpened
 """A record, offsets in its place that were never seen, or where reading begins."""
 
 _AT_ONCE: Final = 50
-"""Records that are decoded before other tasks get their turn, in milliseconds."""
+"""How many records are decoded before other tasks get their turn: some milliseconds of work."""
 _ROOT: Final = Path(__file__).parents[2]
 _OURS: Final = (str(_ROOT / "streams"), str(_ROOT / "schemas"))
 
