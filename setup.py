@@ -55,6 +55,7 @@ _AROUND = (
     "schemas/chain",
     "schemas/codes",
     "schemas/ids",
+    "schemas/instants",
     "schemas/national_number",
     "streams/casework/projection",
     "streams/store/digest",

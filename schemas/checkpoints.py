@@ -38,7 +38,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.chain import Head, Tree, leaf
 from schemas.codec import Outgoing
-from schemas.envelope import JSON, rfc3339
+from schemas.envelope import JSON
+from schemas.instants import rfc3339
 from schemas.types import CaseId, Instant, Message, message_type
 
 CHECKPOINT_TOPIC: Final = "icam.checkpoint.v1"

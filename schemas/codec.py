@@ -37,6 +37,7 @@ from schemas.events import (
     ProposalAnswered,
 )
 from schemas.fields import NearlyKnown, known_fields
+from schemas.instants import rfc3339
 from schemas.producers import Producer, Producers, type_of
 from schemas.reader import reader
 from schemas.types import MAX_VALUE_BYTES
@@ -340,7 +341,7 @@ def _ahead(event: Event, latest: datetime) -> str | None:
 
 def digest(type_: str, case_id: str, time: datetime, payload: bytes) -> bytes:
     """Return the SHA-256 of an event's content, 32 bytes, to detect a reused event id."""
-    return _content(type_, case_id, time.astimezone(UTC).isoformat(), payload)
+    return _content(type_, case_id, rfc3339(time.astimezone(UTC)), payload)
 
 
 def _content(type_: str, case_id: str, time: str, payload: bytes) -> bytes:

@@ -34,6 +34,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas import national_number
 from schemas.ids import uuid_of
+from schemas.instants import rfc3339
 from schemas.types import (
     LOCAL_TIME,
     MAX_VALUE_BYTES,
@@ -206,7 +207,7 @@ def plain(headers: Headers) -> Plain | None:
     # A header is missing, is null, is not UTF-8 or names no such day.
     except (KeyError, TypeError, ValueError):
         return None
-    time_text = at if at[_AFTER_SECONDS:] == _UTC_OFFSET else time.astimezone(UTC).isoformat()
+    time_text = at if at[_AFTER_SECONDS:] == _UTC_OFFSET else rfc3339(time.astimezone(UTC))
     # By position: by name it costs twice as much.
     return Plain(uuid_of(int(id_.replace("-", ""), 16)), source, type_, subject, time, time_text)
 
@@ -400,14 +401,6 @@ def _well_formed(candidate: object) -> list[str]:
     except ValidationError:
         return []
     return [] if national_number.contains(case_id) else [case_id]
-
-
-def rfc3339(instant: datetime) -> str:
-    """Return an instant as RFC 3339 text with its UTC offset.
-
-    It is ``instant.isoformat()``, computed five times as fast.
-    """
-    return orjson.dumps(instant)[1:-1].decode()
 
 
 def summary(error: ValidationError, limit: int = 5) -> str:

@@ -16,7 +16,8 @@ import structlog
 
 from schemas.chain import Head, extend
 from schemas.codec import Decoded
-from schemas.envelope import Reason, headers, rfc3339
+from schemas.envelope import Reason, headers
+from schemas.instants import rfc3339
 from schemas.outcomes import (
     OUTCOME_TYPES,
     CaseEnded,

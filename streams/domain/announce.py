@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from schemas.events import EVENT_TYPES, AnswererRole, Event
+from schemas.instants import rfc3339
 from schemas.outcomes import (
     ORDER_NOT_KNOWN,
     CaseEnded,
@@ -49,7 +50,7 @@ def announce_withdrawals(
         if reason is WithdrawalReason.REROUTED:
             because = (f"to {found.office_id} ({found.track})",)
         else:
-            because = (f"unanswered since {current.raised_at.isoformat()}",)
+            because = (f"unanswered since {rfc3339(current.raised_at)}",)
         messages.append(withdraw(case, current, reason, because, now))
     return messages
 

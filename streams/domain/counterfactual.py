@@ -40,6 +40,7 @@ from schemas.events import (
     ProposalAnswered,
     Review,
 )
+from schemas.instants import rfc3339
 from schemas.outcomes import ORDER_NOT_KNOWN, EscalationRaised
 from schemas.types import unvalidated
 from streams.domain.case import Fact
@@ -298,7 +299,7 @@ def _circumstance(
 def in_codes(model: type[Event], content: Content) -> Content:
     """Return a content as a record has it: its instant as text, its part as a mapping."""
     name = _INSTANT[model]
-    text = content[name].isoformat()
+    text = rfc3339(content[name])
     said = {**content, name: f"{text[:-6]}Z" if text.endswith("+00:00") else text}
     if model is AppointmentMissed:
         said["invitation"] = content["invitation"].__dict__

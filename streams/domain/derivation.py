@@ -34,6 +34,7 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
+from schemas.instants import rfc3339
 from streams.domain import orders as order_versions
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import NO_APPOINTMENTS, Appointments
@@ -459,7 +460,7 @@ def invitation_due(
     """Return why a new invitation is due after the last thing that happened, if one is."""
     found: list[tuple[datetime, InvitationDue, Fact, str]] = []
     if resumed is not None:
-        found.append((resumed, InvitationDue.RESUMED, order_fact, resumed.isoformat()))
+        found.append((resumed, InvitationDue.RESUMED, order_fact, rfc3339(resumed)))
     if missed and missed[-1].kind in _ABSENCES:
         last = missed[-1]
         name = last.event.appointment_id

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, assert_never, final
 from uuid import UUID
 
 from schemas.codes import Guard
+from schemas.instants import rfc3339
 from schemas.outcomes import (
     Change,
     ClockStep,
@@ -428,7 +429,7 @@ class Judge:
             return tuple(
                 f"{s.clock} + {s.working_days} working days: stopped by {s.paused[-1].cause}"
                 if s.stopped
-                else f"{s.clock} + {s.working_days} working days: not before {s.due.isoformat()}"
+                else f"{s.clock} + {s.working_days} working days: not before {rfc3339(s.due)}"
                 for s in pending
             )
         blocking = self._blocking(rule, self._applicable_guards(rule))

@@ -18,6 +18,7 @@ from typing import Final, final
 
 from schemas.codes import Guard
 from schemas.events import CircumstanceChanged, CircumstanceOutcome, CircumstanceState
+from schemas.instants import rfc3339
 from schemas.outcomes import GuardState
 from streams.domain.case import Fact, Rank, unranked
 
@@ -124,10 +125,8 @@ class BlockingSpan:
         if self.state is GuardState.UNKNOWN:
             return f"{name} ends before it begins"
         if self.undecided and ends is not None:
-            return f"{name} ended {ends.isoformat()}, decision not reported"
-        return (
-            f"{name} since {self.since.isoformat()}" if self.since else f"{name} begin not reported"
-        )
+            return f"{name} ended {rfc3339(ends)}, decision not reported"
+        return f"{name} since {rfc3339(self.since)}" if self.since else f"{name} begin not reported"
 
     def pauses_since(self, otherwise: datetime) -> datetime:
         """Return since when it pauses; ``otherwise`` if nobody reported when it began."""

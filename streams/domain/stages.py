@@ -152,19 +152,24 @@ def _time(fact: Fact) -> datetime:
     return fact.time
 
 
+def _is_reported_after(one: Fact, other: Fact) -> bool:
+    if one.time != other.time:
+        return one.time > other.time
+    # By number: comparing UUIDs runs Python code of theirs.
+    return one.event_id.int > other.event_id.int
+
+
 def facts_of(case: Case, now: datetime) -> CaseFacts:
     """Return the facts of a case, which has at least one."""
     found = CaseFacts(case, now, next(iter(case.facts.values())))
     for fact in case.facts.values():
         event, earliest = fact.event, found.earliest
-        if fact.time <= earliest.time and (
-            fact.time < earliest.time or fact.event_id < earliest.event_id
-        ):
+        if _is_reported_after(earliest, fact):
             found.earliest = fact
         latest: Fact | None = found.latest
         if fact.time > now:
             found.reported_later.append(fact.time)
-        elif latest is None or (fact.time, fact.event_id) > (latest.time, latest.event_id):
+        elif latest is None or _is_reported_after(fact, latest):
             found.latest = fact
         if type(event) is OqtIssued:
             found.orders.append((fact, event))

@@ -19,7 +19,7 @@ import orjson
 
 from schemas.chain import Head
 from schemas.codec import Decoded
-from schemas.envelope import rfc3339
+from schemas.instants import rfc3339
 from schemas.outcomes import EscalationRaised, EscalationWithdrawn
 from streams.domain.case import Fact
 from streams.store import dead_letters, escalations, events

@@ -13,7 +13,8 @@ from typing import Final
 from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
-from schemas.envelope import headers, rfc3339
+from schemas.envelope import headers
+from schemas.instants import rfc3339
 from schemas.outcomes import OUTCOME_TYPES, RouteRef, body
 from streams import reference
 from streams.domain.case import Case, Fact, evolve, fold

@@ -24,9 +24,9 @@ from schemas.envelope import (
     _parse_strict,
     _plain,
     _usual,
-    rfc3339,
 )
 from schemas.ids import uuid_of
+from schemas.instants import rfc3339
 from schemas.types import Instant
 from tests.schemas.examples import TYPES, binary, structured
 

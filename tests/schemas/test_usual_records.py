@@ -15,8 +15,9 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from schemas import codec
 from schemas.codec import Decoded, decode, decode_any
-from schemas.envelope import Headers, Rejected, rfc3339
+from schemas.envelope import Headers, Rejected
 from schemas.events import EVENT_TYPES
+from schemas.instants import rfc3339
 from schemas.producers import Producers
 from schemas.reader import reader
 from schemas.types import fields_of, usual_instant

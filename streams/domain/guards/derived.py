@@ -13,6 +13,7 @@ from typing import Final
 
 from schemas.codes import Guard
 from schemas.events import HouseholdKind, Lodging, NotificationChannel
+from schemas.instants import rfc3339
 from schemas.outcomes import GuardReport, GuardState
 from streams.domain.clocks import duration, midnight
 from streams.domain.guards.status import (
@@ -28,7 +29,7 @@ _CUSTODY: Final = (Lodging.DETAINED, Lodging.RETURN_HOUSE)
 
 
 def _term_status(guard: Guard, name: str, end: datetime, running: bool) -> GuardStatus:
-    text = f"{name} {end.isoformat()}"
+    text = f"{name} {rfc3339(end)}"
     if running:
         active, because = GuardState.ACTIVE, f"{text}, still running"
         return guard_status(guard, active, because, changes_at=(end,), report=GuardReport.ACTIVE)

@@ -21,8 +21,9 @@ import orjson
 from confluent_kafka import Producer
 
 from schemas.codec import Decoded, decode
-from schemas.envelope import Rejected, headers, rfc3339
+from schemas.envelope import Rejected, headers
 from schemas.events import EVENT_TYPES
+from schemas.instants import rfc3339
 from schemas.outcomes import (
     OUTCOME_TYPES,
     EscalationRaised,
