@@ -31,6 +31,7 @@ _COMPILED = (
     "guards/evaluate",
     "guards/status",
     "identity",
+    "invitations",
     "judge",
     "judges",
     "kept_stages",

@@ -36,7 +36,7 @@ from streams.domain.counterfactual import (
     planned_at,
     trials,
 )
-from streams.domain.derivation import invitation_due
+from streams.domain.invitations import invitation_due
 from streams.domain.judge import Judge, Judgement, Proposal
 from streams.domain.policy.rules import OF_INTERVIEWS, OPERATORS, PROCEDURES, Clock, Rule, Value
 from streams.domain.procedures import CHECKS, Procedure

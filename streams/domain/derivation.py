@@ -24,7 +24,6 @@ from schemas.codes import Guard, Language
 from schemas.events import (
     Answer,
     AppointmentMissed,
-    AppointmentState,
     CircumstanceOutcome,
     Conclusion,
     Delivery,
@@ -34,7 +33,6 @@ from schemas.events import (
     OqtIssued,
     Review,
 )
-from schemas.instants import rfc3339
 from streams.domain import orders as order_versions
 from streams.domain.answers import Settlement, Settlements
 from streams.domain.appointments import NO_APPOINTMENTS, Appointments
@@ -42,6 +40,7 @@ from streams.domain.case import Case, Fact
 from streams.domain.clocks import Calendar, Moment, duration
 from streams.domain.endings import NO_ENDS, End, Ends, about_person, ends
 from streams.domain.identity import escalation_id
+from streams.domain.invitations import invitation_due
 from streams.domain.orders import OrderVersions, Residence, Residences, Stay
 from streams.domain.pauses import DETAINED, END_DUE, Paused, Pausing, resumed_at
 from streams.domain.procedures import BlockingSpan
@@ -62,10 +61,10 @@ from streams.domain.stages import (
     Attempt,
     CaseFacts,
     Interview,
+    Spans,
     Stages,
     Step,
     by_time,
-    cancelled_at,
     facts_of,
 )
 from streams.domain.terms import Counting, PolicyTerms, QuestionRules
@@ -121,30 +120,19 @@ def situation_of(
     if facts.interviews:
         interviews, future_interviews = stages.interviews(facts)
         last = interviews[-1] if interviews else None
-    acceptance = prospect = None
-    if last is not None:
-        conclusion = last.event.conclusion
-        if conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED:
-            days = terms.return_working_days
-            acceptance = Until(last, calendar.after_working_days(last.event.held_at, days))
-        elif conclusion is Conclusion.RESIDENCE_PROSPECT:
-            days = terms.residence_prospect_working_days
-            prospect = Until(last, calendar.after_working_days(last.event.held_at, days))
+    acceptance, prospect = _opened_by(last, terms, calendar)
     changes += [one.until for one in (acceptance, prospect) if one is not None]
 
     first_event = facts.earliest.time
     spans: dict[Guard, Sequence[BlockingSpan]] = {}
     pausings: dict[Guard, Sequence[Pausing]] = {}
     questions: list[Question] = []
-    if facts.changes:
-        for guard, of_guard in stages.procedures(facts).items():
-            found = stages.spans(
-                guard, of_guard, answers.every, interviews, facts, counting, rules, calendar
-            )
-            spans[guard] = found.spans
-            pausings[guard] = stages.pausings(guard, found.spans, first_event)
-            questions += found.questions
-            changes += stages.later(guard, found.changes_at, now)
+    of_guards = _circumstances(facts, answers, interviews, counting, rules, calendar, stages)
+    for guard, found in of_guards.items():
+        spans[guard] = found.spans
+        pausings[guard] = stages.pausings(guard, found.spans, first_event)
+        questions += found.questions
+        changes += stages.later(guard, found.changes_at, now)
 
     order = order_fact = None
     stays: tuple[Stay, ...] = ()
@@ -182,10 +170,7 @@ def situation_of(
     if lifted_at is not None:
         end_due = end_question = None
 
-    own = interviews
-    if interviews:
-        order_id = order.order_id if order is not None else None
-        own = tuple([i for i in interviews if i.event.order_id == order_id])
+    own = _under(order, interviews)
     all_planned = stages.planned(facts, orders, interviews)
     attempts: list[Attempt] = []
     future_misses: list[Attempt] = []
@@ -194,16 +179,7 @@ def situation_of(
         attempts, future_misses = stages.attempts(facts, order, interviews, all_planned)
         restarts = last is not None and counting.interview_restarts_count
         restart = last.event.held_at if last is not None and restarts else None
-        paused = Paused(pauses)
-        for fact, miss in attempts:
-            if restart is not None and miss.scheduled_at <= restart:
-                continue
-            understood = miss.invitation.language is order.language
-            if not understood:
-                lived = residences.at(miss.scheduled_at)
-                understood = miss.invitation.language is contact_language(order, lived.postcode)
-            kind = _classify(miss, understood, paused)
-            missed.append(MissedAppointment(fact, miss, kind))
+        missed = _missed(attempts, restart, order, residences, contact_language, pauses)
     counted = tuple([miss for miss in missed if miss.kind is MissKind.COUNTED])
 
     limit = now + duration(terms.appointment_days)
@@ -244,9 +220,6 @@ def situation_of(
     if attempts or known.known or answers.every or facts.ends or resumed:
         steps = stages.steps(attempts, known.known, answers.every, now, limit)
         step = _last_step(contact, steps, facts.ends, resumed, basis, now)
-    last_attempt = own[-1].event.held_at if own else None
-    if attempts and (last_attempt is None or last_attempt < attempts[-1][1].scheduled_at):
-        last_attempt = attempts[-1][1].scheduled_at
     if end is not None:
         changes = [*case_ends.changes_at, *future_orders]
     return Situation(  # by position: by name it costs twice as much
@@ -290,11 +263,85 @@ def situation_of(
         step[0],
         step[1],
         facts.latest if facts.latest is not None else facts.earliest,
-        last_attempt,
+        _last_attempt(own, attempts),
         first_event,
         facts.earliest,
         tuple(changes),
     )
+
+
+def _opened_by(
+    last: Interview | None, terms: PolicyTerms, calendar: Calendar
+) -> tuple[Until | None, Until | None]:
+    """Return until when the last interview gives time to return, or to ask for residence."""
+    if last is None:
+        return None, None
+    conclusion = last.event.conclusion
+    if conclusion is Conclusion.VOLUNTARY_RETURN_ACCEPTED:
+        days = terms.return_working_days
+        return Until(last, calendar.after_working_days(last.event.held_at, days)), None
+    if conclusion is Conclusion.RESIDENCE_PROSPECT:
+        days = terms.residence_prospect_working_days
+        return None, Until(last, calendar.after_working_days(last.event.held_at, days))
+    return None, None
+
+
+def _circumstances(
+    facts: CaseFacts,
+    answers: Answers,
+    interviews: tuple[Interview, ...],
+    counting: Counting,
+    rules: QuestionRules,
+    calendar: Calendar,
+    stages: Stages,
+) -> Mapping[Guard, Spans]:
+    """Return what the circumstances of each guard amount to, if any was reported."""
+    found: dict[Guard, Spans] = {}
+    if facts.changes:
+        for guard, of_guard in stages.procedures(facts).items():
+            found[guard] = stages.spans(
+                guard, of_guard, answers.every, interviews, facts, counting, rules, calendar
+            )
+    return found
+
+
+def _under(order: OqtIssued | None, interviews: tuple[Interview, ...]) -> tuple[Interview, ...]:
+    """Return the interviews under an order."""
+    if not interviews:
+        return interviews
+    order_id = order.order_id if order is not None else None
+    return tuple([one for one in interviews if one.event.order_id == order_id])
+
+
+def _missed(
+    attempts: Sequence[Attempt],
+    restart: datetime | None,
+    order: OqtIssued,
+    residences: Residences,
+    contact_language: ContactLanguage,
+    pauses: Sequence[Pausing],
+) -> list[MissedAppointment]:
+    """Return the missed appointments after ``restart``, each with its kind."""
+    found: list[MissedAppointment] = []
+    paused = Paused(pauses)
+    for fact, miss in attempts:
+        if restart is not None and miss.scheduled_at <= restart:
+            continue
+        understood = miss.invitation.language is order.language
+        if not understood:
+            lived = residences.at(miss.scheduled_at)
+            understood = miss.invitation.language is contact_language(order, lived.postcode)
+        kind = _classify(miss, understood, paused)
+        found.append(MissedAppointment(fact, miss, kind))
+    return found
+
+
+def _last_attempt(own: Sequence[Interview], attempts: Sequence[Attempt]) -> datetime | None:
+    """Return when the person was last seen, or was to be seen, under the current order."""
+    held = own[-1].event.held_at if own else None
+    if attempts and (held is None or held < attempts[-1][1].scheduled_at):
+        return attempts[-1][1].scheduled_at
+    return held
 
 
 def _detained(stays: Sequence[Stay]) -> bool:
@@ -435,59 +482,6 @@ def _date_to_check(
         return None, None
     code, name, fact = min(found, key=lambda one: (one[2].time, one[2].event_id))
     return code, Due(fact.time, (fact,), f"date/{code}/{name}")
-
-
-_ABSENCES = {
-    MissKind.JUSTIFIED: InvitationDue.JUSTIFIED,
-    MissKind.PENDING: InvitationDue.PENDING,
-    MissKind.NOT_ASKED: InvitationDue.NOT_ASKED,
-}
-_CANCELLED = {
-    AppointmentState.CANCELLED_BY_OFFICE: InvitationDue.CANCELLED_BY_OFFICE,
-    AppointmentState.CANCELLED_BY_PERSON: InvitationDue.CANCELLED_BY_PERSON,
-}
-
-
-def invitation_due(
-    order: OqtIssued,
-    order_fact: Fact,
-    resumed: datetime | None,
-    missed: Sequence[MissedAppointment],
-    interviews: Sequence[Interview],
-    known: Appointments,
-    now: datetime,
-) -> tuple[InvitationDue, Due | None]:
-    """Return why a new invitation is due after the last thing that happened, if one is."""
-    found: list[tuple[datetime, InvitationDue, Fact, str]] = []
-    if resumed is not None:
-        found.append((resumed, InvitationDue.RESUMED, order_fact, rfc3339(resumed)))
-    if missed and missed[-1].kind in _ABSENCES:
-        last = missed[-1]
-        name = last.event.appointment_id
-        found.append((last.event.scheduled_at, _ABSENCES[last.kind], last.fact, name))
-    if known.cancelled is not None:
-        one = known.cancelled
-        at = cancelled_at(one, order)
-        if at <= now:
-            found.append((at, _CANCELLED[one.state], one.fact, one.appointment_id))
-    if not found:
-        return InvitationDue.NONE, None
-    since, code, fact, name = max(found, key=lambda one: (one[0], one[1]))
-    later = bool(missed) and missed[-1].event.scheduled_at > since
-    held = bool(interviews) and interviews[-1].event.held_at >= since
-    if later or held or (known.too_far is None and _takes_place(known, since)):
-        return InvitationDue.NONE, None
-    facts = (order_fact,) if fact is order_fact else (order_fact, fact)
-    return code, Due(since, facts, f"{order.order_id}/invite/{code}/{name}")
-
-
-def _takes_place(known: Appointments, since: datetime) -> bool:
-    for one in reversed(known.known):
-        if one.at <= since:
-            return False
-        if one.takes_place:
-            return True
-    return False
 
 
 def _review(
