@@ -98,7 +98,12 @@ def interpreter(place: Path) -> Path:
 
 def packages_of_image() -> frozenset[str]:
     """Return the names of the packages that are there while the image builds our wheel."""
-    lines = [line for name in _LISTS for line in (ROOT / name).read_text().splitlines()]
+    return frozenset().union(*map(pinned, _LISTS))
+
+
+def pinned(listed: str) -> frozenset[str]:
+    """Return the names of the packages that a list of requirements installs here."""
+    lines = (ROOT / listed).read_text().splitlines()
     pins = [Requirement(line.removesuffix("\\")) for line in lines if "==" in line]
     return frozenset(pin.name for pin in pins if pin.marker is None or pin.marker.evaluate())
 

@@ -20,6 +20,7 @@ from shutil import copy2, copytree
 import pytest
 
 from tests.deploy.files import TOP, instruction, instructions, ports, serving
+from tests.shipped import pinned
 
 _CODE = ("schemas", "streams")
 
@@ -153,7 +154,7 @@ def test_the_package_brings_its_licence(wheel: zipfile.ZipFile) -> None:
 
 
 def test_every_import_of_the_code_is_pinned() -> None:
-    pinned = set(re.findall(r"^([a-z0-9-]+)==", (TOP / "requirements.txt").read_text(), re.M))
+    runs_with = pinned("requirements.txt")
     brings = metadata.packages_distributions()
     imported = {
         name for folder in _CODE for path in (TOP / folder).rglob("*.py") for name in _imports(path)
@@ -161,7 +162,7 @@ def test_every_import_of_the_code_is_pinned() -> None:
     others = imported - set(_CODE) - set(sys.stdlib_module_names)
 
     assert len(others) > 10
-    missing = {name for name in others if pinned.isdisjoint(_canonical(brings.get(name, ())))}
+    missing = {name for name in others if runs_with.isdisjoint(_canonical(brings.get(name, ())))}
     assert missing == set()
 
 
