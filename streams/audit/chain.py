@@ -19,25 +19,19 @@ from schemas.checkpoints import Checkpoint, CheckpointError, PublicKey, Trail, r
 from schemas.codec import digest
 from streams.audit.database import Snapshot, snapshot
 from streams.audit.findings import Check, Report, report
+from streams.audit.signed import SignedHead, SignedHeads
 
 _ADOPTED: Final = timedelta(hours=1)
 """How old an entry without a link may be: workers give those of an earlier version one."""
 
 
-class SignedHead(NamedTuple):
-    """A head that a checkpoint signed, and when."""
-
-    at: datetime
-    head: Head
-
-
 @dataclass(slots=True)
 class Checkpoints:
-    """What the checkpoints say about each case, oldest first."""
+    """What the checkpoints say."""
 
     number: int = 0
     last: datetime | None = None
-    by_case: dict[str, list[SignedHead]] = field(default_factory=dict)
+    heads: SignedHeads = field(default_factory=SignedHeads)
 
 
 class Verified(NamedTuple):
@@ -51,9 +45,10 @@ def check_chain(database_url: str, values: Iterable[bytes], keys: Sequence[Publi
     """Verify checkpoints, and the database against them. Blocks.
 
     ``values`` are the record values of the topic of checkpoints, in order. Safe while the pipeline
-    runs: entries that are not signed yet are counted.
+    runs: entries that are not signed yet are counted. Of each signed head some 60 bytes are kept.
 
     Raises:
+        LogUnreadable: ``values`` are read from the topic, which can't be read.
         DatabaseUnreadable: the database can't be read.
     """
     signatures = Check("checkpoints", "signatures")
@@ -66,13 +61,14 @@ def check_chain(database_url: str, values: Iterable[bytes], keys: Sequence[Publi
         seen: set[str] = set()
         for case_id, stored, found in _cases(snap, entries):
             seen.add(case_id)
-            signed = checkpoints.by_case.get(case_id, [])
+            signed = checkpoints.heads.of(case_id)
             unsigned += _check_case(heads_check, case_id, stored, found, signed)
-        for case_id in sorted(checkpoints.by_case.keys() - seen):
-            _check_case(heads_check, case_id, NO_LINKS, [NO_LINKS], checkpoints.by_case[case_id])
+        for case_id in sorted(checkpoints.heads.cases - seen):
+            signed = checkpoints.heads.of(case_id)
+            _check_case(heads_check, case_id, NO_LINKS, [NO_LINKS], signed)
     counts = {
         "checkpoints": checkpoints.number,
-        "cases.signed": len(checkpoints.by_case),
+        "cases.signed": len(checkpoints.heads.cases),
         "entries.unsigned": unsigned,
     }
     return Verified(report([signatures, entries, heads_check], counts), checkpoints.last)
@@ -92,12 +88,11 @@ def read_checkpoints(
             check.compared += 1
             found.number, found.last = found.number + 1, message.at
             for one in signed:
-                earlier = found.by_case.setdefault(one.case_id, [])
                 if message.restored:
-                    earlier[:] = [e for e in earlier if e.head.links < one.head.links]
-                elif earlier and earlier[-1].head.links >= one.head.links:
+                    found.heads.go_back(one.case_id, one.links)
+                elif found.heads.links(one.case_id) >= one.links:
                     check.found(one.case_id, "a later checkpoint signs an earlier state of it")
-                earlier.append(SignedHead(message.at, one.head))
+                found.heads.add(one.case_id, message.at, one.head)
     except CheckpointError as error:
         check.found(f"after checkpoint {found.number}", str(error))
     check.expect(found.number > 0, "topic", "no checkpoint, so nothing proves the database")
@@ -105,7 +100,7 @@ def read_checkpoints(
 
 
 def _check_case(
-    check: Check, case_id: str, stored: Head, found: Sequence[Head], signed: Sequence[SignedHead]
+    check: Check, case_id: str, stored: Head, found: Sequence[Head], signed: Iterable[SignedHead]
 ) -> int:
     """Compare a case with what was signed; return the number of entries that are not signed yet.
 

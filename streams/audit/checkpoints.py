@@ -13,17 +13,15 @@ from schemas.checkpoints import CHECKPOINT_TOPIC
 from streams.audit.kafka import KafkaLog
 
 
-def published(client: Mapping[str, Any]) -> list[bytes]:
-    """Return the values of all records of the topic. Blocks.
-
-    All are read before the database is: it holds whatever they sign.
+def published(client: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the values of all records that the topic has when the first is asked for. Blocks.
 
     Raises:
         LogUnreadable: the brokers or the topic can't be read.
     """
     with KafkaLog(client) as log:
-        records = log.records(log.spans([CHECKPOINT_TOPIC]))
-        return [record.value or b"" for record in records]
+        for record in log.records(log.spans([CHECKPOINT_TOPIC])):
+            yield record.value or b""
 
 
 def exported(file: Path) -> Iterator[bytes]:

@@ -103,5 +103,6 @@ def export(file: BinaryIO) -> None:
     """
     from streams.audit.checkpoints import published
 
-    for value in published(client(Settings().kafka)):
+    # All are read before the file is opened: it is whole, or as it was.
+    for value in list(published(client(Settings().kafka))):
         file.write(value + b"\n")

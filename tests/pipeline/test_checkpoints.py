@@ -105,7 +105,7 @@ def test_of_two_signers_the_later_one_wins(stage: Stage) -> None:
 
     with pytest.raises(PublishError):
         earlier.commit([encode(key.sign(Tree(), WEDNESDAY), WEDNESDAY)])
-    assert len(published(client(stage.kafka))) == 1
+    assert len(list(published(client(stage.kafka)))) == 1
 
 
 async def _rewrite_an_event(stage: Stage) -> str:
