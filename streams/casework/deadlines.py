@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 
@@ -27,6 +27,9 @@ from streams.store.outbox import Written
 from streams.store.pool import Connection, Pool
 
 log = structlog.get_logger(__name__)
+
+_SOONEST: Final = 0.1
+"""Seconds between two sweeps at least, unless the first was full: cases due meanwhile share one."""
 
 
 class Deadlines:
@@ -55,17 +58,18 @@ class Deadlines:
         self._may_be_unchained = True
 
     async def run(self) -> NoReturn:
-        """Sweep until cancelled; after a full sweep the next one starts at once.
+        """Sweep until cancelled: at an interval, and when the next case falls due.
+
+        After a full sweep the next one starts at once.
 
         Raises:
             Exception: never for a failing case, which stays due, nor while the database is away.
         """
         await periodic(self._sweep_or_isolate, pause=self._pause, is_transient=is_transient)
 
-    def _pause(self, swept: int | None, _: float) -> float:
-        if swept is not None and swept >= self._settings.sweep_batch:
-            return 0.0
-        return self._settings.sweep_seconds * random.uniform(0.9, 1.1)  # noqa: S311
+    def _pause(self, until_next: float | None, _: float) -> float:
+        interval = self._settings.sweep_seconds * random.uniform(0.9, 1.1)  # noqa: S311
+        return interval if until_next is None else min(until_next, interval)
 
     async def mark_stale(self) -> int:
         """Make cases due that were decided with earlier reference data; return how many.
@@ -98,7 +102,8 @@ class Deadlines:
         async with self._pool.acquire() as conn, conn.transaction():
             return await chains.adopt(conn, self._settings.sweep_batch)
 
-    async def _sweep_or_isolate(self) -> int:
+    async def _sweep_or_isolate(self) -> float | None:
+        """Sweep once; return the seconds until the next sweep, None to leave it to the interval."""
         if time.monotonic() - self._marked >= self._settings.stale_seconds:
             self._marked = time.monotonic()
             await self.mark_stale()
@@ -107,12 +112,24 @@ class Deadlines:
         if self._may_be_unchained:
             self._may_be_unchained = await self.adopt() > 0
         try:
-            return await self.sweep(self._settings.sweep_batch)
+            swept = await self.sweep(self._settings.sweep_batch)
         except Exception as error:
             if is_transient(error):
                 raise
             log.error("sweep_failed", error=type(error).__name__)
-            return await self._one_by_one()
+            swept = await self._one_by_one()
+        if swept >= self._settings.sweep_batch:
+            return 0.0
+        return await self._until_next_due(went_on=swept > 0)
+
+    async def _until_next_due(self, *, went_on: bool) -> float | None:
+        async with self._pool.acquire() as conn:
+            now, next_due = await self._clock(conn), await cases.next_due(conn)
+        if next_due is None:
+            return None
+        if next_due <= now and not went_on:
+            return None  # another worker decides it, or our code fails on it
+        return max(_SOONEST, (next_due - now).total_seconds())
 
     async def _mark_at_publication(self) -> None:
         """Make the cases due that were decided before something was published, at once."""

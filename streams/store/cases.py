@@ -295,6 +295,12 @@ async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, da
     return [(row["case_id"], row["next_check_at"]) for row in rows]
 
 
+async def next_due(conn: Connection) -> datetime | None:
+    """Return when the first case falls due, or since when it has been; None without any."""
+    first: datetime | None = await conn.fetchval("SELECT min(next_check_at) FROM case_projection")
+    return first
+
+
 async def mark_stale(
     conn: Connection, reference_digest: str, now: datetime, limit: int = 10_000
 ) -> int:

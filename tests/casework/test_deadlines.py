@@ -43,6 +43,34 @@ async def test_a_deadline_fires_when_its_instant_has_come_and_not_before(world: 
     assert rows == [(given.TERM_END, given.TERM_END)], "on the instant the term had run out"
 
 
+async def test_the_next_sweep_comes_when_the_next_case_falls_due(world: World) -> None:
+    """Not up to an interval later; cases due shortly after one another share a sweep."""
+    assert await world.deadlines._sweep_or_isolate() is None, "no case is waiting"
+    world.now = given.day(10)
+    await world.arrive(given.order())
+    (due,) = (await world.rows("SELECT next_check_at FROM case_projection"))[0]
+
+    world.now = due - timedelta(seconds=3)
+    assert await world.deadlines._sweep_or_isolate() == 3.0
+    world.now = due - timedelta(milliseconds=1)
+    assert await world.deadlines._sweep_or_isolate() == 0.1
+
+    world.now = due
+    await world.deadlines._sweep_or_isolate()
+    ((later,),) = await world.rows("SELECT next_check_at FROM case_projection")
+    assert later > due, "it was decided"
+
+
+async def test_a_case_that_another_worker_decides_is_left_to_the_interval(world: World) -> None:
+    world.now = given.day(10)
+    await world.arrive(given.order())
+    world.now = given.LATER
+
+    async with world.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM case_projection FOR UPDATE")
+        assert await world.deadlines._sweep_or_isolate() is None
+
+
 async def test_the_gauge_shows_what_is_due_and_unfired(world: World) -> None:
     metrics = ExporterMetrics()
     world.now = given.day(10)

@@ -65,6 +65,18 @@ def row(case_id: str, saved: Saved | None) -> CaseRow:
     return CaseRow(case_id, orjson.loads(saved.route), saved.routings, saved.endings, None)
 
 
+async def next_due(conn: Connection) -> datetime | None:
+    async with link(conn).statement("cases.next_due") as mine:
+        return min(
+            [
+                saved.next_check_at
+                for saved, _ in dict(mine.rows(TABLE)).values()
+                if saved is not None and saved.next_check_at
+            ],
+            default=None,
+        )
+
+
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
     async with link(conn).statement("cases.due") as mine:
         waiting = [
