@@ -14,17 +14,7 @@ import orjson
 from pydantic import ValidationError
 
 from schemas import canary, national_number
-from schemas.envelope import (
-    Envelope,
-    Headers,
-    Reason,
-    Rejected,
-    canonical,
-    plain,
-    read,
-    summary,
-    write,
-)
+from schemas.envelope import Envelope, Headers, plain, read, summary, write
 from schemas.events import (
     EVENT_TYPES,
     AppointmentMissed,
@@ -36,10 +26,12 @@ from schemas.events import (
     OqtIssued,
     ProposalAnswered,
 )
+from schemas.exact_json import canonical
 from schemas.fields import NearlyKnown, known_fields
 from schemas.instants import rfc3339
 from schemas.producers import Producer, Producers, type_of
 from schemas.reader import reader
+from schemas.rejected import Reason, Rejected
 from schemas.types import MAX_VALUE_BYTES
 
 _VERSIONED: Final = re.compile(r"^(?P<family>.+)\.v[0-9]+$")

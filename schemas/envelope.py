@@ -10,21 +10,15 @@ The profile is stricter than CloudEvents:
 - ``time`` is required: it orders corrections of one fact;
 - ``type`` equals the input topic's name, ``datacontenttype`` is JSON.
 
-Errors::
-
-    Rejected(reason, detail)   the record is not a valid event; the detail never quotes the record
+What is not valid raises ``Rejected``, which says why.
 """
 
 from __future__ import annotations
 
-import codecs
-import json
-import math
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from operator import itemgetter
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
@@ -33,8 +27,10 @@ import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas import national_number
+from schemas.exact_json import canonical, parse_object
 from schemas.ids import uuid_of
 from schemas.instants import rfc3339
+from schemas.rejected import Reason, Rejected
 from schemas.types import (
     LOCAL_TIME,
     MAX_VALUE_BYTES,
@@ -53,11 +49,8 @@ STRUCTURED: Final = "application/cloudevents+json"
 JSON: Final = "application/json"
 _CLOUDEVENTS: Final = "application/cloudevents"
 _BATCH: Final = "application/cloudevents-batch+json"
-_BOM: Final = codecs.BOM_UTF8
 _MAX_HEADERS: Final = 64
-_MOST_DIGITS: Final = 100
 _MAX_HEADER_BYTES: Final = 1024
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"}
 )
@@ -76,39 +69,6 @@ _HINTS: Final = {
         "case- before a UUID"
     ),
 }
-
-
-class Reason(StrEnum):
-    """Why a record became a dead letter."""
-
-    UNDECODABLE = "undecodable"
-    OVERSIZED = "oversized"
-    ENVELOPE = "envelope"
-    UNKNOWN_TYPE = "unknown_type"
-    UNKNOWN_VERSION = "unknown_version"
-    WRONG_TOPIC = "wrong_topic"
-    WRONG_KEY = "wrong_key"
-    SCHEMA = "schema"
-    AHEAD = "ahead"
-    RESERVED = "reserved"
-    UNKNOWN_SOURCE = "unknown_source"
-    BEYOND_AUTHORITY = "beyond_authority"
-    ID_REUSED = "id_reused"
-    BUG = "bug"
-
-
-class Rejected(Exception):
-    """The record is not a valid event.
-
-    ``detail`` names fields and error codes, never input values. ``subject`` is the case id that the
-    event names, if it is well-formed.
-    """
-
-    def __init__(self, reason: Reason, detail: str, subject: str | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-        self.subject = subject
 
 
 Source = Annotated[str, Field(pattern=r"^[A-Za-z0-9:/._~#?=&%-]{1,200}$")]
@@ -165,7 +125,7 @@ def read(
         raise Rejected(Reason.OVERSIZED, f"value of {len(value)} bytes, limit {MAX_VALUE_BYTES}")
     envelope = _plain(headers)
     if envelope is not None:
-        data = _object(value)
+        data = parse_object(value)
     else:
         envelope, data = _read_any(value, headers)
     subject = envelope.subject
@@ -229,7 +189,7 @@ def _plain(headers: Headers) -> Envelope | None:
 def _read_any(value: bytes, headers: Headers) -> tuple[Envelope, dict[str, Any]]:
     """Return the envelope and the data object of a record in whatever form."""
     attributes = _header_attributes(headers)
-    body = _object(value)
+    body = parse_object(value)
     media_type = _media_type(attributes.pop("content-type", JSON))
     binary = True
     data: Any = body
@@ -281,7 +241,7 @@ def _structured_data(body: dict[str, Any]) -> dict[str, Any]:
         raise Rejected(Reason.ENVELOPE, "data and data_base64: send only one of them")
     else:
         try:
-            data = _object(b64decode(encoded, validate=True))
+            data = parse_object(b64decode(encoded, validate=True))
         except (TypeError, ValueError):  # not text, or not base64
             raise Rejected(Reason.ENVELOPE, "data_base64: not base64 of a JSON object") from None
     if not isinstance(data, dict):
@@ -380,7 +340,7 @@ def source_named(value: bytes | None, headers: Headers) -> str | None:
     else:
         if value is not None and len(value) <= MAX_VALUE_BYTES and b'"source"' in value:
             try:
-                found = _object(value).get("source")
+                found = parse_object(value).get("source")
             except Rejected:
                 return None
     try:
@@ -411,22 +371,6 @@ def summary(error: ValidationError, limit: int = 5) -> str:
     return "; ".join(parts[:limit]) + more
 
 
-def canonical(data: Mapping[str, Any]) -> bytes:
-    """Return ``data`` as JSON with sorted keys: equal content gives equal bytes.
-
-    Raises:
-        Rejected: the content has no exact JSON form (an integer beyond 64 bits, a lone surrogate),
-            or contains a NUL character, which PostgreSQL's JSON functions refuse.
-    """
-    try:
-        text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    except (TypeError, ValueError):  # orjson raises TypeError for huge ints and surrogates
-        raise Rejected(Reason.UNDECODABLE, "content has no exact JSON form") from None
-    if b"u0000" in text and _NUL.search(text):
-        raise Rejected(Reason.UNDECODABLE, "content has a NUL character")
-    return text
-
-
 def _header_attributes(headers: Headers) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for count, (name, raw) in enumerate(headers):
@@ -455,79 +399,3 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _object(value: bytes) -> dict[str, Any]:
-    parsed = _parse_fast(value)
-    if parsed is None:
-        parsed = _parse_strict(value)
-    if not isinstance(parsed, dict):
-        raise Rejected(Reason.UNDECODABLE, "value is not a JSON object")
-    return parsed
-
-
-def _parse_fast(value: bytes) -> Any:
-    """Parse a value with orjson; return None unless serialising it again gives the same bytes.
-
-    orjson never writes a repeated key, NaN, a number beyond 64 bits or a lone surrogate, so equal
-    bytes hold nothing that ``_parse_strict`` refuses. Most producers send such JSON, and this is
-    much cheaper than ``_parse_strict``.
-    """
-    try:
-        parsed = orjson.loads(value)
-        return parsed if orjson.dumps(parsed) == value else None
-    except (TypeError, ValueError):  # _parse_strict decides
-        return None
-
-
-def _parse_strict(value: bytes) -> Any:
-    try:
-        return json.loads(
-            value.removeprefix(_BOM).decode(),
-            object_pairs_hook=_refuse_repeated_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_refuse_infinite,
-            parse_int=_refuse_huge,
-        )
-    except json.JSONDecodeError as error:  # its message is one of a fixed list
-        detail = f"value is not JSON: {error.msg.lower()} at character {error.pos}"
-        raise Rejected(Reason.UNDECODABLE, _encoding(value) or detail) from None
-    except UnicodeDecodeError as error:
-        detail = f"value is not UTF-8 from byte {error.start} on; encode it as UTF-8"
-        raise Rejected(Reason.UNDECODABLE, _encoding(value) or detail) from None
-    except RecursionError:
-        raise Rejected(Reason.UNDECODABLE, "value is nested too deeply") from None
-
-
-def _encoding(value: bytes) -> str | None:
-    """Return what is wrong with a value as a whole, if that explains why it is not UTF-8 JSON."""
-    if not value.strip():
-        return "value is empty; send the event as a JSON object"
-    # JSON begins with an ASCII character, which has zero bytes around it in UTF-16 and UTF-32.
-    if value.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in value[:2]:
-        return "value is UTF-16 or UTF-32; encode it as UTF-8"
-    return None
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise Rejected(Reason.UNDECODABLE, "a key is repeated in one object")
-    return content
-
-
-def _refuse_infinite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")
-    return number
-
-
-def _refuse_huge(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise Rejected(Reason.UNDECODABLE, "a number is past 64 bits")
-    return int(text)
-
-
-def _refuse_constant(_: str) -> Any:
-    raise Rejected(Reason.UNDECODABLE, "NaN or Infinity is not JSON")

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.codec import Decoded, decode
-from schemas.envelope import Rejected
 from schemas.producers import Producers
+from schemas.rejected import Rejected
 from streams.audit.database import Snapshot
 from streams.audit.log import LogRecord
 

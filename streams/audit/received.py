@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.codec import Decoded
-from schemas.envelope import Reason, Rejected
+from schemas.rejected import Reason, Rejected
 from streams.audit.batches import batches, record_batches
 from streams.audit.database import Snapshot
 from streams.audit.decoding import Authority

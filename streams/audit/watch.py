@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from schemas.envelope import Rejected
 from schemas.producers import Producers
+from schemas.rejected import Rejected
 from streams.audit.batches import record_batches
 from streams.audit.database import Snapshot, snapshot
 from streams.audit.decoding import Authority, authority

@@ -16,7 +16,7 @@ import structlog
 
 from schemas.chain import Head, extend
 from schemas.codec import Decoded
-from schemas.envelope import Reason, headers
+from schemas.envelope import headers
 from schemas.instants import rfc3339
 from schemas.outcomes import (
     OUTCOME_TYPES,
@@ -28,6 +28,7 @@ from schemas.outcomes import (
     Outcome,
     body,
 )
+from schemas.rejected import Reason
 from streams.casework.in_force import ReferenceSource
 from streams.casework.projection import NO_LEDGER, project
 from streams.domain.announce import hold_back

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.cli.choices import NearestChoice, not_one_of
 from streams.cli.output import as_json, console, echo, emit, table, with_connection, with_pool
 from streams.cli.reading import by_reader, by_reader_of_reasons, described, read_recorded

@@ -12,8 +12,9 @@ from schemas import canary
 from schemas.canary import is_canary
 from schemas.chain import event_entry
 from schemas.codec import Decoded
-from schemas.envelope import Reason, case_named, source_named
+from schemas.envelope import case_named, source_named
 from schemas.outcomes import Outcome
+from schemas.rejected import Reason
 from streams.casework import unit_of_work
 from streams.casework.in_force import ReferenceSource
 from streams.casework.unit_of_work import LockedCases, Reconsidered

@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 import structlog
 
 from schemas import canary
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.casework.caseload import Caseload
 from streams.casework.in_force import ReferenceSource
 from streams.intake.batch import BatchResult, apply_batch

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas import canary
 from schemas.codec import decode
-from schemas.envelope import Rejected
+from schemas.rejected import Rejected
 from streams.store import events
 from streams.store.pool import Connection
 

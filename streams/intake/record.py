@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.codec import MAX_AHEAD, Decoded, decode
-from schemas.envelope import Headers, Reason, Rejected
+from schemas.envelope import Headers
 from schemas.producers import Producers
+from schemas.rejected import Reason, Rejected
 from streams.store.events import Position
 
 _FIRST_MS: Final = 0

@@ -11,8 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from schemas.codec import Outgoing, encode
-from schemas.envelope import Reason
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, Event
+from schemas.rejected import Reason
 from schemas.types import MAX_VALUE_BYTES, fields_of
 from streams.simulate.dice import Dice, Weighted
 

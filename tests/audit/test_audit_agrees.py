@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import count, islice
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.audit import Report
 from streams.audit.auditor import audit_log
 from streams.casework import unit_of_work

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.casework import rebuild
 from streams.cli.explain import explanation
 from streams.domain.case import Fact

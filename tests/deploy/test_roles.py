@@ -16,7 +16,7 @@ from psycopg.errors import (
 )
 from structlog.testing import capture_logs
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.audit.auditor import audit_log
 from streams.audit.database import snapshot
 from streams.audit.decoding import authority

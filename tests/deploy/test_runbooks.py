@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from confluent_kafka import KafkaError
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.audit.auditor import audit_log
 from streams.cli import main
 from streams.runtime.http import Verdict, application

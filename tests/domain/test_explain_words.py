@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 
 from schemas.codes import Guard, Language
-from schemas.envelope import Reason
 from schemas.events import (
     Answer,
     AnswererRole,
@@ -32,6 +31,7 @@ from schemas.events import (
     TermReason,
 )
 from schemas.outcomes import Action, FactCheck, GuardReport, Track, WithdrawalReason
+from schemas.rejected import Reason
 from streams import reference
 from streams.cli.whatif_words import BY, LIMITS
 from streams.domain.directory.changes import WHOLE, Part

@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 
 from schemas.codec import Decoded, Outgoing, decode, encode
 from schemas.codes import Guard
-from schemas.envelope import Reason
 from schemas.events import CircumstanceOutcome, Event
+from schemas.rejected import Reason
 from streams import reference
 from streams.cli import main
 from streams.domain.case import Case, Fact, fold

@@ -15,8 +15,9 @@ import orjson
 
 with atheris.instrument_imports(include=["schemas"]):
     from schemas.codec import decode, decode_any
-    from schemas.envelope import Rejected, canonical
     from schemas.events import EVENT_TYPES, INPUT_TOPICS
+    from schemas.exact_json import canonical
+    from schemas.rejected import Rejected
 
 Headers = tuple[tuple[str, bytes | None], ...]
 

@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.codes import Guard
-from schemas.envelope import Reason
 from schemas.events import CircumstanceOutcome
 from schemas.producers import load_producers
+from schemas.rejected import Reason
 from streams.domain.case import Fact
 from streams.intake import repair
 from streams.intake.record import Record

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.casework import unit_of_work
 from streams.domain.case import Fact
 from streams.intake import repair

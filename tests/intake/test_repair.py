@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.casework import unit_of_work
 from streams.casework.projection import project
 from streams.intake import repair

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.casework import unit_of_work
 from streams.intake import repair
 from streams.intake.record import Malformed

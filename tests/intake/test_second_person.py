@@ -10,8 +10,8 @@ import pytest
 from psycopg.errors import CheckViolation, InsufficientPrivilege, IntegrityConstraintViolation
 
 from schemas.codes import Guard
-from schemas.envelope import Reason
 from schemas.events import Justification
+from schemas.rejected import Reason
 from streams.intake import repair
 from streams.intake.record import Malformed, Record
 from streams.store import dead_letter_requests as requests

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.intake import repair
 from streams.intake.batch import apply_batch
 from streams.intake.record import Accepted, DecodedRecord, Malformed, decode_record

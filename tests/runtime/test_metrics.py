@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Histogram, Metric
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.intake.record import Malformed
 from streams.runtime.metrics import Capped, ExporterMetrics, Metrics, RoleMetrics, Source
 from streams.runtime.metrics.spec import BatchHistogram

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.codec import Decoded, Outgoing, decode
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.simulate.dice import Dice
 from streams.simulate.flaws import FLAWS, REASON, Flaw, malformed_record
 from streams.simulate.settings import SimulationSettings

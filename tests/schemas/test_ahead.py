@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.codec import MAX_AHEAD, Decoded, decode, encode
-from schemas.envelope import Reason, Rejected
+from schemas.rejected import Reason, Rejected
 from tests.schemas.examples import CASE_ID, EVENT_ID, EXAMPLES, ORDER, SOURCE, TIME
 
 MISSED = "icam.appointment-missed.v1"

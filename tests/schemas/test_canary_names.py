@@ -8,7 +8,7 @@ import pytest
 
 from schemas import canary
 from schemas.codec import decode, encode
-from schemas.envelope import Reason, Rejected
+from schemas.rejected import Reason, Rejected
 from tests.schemas.examples import CASE_ID, EVENT_ID, SOURCE, TIME, TYPES, event
 
 DAY = canary.case_id(date(2026, 3, 2))

@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.codec import Outgoing, decode, digest, encode
-from schemas.envelope import JSON, STRUCTURED, Envelope, canonical, case_named, write_structured
+from schemas.envelope import JSON, STRUCTURED, Envelope, case_named, write_structured
+from schemas.exact_json import canonical
 from schemas.types import MAX_VALUE_BYTES
 from tests.schemas.examples import (
     CASE_ID,

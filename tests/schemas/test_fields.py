@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from stdnum.be import bis, nn
 
 from schemas import national_number
-from schemas.envelope import Reason, Rejected, case_named
+from schemas.envelope import case_named
 from schemas.events import EVENT_TYPES
 from schemas.fields import NearlyKnown, _fields, _refuse_nearly_known, known_fields
+from schemas.rejected import Reason, Rejected
 from schemas.types import Message
 from tests.schemas.examples import CASE_ID, EXAMPLES, ORDER, TYPES, binary, decoded
 from tests.schemas.test_hostile_input import rejected, with_header

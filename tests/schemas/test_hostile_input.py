@@ -13,8 +13,9 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from schemas.codec import Decoded, Outgoing, decode
-from schemas.envelope import STRUCTURED, Reason, Rejected
+from schemas.envelope import STRUCTURED
 from schemas.events import INPUT_TOPICS
+from schemas.rejected import Reason, Rejected
 from schemas.types import MAX_VALUE_BYTES
 from tests.schemas.examples import (
     CASE_ID,

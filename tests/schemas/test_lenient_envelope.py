@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from schemas.codec import Outgoing, decode
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from tests.schemas.examples import CASE_ID, EXAMPLES, ORDER, binary, decoded, structured
 from tests.schemas.test_hostile_input import rejected, with_attribute, with_header, without_header
 

@@ -12,9 +12,9 @@ import pytest
 from schemas import canary
 from schemas.codec import Outgoing, decode, encode
 from schemas.codes import Guard
-from schemas.envelope import Reason, Rejected
 from schemas.events import EVENT_TYPES, INPUT_TOPICS, CircumstanceState
 from schemas.producers import Producers, ProducersError, load_producers, type_of
+from schemas.rejected import Reason, Rejected
 from streams import reference
 from streams.simulate import event as simulated
 from streams.simulate.loading import published_figures

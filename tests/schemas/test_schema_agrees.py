@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from schemas import national_number
 from schemas.codec import decode, encode
-from schemas.envelope import Rejected
 from schemas.events import EVENT_TYPES
 from schemas.export import documents
+from schemas.rejected import Rejected
 from tests.schemas.examples import CASE_ID, EVENT_ID, EXAMPLES, ORDER, SOURCE, TYPES
 
 LATEST = datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)

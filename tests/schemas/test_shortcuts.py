@@ -16,17 +16,11 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, Strict, TypeAdapter, ValidationError
 
-from schemas.envelope import (
-    Envelope,
-    Rejected,
-    _header_attributes,
-    _parse_fast,
-    _parse_strict,
-    _plain,
-    _usual,
-)
+from schemas.envelope import Envelope, _header_attributes, _plain, _usual
+from schemas.exact_json import _parse_fast, _parse_strict
 from schemas.ids import uuid_of
 from schemas.instants import rfc3339
+from schemas.rejected import Rejected
 from schemas.types import Instant
 from tests.schemas.examples import TYPES, binary, structured
 

@@ -15,11 +15,12 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from schemas import codec
 from schemas.codec import Decoded, decode, decode_any
-from schemas.envelope import Headers, Rejected
+from schemas.envelope import Headers
 from schemas.events import EVENT_TYPES
 from schemas.instants import rfc3339
 from schemas.producers import Producers
 from schemas.reader import reader
+from schemas.rejected import Rejected
 from schemas.types import fields_of, usual_instant
 from streams import reference
 from tests.producers import PRODUCERS

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from schemas.codec import decode
-from schemas.envelope import Reason, Rejected
 from schemas.events import EVENT_TYPES, Event
+from schemas.rejected import Reason, Rejected
 from streams.simulate.dice import Dice
 from streams.simulate.flaws import REASON, Flaw, malformed_record
 from streams.simulate.history import History

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from schemas.codec import decode
 from schemas.codec import digest as digest_of
-from schemas.envelope import canonical
+from schemas.exact_json import canonical
 from streams.cli import main
 from streams.embedded import process
 from streams.embedded.postgres import EmbeddedPostgres

@@ -19,9 +19,9 @@ from typing import Final
 from prometheus_client import disable_created_metrics
 
 from schemas.codes import Guard
-from schemas.envelope import Reason
 from schemas.events import EndReason
 from schemas.outcomes import OUTPUT_TOPICS, WithdrawalReason
+from schemas.rejected import Reason
 from streams.runtime.metrics.spec import Capped, RoleMetrics, Source, counter, gauge, histogram
 
 MOST_PRODUCERS: Final = 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.services.board.steps import Shown, Steps
 from streams.store.dead_letters import Unresolved
 from streams.store.relay_lease import Lease

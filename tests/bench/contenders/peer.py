@@ -21,7 +21,7 @@ import orjson
 from confluent_kafka import Producer
 
 from schemas.codec import Decoded, decode
-from schemas.envelope import Rejected, headers
+from schemas.envelope import headers
 from schemas.events import EVENT_TYPES
 from schemas.instants import rfc3339
 from schemas.outcomes import (
@@ -31,6 +31,7 @@ from schemas.outcomes import (
     RouteRef,
     body,
 )
+from schemas.rejected import Rejected
 from streams import reference
 from streams.domain.case import Case, Fact, fold
 from streams.domain.decide import decide

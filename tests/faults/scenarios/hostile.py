@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from schemas.codec import Outgoing, encode
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.kafka.publish import PublishError
 from tests.bench.processes import peak_rss_kib
 from tests.faults.arena import Arena, now

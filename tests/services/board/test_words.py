@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.envelope import Reason
 from schemas.outcomes import Action, Track
+from schemas.rejected import Reason
 from streams.domain.policy.rules import LANGUAGES
 from streams.runtime.settings import Settings
 from streams.services import board

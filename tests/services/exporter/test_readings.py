@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import Gauge
 
 from schemas.codes import Guard
-from schemas.envelope import Reason
+from schemas.rejected import Reason
 from streams.intake import repair
 from streams.intake.record import Malformed, Record
 from streams.runtime.metrics import ExporterMetrics
