@@ -61,7 +61,6 @@ from streams.domain.stages import (
     Attempt,
     CaseFacts,
     Interview,
-    Spans,
     Stages,
     Step,
     by_time,
@@ -127,12 +126,15 @@ def situation_of(
     spans: dict[Guard, Sequence[BlockingSpan]] = {}
     pausings: dict[Guard, Sequence[Pausing]] = {}
     questions: list[Question] = []
-    of_guards = _circumstances(facts, answers, interviews, counting, rules, calendar, stages)
-    for guard, found in of_guards.items():
-        spans[guard] = found.spans
-        pausings[guard] = stages.pausings(guard, found.spans, first_event)
-        questions += found.questions
-        changes += stages.later(guard, found.changes_at, now)
+    if facts.changes:
+        for guard, of_guard in stages.procedures(facts).items():
+            found = stages.spans(
+                guard, of_guard, answers.every, interviews, facts, counting, rules, calendar
+            )
+            spans[guard] = found.spans
+            pausings[guard] = stages.pausings(guard, found.spans, first_event)
+            questions += found.questions
+            changes += stages.later(guard, found.changes_at, now)
 
     order = order_fact = None
     stays: tuple[Stay, ...] = ()
@@ -284,25 +286,6 @@ def _opened_by(
         days = terms.residence_prospect_working_days
         return None, Until(last, calendar.after_working_days(last.event.held_at, days))
     return None, None
-
-
-def _circumstances(
-    facts: CaseFacts,
-    answers: Answers,
-    interviews: tuple[Interview, ...],
-    counting: Counting,
-    rules: QuestionRules,
-    calendar: Calendar,
-    stages: Stages,
-) -> Mapping[Guard, Spans]:
-    """Return what the circumstances of each guard amount to, if any was reported."""
-    found: dict[Guard, Spans] = {}
-    if facts.changes:
-        for guard, of_guard in stages.procedures(facts).items():
-            found[guard] = stages.spans(
-                guard, of_guard, answers.every, interviews, facts, counting, rules, calendar
-            )
-    return found
 
 
 def _under(order: OqtIssued | None, interviews: tuple[Interview, ...]) -> tuple[Interview, ...]:
