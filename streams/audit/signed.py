@@ -53,7 +53,7 @@ class SignedHeads:
     def go_back(self, case_id: str, links: int) -> None:
         """Forget the heads of a case that cover this many links or more."""
         kept = [one for one in self.of(case_id) if one.head.links < links]
-        self._rows[case_id] = bytearray()
+        self._rows.pop(case_id, None)
         for at, head in kept:
             self.add(case_id, at, head)
 

@@ -123,6 +123,10 @@ class Deadlines:
         return await self._until_next_due(went_on=swept > 0)
 
     async def _until_next_due(self, *, went_on: bool) -> float | None:
+        """Return the seconds until the next case falls due; None to leave it to the interval.
+
+        ``went_on``: the sweep before decided a case, so one that is due already was not held up.
+        """
         async with self._pool.acquire() as conn:
             now, next_due = await self._clock(conn), await cases.next_due(conn)
         if next_due is None:

@@ -67,14 +67,8 @@ def row(case_id: str, saved: Saved | None) -> CaseRow:
 
 async def next_due(conn: Connection) -> datetime | None:
     async with link(conn).statement("cases.next_due") as mine:
-        return min(
-            [
-                saved.next_check_at
-                for saved, _ in dict(mine.rows(TABLE)).values()
-                if saved is not None and saved.next_check_at
-            ],
-            default=None,
-        )
+        saved = [saved for _, (saved, _) in mine.rows(TABLE) if saved is not None]
+    return min([one.next_check_at for one in saved if one.next_check_at], default=None)
 
 
 async def due(conn: Connection, now: datetime, limit: int) -> list[tuple[str, datetime]]:
